@@ -1,0 +1,29 @@
+"""What every document shares: frozen, closed, and with one canonical spelling to hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from pydantic import BaseModel, ConfigDict
+
+
+def sha256_hex(data: str | bytes) -> str:
+    """The SHA-256 of `data` (UTF-8 where it is text), as 64 hex digits."""
+    return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()
+
+
+class Document(BaseModel):
+    """A value that crosses a process, a file or a database."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def canonical_json(self) -> str:
+        """Sorted keys, no spaces, every field written out: equal documents spell equally."""
+        return json.dumps(
+            self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+        )
+
+    def content_id(self) -> str:
+        """The SHA-256 of the canonical JSON."""
+        return sha256_hex(self.canonical_json())

@@ -1,0 +1,111 @@
+"""What a comparison of two circuits says."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from graph_schema.documents.base import Document
+from graph_schema.documents.circuit import CircuitEdge
+
+
+class Scope(StrEnum):
+    """How far the two circuits' nodes can be told to be the same things.
+
+    Only inside one model, or between its checkpoints, does overlap of nodes or edges mean
+    anything; across models figures stand side by side, and roles and motifs are compared instead.
+    """
+
+    ONE_MODEL = "one_model"
+    CHECKPOINTS = "checkpoints"
+    ACROSS_MODELS = "across_models"
+
+
+class Overlap(Document):
+    """What two sets drawn from `universe` things have in common.
+
+    `p` is the hypergeometric chance that sets of these sizes, drawn evenly, share at least as
+    many; real circuits crowd around strong nodes, so it says little more than "not nothing".
+    """
+
+    n_a: int
+    n_b: int
+    n_both: int
+    universe: int | None
+    jaccard: float | None
+    expected: float | None
+    p: float | None
+
+
+class ScoreAgreement(Document):
+    """Correlation of the scores of `n` edges that both score; null where undefined."""
+
+    n: int
+    pearson: float | None
+    spearman: float | None
+    same_sign: float | None
+
+
+class PairDifference(Document):
+    """One pair's metric in the two circuits, b - a."""
+
+    pair: str
+    a: float
+    b: float
+    difference: float
+
+
+class PairDifferences(Document):
+    """The metric of pairs that both circuits were judged on, b - a, the largest first.
+
+    `ci_low` and `ci_high`: 95 % bootstrap interval of the mean over pairs.
+    """
+
+    n: int
+    mean: float
+    ci_low: float
+    ci_high: float
+    largest: tuple[PairDifference, ...]
+
+
+class Side(Document):
+    """One of the circuits, by what identifies and judges it."""
+
+    circuit_id: str
+    model: str
+    fingerprint: str
+    family: str
+    task: str
+    method: str
+    metric: str
+    ablation: str
+    n_edges: int
+    share_of_edges: float
+    faithfulness: float | None
+    heldout_faithfulness: float | None
+    cmd: float | None
+    cpr: float | None
+
+
+class Comparison(Document):
+    """Two circuits side by side. Where `scope` does not allow a part, it is null.
+
+    `differs` names what else differs between them: task, metric and so on. `only_a` and `only_b`
+    come with the largest |score| first.
+    """
+
+    schema_version: Literal[1] = 1
+    scope: Scope
+    a: Side
+    b: Side
+    differs: tuple[str, ...] = ()
+    edges: Overlap | None = None
+    nodes: Overlap | None = None
+    scores: ScoreAgreement | None = None
+    all_scores: ScoreAgreement | None = None
+    only_a: tuple[CircuitEdge, ...] = ()
+    only_b: tuple[CircuitEdge, ...] = ()
+    nodes_only_a: tuple[str, ...] = ()
+    nodes_only_b: tuple[str, ...] = ()
+    pairs: PairDifferences | None = None
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,156 @@
+"""Names of components, channels and edges of a model's computational graph.
+
+A *sender* writes to the residual stream, a *receiver* reads from it, an *edge* joins them:
+`a3.h5->a7.h2<q>`. A head reads on three channels (query, key, value); everything else on one,
+the residual channel `r`, which is not written out.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from graph_schema.errors import SpecError
+
+
+class Channel(StrEnum):
+    """How a receiver reads: a head's query, key or value input, or the residual stream."""
+
+    Q = "q"
+    K = "k"
+    V = "v"
+    R = "r"
+
+
+class ComponentKind(StrEnum):
+    """What a component is."""
+
+    INPUT = "input"
+    EMBED = "embed"
+    POS_EMBED = "pos_embed"
+    HEAD = "head"
+    MLP = "mlp"
+    LOGITS = "logits"
+    NEURON = "neuron"
+    FEATURE = "feature"
+    ERROR = "error"
+
+
+_WHOLE = {
+    kind.value: kind
+    for kind in ComponentKind
+    if kind.value in ("input", "embed", "pos_embed", "logits")
+}
+_BLOCK = re.compile(
+    r"(?:a(?P<attn>\d+)(?:\.h(?P<head>\d+))?|m(?P<mlp>\d+))"
+    r"(?:\.(?:n(?P<neuron>\d+)|f(?P<feature>\d+)|(?P<error>error)))?"
+)
+_RECEIVER = re.compile(r"(?P<name>.+?)(?:<(?P<channel>[qkv])>|\.(?P<dotted>[qkv]))?")
+
+
+@dataclass(frozen=True)
+class Component:
+    """A node of the computational graph.
+
+    `layer` is None for what stands outside the blocks; `index` is the neuron's or feature's.
+    """
+
+    name: str
+    kind: ComponentKind
+    layer: int | None = None
+    head: int | None = None
+    index: int | None = None
+
+    @classmethod
+    def parse(cls, name: str) -> Component:
+        """Read a name such as `a3.h5`, `m3`, `m3.f1024`, `a1.h0.f12`, `m3.error`, `input`.
+
+        Raises:
+            SpecError: The name is none of these.
+        """
+        if kind := _WHOLE.get(name):
+            return cls(name, kind)
+        found = _BLOCK.fullmatch(name)
+        if found is None:
+            raise SpecError(
+                f"component {name!r} is not a name we know; expected input, embed, pos_embed, "
+                "logits, a head such as a3.h5, an MLP such as m3, or a feature such as m3.f17"
+            )
+        part = found.groupdict()
+        layer = int(part["attn"] or part["mlp"])
+        head = int(part["head"]) if part["head"] else None
+        index = part["neuron"] or part["feature"]
+        if part["neuron"]:
+            kind = ComponentKind.NEURON
+        elif part["feature"]:
+            kind = ComponentKind.FEATURE
+        elif part["error"]:
+            kind = ComponentKind.ERROR
+        elif part["mlp"]:
+            kind = ComponentKind.MLP
+        elif part["head"]:
+            kind = ComponentKind.HEAD
+        else:
+            raise SpecError(f"component {name!r} names a layer's attention; expected a head, a3.h5")
+        return cls(name, kind, layer, head, int(index) if index else None)
+
+    def order(self, n_layers: int) -> int:
+        """Where it stands in the forward pass: input 0, heads 2l+1, MLPs 2l+2, logits last."""
+        if self.kind is ComponentKind.LOGITS:
+            return 2 * n_layers + 1
+        if self.layer is None:
+            return 0
+        return 2 * self.layer + (2 if self.name.startswith("m") else 1)
+
+    def depth(self, n_layers: int) -> float:
+        """Relative depth in [0, 1]: input 0, logits 1, layer l of L at (l + .5) / L."""
+        if self.kind is ComponentKind.LOGITS:
+            return 1.0
+        return 0.0 if self.layer is None else (self.layer + 0.5) / n_layers
+
+
+def head_name(layer: int, head: int) -> str:
+    return f"a{layer}.h{head}"
+
+
+def mlp_name(layer: int) -> str:
+    return f"m{layer}"
+
+
+def receiver_name(component: str, channel: Channel) -> str:
+    """`a7.h2<q>` for a head's input, the bare component name on the residual channel."""
+    return component if channel is Channel.R else f"{component}<{channel.value}>"
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A sender, the component it reaches, and the channel it reaches it on."""
+
+    sender: str
+    receiver: str
+    channel: Channel
+
+    @property
+    def name(self) -> str:
+        return f"{self.sender}->{receiver_name(self.receiver, self.channel)}"
+
+    @classmethod
+    def parse(cls, name: str) -> Edge:
+        """Read `a3.h5->a7.h2<q>`; the spelling `a7.h2.q` is read too.
+
+        Raises:
+            SpecError: Not an edge, or a head without a channel.
+        """
+        sender, arrow, receiver = name.partition("->")
+        found = _RECEIVER.fullmatch(receiver)
+        if not arrow or not sender or found is None:
+            raise SpecError(f"edge {name!r} is not of the form SENDER->RECEIVER, a3.h5->a7.h2<q>")
+        Component.parse(sender)
+        target = Component.parse(found["name"])
+        letter = found["channel"] or found["dotted"]
+        if target.kind is ComponentKind.HEAD and letter is None:
+            raise SpecError(f"edge {name!r} ends in a head; say which input: {target.name}<q>")
+        if letter is not None and not target.name.startswith("a"):
+            raise SpecError(f"edge {name!r}: {target.name} has no {letter} input, only heads do")
+        return cls(sender, target.name, Channel(letter) if letter else Channel.R)

@@ -1,0 +1,94 @@
+"""A job's identity, state and record.
+
+The job id is the SHA-256 of the spec's canonical JSON, so the same request twice is one job.
+What only says where to run is the `Placement`, outside the id.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from graph_schema.documents.base import Document
+from graph_schema.documents.model import ModelSource
+
+
+class JobState(StrEnum):
+    """Where a job stands. `queued` and `running` are live, the others are its end."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        return self not in (JobState.QUEUED, JobState.RUNNING)
+
+
+class Need(Document):
+    """Another job that must end before this one may be claimed.
+
+    `fail`: it must end well, and this job fails with it; `proceed`: any end will do.
+    """
+
+    job_id: str
+    on_failure: Literal["fail", "proceed"] = "fail"
+
+
+class Placement(Document):
+    """Where and how to run: nothing here changes a result beyond rounding."""
+
+    model: ModelSource
+    device: str = "cpu"
+    chunk: Annotated[int, Field(ge=1)] | None = None
+    priority: Annotated[int, Field(ge=0, le=9)] = 5
+
+
+class ErrorDocument(Document):
+    """A job's error, raised again as its class by `job.result()`."""
+
+    type: str
+    message: str
+
+
+class JobProgress(Document):
+    """How far a running job is: `done` of `total` in this `stage`."""
+
+    stage: str
+    done: int
+    total: int
+
+
+class JobRecord(Document):
+    """A job as the graph knows it; times are the database's, in milliseconds."""
+
+    job_id: str
+    kind: str
+    state: JobState
+    spec: str
+    placement: str
+    needs: tuple[Need, ...] = ()
+    attempts: int = 0
+    owner: str | None = None
+    progress: JobProgress | None = None
+    cancel_requested: bool = False
+    error: ErrorDocument | None = None
+    circuit_ids: tuple[str, ...] = ()
+    submitted_at: int
+    started_at: int | None = None
+    finished_at: int | None = None
+
+
+class RunRecord(Document):
+    """One attempt's provenance: versions and timings (CPU seconds by stage)."""
+
+    run_id: str
+    job_id: str
+    attempt: int
+    versions: dict[str, str]
+    cpu_seconds: dict[str, float]
+    host: str

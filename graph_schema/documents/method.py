@@ -1,0 +1,159 @@
+"""How a circuit is looked for: metric, ablation, method, selection.
+
+Names, parameters and integer versions live here, where the client can check them without torch;
+the functions that do the work are in `discovery`. A version is raised when the same parameters
+give other numbers than before.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from graph_schema.documents.base import Document
+
+
+class Metric(StrEnum):
+    """One value a pair. Loss is minus the metric where higher is better."""
+
+    LOGIT_DIFF = "logit_diff"
+    PROB_DIFF = "prob_diff"
+    ANSWER_LOGIT = "answer_logit"
+    ANSWER_PROB = "answer_prob"
+    KL = "kl"
+    LINEAR = "linear"
+
+    @property
+    def higher_is_better(self) -> bool:
+        return self is not Metric.KL
+
+
+class Ablation(StrEnum):
+    """The value that takes an activation's place."""
+
+    CORRUPT = "corrupt"
+    RESAMPLE = "resample"
+    MEAN = "mean"
+    ZERO = "zero"
+
+
+class AblationSpec(Document):
+    """An ablation and its parameters; `draws` counts the derangements of `resample`."""
+
+    kind: Ablation = Ablation.CORRUPT
+    draws: Annotated[int, Field(ge=1, le=100)] = 1
+
+
+class ScoreKind(StrEnum):
+    """Where a stored score comes from."""
+
+    ESTIMATE = "estimate"
+    EXACT = "exact"
+    ACDC_DELTA = "acdc_delta"
+    MASK = "mask"
+
+
+class Exact(Document):
+    """Every edge patched alone: the oracle."""
+
+    name: Literal["exact"] = "exact"
+    version: Literal[1] = 1
+
+
+class Eap(Document):
+    """Edge attribution patching, Syed et al. 2023, arXiv:2310.10348."""
+
+    name: Literal["eap"] = "eap"
+    version: Literal[1] = 1
+
+
+class EapIg(Document):
+    """EAP with integrated gradients over inputs, Hanna et al. 2024, arXiv:2403.17806.
+
+    Steps lie at corrupt + (clean - corrupt) * k / m with k = 0 ... m-1 (`endpoint="corrupt"`, as
+    the reference code does) or k = 1 ... m (`endpoint="clean"`).
+    """
+
+    name: Literal["eap-ig"] = "eap-ig"
+    version: Literal[1] = 1
+    steps: Annotated[int, Field(ge=1, le=200)] = 5
+    endpoint: Literal["corrupt", "clean"] = "corrupt"
+
+
+class Acdc(Document):
+    """Automatic circuit discovery, Conmy et al. 2023, arXiv:2304.14997, decided edge by edge.
+
+    The selection says where to stop: a threshold τ on the rise of the loss, several of them in
+    one job (`Thresholds`), or a number of edges, reached by a search over τ. With `candidates` N
+    only the N edges that `proposed_by` scores highest are decided; the rest is ablated from the
+    start.
+    """
+
+    name: Literal["acdc"] = "acdc"
+    version: Literal[1] = 1
+    candidates: Annotated[int, Field(ge=1)] | None = None
+    proposed_by: Annotated[Eap | EapIg, Field(discriminator="name")] = EapIg()
+
+    @model_validator(mode="after")
+    def _proposal_is_used(self) -> Acdc:
+        if self.candidates is None and self.proposed_by != EapIg():
+            raise ValueError("acdc's `proposed_by` needs `candidates`: how many edges to propose")
+        return self
+
+
+AnyMethod = Annotated[Exact | Eap | EapIg | Acdc, Field(discriminator="name")]
+
+Ranking = Literal["abs", "signed"]
+
+
+class TopEdges(Document):
+    """Keep the `n_edges` edges with the largest score, dead ends removed afterwards."""
+
+    kind: Literal["edges"] = "edges"
+    n_edges: Annotated[int, Field(ge=1)]
+    by: Ranking = "abs"
+
+    @property
+    def value(self) -> float:
+        return self.n_edges
+
+
+class Threshold(Document):
+    """Keep the edges whose score is at least `threshold`, in the metric's units."""
+
+    kind: Literal["threshold"] = "threshold"
+    threshold: Annotated[float, Field(gt=0)]
+    by: Ranking = "abs"
+
+    @property
+    def value(self) -> float:
+        return self.threshold
+
+
+class Thresholds(Document):
+    """Several thresholds in one job: a circuit for each, which carries its own `Threshold`."""
+
+    kind: Literal["thresholds"] = "thresholds"
+    thresholds: Annotated[
+        tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1, max_length=64)
+    ]
+    by: Ranking = "abs"
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Thresholds:
+        if list(self.thresholds) != sorted(set(self.thresholds)):
+            raise ValueError("thresholds are given in ascending order, each once")
+        return self
+
+    @property
+    def each(self) -> tuple[Threshold, ...]:
+        return tuple(Threshold(threshold=value, by=self.by) for value in self.thresholds)
+
+
+AnySelection = Annotated[TopEdges | Threshold, Field(discriminator="kind")]
+"""What one circuit was selected by."""
+
+JobSelection = Annotated[TopEdges | Threshold | Thresholds, Field(discriminator="kind")]
+"""What a job may ask for."""

@@ -1,0 +1,124 @@
+"""Tasks: abstract (name, parameters, version), without a tokenizer.
+
+A dataset (`dataset.py`) is a task's pairs for one tokenizer.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from graph_schema.documents.base import Document
+
+
+class IoiTask(Document):
+    """Indirect object identification, Wang et al. 2022, arXiv:2211.00593.
+
+    "When Mary and John went to the store, John gave a drink to" -> " Mary". The corrupt prompt
+    replaces the repeated subject by a third name (ABC).
+    """
+
+    name: Literal["ioi"] = "ioi"
+    version: Literal[1] = 1
+
+
+class InductionTask(Document):
+    """A random sequence repeated, Olsson et al. 2022, arXiv:2209.11895.
+
+    A segment of `min_period` to `max_period` distinct random tokens is repeated up to `length`
+    tokens; the answer is the token that followed the last token's earlier occurrences. In the
+    corrupt prompt that token stood elsewhere, so another one followed it. One length for all
+    pairs, so that means and resampling by position are defined; the period is random, so that a
+    fixed offset is no way out. The defaults fit a context of 33 tokens and a vocabulary of 32.
+    """
+
+    name: Literal["induction"] = "induction"
+    version: Literal[1] = 1
+    length: Annotated[int, Field(ge=5, le=1024)] = 32
+    min_period: Annotated[int, Field(ge=4, le=512)] = 6
+    max_period: Annotated[int, Field(ge=4, le=512)] = 16
+
+    @model_validator(mode="after")
+    def _one_full_period(self) -> InductionTask:
+        if not self.min_period <= self.max_period < self.length:
+            raise ValueError(
+                f"min_period {self.min_period}, max_period {self.max_period}, length "
+                f"{self.length}: expected min_period <= max_period < length, so that every "
+                "prompt holds one full period and more"
+            )
+        return self
+
+
+class GreaterThanTask(Document):
+    """Years after a year, Hanna et al. 2023, arXiv:2305.00586.
+
+    "The war lasted from the year 1732 to the year 17" -> any of 33 ... 99, and none of 00 ... 32.
+    The corrupt prompt starts in the year 1701. Where the tokenizer writes digits one by one, the
+    tens are compared: 4 ... 9 against 0 ... 2.
+    """
+
+    name: Literal["greater_than"] = "greater_than"
+    version: Literal[1] = 1
+
+
+class GenderedPronounTask(Document):
+    """The pronoun of a tag question, Mathwin et al. 2023 (Apart Research).
+
+    "So Mary is a really great friend, isn't" -> " she". The corrupt prompt has a man's name.
+    """
+
+    name: Literal["gendered_pronoun"] = "gendered_pronoun"
+    version: Literal[1] = 1
+
+
+class DocstringTask(Document):
+    """The next argument in a docstring, Heimersheim and Janiak 2023 (Alignment Forum).
+
+    `def port(self, load, size, file, last)`, documented up to `size` -> " file". In the corrupt
+    prompt the two arguments not yet documented have traded places.
+    """
+
+    name: Literal["docstring"] = "docstring"
+    version: Literal[1] = 1
+
+
+class SubjectVerbAgreementTask(Document):
+    """The verb's number over another noun, Linzen et al. 2016, arXiv:1611.01368.
+
+    "The boys standing near the doctor" -> " are". The corrupt prompt has the subject's other
+    number; the noun in between has either number in equal shares.
+    """
+
+    name: Literal["subject_verb_agreement"] = "subject_verb_agreement"
+    version: Literal[1] = 1
+
+
+AnyTask = Annotated[
+    IoiTask
+    | InductionTask
+    | GreaterThanTask
+    | GenderedPronounTask
+    | DocstringTask
+    | SubjectVerbAgreementTask,
+    Field(discriminator="name"),
+]
+
+
+class TaskData(Document):
+    """Pairs made by a built-in task: `pairs` for discovery, as many again held out."""
+
+    kind: Literal["task"] = "task"
+    task: AnyTask
+    pairs: Annotated[int, Field(ge=8, le=10_000)] = 32
+
+
+class DatasetData(Document):
+    """Pairs submitted as a file, by content hash; `task` is the label they are filed under."""
+
+    kind: Literal["dataset"] = "dataset"
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    task: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+AnyData = Annotated[TaskData | DatasetData, Field(discriminator="kind")]

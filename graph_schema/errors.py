@@ -1,0 +1,99 @@
+"""The errors of the service, sorted by who can act on them.
+
+A message names the value, what was expected and the next step. Every constructor takes one
+positional string, so an error survives its round trip through a job's error document.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class CircuitServiceError(Exception):
+    """Root of every error this project raises on purpose."""
+
+    retryable: ClassVar[bool] = False
+
+
+class SpecError(CircuitServiceError):
+    """The request is wrong; the caller can fix it."""
+
+
+class DatasetError(SpecError):
+    """A submitted dataset fails one of its checks; the message names the line."""
+
+
+class ModelError(SpecError):
+    """The model cannot be found, read, or is not one we have an adapter for."""
+
+
+class TaskNotPerformedError(SpecError):
+    """The model does not do the task, so there is no behaviour to find a circuit for."""
+
+
+class CypherError(SpecError):
+    """A user's Cypher is refused or fails; the message says what and why."""
+
+
+class NotFoundError(SpecError):
+    """No job or circuit has this id."""
+
+
+class NumericsError(CircuitServiceError):
+    """The numbers broke: look at the data, the weights or the dtype."""
+
+
+class NonFiniteError(NumericsError):
+    """A weight, activation or score is NaN or infinite."""
+
+
+class ResourceError(CircuitServiceError):
+    """Something the job needs is not there now: memory, disk, a worker."""
+
+    retryable = True
+
+
+class StoreUnavailable(CircuitServiceError):
+    """The graph database or the broker cannot be reached."""
+
+    retryable = True
+
+
+class StoreError(CircuitServiceError):
+    """The graph database refuses a statement of ours: a fault of this code or of the server."""
+
+
+class StoreVersionError(CircuitServiceError):
+    """The database was written by a newer version of this code."""
+
+
+class MissingExtraError(CircuitServiceError):
+    """An optional part is not installed; the message names the pip command."""
+
+
+class JobFailed(CircuitServiceError):
+    """A job ended badly for a reason that has no class of its own here."""
+
+
+class JobCancelled(CircuitServiceError):
+    """The job was cancelled before it produced a circuit."""
+
+
+class LeaseLost(CircuitServiceError):
+    """Another worker owns the job now; whatever this one computed is not written."""
+
+
+def _classes(root: type[CircuitServiceError]) -> dict[str, type[CircuitServiceError]]:
+    found = {root.__name__: root}
+    for child in root.__subclasses__():
+        found.update(_classes(child))
+    return found
+
+
+def error_from_document(type_name: str, message: str) -> CircuitServiceError:
+    """The error that a job's document `{type, message}` stands for.
+
+    A type this version does not know becomes `JobFailed` with the name kept in the message.
+    """
+    cls = _classes(CircuitServiceError).get(type_name)
+    return cls(message) if cls else JobFailed(f"{type_name}: {message}")

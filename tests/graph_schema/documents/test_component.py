@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graph_schema.documents import Channel, Component, ComponentKind, Edge
+from graph_schema.errors import SpecError
+
+LAYER = st.integers(0, 99)
+SENDERS = st.one_of(
+    st.sampled_from(["input", "embed", "pos_embed"]),
+    st.builds("a{}.h{}".format, LAYER, LAYER),
+    st.builds("m{}".format, LAYER),
+    st.builds("m{}.n{}".format, LAYER, LAYER),
+    st.builds("a{}.h{}.f{}".format, LAYER, LAYER, LAYER),
+    st.builds("m{}.error".format, LAYER),
+)
+RECEIVERS = st.one_of(
+    st.just("logits"),
+    st.builds("m{}".format, LAYER),
+    st.builds("a{}.h{}<{}>".format, LAYER, LAYER, st.sampled_from("qkv")),
+    st.builds("a{}.h{}.f{}<{}>".format, LAYER, LAYER, LAYER, st.sampled_from("qkv")),
+)
+
+
+@given(SENDERS, RECEIVERS)
+def test_edge_names_survive_a_round_trip(sender: str, receiver: str) -> None:
+    name = f"{sender}->{receiver}"
+    assert Edge.parse(name).name == name
+
+
+def test_dotted_channel_is_read_and_written_in_our_spelling() -> None:
+    assert Edge.parse("embed->a0.h0.q").name == "embed->a0.h0<q>"
+
+
+def test_a_head_named_without_channel_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"a7\.h2<q>"):
+        Edge.parse("a3.h5->a7.h2")
+
+
+@pytest.mark.parametrize(
+    "name", ["", "m", "a3", "a3.h", "x3", "m3.q4", "a1.h0.f", "m-1", "logits "]
+)
+def test_unknown_component_names_are_refused_by_name(name: str) -> None:
+    with pytest.raises(SpecError, match="component"):
+        Component.parse(name)
+
+
+@pytest.mark.parametrize("name", ["m1->m2<q>", "m1-m2", "->m2", "m1->", "input->logits<k>"])
+def test_malformed_edges_are_refused(name: str) -> None:
+    with pytest.raises(SpecError):
+        Edge.parse(name)
+
+
+def test_order_follows_the_forward_pass() -> None:
+    names = ["input", "a0.h1", "m0", "a1.h0", "m1", "logits"]
+    orders = [Component.parse(name).order(n_layers=2) for name in names]
+    assert orders == sorted(orders)
+    assert len(set(orders)) == len(orders)
+
+
+def test_depth_runs_from_input_to_logits() -> None:
+    assert Component.parse("input").depth(4) == 0.0
+    assert Component.parse("m1").depth(4) == 0.375
+    assert Component.parse("logits").depth(4) == 1.0
+
+
+def test_features_know_their_kind() -> None:
+    assert Component.parse("m3.n217").kind is ComponentKind.NEURON
+    assert Component.parse("a1.h0.f12") == Component("a1.h0.f12", ComponentKind.FEATURE, 1, 0, 12)
+    assert Edge.parse("m0.f1->a1.h0.f12<k>").channel is Channel.K

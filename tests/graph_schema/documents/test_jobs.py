@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from graph_schema.documents import (
+    Acdc,
+    DatasetData,
+    Eap,
+    EapIg,
+    IoiTask,
+    Metric,
+    ModelId,
+    TaskData,
+    Thresholds,
+    TopEdges,
+    circuit_id,
+)
+from graph_schema.documents.jobs import DiscoverSpec, JobState
+
+
+def spec(**changes: object) -> DiscoverSpec:
+    fields: dict[str, object] = {
+        "model": ModelId(fingerprint="a" * 40),
+        "data": TaskData(task=IoiTask()),
+        "method": Eap(),
+        "selection": TopEdges(n_edges=5),
+    }
+    return DiscoverSpec.model_validate({**fields, **changes})
+
+
+def test_equal_specs_have_one_job_id_and_different_ones_have_two() -> None:
+    assert spec().job_id == spec().job_id
+    assert spec(seed=1).job_id != spec().job_id
+    assert spec(method=EapIg(steps=6)).job_id != spec(method=EapIg()).job_id
+
+
+def test_a_spec_survives_its_json_with_its_id() -> None:
+    made = spec(data=DatasetData(sha256="b" * 64, task="mine"), method=EapIg(steps=7))
+    read = DiscoverSpec.model_validate_json(made.canonical_json())
+    assert read == made
+    assert read.job_id == made.job_id
+
+
+def test_the_job_id_is_pinned() -> None:
+    """A changed id orphans every stored job: change `schema_version` with it."""
+    assert spec().job_id.startswith("6205535a0f97fde8")
+
+
+def test_eap_with_kl_is_refused_with_the_way_out() -> None:
+    with pytest.raises(ValidationError, match=r"gradient at the clean run is zero.*eap-ig"):
+        spec(metric=Metric.KL)
+    assert spec(metric=Metric.KL, method=EapIg()).metric is Metric.KL
+
+
+def test_acdc_takes_a_sweep_of_thresholds_and_proposed_candidates() -> None:
+    swept = spec(method=Acdc(), selection=Thresholds(thresholds=(1e-3, 1e-2)))
+    assert DiscoverSpec.model_validate_json(swept.canonical_json()) == swept
+    assert spec(method=Acdc(candidates=100, proposed_by=Eap())).method.name == "acdc"
+
+
+def test_acdc_requests_that_cannot_be_meant_are_refused() -> None:
+    with pytest.raises(ValidationError, match="needs `candidates`"):
+        Acdc(proposed_by=Eap())
+    with pytest.raises(ValidationError, match=r"proposed by 'eap' under metric 'kl'"):
+        spec(metric=Metric.KL, method=Acdc(candidates=9, proposed_by=Eap()))
+    with pytest.raises(ValidationError, match="not by a ranking"):
+        spec(method=Acdc(), selection=TopEdges(n_edges=5, by="signed"))
+    with pytest.raises(ValidationError, match="ascending"):
+        Thresholds(thresholds=(0.2, 0.1))
+
+
+def test_unknown_fields_are_refused() -> None:
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        spec(n_edgs=5)
+
+
+def test_circuit_id_does_not_depend_on_the_order_of_edges() -> None:
+    assert circuit_id("j", 5, ["a", "b"]) == circuit_id("j", 5, ["b", "a"])
+    assert circuit_id("j", 5, ["a", "b"]) != circuit_id("j", 6, ["a", "b"])
+    assert circuit_id("j", 5, ["a"]) != circuit_id("k", 5, ["a"])
+
+
+def test_only_queued_and_running_are_live() -> None:
+    assert [state for state in JobState if not state.ended] == [JobState.QUEUED, JobState.RUNNING]

@@ -1,0 +1,252 @@
+"""Circuits in the graph: written inside the caller's transaction, read back exactly.
+
+A circuit's edges are relationships; what describes the whole stands on the `Circuit` node, the
+searchable figures as properties and everything together as JSON in `document`. `n_edges` is the
+manifest: fewer stored edges mean a torn circuit, which is never returned as if it were whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, LiteralString
+
+from neo4j import Transaction
+from pydantic import Field
+
+from graph_schema.documents import (
+    CircuitDocument,
+    CircuitEdge,
+    Component,
+    Document,
+    Evaluation,
+)
+from graph_schema.documents.jobs import RunRecord
+from graph_schema.errors import NotFoundError, StoreError
+from graph_schema.store import statements
+from graph_schema.store.connection import GraphStore, Row, fetch, write_rows
+
+SHOWN_MATCHES = 5
+FIGURES = ("faithfulness", "heldout_faithfulness", "complement_faithfulness", "cmd", "cpr")
+
+
+class CircuitFilter(Document):
+    """Which circuits to list; None means any.
+
+    `model` is a name, a family or the first digits of a fingerprint; `task` a name or an id.
+    """
+
+    task: str | None = None
+    model: str | None = None
+    method: str | None = None
+    job_id: str | None = None
+    min_faithfulness: float | None = None
+    max_edges: int | None = None
+    limit: int = Field(default=50, ge=1, le=100_000)
+
+
+class CircuitSummary(Document):
+    """A line of the list of circuits; `created_at` is the database's time in milliseconds."""
+
+    circuit_id: str
+    job_id: str
+    model: str
+    family: str
+    fingerprint: str
+    task: str
+    dataset_sha256: str
+    method: str
+    metric: str
+    ablation: str
+    selection: str
+    n_edges: int
+    n_edges_scored: int
+    faithfulness: float | None
+    heldout_faithfulness: float | None
+    cmd: float | None
+    cpr: float | None
+    created_at: int
+
+
+def write_circuit(tx: Transaction, circuit: CircuitDocument, run: RunRecord | None = None) -> None:
+    """Write a circuit, what it hangs on, and the run that produced it.
+
+    Writing the same circuit again updates its figures and leaves annotations alone. The dataset
+    is linked where it is stored already (`write_dataset` first).
+
+    Raises:
+        SpecError: A component's name is none we know.
+    """
+    nodes = _node_rows(circuit)
+    tx.run(statements.WRITE_MODEL, model=circuit.model.model_dump()).consume()
+    tx.run(statements.WRITE_TASK, task_id=circuit.task_id, name=circuit.task).consume()
+    stored = fetch(tx, statements.COUNT_STORED, circuit_id=circuit.circuit_id)[0]
+    properties = _properties(circuit, len(nodes))
+    write_rows(tx, statements.WRITE_CIRCUIT, circuit=properties, expected=1)
+    data = {"sha256": circuit.dataset_sha256}
+    tx.run(statements.LINK_DATASET, data, task_id=circuit.task_id).consume()
+    tx.run(statements.LINK_DATA, data, circuit_id=circuit.circuit_id).consume()
+    if run is not None:
+        _write_run(tx, circuit.circuit_id, run)
+    if stored["edges"] and stored["edges"] == circuit.n_edges:
+        _write_batches(tx, statements.UPDATE_EDGES, _edge_rows(circuit))
+        return
+    if stored["edges"]:  # torn: a server lost a part of what was written
+        tx.run(statements.DELETE_EDGES, circuit_id=circuit.circuit_id).consume()
+    _write_components(tx, circuit.model.fingerprint, nodes)
+    write_nodes = statements.MERGE_NODES if stored["nodes"] else statements.CREATE_NODES
+    _write_batches(tx, write_nodes, nodes, circuit_id=circuit.circuit_id)
+    _write_batches(tx, statements.CREATE_EDGES, _edge_rows(circuit))
+
+
+def read_circuit(store: GraphStore, circuit_id: str) -> CircuitDocument:
+    """The circuit with this id, or the only one whose id starts so.
+
+    Raises:
+        NotFoundError: None, or several; the message names them.
+        StoreError: It is torn: fewer edges are stored than its manifest says.
+    """
+    return store.read(lambda tx: _read_circuit(tx, resolve_circuit(tx, circuit_id)))
+
+
+def resolve_circuit(tx: Transaction, prefix: str) -> str:
+    """The one circuit id that starts with `prefix`.
+
+    Raises:
+        NotFoundError: None, or several; the message names them.
+    """
+    if not prefix:
+        raise NotFoundError("circuit id '' is empty; `circuits list` shows the ids")
+    rows = fetch(tx, statements.FIND_CIRCUITS, prefix=prefix, limit=SHOWN_MATCHES + 1)
+    found = [str(row["circuit_id"]) for row in rows]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise NotFoundError(f"no circuit has id {prefix!r}; `circuits list` shows the ids")
+    shown = ", ".join(found[:SHOWN_MATCHES]) + (", …" if len(found) > SHOWN_MATCHES else "")
+    raise NotFoundError(f"circuit id {prefix!r} is ambiguous; give more digits of one of: {shown}")
+
+
+def list_circuits(
+    store: GraphStore, filters: CircuitFilter | None = None
+) -> tuple[CircuitSummary, ...]:
+    """The circuits that pass the filter, the newest first."""
+    parameters = (filters or CircuitFilter()).model_dump()
+    start = statements.LIST_OF_JOB if parameters["job_id"] else statements.LIST_OF_ALL
+    rows = store.rows(start + statements.LIST_CIRCUITS, **parameters)
+    return tuple(CircuitSummary.model_validate(row) for row in rows)
+
+
+def _read_circuit(tx: Transaction, circuit_id: str) -> CircuitDocument:
+    row = fetch(tx, statements.READ_CIRCUIT, circuit_id=circuit_id)[0]
+    edges = fetch(tx, statements.READ_EDGES, circuit_id=circuit_id)
+    if len(edges) != row["n_edges"]:
+        raise StoreError(
+            f"circuit {circuit_id} is torn: its manifest says {row['n_edges']} edges, "
+            f"{len(edges)} are stored; submit its job again with --force"
+        )
+    whole = json.loads(row["document"])
+    return CircuitDocument.model_validate(
+        {**whole, "edges": tuple(CircuitEdge.model_validate(edge) for edge in edges)}
+    )
+
+
+def _write_components(tx: Transaction, fingerprint: str, nodes: list[Row]) -> None:
+    """Write those that are not there; a component never changes."""
+    ids = [row["component_id"] for row in nodes]
+    there = {row["component_id"] for row in fetch(tx, statements.FIND_COMPONENTS, ids=ids)}
+    missing = [row for row in nodes if row["component_id"] not in there]
+    _write_batches(tx, statements.WRITE_COMPONENTS, missing, fingerprint=fingerprint)
+
+
+def _write_run(tx: Transaction, circuit_id: str, run: RunRecord) -> None:
+    properties = {
+        "run_id": run.run_id,
+        "job_id": run.job_id,
+        "attempt": run.attempt,
+        "host": run.host,
+        "versions": json.dumps(run.versions, sort_keys=True),
+        "cpu_seconds": json.dumps(run.cpu_seconds, sort_keys=True),
+    }
+    write_rows(tx, statements.WRITE_RUN, circuit_id=circuit_id, run=properties, expected=1)
+
+
+def _properties(circuit: CircuitDocument, n_nodes: int) -> Row:
+    """What stands on the Circuit node."""
+    document = circuit.model_dump_json(exclude={"edges"})
+    return {
+        "circuit_id": circuit.circuit_id,
+        "job_id": circuit.job_id,
+        "fingerprint": circuit.model.fingerprint,
+        "model": circuit.model.name,
+        "family": circuit.model.family,
+        "task": circuit.task,
+        "task_id": circuit.task_id,
+        "dataset_sha256": circuit.dataset_sha256,
+        "method": circuit.method.name,
+        "selection": circuit.selection.kind,
+        "selection_value": float(circuit.selection.value),
+        "metric": circuit.metric.value,
+        "ablation": circuit.ablation.kind.value,
+        "dtype": circuit.dtype,
+        "seed": circuit.seed,
+        "n_edges_scored": circuit.n_edges_scored,
+        "n_edges": circuit.n_edges,
+        "n_nodes": n_nodes,
+        "notes": list(circuit.notes),
+        "preset": circuit.evaluation.preset,
+        **_figures(circuit.evaluation),
+        "document": document,
+    }
+
+
+def _figures(evaluation: Evaluation) -> Row:
+    """Each figure's value, and the headline's interval, to be searched and shown together."""
+    values = {name: getattr(evaluation, name).value for name in FIGURES}
+    for name in FIGURES[:2]:
+        figure = getattr(evaluation, name)
+        values |= {f"{name}_low": figure.ci_low, f"{name}_high": figure.ci_high}
+    return values
+
+
+def _node_rows(circuit: CircuitDocument) -> list[Row]:
+    """One row a component, in the order of the forward pass, senders and receivers alike."""
+    layers = circuit.model.n_layers
+    names = {name for edge in circuit.edges for name in (edge.sender, edge.receiver)}
+    components = [Component.parse(name) for name in names]
+    components.sort(key=lambda part: (part.order(layers), part.head or 0, part.name))
+    return [
+        {
+            "node_id": f"{circuit.circuit_id}:{part.name}",
+            "component_id": f"{circuit.model.fingerprint}:{part.name}",
+            "name": part.name,
+            "kind": part.kind.value,
+            "layer": part.layer,
+            "head": part.head,
+            "index": part.index,
+            "depth": part.depth(layers),
+        }
+        for part in components
+    ]
+
+
+def _edge_rows(circuit: CircuitDocument) -> Iterator[Row]:
+    for position, edge in enumerate(circuit.edges):
+        yield {
+            "sender": f"{circuit.circuit_id}:{edge.sender}",
+            "receiver": f"{circuit.circuit_id}:{edge.receiver}",
+            "channel": edge.channel.value,
+            "score": edge.score,
+            "score_kind": edge.score_kind.value,
+            "stability": edge.stability,
+            "position": position,
+        }
+
+
+def _write_batches(
+    tx: Transaction, statement: LiteralString, rows: Iterable[Row], **parameters: Any
+) -> None:
+    waiting = iter(rows)
+    while batch := list(islice(waiting, statements.BATCH)):
+        write_rows(tx, statement, rows=batch, expected=len(batch), **parameters)

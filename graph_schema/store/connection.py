@@ -1,0 +1,236 @@
+"""The one way to the graph database: explicit transactions, one retry, our errors.
+
+`GraphStore` serves Neo4j and the embedded server through the official driver. Work is a function
+of a transaction; it may run more than once, so it must write the same thing each time (MERGE on
+content ids, transitions by token). Nothing else in the project retries.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, LiteralString, TypeVar
+
+from neo4j import READ_ACCESS, WRITE_ACCESS, Driver, GraphDatabase, Transaction
+from neo4j.exceptions import (
+    AuthError,
+    ConfigurationError,
+    ConstraintError,
+    DriverError,
+    Neo4jError,
+    ServiceUnavailable,
+    SessionExpired,
+    TransientError,
+)
+
+from graph_schema.errors import CircuitServiceError, SpecError, StoreError, StoreUnavailable
+from graph_schema.store import migrations
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Row = dict[str, Any]
+
+LOST = (ServiceUnavailable, SessionExpired)  # IncompleteCommit is a ServiceUnavailable
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
+MAX_CONFLICTS = 40
+
+
+class WriteMissed(Exception):
+    """A statement did not find what its transaction had just written: try again.
+
+    The embedded server loses sight of a merged node when another transaction commits it at the
+    same moment; what follows would silently match nothing.
+    """
+
+
+@dataclass(frozen=True)
+class StoreAddress:
+    """Where the graph is, who writes and who only reads. Passwords stay out of the repr."""
+
+    uri: str
+    user: str = "neo4j"
+    password: str = field(default="", repr=False)
+    database: str = "neo4j"
+    reader_user: str | None = None
+    reader_password: str | None = field(default=None, repr=False)
+
+    def as_reader(self) -> StoreAddress:
+        """The same place with the read-only login, where there is one."""
+        if self.reader_user is None:
+            return self
+        return StoreAddress(self.uri, self.reader_user, self.reader_password or "", self.database)
+
+
+class GraphStore:
+    """A graph database. Connects when first used; once per process, so it survives a fork.
+
+    Args:
+        address: Where it is.
+        patience: Seconds to go on trying when the server is away or transactions collide.
+    """
+
+    def __init__(self, address: StoreAddress, *, patience: float = 10.0) -> None:
+        self.address = address
+        self.patience = patience
+        self._driver: Driver | None = None
+        self._pid = 0
+
+    def __enter__(self) -> GraphStore:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connections. The store can be used again afterwards."""
+        driver, self._driver = self._driver, None
+        if driver is not None and self._pid == os.getpid():
+            driver.close()
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        """The result of `work`, committed. It may run several times before it holds."""
+        return self._retry(work, WRITE_ACCESS, None)
+
+    def read(self, work: Callable[[Transaction], T], *, seconds: float | None = None) -> T:
+        """The result of `work`, which only reads; `seconds` bounds it where the server can."""
+        return self._retry(work, READ_ACCESS, seconds)
+
+    def rows(self, query: LiteralString, **parameters: Any) -> list[Row]:
+        """All rows of one of our own reading statements."""
+        return self.read(lambda tx: fetch(tx, query, **parameters))
+
+    def ping(self) -> None:
+        """Return once the database answers.
+
+        Raises:
+            StoreUnavailable: It does not, for as long as our patience lasts.
+        """
+        self.rows("RETURN 1 AS one")
+
+    def migrate(self) -> None:
+        """Bring the schema up to this code's version; costs one read where it is already.
+
+        Raises:
+            StoreVersionError: The database is newer than the code.
+        """
+        migrations.migrate(self.write, self.rows)
+
+    def reader(self) -> GraphStore:
+        """A store on the read-only login; the caller closes it."""
+        return GraphStore(self.address.as_reader(), patience=self.patience)
+
+    @property
+    def driver(self) -> Driver:
+        """This process's driver (what a fork inherited is left to its owner)."""
+        if self._driver is None or self._pid != os.getpid():
+            # Notifications are hints to whoever types Cypher; without handlers they would reach
+            # standard error through logging's last resort.
+            logging.getLogger("neo4j.notifications").setLevel(logging.ERROR)
+            self._driver = _connect(self.address)
+            self._pid = os.getpid()
+        return self._driver
+
+    def _once(self, work: Callable[[Transaction], T], access: str, seconds: float | None) -> T:
+        session = self.driver.session(database=self.address.database, default_access_mode=access)
+        with session, session.begin_transaction(timeout=seconds) as tx:
+            result = work(tx)
+            tx.commit()
+            return result
+
+    def _retry(self, work: Callable[[Transaction], T], access: str, seconds: float | None) -> T:
+        end = time.monotonic() + self.patience
+        conflicts = 0
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                return self._once(work, access, seconds)
+            except (TransientError, ConstraintError, WriteMissed) as error:
+                # A ConstraintError is two MERGEs of one id meeting (ArcadeDB): the loser's second
+                # try finds the winner's node. One that stays is a fault, hence the count.
+                conflicts += 1
+                if conflicts > MAX_CONFLICTS or time.monotonic() > end or _timed_out(error):
+                    raise to_our_error(error, self.address) from error
+                log.debug("transaction repeated after %s", error)
+            except LOST as error:
+                if time.monotonic() > end:
+                    raise to_our_error(error, self.address) from error
+                log.debug("connection lost, trying again: %s", error)
+            except (DriverError, Neo4jError) as error:
+                raise to_our_error(error, self.address) from error
+            time.sleep(pause * random.uniform(0.5, 1.5))
+            pause = min(LONGEST_PAUSE, pause * 2)
+
+
+def write_rows(tx: Transaction, query: LiteralString, *, expected: int, **parameters: Any) -> None:
+    """Run a writing statement that returns, as `written`, how many rows it wrote.
+
+    Raises:
+        WriteMissed: Not as many as expected.
+    """
+    written = fetch(tx, query, **parameters)[0]["written"]
+    if written != expected:
+        raise WriteMissed(f"{written} of {expected} rows written")
+
+
+def fetch(tx: Transaction, query: LiteralString, **parameters: Any) -> list[Row]:
+    """All rows of a statement, as dictionaries."""
+    return [record.data() for record in tx.run(query, parameters)]
+
+
+def _connect(address: StoreAddress) -> Driver:
+    try:
+        return GraphDatabase.driver(
+            address.uri,
+            auth=(address.user, address.password),
+            user_agent="circuit-atlas",
+            connection_timeout=5.0,
+            connection_acquisition_timeout=60.0,
+            max_connection_lifetime=3600.0,
+        )
+    except (ConfigurationError, ValueError) as error:
+        raise SpecError(
+            f"graph address {address.uri!r} cannot be used: {error}; expected something like "
+            "bolt://localhost:7687 or neo4j+s://host (CIRCUITS_GRAPH)"
+        ) from error
+
+
+def _timed_out(error: Exception) -> bool:
+    return "TimedOut" in str(getattr(error, "code", ""))
+
+
+def _first_line(error: Exception) -> str:
+    text = (error.message if isinstance(error, Neo4jError) else None) or str(error)
+    return (text.strip().splitlines() or [type(error).__name__])[0].strip()
+
+
+def to_our_error(error: Exception, address: StoreAddress) -> CircuitServiceError:
+    """The error of ours that stands for the driver's."""
+    if isinstance(error, AuthError):
+        return SpecError(
+            f"graph database at {address.uri} refuses user {address.user!r}: "
+            f"{_first_line(error)}; check CIRCUITS_GRAPH_USER and CIRCUITS_GRAPH_PASSWORD"
+        )
+    if isinstance(error, LOST):
+        return StoreUnavailable(
+            f"graph database at {address.uri} cannot be reached: {_first_line(error)}; "
+            "see that it runs and that CIRCUITS_GRAPH names it, then try again"
+        )
+    if isinstance(error, TransientError):
+        return StoreUnavailable(
+            f"graph database at {address.uri} is too busy: {_first_line(error)}; try again"
+        )
+    return StoreError(
+        f"graph database at {address.uri} refuses a statement: {_first_line(error)} "
+        f"({getattr(error, 'code', None) or type(error).__name__})"
+    )

@@ -1,0 +1,51 @@
+"""A job's transitions: submit, claim, renew, finish, fail, release, cancel, settle.
+
+The graph is the record, the broker only delivers. Every transition is one transaction that first
+writes a lock property on the Job node (without that Neo4j lets several workers win), then reads
+the node and the database's clock, decides, and writes. So each can be asked for twice, late, or
+by a worker that lost its lease, and does no harm. Nothing links to a Job node: a renewal would then
+abort or block the transaction that writes the result.
+
+What an ended job sets free is returned as the ids to send; sending is the caller's. If the caller
+dies before, the reconciler (`overdue`, `settle`) finds them.
+"""
+
+from graph_schema.store.jobs.lease import Renewal, claim, fail, finish, release, renew, stop
+from graph_schema.store.jobs.overdue import (
+    Action,
+    Settled,
+    overdue,
+    release_owner,
+    set_free,
+    settle,
+)
+from graph_schema.store.jobs.requests import (
+    Submitted,
+    cancel,
+    count_live,
+    get,
+    list_jobs,
+    submit,
+)
+
+__all__ = [
+    "Action",
+    "Renewal",
+    "Settled",
+    "Submitted",
+    "cancel",
+    "claim",
+    "count_live",
+    "fail",
+    "finish",
+    "get",
+    "list_jobs",
+    "overdue",
+    "release",
+    "release_owner",
+    "renew",
+    "set_free",
+    "settle",
+    "stop",
+    "submit",
+]

@@ -1,0 +1,213 @@
+"""What a worker does with a job: claim, renew, finish, fail, stop, release.
+
+All but the first are by token; a worker that lost its lease changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from neo4j import Transaction
+
+from graph_schema.documents.jobs import ErrorDocument, JobProgress, JobRecord, JobState
+from graph_schema.store.connection import GraphStore
+from graph_schema.store.jobs.node import (
+    CANCELLED,
+    Row,
+    Standing,
+    change,
+    check_held,
+    ended,
+    lock,
+    locked,
+    milliseconds,
+    queued_again,
+    read_locked,
+    record_of,
+    standing_of,
+)
+from graph_schema.store.jobs.overdue import Action, Settled, set_free, with_freed
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """What a renewal brings back: whether the job is to be cancelled."""
+
+    cancel_requested: bool
+
+
+def claim(
+    store: GraphStore, job_id: str, token: str, *, owner: str, lease: float, max_attempts: int
+) -> JobRecord | None:
+    """The job, now ours until `lease` seconds from now, or None where it is not to be had.
+
+    To be had: queued, or running with its lease over; attempts left; not cancelled; its needs
+    met. Claiming again by the same token changes nothing.
+    """
+
+    def work(tx: Transaction) -> JobRecord | None:
+        if not lock(tx, job_id):
+            return None
+        row, now = read_locked(tx, job_id)
+        state = JobState(row["state"])
+        if state is JobState.RUNNING and row.get("token") == token:
+            return record_of(row)
+        free = state is JobState.QUEUED or (
+            state is JobState.RUNNING and row.get("lease_until", 0) <= now
+        )
+        if (
+            not free
+            or row["attempts"] >= max_attempts
+            or row["cancel_requested"]
+            or standing_of(tx, row)[0] is not Standing.MET
+        ):
+            return None
+        changes = {
+            "state": JobState.RUNNING.value,
+            "token": token,
+            "owner": owner,
+            "lease_until": now + milliseconds(lease),
+            "attempts": row["attempts"] + 1,
+            "started_at": now,
+            "progress_stage": None,
+            "progress_done": None,
+            "progress_total": None,
+        }
+        change(tx, row, changes)
+        return record_of(row)
+
+    return store.write(work)
+
+
+def renew(
+    store: GraphStore,
+    job_id: str,
+    token: str,
+    *,
+    lease: float,
+    progress: JobProgress | None = None,
+) -> Renewal:
+    """Own the job for `lease` seconds from now; revives it where it was queued again meanwhile.
+
+    Raises:
+        LeaseLost: Another worker owns it, or it has ended.
+    """
+
+    def work(tx: Transaction) -> Renewal:
+        row, now = locked(tx, job_id)
+        check_held(row, token)
+        changes: Row = {"state": JobState.RUNNING.value, "lease_until": now + milliseconds(lease)}
+        if progress is not None:
+            changes |= {
+                "progress_stage": progress.stage,
+                "progress_done": progress.done,
+                "progress_total": progress.total,
+            }
+        change(tx, row, changes)
+        return Renewal(row["cancel_requested"])
+
+    return store.write(work)
+
+
+def finish(
+    store: GraphStore,
+    job_id: str,
+    token: str,
+    write: Callable[[Transaction], None],
+    circuit_ids: Sequence[str],
+) -> tuple[str, ...]:
+    """End the job well and store its result, in one transaction; returns the ids to send now.
+
+    The token is checked first, then `write` stores the result.
+
+    Raises:
+        LeaseLost: Another worker owns the job, or it has ended: nothing was written.
+    """
+
+    def work(tx: Transaction) -> None:
+        row, now = locked(tx, job_id)
+        if _ended_by_us(row, token, JobState.SUCCEEDED):
+            return
+        check_held(row, token)
+        write(tx)
+        end = ended(JobState.SUCCEEDED, now) | {"circuit_ids": list(circuit_ids)}
+        change(tx, row, end)
+
+    store.write(work)
+    return set_free(store, job_id)
+
+
+def fail(store: GraphStore, job_id: str, token: str, error: ErrorDocument) -> tuple[str, ...]:
+    """End the job with its error document; returns the ids of the jobs to send now.
+
+    Raises:
+        LeaseLost: Another worker owns the job, or it has ended.
+    """
+    return _end_by_token(store, job_id, token, JobState.FAILED, error)
+
+
+def stop(store: GraphStore, job_id: str, token: str) -> tuple[str, ...]:
+    """End the job as cancelled, by the worker that owns it; returns the ids to send now.
+
+    Raises:
+        LeaseLost: Another worker owns the job, or it has ended.
+    """
+    return _end_by_token(store, job_id, token, JobState.CANCELLED, CANCELLED)
+
+
+def release(
+    store: GraphStore,
+    job_id: str,
+    token: str,
+    *,
+    error: ErrorDocument | None = None,
+    max_attempts: int,
+) -> Settled:
+    """Give a job back to the queue.
+
+    Without an error (a worker that stops) the attempt is not charged and the job is to be sent at
+    once. With a retryable error it is charged, and the job fails with that error when no attempt
+    is left; else the reconciler sends it, which is a pause before the next attempt.
+
+    Raises:
+        LeaseLost: Another worker owns the job, or it has ended.
+    """
+
+    def work(tx: Transaction) -> Settled:
+        row, now = locked(tx, job_id)
+        check_held(row, token)
+        if row["cancel_requested"]:
+            change(tx, row, ended(JobState.CANCELLED, now, CANCELLED))
+            return Settled(Action.CANCELLED)
+        if error is not None and row["attempts"] >= max_attempts:
+            change(tx, row, ended(JobState.FAILED, now, error))
+            return Settled(Action.FAILED)
+        attempts = row["attempts"] if error is not None else max(row["attempts"] - 1, 0)
+        back = queued_again(now) | {"token": None, "attempts": attempts}
+        if error is None:
+            # The message may reach the very worker that stops; any reconciler then sends another.
+            back["sent_at"] = None
+        change(tx, row, back)
+        return Settled(Action.SEND, (job_id,)) if error is None else Settled(Action.NONE)
+
+    return with_freed(store, job_id, store.write(work))
+
+
+def _end_by_token(
+    store: GraphStore, job_id: str, token: str, state: JobState, error: ErrorDocument
+) -> tuple[str, ...]:
+    def work(tx: Transaction) -> None:
+        row, now = locked(tx, job_id)
+        if _ended_by_us(row, token, state):
+            return
+        check_held(row, token)
+        change(tx, row, ended(state, now, error))
+
+    store.write(work)
+    return set_free(store, job_id)
+
+
+def _ended_by_us(row: Row, token: str, state: JobState) -> bool:
+    """True where our own commit went through and only its acknowledgement was lost."""
+    return row["state"] == state and row.get("token") == token

@@ -1,0 +1,138 @@
+"""The Job node: read and written under its lock, and what its properties mean."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, LiteralString
+from uuid import uuid4
+
+from neo4j import Transaction
+
+from graph_schema.documents.jobs import ErrorDocument, JobProgress, JobRecord, JobState, Need
+from graph_schema.errors import LeaseLost, NotFoundError
+
+Row = dict[str, Any]
+
+LOCK: LiteralString = "MATCH (j:Job {job_id: $job_id}) SET j.lock = $lock RETURN j.job_id AS id"
+READ: LiteralString = """
+MATCH (j:Job {job_id: $job_id}) RETURN properties(j) AS job, timestamp() AS now
+"""
+CHANGE: LiteralString = "MATCH (j:Job {job_id: $job_id}) SET j += $changes"
+STATES: LiteralString = """
+MATCH (j:Job) WHERE j.job_id IN $job_ids RETURN j.job_id AS id, j.state AS state
+"""
+
+CANCELLED = ErrorDocument(type="JobCancelled", message="the job was cancelled")
+
+
+class Standing(StrEnum):
+    """Whether what a job needs has ended, and well enough."""
+
+    WAITING = "waiting"
+    MET = "met"
+    FAILED = "failed"
+
+
+def lock(tx: Transaction, job_id: str) -> bool:
+    """Lock the job until the transaction ends; False where there is none."""
+    return tx.run(LOCK, job_id=job_id, lock=uuid4().hex).single() is not None
+
+
+def read_locked(tx: Transaction, job_id: str) -> tuple[Row, int]:
+    # A statement of its own: it then sees what the lock waited for.
+    found = tx.run(READ, job_id=job_id).single(strict=True)
+    return dict(found["job"]), int(found["now"])
+
+
+def locked(tx: Transaction, job_id: str) -> tuple[Row, int]:
+    """The job's properties under its lock, and the database's clock in milliseconds."""
+    if not lock(tx, job_id):
+        raise NotFoundError(f"no job has the id {job_id!r}; `circuits jobs` lists them")
+    return read_locked(tx, job_id)
+
+
+def check_held(row: Row, token: str) -> None:
+    """Go on if `token` owns the job: it runs, or was queued again and not yet claimed.
+
+    Raises:
+        LeaseLost: It does not.
+    """
+    if row.get("token") != token or JobState(row["state"]).ended:
+        raise LeaseLost(
+            f"job {row['job_id'][:12]} is {row['state']} and owned by "
+            f"{row.get('owner') or 'nobody'}: this worker's lease is over, and what it computed "
+            "is not written"
+        )
+
+
+def change(tx: Transaction, row: Row, changes: Row) -> None:
+    """Write `changes` to the node and to `row`; None removes a property."""
+    tx.run(CHANGE, job_id=row["job_id"], changes=changes).consume()
+    row.update(changes)
+
+
+def ended(state: JobState, now: int, error: ErrorDocument | None = None) -> Row:
+    return {
+        "state": state.value,
+        "finished_at": now,
+        "lease_until": None,
+        "error_type": error.type if error else None,
+        "error_message": error.message if error else None,
+    }
+
+
+def queued_again(now: int) -> Row:
+    return {"state": JobState.QUEUED.value, "owner": None, "lease_until": None, "sent_at": now}
+
+
+def standing_of(tx: Transaction, row: Row) -> tuple[Standing, str]:
+    """How a job stands with what it needs, and where it cannot run any more, why."""
+    needs = _need_list(row)
+    states = states_of(tx, {need.job_id for need in needs})
+    for need in needs:
+        state = states.get(need.job_id)
+        if need.on_failure == "fail" and state in (JobState.FAILED, JobState.CANCELLED, None):
+            how = state.value if state else "gone"
+            return Standing.FAILED, f"it needs job {need.job_id[:12]}, which is {how}"
+    if all(states[need.job_id].ended for need in needs if need.job_id in states):
+        return Standing.MET, ""
+    return Standing.WAITING, ""
+
+
+def states_of(tx: Transaction, job_ids: set[str]) -> dict[str, JobState]:
+    if not job_ids:
+        return {}
+    rows = tx.run(STATES, job_ids=sorted(job_ids))
+    return {row["id"]: JobState(row["state"]) for row in rows}
+
+
+def _need_list(row: Row) -> tuple[Need, ...]:
+    pairs = zip(row.get("needs") or (), row.get("needs_on_failure") or (), strict=True)
+    return tuple(Need(job_id=job_id, on_failure=how) for job_id, how in pairs)
+
+
+def milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def record_of(row: Row) -> JobRecord:
+    stage, error = row.get("progress_stage"), row.get("error_type")
+    return JobRecord(
+        job_id=row["job_id"],
+        kind=row["kind"],
+        state=JobState(row["state"]),
+        spec=row["spec"],
+        placement=row["placement"],
+        needs=_need_list(row),
+        attempts=row["attempts"],
+        owner=row.get("owner"),
+        progress=JobProgress(stage=stage, done=row["progress_done"], total=row["progress_total"])
+        if stage
+        else None,
+        cancel_requested=row["cancel_requested"],
+        error=ErrorDocument(type=error, message=row["error_message"]) if error else None,
+        circuit_ids=tuple(row.get("circuit_ids") or ()),
+        submitted_at=row["submitted_at"],
+        started_at=row.get("started_at"),
+        finished_at=row.get("finished_at"),
+    )

@@ -1,0 +1,185 @@
+"""What a client asks: submit, cancel, get, list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, LiteralString
+from uuid import uuid4
+
+from neo4j import Transaction
+
+from graph_schema.documents.jobs import DiscoverSpec, JobRecord, JobState, Need, Placement
+from graph_schema.errors import NotFoundError, SpecError
+from graph_schema.store.connection import GraphStore
+from graph_schema.store.jobs.node import (
+    CANCELLED,
+    Row,
+    change,
+    ended,
+    locked,
+    record_of,
+    states_of,
+)
+from graph_schema.store.jobs.overdue import Action, Settled, judge, set_free, with_freed
+
+CREATE: LiteralString = """
+MERGE (j:Job {job_id: $job_id})
+ON CREATE SET j += $fields, j.submitted_at = timestamp()
+"""
+BY_PREFIX: LiteralString = """
+MATCH (j:Job) WHERE j.job_id STARTS WITH $prefix
+RETURN properties(j) AS job ORDER BY j.job_id LIMIT 2
+"""
+LIST: LiteralString = """
+MATCH (j:Job) WHERE j.state IN $states
+RETURN properties(j) AS job ORDER BY j.submitted_at DESC, j.job_id LIMIT $limit
+"""
+LIVE: LiteralString = """
+MATCH (j:Job) WHERE j.state IN ['queued', 'running'] RETURN count(j) AS n
+"""
+
+# What a new attempt must not inherit; null removes a property.
+FRESH: dict[str, Any] = {
+    "state": JobState.QUEUED.value,
+    "attempts": 0,
+    "token": None,
+    "owner": None,
+    "lease_until": None,
+    "sent_at": None,
+    "cancel_requested": False,
+    "error_type": None,
+    "error_message": None,
+    "progress_stage": None,
+    "progress_done": None,
+    "progress_total": None,
+    "started_at": None,
+    "finished_at": None,
+}
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """The job as it stands, and whether this caller is the one that sends its message."""
+
+    record: JobRecord
+    send: bool
+
+
+def submit(
+    store: GraphStore,
+    spec: DiscoverSpec,
+    placement: Placement,
+    *,
+    needs: Sequence[Need] = (),
+    force: bool = False,
+) -> Submitted:
+    """The job of `spec`, created unless it is there; exactly one of many submitters sends it.
+
+    A job that waits for others is not sent by its submitter but by what ends them. `force` starts
+    a new attempt under the same id where the job has ended; a live one is left alone.
+
+    Raises:
+        SpecError: A job in `needs` does not exist.
+    """
+    nonce = uuid4().hex
+    placed = {
+        "placement": placement.canonical_json(),
+        "needs": [need.job_id for need in needs],
+        "needs_on_failure": [need.on_failure for need in needs],
+        "nonce": nonce,
+    }
+    created = {
+        key: value
+        for key, value in {
+            **FRESH,
+            **placed,
+            "kind": spec.kind,
+            "spec": spec.canonical_json(),
+            "circuit_ids": [],
+        }.items()
+        if value is not None
+    }
+
+    # Two transactions: inside the one that merges, ArcadeDB may lose sight of the node when
+    # another creates it at the same moment.
+    def create(tx: Transaction) -> None:
+        known = states_of(tx, {need.job_id for need in needs})
+        if absent := [need.job_id for need in needs if need.job_id not in known]:
+            raise SpecError(
+                f"job {spec.job_id[:12]} needs job {absent[0]!r}, which does not exist; submit "
+                "that one first"
+            )
+        tx.run(CREATE, job_id=spec.job_id, fields=created).consume()
+
+    def decide(tx: Transaction) -> tuple[Row, Settled]:
+        row, now = locked(tx, spec.job_id)
+        if row["nonce"] != nonce and force and JobState(row["state"]).ended:
+            change(tx, row, FRESH | placed | {"submitted_at": now})
+        unsent = row["state"] == JobState.QUEUED and row.get("sent_at") is None
+        if row["nonce"] != nonce or not unsent:
+            return row, Settled(Action.NONE)
+        return row, judge(tx, row, now, max_attempts=None)
+
+    store.write(create)
+    row, settled = store.write(decide)
+    with_freed(store, spec.job_id, settled)
+    return Submitted(record_of(row), send=settled.action is Action.SEND)
+
+
+def cancel(store: GraphStore, job_id: str) -> tuple[JobRecord, tuple[str, ...]]:
+    """Cancel a queued job at once, ask a running one to stop; an ended one stays as it is.
+
+    Returns the job, and the ids of the jobs to send now.
+
+    Raises:
+        NotFoundError: No job has this id.
+    """
+
+    def work(tx: Transaction) -> tuple[JobRecord, bool]:
+        row, now = locked(tx, job_id)
+        state = JobState(row["state"])
+        if state is JobState.QUEUED:
+            end = ended(JobState.CANCELLED, now, CANCELLED) | {"cancel_requested": True}
+            change(tx, row, end)
+        elif state is JobState.RUNNING:
+            change(tx, row, {"cancel_requested": True})
+        return record_of(row), state is JobState.QUEUED
+
+    record, at_once = store.write(work)
+    return record, set_free(store, job_id) if at_once else ()
+
+
+def get(store: GraphStore, job_id: str) -> JobRecord:
+    """The job with this id, or with the one id that starts so.
+
+    Raises:
+        NotFoundError: No job, or more than one.
+    """
+
+    def work(tx: Transaction) -> list[Row]:
+        return [row["job"] for row in tx.run(BY_PREFIX, prefix=job_id)]
+
+    found = store.read(work)
+    if len(found) == 2 and found[0]["job_id"] != job_id:
+        raise NotFoundError(f"job {job_id!r} is the start of more than one id; give more of it")
+    if not found or not job_id:
+        raise NotFoundError(f"no job has the id {job_id!r}; `circuits jobs` lists them")
+    return record_of(found[0])
+
+
+def list_jobs(
+    store: GraphStore, *, states: Sequence[JobState] = tuple(JobState), limit: int = 100
+) -> tuple[JobRecord, ...]:
+    """The newest jobs in one of `states`, newest first."""
+
+    def work(tx: Transaction) -> tuple[JobRecord, ...]:
+        rows = tx.run(LIST, states=[state.value for state in states], limit=limit)
+        return tuple(record_of(row["job"]) for row in rows)
+
+    return store.read(work)
+
+
+def count_live(store: GraphStore) -> int:
+    """How many jobs are queued or running."""
+    return store.read(lambda tx: int(tx.run(LIVE).single(strict=True)["n"]))

@@ -1,0 +1,150 @@
+"""A user's Cypher: guarded, on the read-only login, bounded in time and rows.
+
+The guard refuses what does more than read (`guard.py`), the login refuses it again, and here the
+limits hold: a query ends after `seconds`, by the server's own limit where it has one and by cutting
+the connection where not; of more than `rows` rows the first ones come back, and the result says so.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, LiteralString, cast
+
+from neo4j import READ_ACCESS, Driver
+from neo4j.exceptions import AuthError, DriverError, Neo4jError, ServiceUnavailable, SessionExpired
+
+from graph_schema.errors import CircuitServiceError, CypherError, StoreUnavailable
+from graph_schema.store.connection import GraphStore, to_our_error
+from graph_schema.store.guard import Guarded, guard
+from graph_schema.store.names import check_names
+from graph_schema.store.values import plain
+
+GRACE_SECONDS = 1.0
+LONGEST_MESSAGE = 400
+
+KINDS: LiteralString = """
+CALL db.labels() YIELD label RETURN label AS name
+UNION CALL db.relationshipTypes() YIELD relationshipType RETURN relationshipType AS name
+"""
+PROPERTIES: LiteralString = "CALL db.propertyKeys() YIELD propertyKey RETURN propertyKey AS name"
+
+_LONG_LIST = re.compile(r": expected (?!.{0,120}$)[^()]*(?:\([^()]*\)[^()]+)*(?= \(line)")
+
+
+@dataclass(frozen=True)
+class QueryResult:
+    """The answer: JSON-able values; `truncated` where the limit on rows cut it."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    truncated: bool = False
+
+
+def run_user_query(
+    store: GraphStore,
+    text: str,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    rows: int = 10_000,
+    seconds: float = 30.0,
+) -> QueryResult:
+    """The answer to a user's query, which can only read.
+
+    Args:
+        store: Where to ask; its read-only login is used where it has one.
+        text: One Cypher statement.
+        parameters: Values of its `$names`.
+        rows: Return at most this many rows, and say when there were more.
+        seconds: End it after this long.
+
+    Raises:
+        CypherError: The query is refused, wrong, too slow or too large; the message says which.
+        StoreUnavailable: The database cannot be reached.
+    """
+    guarded = guard(text)
+    given = dict(parameters or {})
+    missing = sorted(guarded.parameters - set(given))
+    if missing:
+        raise CypherError(
+            f"parameter ${missing[0]} has no value; give one (--param {missing[0]}=VALUE)"
+        )
+    with store.reader() as reader:
+        reader.ping()  # waits where the server is starting; a query itself is never repeated
+        check_names(
+            guarded.tokens,
+            kinds=lambda: [str(row["name"]) for row in reader.rows(KINDS)],
+            properties=lambda: [str(row["name"]) for row in reader.rows(PROPERTIES)],
+        )
+        return _bounded(reader, guarded, given, rows, seconds)
+
+
+def _bounded(
+    reader: GraphStore, guarded: Guarded, given: dict[str, Any], rows: int, seconds: float
+) -> QueryResult:
+    start = time.monotonic()
+    # The embedded server ignores a query's own limit: when time is up the connection is cut.
+    cut = threading.Timer(seconds + GRACE_SECONDS, _cut, (reader.driver,))
+    cut.daemon = True
+    cut.start()
+    try:
+        return _ask(reader, guarded, given, rows, seconds)
+    except (TypeError, ValueError) as error:
+        raise CypherError(f"a parameter cannot be sent: {error}") from error
+    except (DriverError, Neo4jError, OSError) as error:
+        raise _explain(error, reader, time.monotonic() - start, seconds) from error
+    finally:
+        cut.cancel()
+
+
+def _ask(
+    reader: GraphStore, guarded: Guarded, given: dict[str, Any], rows: int, seconds: float
+) -> QueryResult:
+    session = reader.driver.session(
+        database=reader.address.database,
+        default_access_mode=READ_ACCESS,
+        fetch_size=min(1_000, rows + 1),
+    )
+    # The one place where text that a user wrote is sent; `guard` has read it.
+    text = cast("LiteralString", guarded.text)
+    with session, session.begin_transaction(timeout=seconds) as tx:
+        result = tx.run(text, given)
+        columns = tuple(result.keys())
+        found: list[tuple[Any, ...]] = []
+        for record in result:
+            if len(found) == rows:
+                return QueryResult(columns, tuple(found), truncated=True)
+            found.append(tuple(plain(value) for value in record.values()))
+        return QueryResult(columns, tuple(found))
+
+
+def _cut(driver: Driver) -> None:
+    """End a query by taking its connection away; the server notices when it next writes."""
+    driver.close()
+
+
+def _explain(
+    error: Exception, reader: GraphStore, took: float, seconds: float
+) -> CircuitServiceError:
+    code = str(getattr(error, "code", "") or "")
+    message = str(getattr(error, "message", "") or error)
+    if took >= seconds or "TimedOut" in code or "timeout" in message.lower():
+        return CypherError(
+            f"the query took longer than {seconds:g} s and was ended; narrow its pattern, add "
+            "LIMIT, or raise CIRCUITS_LIMITS__QUERY_SECONDS"
+        )
+    if isinstance(error, AuthError | ServiceUnavailable | SessionExpired):
+        return to_our_error(error, reader.address)
+    if not isinstance(error, Neo4jError):
+        return StoreUnavailable(f"graph database at {reader.address.uri}: {message}")
+    return CypherError(f"the query fails: {_one_line(message)}")
+
+
+def _one_line(message: str) -> str:
+    """The first line, without a long list of all that could have stood there."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    line = _LONG_LIST.sub("", lines[0]) if lines else "no reason given"
+    return line if len(line) <= LONGEST_MESSAGE else f"{line[:LONGEST_MESSAGE]} …"

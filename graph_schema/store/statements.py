@@ -1,0 +1,167 @@
+"""The Cypher that writes and reads circuits.
+
+Named constants with `$parameters`. Writes are MERGE on content ids: twice equals once. Statements
+over many rows take a batch of `BATCH` in `$rows`, so that each stays far below the embedded
+server's command timeout and message size. Those that match before they write return how many rows
+they wrote, to be checked (`write_rows`).
+"""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+BATCH = 2_000
+
+WRITE_MODEL: LiteralString = """
+MERGE (f:ModelFamily {name: $model.family})
+MERGE (m:Model {fingerprint: $model.fingerprint})
+SET m += $model
+MERGE (m)-[:IN_FAMILY]->(f)
+"""
+
+WRITE_TASK: LiteralString = "MERGE (t:Task {task_id: $task_id}) SET t.name = $name"
+
+WRITE_DATASET: LiteralString = """
+MERGE (d:Dataset {sha256: $sha256})
+SET d.task = $task, d.n_pairs = $n_pairs, d.jsonl = $jsonl
+"""
+
+READ_DATASET: LiteralString = """
+MATCH (d:Dataset {sha256: $sha256})
+RETURN d.sha256 AS sha256, d.task AS task, d.n_pairs AS n_pairs, d.jsonl AS jsonl
+"""
+
+LINK_DATASET: LiteralString = """
+MATCH (d:Dataset {sha256: $sha256}) MATCH (t:Task {task_id: $task_id})
+MERGE (d)-[:INSTANCE_OF]->(t)
+"""
+
+WRITE_RUN: LiteralString = """
+MATCH (c:Circuit {circuit_id: $circuit_id})
+MERGE (r:Run {run_id: $run.run_id})
+SET r += $run
+MERGE (r)-[:PRODUCED]->(c)
+RETURN count(r) AS written
+"""
+
+WRITE_CIRCUIT: LiteralString = """
+MATCH (m:Model {fingerprint: $circuit.fingerprint})
+MATCH (t:Task {task_id: $circuit.task_id})
+MERGE (c:Circuit {circuit_id: $circuit.circuit_id})
+ON CREATE SET c.created_at = timestamp()
+SET c += $circuit
+MERGE (c)-[:OF_MODEL]->(m)
+MERGE (c)-[:FOR_TASK]->(t)
+RETURN count(c) AS written
+"""
+
+LINK_DATA: LiteralString = """
+MATCH (c:Circuit {circuit_id: $circuit_id}) MATCH (d:Dataset {sha256: $sha256})
+MERGE (c)-[:DISCOVERED_ON]->(d)
+MERGE (c)-[:EVALUATED_ON]->(d)
+"""
+
+COUNT_STORED: LiteralString = """
+OPTIONAL MATCH (:Circuit {circuit_id: $circuit_id})-[:CONTAINS]->(n:CircuitNode)
+OPTIONAL MATCH (n)-[e:EDGE]->(:CircuitNode)
+RETURN count(DISTINCT n) AS nodes, count(e) AS edges
+"""
+
+FIND_COMPONENTS: LiteralString = """
+UNWIND $ids AS id MATCH (p:Component {component_id: id}) RETURN p.component_id AS component_id
+"""
+
+WRITE_COMPONENTS: LiteralString = """
+MATCH (m:Model {fingerprint: $fingerprint})
+UNWIND $rows AS row
+MERGE (p:Component {component_id: row.component_id})
+SET p.name = row.name, p.kind = row.kind, p.layer = row.layer, p.head = row.head,
+    p.index = row.index, p.depth = row.depth
+MERGE (m)-[:HAS]->(p)
+RETURN count(p) AS written
+"""
+
+# A new circuit's nodes are created: no search for what cannot be there.
+CREATE_NODES: LiteralString = """
+MATCH (c:Circuit {circuit_id: $circuit_id})
+UNWIND $rows AS row
+MATCH (p:Component {component_id: row.component_id})
+CREATE (n:CircuitNode {node_id: row.node_id})
+SET n.name = row.name, n.label = row.name, n.kind = row.kind, n.layer = row.layer,
+    n.head = row.head, n.index = row.index, n.depth = row.depth
+CREATE (c)-[:CONTAINS]->(n)
+CREATE (n)-[:OF]->(p)
+RETURN count(n) AS written
+"""
+
+MERGE_NODES: LiteralString = """
+MATCH (c:Circuit {circuit_id: $circuit_id})
+UNWIND $rows AS row
+MATCH (p:Component {component_id: row.component_id})
+MERGE (n:CircuitNode {node_id: row.node_id})
+SET n.name = row.name, n.label = row.name, n.kind = row.kind, n.layer = row.layer,
+    n.head = row.head, n.index = row.index, n.depth = row.depth
+MERGE (c)-[:CONTAINS]->(n)
+MERGE (n)-[:OF]->(p)
+RETURN count(n) AS written
+"""
+
+# Edges are created, not merged: `write_circuit` knows that none of the circuit's is there.
+CREATE_EDGES: LiteralString = """
+UNWIND $rows AS row
+MATCH (a:CircuitNode {node_id: row.sender}) MATCH (b:CircuitNode {node_id: row.receiver})
+CREATE (a)-[:EDGE {channel: row.channel, score: row.score, score_kind: row.score_kind,
+                   stability: row.stability, position: row.position}]->(b)
+RETURN count(*) AS written
+"""
+
+DELETE_EDGES: LiteralString = """
+MATCH (:Circuit {circuit_id: $circuit_id})-[:CONTAINS]->(:CircuitNode)-[e:EDGE]->(:CircuitNode)
+DELETE e
+"""
+
+# An existing circuit has the same edges (they are in its id): only what was measured can differ.
+UPDATE_EDGES: LiteralString = """
+UNWIND $rows AS row
+MATCH (a:CircuitNode {node_id: row.sender})
+      -[e:EDGE {channel: row.channel}]->(b:CircuitNode {node_id: row.receiver})
+SET e.score = row.score, e.score_kind = row.score_kind, e.stability = row.stability,
+    e.position = row.position
+RETURN count(e) AS written
+"""
+
+FIND_CIRCUITS: LiteralString = """
+MATCH (c:Circuit) WHERE c.circuit_id STARTS WITH $prefix
+RETURN c.circuit_id AS circuit_id ORDER BY circuit_id LIMIT $limit
+"""
+
+READ_CIRCUIT: LiteralString = """
+MATCH (c:Circuit {circuit_id: $circuit_id}) RETURN c.document AS document, c.n_edges AS n_edges
+"""
+
+READ_EDGES: LiteralString = """
+MATCH (:Circuit {circuit_id: $circuit_id})-[:CONTAINS]->(a:CircuitNode)-[e:EDGE]->(b:CircuitNode)
+RETURN a.name AS sender, b.name AS receiver, e.channel AS channel, e.score AS score,
+       e.score_kind AS score_kind, e.stability AS stability
+ORDER BY e.position
+"""
+
+LIST_OF_JOB: LiteralString = "MATCH (c:Circuit {job_id: $job_id}) WHERE true"
+LIST_OF_ALL: LiteralString = "MATCH (c:Circuit) WHERE true"
+# Sorted before anything is read from the circuits that will not be shown.
+LIST_CIRCUITS: LiteralString = """
+  AND ($task IS NULL OR c.task = $task OR c.task_id = $task)
+  AND ($model IS NULL OR c.model = $model OR c.family = $model
+       OR c.fingerprint STARTS WITH $model)
+  AND ($method IS NULL OR c.method = $method)
+  AND ($min_faithfulness IS NULL OR c.faithfulness >= $min_faithfulness)
+  AND ($max_edges IS NULL OR c.n_edges <= $max_edges)
+WITH c, c.created_at AS created_at, c.circuit_id AS circuit_id
+ORDER BY created_at DESC, circuit_id LIMIT $limit
+RETURN circuit_id, created_at, c.job_id AS job_id, c.model AS model, c.family AS family,
+       c.fingerprint AS fingerprint, c.task AS task, c.dataset_sha256 AS dataset_sha256,
+       c.method AS method, c.metric AS metric, c.ablation AS ablation, c.selection AS selection,
+       c.n_edges AS n_edges, c.n_edges_scored AS n_edges_scored, c.faithfulness AS faithfulness,
+       c.heldout_faithfulness AS heldout_faithfulness, c.cmd AS cmd, c.cpr AS cpr
+ORDER BY created_at DESC, circuit_id
+"""

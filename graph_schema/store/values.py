@@ -1,0 +1,64 @@
+"""What a query returns, as values that JSON can hold.
+
+A node is `{"id", "labels", "properties"}`, a relationship `{"id", "type", "start", "end",
+"properties"}`, a path `{"nodes", "relationships"}`. Ids tell things apart within one answer; they
+are the server's own and change, so keep our ids (`circuit_id`, `node_id`) instead.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from neo4j.graph import Node, Path, Relationship
+from neo4j.spatial import Point
+from neo4j.time import Date, DateTime, Duration, Time
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON can hold it; what JSON has no word for becomes a string."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, Node):
+        return {
+            "id": value.element_id,
+            "labels": sorted(value.labels),
+            "properties": _properties(value),
+        }
+    if isinstance(value, Relationship):
+        return {
+            "id": value.element_id,
+            "type": value.type,
+            "start": value.start_node.element_id if value.start_node else None,
+            "end": value.end_node.element_id if value.end_node else None,
+            "properties": _properties(value),
+        }
+    if isinstance(value, Path):
+        return {
+            "nodes": [plain(node) for node in value.nodes],
+            "relationships": [plain(step) for step in value.relationships],
+        }
+    if isinstance(value, Date | DateTime | Time | Duration):
+        return value.iso_format()
+    if isinstance(value, date | datetime | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, bytes | bytearray):
+        return base64.b64encode(value).decode()
+    if isinstance(value, Point):
+        return {"srid": value.srid, "coordinates": list(value)}
+    if isinstance(value, Mapping):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    return str(value)
+
+
+def _properties(thing: Node | Relationship) -> dict[str, Any]:
+    return {name: plain(thing[name]) for name in sorted(thing)}

@@ -1,0 +1,53 @@
+"""Order, markers and the fixtures that the whole suite shares.
+
+Everyday tests run first; then `slow` ones and those that need a server, a real model or a browser.
+In CI a `needs_*` test that skips is a failure (`needs_gpu` apart): a missing part must not pass.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from importlib.util import find_spec
+
+import pytest
+
+pytest_plugins = ["tests.servers", "tests.real_models"]
+
+# The light client is tested where torch is missing, in an environment of its own (.ci/run).
+collect_ignore = ["light"] if find_spec("torch") else []
+
+IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
+MAY_SKIP_IN_CI = {"needs_gpu"}
+
+
+def _is_everyday(item: pytest.Item) -> bool:
+    return not any(
+        mark.name == "slow" or mark.name.startswith("needs_") for mark in item.iter_markers()
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not _is_everyday(item))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    needs = {mark.name for mark in item.iter_markers() if mark.name.startswith("needs_")}
+    if IN_CI and report.skipped and not hasattr(report, "wasxfail") and needs - MAY_SKIP_IN_CI:
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI, where {sorted(needs)} must be there: {report.longrepr}"
+    return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_torch_thread() -> None:
+    """As in a worker: one thread a process, so that figures do not depend on the machine."""
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return
+    torch.set_num_threads(1)

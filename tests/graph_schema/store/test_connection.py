@@ -1,0 +1,103 @@
+"""Transactions, the one retry, and the errors that a user sees."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from neo4j import Transaction
+
+from graph_schema.errors import SpecError, StoreError, StoreUnavailable
+from graph_schema.store.connection import GraphStore, StoreAddress, fetch
+from graph_schema.store.java import JavaServer, free_port
+
+
+def test_a_write_is_read_back(store: GraphStore) -> None:
+    store.write(lambda tx: tx.run("CREATE (:Task {task_id: 'a', size: 1.5})").consume())
+    assert store.rows("MATCH (t:Task) RETURN t.task_id AS id, t.size AS size") == [
+        {"id": "a", "size": 1.5}
+    ]
+
+
+def test_an_error_in_the_work_rolls_back(store: GraphStore) -> None:
+    def work(tx: Transaction) -> None:
+        tx.run("CREATE (:Task {task_id: 'a'})").consume()
+        raise SpecError("no")
+
+    with pytest.raises(SpecError, match="no"):
+        store.write(work)
+    assert store.rows("MATCH (t:Task) RETURN count(t) AS n") == [{"n": 0}]
+
+
+def test_racing_merges_of_one_id_make_one_node(store: GraphStore) -> None:
+    def merge() -> None:
+        for number in range(5):
+            store.write(
+                lambda tx, number=number: tx.run(
+                    "MERGE (t:Task {task_id: $id}) SET t.seen = coalesce(t.seen, 0) + 1",
+                    id=f"t{number}",
+                ).consume()
+            )
+
+    threads = [threading.Thread(target=merge) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    rows = store.rows("MATCH (t:Task) RETURN t.task_id AS id, t.seen AS seen ORDER BY id")
+    assert rows == [{"id": f"t{number}", "seen": 8} for number in range(5)]
+
+
+def test_a_statement_the_server_refuses_is_our_error(store: GraphStore) -> None:
+    with pytest.raises(StoreError, match="refuses a statement"):
+        store.rows("MATCH (n RETURN n")
+
+
+def test_a_wrong_password_names_the_user_and_the_settings(server: JavaServer) -> None:
+    address = StoreAddress(server.address.uri, server.address.user, "not the password")
+    with (
+        GraphStore(address) as store,
+        pytest.raises(SpecError, match=r"refuses user .*CIRCUITS_GRAPH_PASSWORD"),
+    ):
+        store.ping()
+
+
+def test_a_server_that_is_down_is_named_with_the_next_step() -> None:
+    address = StoreAddress(f"bolt://127.0.0.1:{free_port()}", "neo4j", "secret")
+    start = time.monotonic()
+    with (
+        GraphStore(address, patience=0.3) as store,
+        pytest.raises(StoreUnavailable, match=rf"{address.uri} cannot be reached.*CIRCUITS_GRAPH"),
+    ):
+        store.ping()
+    assert time.monotonic() - start < 5
+
+
+def test_an_address_that_is_none_is_a_spec_error() -> None:
+    with GraphStore(StoreAddress("localhost:7687")) as store, pytest.raises(SpecError):
+        store.ping()
+
+
+def test_passwords_stay_out_of_the_repr() -> None:
+    address = StoreAddress("bolt://h", "u", "secret-1", reader_user="r", reader_password="secret-2")
+    assert "secret" not in repr(address)
+
+
+def test_no_password_shows_in_the_process_list(server: JavaServer) -> None:
+    process = Path("/proc", str(server.process.pid))
+    shown = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+    assert server.address.password.encode() not in shown
+    assert (server.address.reader_password or "?").encode() not in shown
+
+
+def test_what_the_server_writes_only_its_owner_reads(server: JavaServer) -> None:
+    folder = server.log.parent
+    assert folder.stat().st_mode & 0o077 == 0
+    open_files = [path for path in folder.iterdir() if path.stat().st_mode & 0o077]
+    assert open_files == []
+
+
+def test_fetch_gives_dictionaries_inside_a_transaction(store: GraphStore) -> None:
+    assert store.read(lambda tx: fetch(tx, "UNWIND [1, 2] AS x RETURN x")) == [{"x": 1}, {"x": 2}]

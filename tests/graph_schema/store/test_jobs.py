@@ -1,0 +1,378 @@
+"""A job's transitions, one after another and at once, on every server."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import pytest
+from neo4j import Transaction
+
+from graph_schema.documents import DatasetData, Eap, ModelId, ModelSource, TopEdges
+from graph_schema.documents.jobs import (
+    DiscoverSpec,
+    ErrorDocument,
+    JobProgress,
+    JobState,
+    Need,
+    Placement,
+)
+from graph_schema.errors import LeaseLost, NotFoundError, SpecError
+from graph_schema.store import jobs
+from graph_schema.store.connection import GraphStore
+
+T = TypeVar("T")
+
+PLACEMENT = Placement(model=ModelSource(name="/models/tiny"))
+BROKE = ErrorDocument(type="NonFiniteError", message="a score is NaN")
+SHORT, LONG = 0.2, 30.0
+
+_seeds = itertools.count(int(time.time() * 1000) % 2**31)
+
+
+def a_spec() -> DiscoverSpec:
+    return DiscoverSpec(
+        model=ModelId(fingerprint="ab" * 32),
+        data=DatasetData(sha256="cd" * 32, task="made"),
+        method=Eap(),
+        selection=TopEdges(n_edges=5),
+        seed=next(_seeds),
+    )
+
+
+def queued(store: GraphStore, needs: Sequence[Need] = ()) -> str:
+    return jobs.submit(store, a_spec(), PLACEMENT, needs=needs).record.job_id
+
+
+def claim(
+    store: GraphStore, job_id: str, token: str, lease: float = LONG, max_attempts: int = 3
+) -> bool:
+    record = jobs.claim(
+        store, job_id, token, owner=f"owner of {token}", lease=lease, max_attempts=max_attempts
+    )
+    return record is not None
+
+
+def state(store: GraphStore, job_id: str) -> JobState:
+    return jobs.get(store, job_id).state
+
+
+def nothing(tx: Transaction) -> None:
+    return None
+
+
+def at_once(n: int, act: Callable[[int], T]) -> list[T | BaseException]:
+    """What `n` threads get that all start `act` at the same moment."""
+    barrier = threading.Barrier(n)
+    results: list[T | BaseException] = [KeyError() for _ in range(n)]
+
+    def run(index: int) -> None:
+        barrier.wait()
+        try:
+            results[index] = act(index)
+        except BaseException as error:
+            results[index] = error
+
+    threads = [threading.Thread(target=run, args=(index,)) for index in range(n)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def test_one_of_eight_submitters_sends(store: GraphStore) -> None:
+    for _ in range(3):
+        spec = a_spec()
+        got = at_once(8, lambda _, spec=spec: jobs.submit(store, spec, PLACEMENT).send)
+        assert sorted(got, key=str) == [False] * 7 + [True]
+
+
+def test_one_of_eight_claimers_wins(store: GraphStore) -> None:
+    for _ in range(5):
+        job_id = queued(store)
+        got = at_once(8, lambda index, job_id=job_id: claim(store, job_id, f"token{index}"))
+        assert sorted(got, key=str) == [False] * 7 + [True]
+        record = jobs.get(store, job_id)
+        assert record.owner == f"owner of token{got.index(True)}"
+        assert record.attempts == 1
+
+
+def test_one_of_eight_claimers_wins_a_lapsed_job(store: GraphStore) -> None:
+    job_id = queued(store)
+    assert claim(store, job_id, "dead", lease=0.001)
+    time.sleep(0.05)
+    got = at_once(8, lambda index: claim(store, job_id, f"token{index}"))
+    assert sorted(got, key=str) == [False] * 7 + [True]
+
+
+def test_one_of_eight_finishes_writes(store: GraphStore) -> None:
+    job_id = queued(store)
+    assert claim(store, job_id, "slow", lease=0.001)
+    time.sleep(0.05)
+    assert claim(store, job_id, "token0")
+
+    def finish(index: int) -> tuple[str, ...]:
+        def write(tx: Transaction) -> None:
+            tx.run("CREATE (:Written {job_id: $id, by: $by})", id=job_id, by=index).consume()
+
+        return jobs.finish(store, job_id, "token0" if index == 0 else "slow", write, ["c" * 64])
+
+    got = at_once(8, finish)
+    assert got[0] == ()
+    assert all(isinstance(error, LeaseLost) for error in got[1:])
+    rows = store.rows("MATCH (w:Written {job_id: $id}) RETURN w.by AS by", id=job_id)
+    assert rows == [{"by": 0}]
+
+
+def test_claiming_again_by_the_same_token_changes_nothing(store: GraphStore) -> None:
+    job_id = queued(store)
+    assert claim(store, job_id, "t")
+    before = jobs.get(store, job_id)
+    assert claim(store, job_id, "t")
+    assert jobs.get(store, job_id) == before
+
+
+def test_a_second_submission_is_the_same_job_and_is_not_sent(store: GraphStore) -> None:
+    spec = a_spec()
+    assert jobs.submit(store, spec, PLACEMENT).send
+    assert claim(store, spec.job_id, "t")
+    again = jobs.submit(store, spec, PLACEMENT, force=True)
+    assert not again.send
+    assert again.record.state is JobState.RUNNING
+
+
+def test_force_starts_an_ended_job_anew_under_its_id_once(store: GraphStore) -> None:
+    spec = a_spec()
+    jobs.submit(store, spec, PLACEMENT)
+    assert claim(store, spec.job_id, "t")
+    jobs.fail(store, spec.job_id, "t", BROKE)
+    assert not jobs.submit(store, spec, PLACEMENT).send
+    got = at_once(4, lambda _: jobs.submit(store, spec, PLACEMENT, force=True).send)
+    assert sorted(got, key=str) == [False] * 3 + [True]
+    record = jobs.get(store, spec.job_id)
+    assert (record.state, record.attempts, record.error) == (JobState.QUEUED, 0, None)
+    with pytest.raises(LeaseLost):
+        jobs.renew(store, spec.job_id, "t", lease=LONG)
+
+
+def test_a_renewal_brings_progress_there_and_the_cancel_flag_back(store: GraphStore) -> None:
+    job_id = queued(store)
+    assert claim(store, job_id, "t")
+    progress = JobProgress(stage="scores", done=2, total=8)
+    assert not jobs.renew(store, job_id, "t", lease=LONG, progress=progress).cancel_requested
+    assert jobs.get(store, job_id).progress == progress
+    jobs.cancel(store, job_id)
+    assert state(store, job_id) is JobState.RUNNING
+    assert jobs.renew(store, job_id, "t", lease=LONG).cancel_requested
+    jobs.stop(store, job_id, "t")
+    record = jobs.get(store, job_id)
+    assert record.state is JobState.CANCELLED
+    assert record.error is not None
+    assert record.error.type == "JobCancelled"
+
+
+def test_a_queued_job_is_cancelled_at_once_and_not_claimed(store: GraphStore) -> None:
+    job_id = queued(store)
+    assert jobs.cancel(store, job_id)[0].state is JobState.CANCELLED
+    assert not claim(store, job_id, "t")
+    assert jobs.cancel(store, job_id)[0].state is JobState.CANCELLED
+
+
+def test_a_requeued_job_revives_for_its_token(store: GraphStore) -> None:
+    for act in ("renew", "finish"):
+        job_id = queued(store)
+        assert claim(store, job_id, "asleep", lease=0.001)
+        time.sleep(0.05)
+        settled = jobs.settle(store, job_id, resend=10, max_attempts=3)
+        assert settled.send == (job_id,)
+        assert state(store, job_id) is JobState.QUEUED
+        if act == "renew":
+            jobs.renew(store, job_id, "asleep", lease=LONG)
+            assert state(store, job_id) is JobState.RUNNING
+            assert not claim(store, job_id, "other")
+        else:
+            jobs.finish(store, job_id, "asleep", nothing, [])
+            assert state(store, job_id) is JobState.SUCCEEDED
+
+
+def test_finish_after_a_lost_lease_writes_nothing(store: GraphStore) -> None:
+    job_id = queued(store)
+    assert claim(store, job_id, "asleep", lease=0.001)
+    time.sleep(0.05)
+    assert claim(store, job_id, "other")
+    called: list[str] = []
+    with pytest.raises(LeaseLost, match="owner of other"):
+        jobs.finish(store, job_id, "asleep", lambda _: called.append("written"), [])
+    assert called == []
+    for act in (jobs.stop, lambda s, i, t: jobs.fail(s, i, t, BROKE)):
+        with pytest.raises(LeaseLost):
+            act(store, job_id, "asleep")
+    assert state(store, job_id) is JobState.RUNNING
+
+
+def test_an_error_while_writing_the_result_leaves_the_job_running(store: GraphStore) -> None:
+    job_id = queued(store)
+    assert claim(store, job_id, "t")
+
+    def torn(tx: Transaction) -> None:
+        tx.run("CREATE (:Torn {job_id: $id})", id=job_id).consume()
+        raise ValueError("half-way")
+
+    with pytest.raises(ValueError, match="half-way"):
+        jobs.finish(store, job_id, "t", torn, [])
+    assert store.rows("MATCH (t:Torn {job_id: $id}) RETURN t", id=job_id) == []
+    assert state(store, job_id) is JobState.RUNNING
+
+
+def test_finishing_twice_is_finishing_once(store: GraphStore) -> None:
+    job_id = queued(store)
+    assert claim(store, job_id, "t")
+    written: list[int] = []
+    for _ in range(2):
+        jobs.finish(store, job_id, "t", lambda _: written.append(1), ["c" * 64])
+    assert written == [1]
+    assert jobs.get(store, job_id).circuit_ids == ("c" * 64,)
+
+
+def test_a_graceful_release_is_not_charged(store: GraphStore) -> None:
+    job_id = queued(store)
+    assert claim(store, job_id, "t")
+    assert jobs.release(store, job_id, "t", max_attempts=3).send == (job_id,)
+    record = jobs.get(store, job_id)
+    assert (record.state, record.attempts, record.owner) == (JobState.QUEUED, 0, None)
+    with pytest.raises(LeaseLost):
+        jobs.renew(store, job_id, "t", lease=LONG)
+
+
+def test_a_retryable_error_is_charged_and_fails_in_the_end(store: GraphStore) -> None:
+    job_id = queued(store)
+    for attempt in (1, 2):
+        assert claim(store, job_id, f"t{attempt}", max_attempts=2)
+        jobs.release(store, job_id, f"t{attempt}", error=BROKE, max_attempts=2)
+        expected = JobState.QUEUED if attempt == 1 else JobState.FAILED
+        assert state(store, job_id) is expected
+    assert jobs.get(store, job_id).error == BROKE
+
+
+def test_a_worker_that_dies_three_times_fails_the_job(store: GraphStore) -> None:
+    job_id = queued(store)
+    for attempt in (1, 2, 3):
+        assert claim(store, job_id, f"t{attempt}", lease=0.001)
+        time.sleep(0.05)
+        assert job_id in jobs.overdue(store, resend=10, queue_empty=False)
+        settled = jobs.settle(store, job_id, resend=10, max_attempts=3)
+        assert settled.action is (jobs.Action.SEND if attempt < 3 else jobs.Action.FAILED)
+    record = jobs.get(store, job_id)
+    assert record.error is not None
+    assert "worker died 3 times" in record.error.message
+
+
+def test_the_jobs_of_a_dead_owner_are_given_back_and_cannot_be_revived(store: GraphStore) -> None:
+    mine, other = queued(store), queued(store)
+    assert claim(store, mine, f"dead{mine}")
+    assert claim(store, other, f"alive{other}")
+    assert jobs.release_owner(store, f"owner of dead{mine}", max_attempts=3) == (mine,)
+    assert state(store, mine) is JobState.QUEUED
+    assert state(store, other) is JobState.RUNNING
+    assert jobs.get(store, mine).attempts == 1
+    with pytest.raises(LeaseLost):
+        jobs.renew(store, mine, f"dead{mine}", lease=LONG)
+
+
+def test_a_lapsed_job_that_was_to_be_cancelled_is_cancelled(store: GraphStore) -> None:
+    job_id = queued(store)
+    assert claim(store, job_id, "dead", lease=0.001)
+    jobs.cancel(store, job_id)
+    time.sleep(0.05)
+    settled = jobs.settle(store, job_id, resend=10, max_attempts=3)
+    assert settled.action is jobs.Action.CANCELLED
+    assert state(store, job_id) is JobState.CANCELLED
+
+
+def test_a_lost_message_is_sent_again_only_when_the_queue_is_empty(store: GraphStore) -> None:
+    job_id = queued(store)
+    assert job_id not in jobs.overdue(store, resend=60, queue_empty=True)
+    assert job_id not in jobs.overdue(store, resend=0, queue_empty=False)
+    assert job_id in jobs.overdue(store, resend=0, queue_empty=True)
+    time.sleep(SHORT)
+    settled = at_once(4, lambda _: jobs.settle(store, job_id, resend=SHORT, max_attempts=3).send)
+    assert sorted(settled, key=str) == [(), (), (), (job_id,)] or settled.count((job_id,)) == 1
+
+
+def test_a_job_waits_for_what_it_needs_and_is_sent_when_that_ends(store: GraphStore) -> None:
+    first, second = queued(store), queued(store)
+    both = [Need(job_id=first), Need(job_id=second, on_failure="proceed")]
+    submitted = jobs.submit(store, a_spec(), PLACEMENT, needs=both)
+    waiting = submitted.record.job_id
+    assert not submitted.send
+    assert submitted.record.needs == tuple(both)
+    assert not claim(store, waiting, "t")
+    assert waiting not in jobs.overdue(store, resend=0, queue_empty=True)
+    assert claim(store, second, "t2")
+    assert jobs.fail(store, second, "t2", BROKE) == ()
+    assert claim(store, first, "t1")
+    assert jobs.finish(store, first, "t1", nothing, []) == (waiting,)
+    assert claim(store, waiting, "t")
+
+
+def test_a_failed_need_fails_what_waits_for_it_down_the_line(store: GraphStore) -> None:
+    first = queued(store)
+    second = queued(store, [Need(job_id=first)])
+    third = queued(store, [Need(job_id=second)])
+    anyhow = queued(store, [Need(job_id=third, on_failure="proceed")])
+    assert jobs.cancel(store, first)[1] == (anyhow,)
+    for job_id, needed in ((second, first), (third, second)):
+        error = jobs.get(store, job_id).error
+        assert error is not None
+        assert needed[:12] in error.message
+    assert claim(store, anyhow, "t")
+
+
+def test_submitting_while_the_need_ends_loses_no_message(store: GraphStore) -> None:
+    for _ in range(4):
+        first = queued(store)
+        assert claim(store, first, "t")
+        spec = a_spec()
+
+        def act(index: int, first: str = first, spec: DiscoverSpec = spec) -> bool:
+            if index == 0:
+                return spec.job_id in jobs.finish(store, first, "t", nothing, [])
+            return jobs.submit(store, spec, PLACEMENT, needs=[Need(job_id=first)]).send
+
+        assert sorted(at_once(2, act), key=str) == [False, True]
+
+
+def test_what_the_finisher_did_not_send_the_reconciler_does(store: GraphStore) -> None:
+    first = queued(store)
+    waiting = queued(store, [Need(job_id=first)])
+    store.write(
+        lambda tx: tx.run(
+            "MATCH (j:Job {job_id: $id}) SET j.state = 'succeeded'", id=first
+        ).consume()
+    )
+    assert waiting in jobs.overdue(store, resend=0, queue_empty=True)
+    assert jobs.settle(store, waiting, resend=0, max_attempts=3).send == (waiting,)
+
+
+def test_needing_a_job_that_is_not_there_is_refused_and_leaves_nothing(store: GraphStore) -> None:
+    spec = a_spec()
+    with pytest.raises(SpecError, match="does not exist"):
+        jobs.submit(store, spec, PLACEMENT, needs=[Need(job_id="e" * 64)])
+    with pytest.raises(NotFoundError):
+        jobs.get(store, spec.job_id)
+
+
+def test_jobs_are_found_by_the_start_of_their_id_and_listed_by_state(store: GraphStore) -> None:
+    job_id = queued(store)
+    assert jobs.get(store, job_id[:16]).job_id == job_id
+    for absent in ("", "zz"):
+        with pytest.raises(NotFoundError):
+            jobs.get(store, absent)
+    assert jobs.list_jobs(store, states=[JobState.QUEUED], limit=1)[0].job_id == job_id
+    before = jobs.count_live(store)
+    jobs.cancel(store, job_id)
+    assert jobs.count_live(store) == before - 1

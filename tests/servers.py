@@ -1,0 +1,135 @@
+"""Session fixtures for real servers: the embedded database, Neo4j, Redis.
+
+Each starts once a session, in a temporary folder, on free ports of 127.0.0.1. `store` runs a test
+on both databases, each time on an empty one with the schema in place. `embedded_store` is the one
+for tests that need a database but not both.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import pytest
+import redis
+
+from graph_schema.errors import ResourceError
+from graph_schema.store import connection, embedded, java, neo4j_server
+
+IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
+
+# Constraints, indexes and the Schema node stay from test to test; everything else goes.
+EMPTY = "MATCH (n) WHERE NOT n:Schema DETACH DELETE n"
+
+
+@contextmanager
+def _stopped_at_the_end(server: java.JavaServer) -> Generator[java.JavaServer]:
+    try:
+        with connection.GraphStore(server.address) as store:
+            store.migrate()
+        yield server
+    finally:
+        server.stop(1.0)  # its data are thrown away
+
+
+@pytest.fixture(scope="session")
+def arcadedb(tmp_path_factory: pytest.TempPathFactory) -> Generator[java.JavaServer]:
+    """The embedded database, running."""
+    folder = tmp_path_factory.mktemp("embedded database")
+    # Never-ending queries are among the tests, hence the short limit.
+    server = embedded.start_embedded(folder, heap_megabytes=512, command_seconds=15)
+    with _stopped_at_the_end(server) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def neo4j(tmp_path_factory: pytest.TempPathFactory) -> Generator[java.JavaServer]:
+    """Neo4j Community from its jars, running."""
+    folder = tmp_path_factory.mktemp("neo4j")
+    try:
+        server = neo4j_server.start_neo4j(folder, heap_megabytes=512, page_cache_megabytes=64)
+    except ResourceError as error:
+        pytest.skip(str(error))
+    with _stopped_at_the_end(server) as running:
+        yield running
+
+
+@pytest.fixture(
+    params=["arcadedb", pytest.param("neo4j", marks=pytest.mark.needs_neo4j)], scope="session"
+)
+def server(request: pytest.FixtureRequest) -> java.JavaServer:
+    """Each of the two database servers in turn."""
+    return cast("java.JavaServer", request.getfixturevalue(request.param))
+
+
+def _empty(server: java.JavaServer) -> Generator[connection.GraphStore]:
+    with connection.GraphStore(server.address) as store:
+        store.migrate()
+        store.write(lambda tx: tx.run(EMPTY).consume())
+        yield store
+
+
+@pytest.fixture
+def store(server: java.JavaServer) -> Generator[connection.GraphStore]:
+    """An empty graph with the schema in place, on both servers."""
+    yield from _empty(server)
+
+
+@pytest.fixture
+def embedded_store(arcadedb: java.JavaServer) -> Generator[connection.GraphStore]:
+    """An empty graph with the schema in place, on the embedded server alone."""
+    yield from _empty(arcadedb)
+
+
+@contextmanager
+def running_redis(folder: Path, port: int | None = None) -> Generator[tuple[str, int]]:
+    """The address and the port of a Redis server, which ends with the block."""
+    binary = shutil.which("redis-server")
+    if binary is None:
+        pytest.skip("no redis-server on the PATH")
+    port = port or java.free_port()
+    options = {"bind": "127.0.0.1", "port": str(port), "dir": str(folder), "save": ""}
+    command = [binary, *(word for name, value in options.items() for word in (f"--{name}", value))]
+    with Path(folder, "redis.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    url = f"redis://127.0.0.1:{port}/0"
+    try:
+        _wait_for_redis(url)
+        yield url, port
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    """The address of a Redis server; a test that uses it is marked `needs_redis`."""
+    with running_redis(tmp_path_factory.mktemp("redis")) as (url, _):
+        yield url
+
+
+@pytest.fixture
+def empty_redis(redis_url: str) -> str:
+    """The address of a Redis server with nothing in it."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+    return redis_url
+
+
+def _wait_for_redis(url: str) -> None:
+    end = time.monotonic() + 10
+    with redis.Redis.from_url(url) as client:
+        while True:
+            try:
+                client.ping()
+                return
+            except redis.ConnectionError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)

@@ -1,0 +1,38 @@
+"""Circuits in other tools' formats: EAP-IG and MIB, networkx, GraphML, CSV, TransformerLens."""
+
+from graph_schema.exchange.base import Exchanged, ExchangeError, ExchangeFormat, imported_id
+from graph_schema.exchange.eap_ig import read_eap_ig, write_eap_ig
+from graph_schema.exchange.files import read_circuit_file, write_circuit_file
+from graph_schema.exchange.hooks import hook_edge, read_hook_edge
+from graph_schema.exchange.layout import Layout
+from graph_schema.exchange.node_link import (
+    from_networkx,
+    read_graphml,
+    read_node_link,
+    to_networkx,
+    write_graphml,
+    write_node_link,
+)
+from graph_schema.exchange.table import read_csv, write_csv
+
+__all__ = [
+    "ExchangeError",
+    "ExchangeFormat",
+    "Exchanged",
+    "Layout",
+    "from_networkx",
+    "hook_edge",
+    "imported_id",
+    "read_circuit_file",
+    "read_csv",
+    "read_eap_ig",
+    "read_graphml",
+    "read_hook_edge",
+    "read_node_link",
+    "to_networkx",
+    "write_circuit_file",
+    "write_csv",
+    "write_eap_ig",
+    "write_graphml",
+    "write_node_link",
+]

@@ -1,0 +1,179 @@
+"""What every exchange format reads into and writes from.
+
+Scores have the project's sign everywhere, loss(patched) - loss(clean); a format with another sign
+turns it at its own reader and writer (EAP-IG and MIB files have ours).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import cast
+
+from pydantic import ValidationError
+
+from graph_schema.documents.base import sha256_hex
+from graph_schema.documents.circuit import CircuitDocument, CircuitEdge
+from graph_schema.documents.component import Component, Edge
+from graph_schema.documents.method import ScoreKind
+from graph_schema.documents.model import ModelDocument
+from graph_schema.errors import SpecError
+from graph_schema.exchange.layout import Layout
+
+MAX_BYTES = 512 * 2**20
+
+
+class ExchangeFormat(StrEnum):
+    """The file formats; `eap-ig-pt` needs torch and is read and written in `discovery`."""
+
+    EAP_IG = "eap-ig"
+    EAP_IG_PT = "eap-ig-pt"
+    GRAPHML = "graphml"
+    NODE_LINK = "node-link"
+    CSV = "csv"
+
+
+class ExchangeError(SpecError):
+    """A file is not what its format says; the message names the place."""
+
+
+@dataclass(frozen=True)
+class Exchanged:
+    """A circuit as a file holds it.
+
+    `scores` are those of every edge the file scores, by name, kept or not. `layout` is None where
+    the file does not say the model's sizes; `metadata` is what it says about the circuit.
+    """
+
+    edges: tuple[CircuitEdge, ...]
+    scores: Mapping[str, float]
+    layout: Layout | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def check_fits(self, model: ModelDocument) -> None:
+        """Refuse a circuit with edges that the model does not have.
+
+        Raises:
+            SpecError: Other sizes, a component beyond them, or an edge that runs backwards.
+        """
+        if self.layout is not None and self.layout != (found := Layout.of(model)):
+            raise SpecError(
+                f"the file is of {self.layout.words}{_wiring(self.layout)}, "
+                f"{model.name!r} is {found.words}{_wiring(found)}"
+            )
+        for edge in self.edges:
+            check_edge(edge, model)
+
+
+def _wiring(layout: Layout) -> str:
+    return " (attention and MLP in parallel)" if layout.parallel else ""
+
+
+def check_edge(edge: CircuitEdge, model: ModelDocument) -> None:
+    """Refuse an edge between components that the model does not have, or backwards."""
+    sender, receiver = Component.parse(edge.sender), Component.parse(edge.receiver)
+    for part in (sender, receiver):
+        if (part.layer or 0) >= model.n_layers or (part.head or 0) >= model.n_heads:
+            raise SpecError(
+                f"edge {edge.name!r}: {part.name!r} is beyond the {model.n_layers} layers and "
+                f"{model.n_heads} heads of {model.name!r}"
+            )
+    if sender.order(model.n_layers) >= receiver.order(model.n_layers):
+        raise SpecError(f"edge {edge.name!r} runs backwards: {edge.sender!r} comes later")
+
+
+def imported_id(format: ExchangeFormat, data: bytes) -> str:
+    """The circuit id of an imported file: the SHA-256 of its format and content."""
+    return sha256_hex(f"{format.value}\n{sha256_hex(data)}")
+
+
+def text_of(data: bytes, *, max_bytes: int = MAX_BYTES) -> str:
+    """The file as text.
+
+    Raises:
+        ExchangeError: Too large, or not UTF-8.
+    """
+    if len(data) > max_bytes:
+        raise ExchangeError(f"the file has {len(data)} bytes; expected at most {max_bytes}")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ExchangeError(f"the file is not UTF-8 text: byte {error.start}") from error
+
+
+def make_edge(
+    sender: str,
+    receiver: str,
+    channel: str,
+    score: object,
+    where: str,
+    *,
+    score_kind: str = ScoreKind.ESTIMATE,
+    stability: object = None,
+) -> CircuitEdge:
+    """An edge from a file's words, checked.
+
+    Raises:
+        ExchangeError: A name, channel or number that is none; the message says `where`.
+    """
+    try:
+        edge = CircuitEdge.model_validate(
+            {
+                "sender": sender,
+                "receiver": receiver,
+                "channel": channel,
+                "score": number(score, f"{where}: score"),
+                "score_kind": score_kind,
+                "stability": None if stability is None else number(stability, where),
+            }
+        )
+        if Edge.parse(edge.name) != Edge(sender, receiver, edge.channel):
+            raise SpecError(f"edge {edge.name!r}: channel {channel!r} does not fit {receiver!r}")
+    except (ValidationError, SpecError) as error:
+        told = error.errors()[0] if isinstance(error, ValidationError) else None
+        message = f"{told['loc'][0]}: {told['msg']}" if told else str(error)
+        raise ExchangeError(f"{where}: {message}") from error
+    return edge
+
+
+def number(value: object, where: str) -> float:
+    """A finite number, given as one or as its text."""
+    try:
+        found = float(cast("str | float", value)) if isinstance(value, str | int | float) else None
+    except (ValueError, OverflowError):
+        found = None
+    if found is None or isinstance(value, bool) or not math.isfinite(found):
+        raise ExchangeError(f"{where}: {value!r} is not a finite number")
+    return found
+
+
+def without_repeats(edges: Iterable[CircuitEdge]) -> tuple[CircuitEdge, ...]:
+    """The edges as given.
+
+    Raises:
+        ExchangeError: One of them comes twice.
+    """
+    found: dict[str, CircuitEdge] = {}
+    for edge in edges:
+        if edge.name in found:
+            raise ExchangeError(f"edge {edge.name!r} comes twice")
+        found[edge.name] = edge
+    return tuple(found.values())
+
+
+def metadata_of(circuit: CircuitDocument) -> dict[str, str]:
+    """What a file says about the circuit it holds, as text."""
+    return {
+        "circuit_id": circuit.circuit_id,
+        "job_id": circuit.job_id,
+        "model": circuit.model.name,
+        "fingerprint": circuit.model.fingerprint,
+        "task": circuit.task,
+        "dataset_sha256": circuit.dataset_sha256,
+        "method": circuit.method.name,
+        "metric": circuit.metric.value,
+        "ablation": circuit.ablation.kind.value,
+        "score_sign": "loss(patched) - loss(clean)",
+    }

@@ -1,0 +1,157 @@
+"""A circuit as a networkx graph, and as its node-link JSON and GraphML.
+
+The graph is a directed multigraph, as a head can read one sender on several channels; an edge's key
+is its channel. Nodes carry kind, layer, head and depth, edges score, score_kind and stability, the
+graph what is known about the circuit. What is unknown is left out.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+import xml.etree.ElementTree as ElementTree
+from typing import TYPE_CHECKING, Any, cast
+
+from graph_schema.documents.circuit import CircuitDocument, CircuitEdge
+from graph_schema.documents.component import Component
+from graph_schema.documents.method import ScoreKind
+from graph_schema.exchange.base import (
+    Exchanged,
+    ExchangeError,
+    make_edge,
+    metadata_of,
+    text_of,
+    without_repeats,
+)
+
+if TYPE_CHECKING:
+    import networkx
+
+    Graph = networkx.MultiDiGraph[str]
+
+
+def to_networkx(circuit: CircuitDocument) -> Graph:
+    """The circuit as a `networkx.MultiDiGraph`."""
+    import networkx
+
+    graph: Graph = networkx.MultiDiGraph()
+    graph.graph.update(metadata_of(circuit))
+    names = {name for edge in circuit.edges for name in (edge.sender, edge.receiver)}
+    parts = [Component.parse(name) for name in names]
+    n_layers = circuit.model.n_layers
+    for part in sorted(parts, key=lambda part: (part.order(n_layers), part.name)):
+        known = {"kind": part.kind.value, "depth": part.depth(n_layers)}
+        known |= {} if part.layer is None else {"layer": part.layer}
+        known |= {} if part.head is None else {"head": part.head}
+        graph.add_node(part.name, **known)
+    for edge in circuit.edges:
+        known = {"channel": edge.channel.value, "score": edge.score}
+        known |= {"score_kind": edge.score_kind.value}
+        known |= {} if edge.stability is None else {"stability": edge.stability}
+        graph.add_edge(edge.sender, edge.receiver, key=edge.channel.value, **known)
+    return graph
+
+
+def from_networkx(graph: Graph) -> Exchanged:
+    """Read a graph whose edges carry channel and score.
+
+    Raises:
+        ExchangeError: They do not, or a node's name is none of a component.
+    """
+    edges: list[CircuitEdge] = []
+    for sender, receiver, data in graph.edges(data=True):
+        fields: dict[str, Any] = data
+        where = f"edge {sender}->{receiver}"
+        for key in ("channel", "score"):
+            if key not in fields:
+                raise ExchangeError(f"{where} has no {key}")
+        edges.append(
+            make_edge(
+                str(sender),
+                str(receiver),
+                str(fields["channel"]),
+                fields["score"],
+                where,
+                score_kind=str(fields.get("score_kind", ScoreKind.ESTIMATE.value)),
+                stability=fields.get("stability"),
+            )
+        )
+    kept = without_repeats(edges)
+    metadata = {str(key): str(value) for key, value in graph.graph.items()}
+    return Exchanged(kept, {edge.name: edge.score for edge in kept}, metadata=metadata)
+
+
+def write_node_link(circuit: CircuitDocument) -> str:
+    """The circuit as networkx's node-link JSON, edges under `edges`."""
+    import networkx
+
+    data = networkx.node_link_data(to_networkx(circuit), edges="edges")
+    return json.dumps(data, allow_nan=False)
+
+
+def read_node_link(data: bytes) -> Exchanged:
+    """Read node-link JSON, with its edges under `edges` or, as older networkx has it, `links`.
+
+    Raises:
+        ExchangeError: Not such JSON, or not a circuit's.
+    """
+    import networkx
+
+    try:
+        found = cast(object, json.loads(text_of(data)))
+    except (ValueError, RecursionError) as error:
+        raise ExchangeError(f"the file is not JSON: {error}") from error
+    if not isinstance(found, dict) or not {"edges", "links"} & found.keys():
+        raise ExchangeError("the file is not node-link JSON: expected nodes and edges")
+    fields = cast("dict[str, Any]", found)
+    if not fields.get("directed") or not fields.get("multigraph"):
+        raise ExchangeError("the file is not node-link JSON of a directed multigraph")
+    try:
+        graph = networkx.node_link_graph(fields, edges="edges" if "edges" in fields else "links")
+    except (KeyError, TypeError, ValueError, AttributeError, networkx.NetworkXError) as error:
+        raise ExchangeError(f"the file is not node-link JSON: {error!r}") from error
+    return from_networkx(cast("Graph", graph))
+
+
+def write_graphml(circuit: CircuitDocument) -> str:
+    """The circuit as GraphML."""
+    import networkx
+
+    out = io.BytesIO()
+    networkx.write_graphml_xml(to_networkx(circuit), out)
+    return out.getvalue().decode()
+
+
+def read_graphml(data: bytes) -> Exchanged:
+    """Read GraphML.
+
+    Raises:
+        ExchangeError: Not GraphML, with a document type (entities could grow without bound), or
+            not a circuit's.
+    """
+    import networkx
+
+    text = text_of(data)
+    if "<!DOCTYPE" in text.upper():
+        raise ExchangeError("the file has a document type; expected plain GraphML")
+    try:
+        with warnings.catch_warnings():
+            # networkx only warns of a key it does not know.
+            warnings.simplefilter("error")
+            graph = networkx.parse_graphml(text, force_multigraph=True)
+    except (
+        Warning,
+        ElementTree.ParseError,
+        networkx.NetworkXError,
+        KeyError,
+        ValueError,
+        TypeError,
+        AttributeError,
+    ) as error:
+        raise ExchangeError(f"the file is not GraphML: {error}") from error
+    if not graph.is_directed():
+        raise ExchangeError("the file's graph is not directed")
+    for key in ("node_default", "edge_default"):
+        graph.graph.pop(key, None)  # networkx's own
+    return from_networkx(cast("Graph", graph))

@@ -1,0 +1,38 @@
+"""A circuit in a notebook: a small table."""
+
+from __future__ import annotations
+
+from html import escape
+
+from graph_schema.documents import CircuitDocument
+from graph_schema.reports.text import figure, number, strongest
+
+
+def circuit_html(circuit: CircuitDocument, top: int = 10) -> str:
+    """The circuit's headline and its strongest edges as an HTML table."""
+    quality = circuit.evaluation
+    facts = [
+        ("model", circuit.model.name),
+        ("task", circuit.task),
+        (
+            "method",
+            f"{circuit.method.name}, {circuit.metric.value}, {circuit.ablation.kind.value}",
+        ),
+        ("edges", f"{circuit.n_edges:,} of {circuit.n_edges_scored:,}"),
+        ("faithfulness", figure(quality.faithfulness)),
+        ("held out", figure(quality.heldout_faithfulness)),
+    ]
+    head = "".join(
+        f"<tr><th style='text-align:left'>{escape(label)}</th><td>{escape(text)}</td></tr>"
+        for label, text in facts
+    )
+    edges = "".join(
+        f"<tr><td><code>{escape(edge.name)}</code></td>"
+        f"<td style='text-align:right'>{number(edge.score)}</td></tr>"
+        for edge in strongest(circuit.edges)[:top]
+    )
+    return (
+        f"<div><b>Circuit <code>{escape(circuit.circuit_id[:12])}</code></b>"
+        f"<table>{head}</table>"
+        f"<table><tr><th>strongest edges</th><th>score</th></tr>{edges}</table></div>"
+    )

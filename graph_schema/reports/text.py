@@ -1,0 +1,256 @@
+"""A circuit in words and tables: plain text, the same on a screen and in a file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from graph_schema.documents import (
+    Channel,
+    CircuitDocument,
+    CircuitEdge,
+    Component,
+    Evaluation,
+    Figure,
+    Stability,
+)
+from graph_schema.reports.values import graph_text
+
+MIN_WIDTH = 40
+_NUMBER = re.compile(r"-?[\d,]*\.?\d+(e[+-]?\d+)?")
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Rows under their headings, columns aligned, numbers to the right; no cell is ever cut."""
+    cells = [[cell(value) for value in row] for row in rows]
+    numeric = [_is_numeric(value) for value in zip(*cells, strict=True)] if cells else []
+    numeric = numeric or [False] * len(columns)
+    widths = [
+        max(len(heading), *(len(row[i]) for row in cells)) if cells else len(heading)
+        for i, heading in enumerate(columns)
+    ]
+
+    def line(values: Sequence[str]) -> str:
+        parts = [
+            value.rjust(width) if right else value.ljust(width)
+            for value, width, right in zip(values, widths, numeric, strict=True)
+        ]
+        return "  ".join(parts).rstrip()
+
+    rule = "  ".join("-" * width for width in widths)
+    return "\n".join([line(columns), rule, *(line(row) for row in cells)])
+
+
+def cell(value: object) -> str:
+    """A value as a table shows it: one line, floats in four digits, null as nothing."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return number(value)
+    if text := graph_text(value):
+        return text
+    if isinstance(value, list | tuple) and any(graph_text(item) for item in value):
+        return ", ".join(cell(item) for item in value)
+    if isinstance(value, dict | list | tuple):
+        return json.dumps(value, ensure_ascii=False)
+    return " ".join(str(value).split())
+
+
+def number(value: float) -> str:
+    """A float in four significant digits."""
+    return f"{value:#.4g}".rstrip(".") if value else "0"
+
+
+def figure(value: Figure) -> str:
+    """`0.931 [0.872, 0.968]  heldout, 32 pairs`, or the reason why there is no number."""
+    where = f"{value.split.value}, {value.n} pairs"
+    if value.value is None:
+        return f"none ({value.reason or f'not measured; {where}'})"
+    interval = (
+        f" [{value.ci_low:.3f}, {value.ci_high:.3f}]"
+        if value.ci_low is not None and value.ci_high is not None
+        else ""
+    )
+    return f"{value.value:.3f}{interval}  {where}"
+
+
+def summary(circuit: CircuitDocument) -> str:
+    """What was asked, on what, and how good the circuit is; one fact a line."""
+    model, quality = circuit.model, circuit.evaluation
+    chosen = f"{circuit.selection.kind} {circuit.selection.value:g} by {circuit.selection.by}"
+    facts = [
+        ("circuit", circuit.circuit_id),
+        ("job", circuit.job_id),
+        (
+            "model",
+            f"{model.name} ({model.family}, {model.n_layers} layers x {model.n_heads} heads, "
+            f"{model.weights}, {circuit.dtype})",
+        ),
+        ("fingerprint", model.fingerprint),
+        ("task", f"{circuit.task}, dataset {circuit.dataset_sha256}"),
+        (
+            "method",
+            f"{_with_parameters(circuit)}, metric {circuit.metric.value}, ablation "
+            f"{circuit.ablation.kind.value}, seed {circuit.seed}",
+        ),
+        (
+            "edges",
+            f"{circuit.n_edges:,} kept of {circuit.n_edges_scored:,} scored ({chosen})",
+        ),
+        ("faithfulness", figure(quality.faithfulness)),
+        ("held out", figure(quality.heldout_faithfulness)),
+        ("complement", figure(quality.complement_faithfulness)),
+        ("cmd", figure(quality.cmd)),
+        ("cpr", figure(quality.cpr)),
+    ]
+    if chance := quality.random_circuits:
+        facts.append(
+            (
+                "by chance",
+                f"{chance.mean:.3f} [{chance.low:.3f}, {chance.high:.3f}]  faithfulness of "
+                f"{chance.n} random circuits of this size, discovery",
+            )
+        )
+    facts.extend(_evidence(quality))
+    facts.extend(("note", note) for note in circuit.notes)
+    return "\n".join(f"{label:<14}{text}" for label, text in facts)
+
+
+_CHANCE = {
+    "paths": "random circuits",
+    "layer_pairs": "with the same edges per layer pair",
+    "activation_difference": "by activation difference",
+    "shuffled_pairs": "found on shuffled pairs",
+}
+
+
+def _evidence(quality: Evaluation) -> list[tuple[str, str]]:
+    """What preset `full` adds, a line a fact; nothing for `quick`."""
+    facts: list[tuple[str, str]] = []
+    if quality.redundant_share is not None:
+        facts.append(("redundant", figure(quality.redundant_share)))
+    for chance in quality.chance:
+        rule = _CHANCE[chance.rule]
+        if chance.mean is None or chance.low is None or chance.high is None:
+            facts.append(("chance", f"none ({rule}: {chance.reason})"))
+        else:
+            interval = f" [{chance.low:.3f}, {chance.high:.3f}]" if chance.n > 1 else ""
+            facts.append(
+                (
+                    "chance",
+                    f"{chance.mean:.3f}{interval}  {chance.n} {rule}, {chance.n_at_least} at "
+                    f"least as faithful, {chance.split.value}",
+                )
+            )
+    for test in quality.tests:
+        if test.p_value is None or test.power is None:
+            facts.append(("test", f"{test.name}: {test.outcome} ({test.reason})"))
+        else:
+            facts.append(
+                (
+                    "test",
+                    f"{test.name}: {test.outcome}, p {test.p_value:.3g}, n {test.n}, power "
+                    f"{test.power:.2f} if {test.power_at}; H0: {test.null}; {test.split.value}",
+                )
+            )
+    if (stable := quality.stability) is not None:
+        facts.append(("stability", _stability(stable)))
+    return facts
+
+
+def _stability(stable: Stability) -> str:
+    if stable.frequency is None or stable.sign_stability is None:
+        return f"none ({stable.reason})"
+    overlaps = (
+        f", Jaccard {stable.jaccard_halves:.2f} between halves, {stable.jaccard_groups:.2f} "
+        "between groups"
+        if stable.jaccard_halves is not None and stable.jaccard_groups is not None
+        else ""
+    )
+    return (
+        f"edges kept in {stable.frequency:.0%} and of the same sign in "
+        f"{stable.sign_stability:.0%} of {stable.draws} resamples of {stable.n_groups} groups"
+        f"{overlaps}"
+    )
+
+
+def layer_table(circuit: CircuitDocument, width: int = 100) -> str:
+    """One row a layer, from the input to the logits.
+
+    Counts the edges that enter the layer by channel and sums their |score|; names the components
+    that take part, the ones with the largest |score| on their edges first.
+    """
+    into: dict[int, list[CircuitEdge]] = defaultdict(list)
+    strength: dict[str, float] = defaultdict(float)
+    for edge in circuit.edges:
+        into[_row(edge.receiver, circuit)].append(edge)
+        for end in (edge.sender, edge.receiver):
+            strength[end] += abs(edge.score)
+    members: dict[int, list[str]] = defaultdict(list)
+    for name in sorted(strength, key=lambda name: (-strength[name], name)):
+        members[_row(name, circuit)].append(name)
+    heading = f"{'layer':>6} {'in':>6} {'q':>5} {'k':>5} {'v':>5} {'sum|score|':>11}  components"
+    room = max(width, MIN_WIDTH) - heading.index("components")
+    lines = [heading]
+    for row in sorted(members):
+        edges = into[row]
+        by_channel = {
+            channel: sum(edge.channel is channel for edge in edges) or "" for channel in Channel
+        }
+        total = number(sum(abs(edge.score) for edge in edges)) if edges else ""
+        lines.append(
+            f"{_layer_label(row, circuit):>6} {len(edges) or '':>6} {by_channel[Channel.Q]:>5} "
+            f"{by_channel[Channel.K]:>5} {by_channel[Channel.V]:>5} {total:>11}  "
+            f"{fitted(members[row], room)}"
+        )
+    return "\n".join(lines)
+
+
+def edge_table(circuit: CircuitDocument, top: int | None = 20) -> str:
+    """The strongest edges by |score|; `top=None` shows all."""
+    edges = strongest(circuit.edges)[:top]
+    rows = [(rank, edge.name, edge.score, edge.score_kind) for rank, edge in enumerate(edges, 1)]
+    return table(("", "edge", "score", "kind"), rows)
+
+
+def strongest(edges: Iterable[CircuitEdge]) -> list[CircuitEdge]:
+    """Edges by falling |score|, ties by name."""
+    return sorted(edges, key=lambda edge: (-abs(edge.score), edge.name))
+
+
+def fitted(words: Sequence[str], width: int) -> str:
+    """As many words as fit, then how many were left out: `h5 h1 +6`."""
+    text = " ".join(words)
+    kept = len(words)
+    while len(text) > width and kept > 1:
+        kept -= 1
+        text = " ".join([*words[:kept], f"+{len(words) - kept}"])
+    return text
+
+
+def _row(name: str, circuit: CircuitDocument) -> int:
+    component = Component.parse(name)
+    if component.layer is not None:
+        return component.layer + 1
+    return circuit.model.n_layers + 1 if name == "logits" else 0
+
+
+def _layer_label(row: int, circuit: CircuitDocument) -> str:
+    if row == 0:
+        return "input"
+    return "logits" if row == circuit.model.n_layers + 1 else str(row - 1)
+
+
+def _with_parameters(circuit: CircuitDocument) -> str:
+    values = circuit.method.model_dump(mode="json", exclude={"name", "version"})
+    listed = ", ".join(f"{key} {value}" for key, value in values.items())
+    return f"{circuit.method.name} ({listed})" if listed else circuit.method.name
+
+
+def _is_numeric(values: Sequence[str]) -> bool:
+    filled = [value for value in values if value]
+    return bool(filled) and all(_NUMBER.fullmatch(value) for value in filled)

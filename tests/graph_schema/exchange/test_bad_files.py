@@ -1,0 +1,173 @@
+"""Corrupt files are refused with the place and what was expected."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graph_schema.documents import CircuitEdge
+from graph_schema.errors import SpecError
+from graph_schema.exchange import (
+    Exchanged,
+    ExchangeError,
+    ExchangeFormat,
+    Layout,
+    read_circuit_file,
+    write_circuit_file,
+)
+from tests.factories import INDUCTION_EDGES, make_circuit, make_edges
+from tests.graph_schema.exchange.made import model_of
+
+TEXT = [f for f in ExchangeFormat if f is not ExchangeFormat.EAP_IG_PT]
+SIZES = {"n_layers": 2, "n_heads": 4, "parallel_attn_mlp": False, "d_model": 8}
+CSV = "sender,receiver,channel,score\n"
+
+
+def eap_ig(**changes: object) -> bytes:
+    edge = {"score": 1.0, "in_graph": True}
+    return json.dumps({"cfg": SIZES, "nodes": {}, "edges": {"input->m0": edge}} | changes).encode()
+
+
+def edges(name: str, **body: object) -> dict[str, object]:
+    return {"edges": {name: {"score": 1.0, "in_graph": True} | body}}
+
+
+def graphml(line: str) -> bytes:
+    text = write_circuit_file(make_circuit(), ExchangeFormat.GRAPHML).decode()
+    return text.replace('source="input" target="a0.h1"', line, 1).encode()
+
+
+@pytest.mark.parametrize("format", TEXT)
+@pytest.mark.parametrize("data", [b"", b"\xff\xfe\x00", b"{", b"<", b"[" * 5000, b"null"])
+def test_what_is_no_such_file_is_refused(format: ExchangeFormat, data: bytes) -> None:
+    with pytest.raises(ExchangeError):
+        read_circuit_file(data, format)
+
+
+@pytest.mark.parametrize("format", TEXT)
+@settings(deadline=None)
+@given(data=st.data())
+def test_a_cut_or_changed_file_is_read_or_refused_and_nothing_else(
+    format: ExchangeFormat, data: st.DataObject
+) -> None:
+    model = model_of(Layout(2, 4))
+    whole = write_circuit_file(make_circuit(INDUCTION_EDGES, model=model), format)
+    start = data.draw(st.integers(0, len(whole)))
+    stop = data.draw(st.integers(start, min(len(whole), start + 40)))
+    changed = whole[:start] + data.draw(st.binary(max_size=4)) + whole[stop:]
+    try:
+        found = read_circuit_file(changed, format)
+    except ExchangeError:
+        return
+    assert all(isinstance(edge, CircuitEdge) for edge in found.edges)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (eap_ig(cfg=None), "cfg is None"),
+        (eap_ig(cfg={}), "cfg.n_layers is None; expected a whole number"),
+        (eap_ig(cfg=SIZES | {"n_heads": 10**9}), "no sizes of a transformer"),
+        (eap_ig(cfg=SIZES | {"parallel_attn_mlp": 1}), "expected true or false"),
+        (b'{"cfg": {}}', "the key 'edges' is missing"),
+        (eap_ig(edges=[]), "edges is not an object"),
+        (eap_ig(**edges("input->x3")), r"edges\['input->x3'\]: component 'x3'"),
+        (eap_ig(**edges("input->a0.h9<q>")), "'a0.h9' is no receiver of a model of 2 layers"),
+        (eap_ig(**edges("m1->m0")), "'m1->m0' runs backwards"),
+        (eap_ig(**edges("input->a0.h0")), "say which input"),
+        (eap_ig(**edges("input->m0", score="big")), "'big' is not a finite number"),
+        (eap_ig(**edges("input->m0", score=None)), "is in the graph and has no score"),
+        (eap_ig(**edges("input->m0", in_graph=1)), "in_graph is 1; expected true or false"),
+        (eap_ig(edges={"input->m0": 3}), "is 3; expected score and in_graph"),
+        (b'{"cfg": {}, "edges": {}', "not JSON"),
+        (eap_ig(**edges("input->m0", score=float("inf"))), "not a finite number"),
+    ],
+)
+def test_mistakes_in_eap_ig_are_named(data: bytes, message: str) -> None:
+    with pytest.raises(ExchangeError, match=message):
+        read_circuit_file(data, ExchangeFormat.EAP_IG)
+
+
+def test_an_edge_that_was_not_scored_is_left_out() -> None:
+    data = eap_ig(edges={"input->m0": {"score": float("nan"), "in_graph": False}})
+    found = read_circuit_file(data, ExchangeFormat.EAP_IG)
+    assert (found.edges, found.scores) == ((), {})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sender,receiver\ninput,m0\n", "line 1: no column 'channel'"),
+        (CSV + "input,m0,r\n", "line 2: not as many values"),
+        (CSV + "input,m0,r,1,2\n", "line 2: not as many values"),
+        (CSV + "input,m0,r,x\n", "line 2: score: 'x' is not a finite number"),
+        (CSV + "input,m0,r,nan\n", "'nan' is not a finite number"),
+        (CSV + "input,m0,z,1\n", "line 2: channel: Input should be"),
+        (CSV + "input,m0,q,1\n", "line 2: edge 'input->m0<q>'"),
+        (CSV + "input,m0,r,1\ninput,m0,r,2\n", "'input->m0' comes twice"),
+        (CSV + '"input,m0,r,1\n', "line 2: unexpected end of data"),
+    ],
+)
+def test_mistakes_in_csv_are_named(text: str, message: str) -> None:
+    with pytest.raises(ExchangeError, match=message):
+        read_circuit_file(text.encode(), ExchangeFormat.CSV)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "b">]><x/>', "document type"),
+        (graphml('source="input" target="nowhere"'), "component 'nowhere'"),
+        (b'<graphml xmlns="http://graphml.graphdrawing.org/xmlns"/>', "not GraphML"),
+    ],
+)
+def test_mistakes_in_graphml_are_named(data: bytes, message: str) -> None:
+    with pytest.raises(ExchangeError, match=message):
+        read_circuit_file(data, ExchangeFormat.GRAPHML)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"edges": []}, "directed multigraph"),
+        ({"directed": True, "multigraph": True, "nodes": 3, "edges": []}, "not node-link JSON"),
+        (
+            {
+                "directed": True,
+                "multigraph": True,
+                "graph": {},
+                "nodes": [],
+                "edges": [{"source": "input", "target": "m0", "key": 0}],
+            },
+            "edge input->m0 has no channel",
+        ),
+    ],
+)
+def test_mistakes_in_node_link_are_named(data: dict[str, object], message: str) -> None:
+    with pytest.raises(ExchangeError, match=message):
+        read_circuit_file(json.dumps(data).encode(), ExchangeFormat.NODE_LINK)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (("input", "a5.h0", "q", 1.0), "'a5.h0' is beyond the 2 layers and 4 heads"),
+        (("m1", "a0.h0", "q", 1.0), "runs backwards: 'm1' comes later"),
+    ],
+)
+def test_a_circuit_of_another_model_is_refused(row, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        Exchanged(make_edges([row]), {}).check_fits(model_of(Layout(2, 4)))
+
+
+def test_a_file_of_other_sizes_is_refused() -> None:
+    with pytest.raises(SpecError, match="is of a model of 3 layers with 4 heads"):
+        Exchanged((), {}, Layout(3, 4)).check_fits(model_of(Layout(2, 4)))
+
+
+def test_the_torch_format_says_where_it_is() -> None:
+    with pytest.raises(SpecError, match="needs torch"):
+        read_circuit_file(b"", ExchangeFormat.EAP_IG_PT)

@@ -1,0 +1,284 @@
+"""A transformer as block functions over an explicit residual stream.
+
+The engine never hooks into a model's forward pass: it holds the residual stream itself and calls
+an adapter's functions for the parts in between. A forward pass reads
+
+    x = embed(batch)                                       resid_pre of layer 0
+    q, k, v = (project(batch, l, c, norm(l, "attn", x)) for c in "qkv")
+    x += post_norm(l, "attn", attn_sum(l, mix(batch, l, q, k, v)) + attn_const(l))
+    x += post_norm(l, "mlp", mlp(l, norm(l, "mlp", x)))   parallel: of the x before attention
+    logits(norm(n_layers, "logits", x))
+
+`Shape` holds the sizes, `Batch` what depends on the prompts alone, `ModelAdapter` the functions.
+Every function is differentiable by autograd; the weights themselves never need a gradient.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from einops import einsum, rearrange
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+Qkv = Literal["q", "k", "v"]
+Sublayer = Literal["attn", "mlp"]
+Reader = Literal["attn", "mlp", "logits"]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A model's sizes; `d_model` need not be `n_heads * d_head`."""
+
+    n_layers: int
+    n_heads: int
+    n_kv_heads: int
+    d_model: int
+    d_head: int
+    d_mlp: int
+    d_vocab: int
+
+    @property
+    def kv_group(self) -> int:
+        """How many query heads share a key-value head."""
+        return self.n_heads // self.n_kv_heads
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Prompts and what is computed from them once: positions, masks, rotary angles.
+
+    `attention_mask` is False on padding, which may stand on either side. `last` is the index of
+    each prompt's last real token. `masks` and `rotary` are the adapter's own, by kind of layer.
+    """
+
+    tokens: Int[Tensor, "batch pos"]
+    attention_mask: Bool[Tensor, "batch pos"]
+    position_ids: Int[Tensor, "batch pos"]
+    last: Int[Tensor, " batch"]
+    masks: Mapping[str, Tensor | None] = field(default_factory=dict)
+    rotary: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class HeadWeights:
+    """A projection cut by head: `weight` [head, d_head, d_model], a view, and its bias."""
+
+    weight: Float[Tensor, "head d_head d_model"]
+    bias: Float[Tensor, "head d_head"] | None = None
+
+
+class ModelAdapter(ABC):
+    """One family's sublayers as functions (DESIGN §6).
+
+    A conventional family says how its weights are cut by head (`qkv_weights`, `out_weights`),
+    what happens between projection and attention (`rotate`), and names its modules.
+
+    Attributes:
+        shape: The sizes.
+        parallel: The MLP reads what attention reads (GPT-NeoX), not the stream after it.
+        post_norms: A sublayer's output passes a norm before it is added (Gemma 2). Senders write
+            *raw* outputs; a receiver applies `post_norm` to the mixture it reads.
+        split_embed: `embed` and `pos_embed` are senders of their own, not one `input`.
+        bidirectional: Attention looks ahead too.
+    """
+
+    shape: Shape
+    dtype: torch.dtype
+    device: torch.device
+    parallel: bool = False
+    post_norms: bool = False
+    split_embed: bool = False
+    bidirectional: bool = False
+
+    @property
+    def n_edges(self) -> int:
+        """How many edges the model's head-level graph has."""
+        heads, senders, edges = self.shape.n_heads, 1 + self.split_embed, 0
+        for _ in range(self.shape.n_layers):
+            edges += 3 * heads * senders
+            edges += senders if self.parallel else senders + heads
+            senders += heads + 1
+        return edges + senders
+
+    # What depends on the prompts alone.
+
+    def batch(
+        self,
+        tokens: Int[Tensor, "batch pos"],
+        attention_mask: Int[Tensor, "batch pos"] | Bool[Tensor, "batch pos"] | None = None,
+    ) -> Batch:
+        """The prompts with position ids counted over real tokens, masks and rotary angles."""
+        real = (
+            torch.ones_like(tokens, dtype=torch.bool)
+            if attention_mask is None
+            else attention_mask.to(self.device).bool()
+        )
+        tokens = tokens.to(self.device)
+        count = real.long().cumsum(-1)
+        # The first place where the count is full is the last real token.
+        last = count.argmax(-1)
+        return self._prepare(Batch(tokens, real, (count - 1).clamp(min=0), last))
+
+    @abstractmethod
+    def _prepare(self, batch: Batch) -> Batch:
+        """The batch with its attention masks and rotary angles."""
+
+    @abstractmethod
+    def embed_parts(self, batch: Batch) -> dict[str, Float[Tensor, "batch pos d_model"]]:
+        """What is written before the first block, by sender: `input`, or `embed`, `pos_embed`."""
+
+    def embed(self, batch: Batch) -> Float[Tensor, "batch pos d_model"]:
+        """The residual stream before the first block."""
+        first, *rest = self.embed_parts(batch).values()
+        return sum(rest, first)
+
+    # Reading.
+
+    @abstractmethod
+    def norm(
+        self, layer: int, reader: Reader, x: Float[Tensor, "*rows d_model"]
+    ) -> Float[Tensor, "*rows d_model"]:
+        """The norm before a sublayer, or before the unembedding (any `layer`)."""
+
+    @abstractmethod
+    def qkv_weights(self, layer: int, channel: Qkv) -> HeadWeights:
+        """The query, key or value projection cut by head; key and value by key-value head."""
+
+    def rotate(
+        self, batch: Batch, layer: int, channel: Qkv, y: Float[Tensor, "batch head pos d_head"]
+    ) -> Float[Tensor, "batch head pos d_head"]:
+        """What a family does between projection and attention: head norms, rotary angles."""
+        return y
+
+    def project(
+        self,
+        batch: Batch,
+        layer: int,
+        channel: Qkv,
+        x: Float[Tensor, "batch pos d_model"] | Float[Tensor, "batch head pos d_model"],
+        heads: Sequence[int] | None = None,
+    ) -> Float[Tensor, "batch head pos d_head"]:
+        """Queries, keys or values of `heads` (None: all), from normed inputs.
+
+        With `x` [batch, pos, d_model] all heads read the same input, at the cost of one matrix
+        product. With a head axis each of `heads`, in their order, reads its own. Keys and values
+        come per *query* head, also where query heads share them.
+        """
+        group = 1 if channel == "q" else self.shape.kv_group
+        every = heads is None or list(heads) == list(range(self.shape.n_heads))
+        cut = self.qkv_weights(layer, channel)
+        if x.ndim == 3:
+            if heads is None or every:
+                y = self.rotate(batch, layer, channel, self._project_all(layer, channel, cut, x))
+                return y if group == 1 else y.repeat_interleave(group, dim=1)
+            used = sorted({head // group for head in heads})
+            y = self.rotate(batch, layer, channel, _shared_input(_take(cut, used), x))
+            return y[:, [used.index(head // group) for head in heads]]
+        if heads is None or every:
+            return self.rotate(batch, layer, channel, _own_input(cut, x, group))
+        taken = _take(cut, [head // group for head in heads])
+        return self.rotate(batch, layer, channel, _own_input(taken, x, 1))
+
+    def _project_all(
+        self,
+        layer: int,
+        channel: Qkv,
+        cut: HeadWeights,
+        x: Float[Tensor, "batch pos d_model"],
+    ) -> Float[Tensor, "batch head pos d_head"]:
+        """All heads from one input: the family's own module where it has one a channel."""
+        return _shared_input(cut, x)
+
+    # Mixing positions, writing.
+
+    @abstractmethod
+    def mix(
+        self,
+        batch: Batch,
+        layer: int,
+        q: Float[Tensor, "batch head pos d_head"],
+        k: Float[Tensor, "batch head pos d_head"],
+        v: Float[Tensor, "batch head pos d_head"],
+    ) -> Float[Tensor, "batch head pos d_head"]:
+        """Attention of any set of heads, each with keys and values of its own."""
+
+    @abstractmethod
+    def out_weights(self, layer: int) -> Float[Tensor, "head d_head d_model"]:
+        """The output projection cut by head, a view."""
+
+    def head_out(
+        self,
+        layer: int,
+        z: Float[Tensor, "batch head pos d_head"],
+        heads: Sequence[int] | None = None,
+    ) -> Float[Tensor, "batch head pos d_model"]:
+        """What each of `heads` (None: all) writes by itself, without the shared bias."""
+        weight = self.out_weights(layer)
+        if heads is not None:
+            weight = weight[list(heads)]
+        return einsum(
+            z, weight, "batch head pos d_head, head d_head d_model -> batch head pos d_model"
+        )
+
+    def attn_sum(
+        self, layer: int, z: Float[Tensor, "batch head pos d_head"]
+    ) -> Float[Tensor, "batch pos d_model"]:
+        """What all heads write together: `head_out` summed over heads in one matrix product."""
+        flat = rearrange(self.out_weights(layer), "head d_head d_model -> (head d_head) d_model")
+        return rearrange(z, "batch head pos d_head -> batch pos (head d_head)") @ flat
+
+    @abstractmethod
+    def attn_const(self, layer: int) -> Float[Tensor, " d_model"] | None:
+        """The output projection's bias: a constant that no sender owns."""
+
+    @abstractmethod
+    def mlp(
+        self, layer: int, x: Float[Tensor, "batch pos d_model"]
+    ) -> Float[Tensor, "batch pos d_model"]:
+        """What the MLP writes, its own biases included, from its normed input."""
+
+    def post_norm(
+        self, layer: int, sublayer: Sublayer, x: Float[Tensor, "*rows d_model"]
+    ) -> Float[Tensor, "*rows d_model"]:
+        """The norm between a sublayer's raw output and the residual stream, if there is one."""
+        return x
+
+    @abstractmethod
+    def logits(self, rows: Float[Tensor, "*rows d_model"]) -> Float[Tensor, "*rows d_vocab"]:
+        """The unembedding of normed rows."""
+
+
+def _take(cut: HeadWeights, heads: list[int]) -> HeadWeights:
+    bias = None if cut.bias is None else cut.bias[heads]
+    return HeadWeights(cut.weight[heads], bias)
+
+
+def _shared_input(
+    cut: HeadWeights, x: Float[Tensor, "batch pos d_model"]
+) -> Float[Tensor, "batch head pos d_head"]:
+    weight = rearrange(cut.weight, "head d_head d_model -> (head d_head) d_model")
+    bias = None if cut.bias is None else rearrange(cut.bias, "head d_head -> (head d_head)")
+    y = nn.functional.linear(x, weight, bias)
+    return rearrange(
+        y, "batch pos (head d_head) -> batch head pos d_head", head=cut.weight.shape[0]
+    )
+
+
+def _own_input(
+    cut: HeadWeights, x: Float[Tensor, "batch head pos d_model"], group: int
+) -> Float[Tensor, "batch head pos d_head"]:
+    """Each head's product with its own input; `group` query heads in a row share weights."""
+    x = rearrange(x, "batch (kv group) pos d_model -> batch kv group pos d_model", group=group)
+    y = einsum(
+        x,
+        cut.weight,
+        "batch kv group pos d_model, kv d_head d_model -> batch kv group pos d_head",
+    )
+    if cut.bias is not None:
+        y = y + cut.bias[:, None, None, :]
+    return rearrange(y, "batch kv group pos d_head -> batch (kv group) pos d_head")

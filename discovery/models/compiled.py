@@ -1,0 +1,131 @@
+"""Compiled programs (Tracr): transformers whose circuits are known because they were written down.
+
+No norms, ReLU or GELU, causal or not, `d_model` free of `n_heads * d_head`, the two embeddings as
+senders apart, and an unembedding onto the program's outputs rather than its input tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from discovery.models.base import Batch, HeadWeights, ModelAdapter, Qkv, Reader, Shape
+from graph_schema.errors import ModelError
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": nn.functional.relu,
+    "gelu": nn.functional.gelu,
+    "gelu_new": lambda x: nn.functional.gelu(x, approximate="tanh"),
+}
+
+
+class CompiledAdapter(ModelAdapter):
+    """A compiled program from its weights by name (`W_E`, `L0.W_Q`, …) and its configuration.
+
+    Weights that are not there are biases of zero.
+
+    Raises:
+        ModelError: The activation is not known, or a weight matrix is missing.
+    """
+
+    split_embed = True
+
+    def __init__(
+        self,
+        weights: Mapping[str, NDArray[Any]],
+        config: Mapping[str, Any],
+        *,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.dtype, self.device = dtype, torch.device(device)
+        self._weights = {
+            name: torch.as_tensor(value).to(self.device, dtype) for name, value in weights.items()
+        }
+        act = config.get("act", "relu")
+        if act not in ACTIVATIONS:
+            raise ModelError(
+                f"compiled program has activation {act!r}; expected one of {', '.join(ACTIVATIONS)}"
+            )
+        self._act = ACTIVATIONS[act]
+        self.bidirectional = not config.get("causal", False)
+        n_heads, d_model, d_head = self._weight("L0.W_Q").shape
+        self.shape = Shape(
+            n_layers=config["n_layers"],
+            n_heads=n_heads,
+            n_kv_heads=n_heads,
+            d_model=d_model,
+            d_head=d_head,
+            d_mlp=self._weight("L0.W_in").shape[1],
+            d_vocab=self._weight("W_E").shape[0],
+        )
+
+    def _weight(self, name: str) -> Tensor:
+        if name not in self._weights:
+            known = ", ".join(sorted(self._weights)[:8])
+            raise ModelError(f"compiled program has no weight {name!r}; found {known}, …")
+        return self._weights[name]
+
+    def _prepare(self, batch: Batch) -> Batch:
+        real = batch.attention_mask
+        if self.bidirectional:
+            mask = rearrange(real, "batch key -> batch 1 1 key")
+        else:
+            length = real.shape[1]
+            before = torch.ones(length, length, dtype=torch.bool, device=self.device).tril()
+            mask = before & rearrange(real, "batch key -> batch 1 1 key")
+        return replace(batch, masks={"all": None if bool(mask.all()) else mask})
+
+    def embed_parts(self, batch: Batch) -> dict[str, Float[Tensor, "batch pos d_model"]]:
+        return {
+            "embed": self._weight("W_E")[batch.tokens],
+            "pos_embed": self._weight("W_pos")[batch.position_ids],
+        }
+
+    def norm(
+        self, layer: int, reader: Reader, x: Float[Tensor, "*rows d_model"]
+    ) -> Float[Tensor, "*rows d_model"]:
+        return x
+
+    def qkv_weights(self, layer: int, channel: Qkv) -> HeadWeights:
+        name = channel.upper()
+        weight = self._weight(f"L{layer}.W_{name}")
+        return HeadWeights(
+            rearrange(weight, "head d_model d_head -> head d_head d_model"),
+            self._weights.get(f"L{layer}.b_{name}"),
+        )
+
+    def mix(
+        self,
+        batch: Batch,
+        layer: int,
+        q: Float[Tensor, "batch head pos d_head"],
+        k: Float[Tensor, "batch head pos d_head"],
+        v: Float[Tensor, "batch head pos d_head"],
+    ) -> Float[Tensor, "batch head pos d_head"]:
+        return nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=batch.masks["all"])
+
+    def out_weights(self, layer: int) -> Float[Tensor, "head d_head d_model"]:
+        return self._weight(f"L{layer}.W_O")
+
+    def attn_const(self, layer: int) -> Float[Tensor, " d_model"] | None:
+        return self._weights.get(f"L{layer}.b_O")
+
+    def mlp(
+        self, layer: int, x: Float[Tensor, "batch pos d_model"]
+    ) -> Float[Tensor, "batch pos d_model"]:
+        hidden = self._add(x @ self._weight(f"L{layer}.W_in"), f"L{layer}.b_in")
+        return self._add(self._act(hidden) @ self._weight(f"L{layer}.W_out"), f"L{layer}.b_out")
+
+    def logits(self, rows: Float[Tensor, "*rows d_model"]) -> Float[Tensor, "*rows d_vocab"]:
+        return self._add(rows @ self._weight("W_U"), "b_U")
+
+    def _add(self, x: Tensor, bias: str) -> Tensor:
+        return x + self._weights[bias] if bias in self._weights else x

@@ -1,0 +1,179 @@
+"""What the transformers library's causal decoders share: masks, attention function, rotary angles.
+
+An adapter calls the library's own modules (norms, projections, rotary function, attention
+function, MLP, unembedding), so a family's arithmetic is written down once, by its authors.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import Any
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.masking_utils import create_causal_mask, create_sliding_window_causal_mask
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from transformers.pytorch_utils import Conv1D
+
+from discovery.models.base import Batch, HeadWeights, ModelAdapter, Shape
+from graph_schema.errors import ModelError
+
+FULL = "full_attention"
+SLIDING = "sliding_attention"
+MASKS = {FULL: create_causal_mask, SLIDING: create_sliding_window_causal_mask}
+
+
+class DecoderAdapter(ModelAdapter):
+    """Base of the families that live in transformers.
+
+    A subclass names its blocks and modules; `attention_implementation` is what it must be loaded
+    with (Gemma 2's soft-capping exists only in `eager`).
+    """
+
+    attention_implementation = "sdpa"
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        model.requires_grad_(False)
+        model.eval()
+        self.model: Any = model
+        self.config: Any = model.config
+        self.dtype = model.dtype
+        self.device = model.device
+        self._family = sys.modules[type(model).__module__]
+        self._attention = ALL_ATTENTION_FUNCTIONS.get_interface(
+            self.config._attn_implementation, self._family.eager_attention_forward
+        )
+        self._head = _SingleGroup()
+        self.shape = self._shape()
+        self._check()
+
+    def _shape(self) -> Shape:
+        config = self.config
+        n_heads = config.num_attention_heads
+        return Shape(
+            n_layers=config.num_hidden_layers,
+            n_heads=n_heads,
+            n_kv_heads=getattr(config, "num_key_value_heads", None) or n_heads,
+            d_model=config.hidden_size,
+            d_head=getattr(config, "head_dim", None) or config.hidden_size // n_heads,
+            d_mlp=config.intermediate_size,
+            d_vocab=config.vocab_size,
+        )
+
+    def attention_module(self, layer: int) -> Any:
+        """The module that holds a layer's projections and its `scaling`."""
+        raise NotImplementedError
+
+    def projections(self, layer: int) -> list[nn.Module]:
+        """The layer's projection modules, which must be plain: their weights are cut by head."""
+        raise NotImplementedError
+
+    def _check(self) -> None:
+        for layer in range(self.shape.n_layers):
+            if (kind := self.mask_kind(layer)) not in MASKS:
+                raise ModelError(
+                    f"layer {layer} of {type(self.model).__name__} is of kind {kind!r}; expected "
+                    f"{FULL} or {SLIDING}: no adapter covers it (docs/add-a-model-family.md)"
+                )
+            for module in self.projections(layer):
+                if type(module) not in (nn.Linear, Conv1D):
+                    raise ModelError(
+                        f"layer {layer} of {type(self.model).__name__} projects with a "
+                        f"{type(module).__name__}; expected a plain Linear or Conv1D: merge "
+                        "adapters (merge_and_unload) and de-quantise the weights, then save"
+                    )
+
+    # Masks and attention.
+
+    def mask_kind(self, layer: int) -> str:
+        """Which mask a layer uses: full or sliding-window attention."""
+        kinds = getattr(self.config, "layer_types", None)
+        return kinds[layer] if kinds else FULL
+
+    def _prepare(self, batch: Batch) -> Batch:
+        batch_size, length = batch.tokens.shape
+        stand_in = torch.empty(batch_size, length, 1, dtype=self.dtype, device=self.device)
+        kinds = {self.mask_kind(layer) for layer in range(self.shape.n_layers)}
+        masks = {
+            kind: MASKS[kind](
+                config=self.config,
+                inputs_embeds=stand_in,
+                attention_mask=batch.attention_mask,
+                past_key_values=None,
+                position_ids=batch.position_ids,
+            )
+            for kind in kinds
+        }
+        rotary = {kind: self.angles(kind, stand_in, batch.position_ids) for kind in kinds}
+        known = {kind: pair for kind, pair in rotary.items() if pair is not None}
+        return replace(batch, masks=masks, rotary=known)
+
+    def angles(self, kind: str, like: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Rotary cosines and sines for layers of this kind; None without rotary positions."""
+        return None
+
+    def rotary(
+        self, batch: Batch, layer: int, y: Float[Tensor, "batch head pos d_head"]
+    ) -> Float[Tensor, "batch head pos d_head"]:
+        """Queries or keys, rotated by the family's own function."""
+        cos, sin = batch.rotary[self.mask_kind(layer)]
+        # It rotates a query and a key together; here one of them is empty.
+        return self._family.apply_rotary_pos_emb(y, y[:, :0], cos, sin)[0]
+
+    def attention_options(self, layer: int) -> dict[str, Any]:
+        """More arguments of the attention function, such as Gemma 2's `softcap`."""
+        return {}
+
+    def mix(
+        self,
+        batch: Batch,
+        layer: int,
+        q: Float[Tensor, "batch head pos d_head"],
+        k: Float[Tensor, "batch head pos d_head"],
+        v: Float[Tensor, "batch head pos d_head"],
+    ) -> Float[Tensor, "batch head pos d_head"]:
+        z, _ = self._attention(
+            self._head,
+            q,
+            k,
+            v,
+            batch.masks[self.mask_kind(layer)],
+            dropout=0.0,
+            scaling=self.attention_module(layer).scaling,
+            **self.attention_options(layer),
+        )
+        return rearrange(z, "batch pos head d_head -> batch head pos d_head")
+
+    def logits(self, rows: Float[Tensor, "*rows d_model"]) -> Float[Tensor, "*rows d_vocab"]:
+        return self.model.get_output_embeddings()(rows)
+
+
+class _SingleGroup(nn.Module):
+    """Stands in for the attention module: keys and values already come per query head."""
+
+    num_key_value_groups = 1
+    is_causal = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.eval()
+
+
+def linear_heads(module: nn.Linear, d_head: int) -> HeadWeights:
+    """A Linear's weight and bias cut by head."""
+    weight = rearrange(module.weight, "(head d_head) d_model -> head d_head d_model", d_head=d_head)
+    bias: Tensor | None = getattr(module, "bias", None)
+    if bias is None:
+        return HeadWeights(weight)
+    return HeadWeights(weight, rearrange(bias, "(head d_head) -> head d_head", d_head=d_head))
+
+
+def linear_all(
+    module: nn.Linear, x: Float[Tensor, "batch pos d_model"], d_head: int
+) -> Float[Tensor, "batch head pos d_head"]:
+    """All heads of one Linear from one shared input, by the module itself."""
+    return rearrange(module(x), "batch pos (head d_head) -> batch head pos d_head", d_head=d_head)

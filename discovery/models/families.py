@@ -1,0 +1,43 @@
+"""Which adapter reads which `model_type`. A new family is one line here and one in the tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from discovery.models.decoder import DecoderAdapter
+from discovery.models.gemma import Gemma2Adapter, Gemma3Adapter
+from discovery.models.gpt2 import GPT2Adapter
+from discovery.models.llama import LlamaAdapter, MistralAdapter
+from discovery.models.neox import NeoXAdapter
+from discovery.models.olmo2 import Olmo2Adapter
+from discovery.models.phi3 import Phi3Adapter
+from graph_schema.errors import ModelError
+
+FAMILIES: dict[str, type[DecoderAdapter]] = {
+    "gemma2": Gemma2Adapter,
+    "gemma3_text": Gemma3Adapter,
+    "gpt2": GPT2Adapter,
+    "gpt_neox": NeoXAdapter,
+    "llama": LlamaAdapter,
+    "mistral": MistralAdapter,
+    "olmo2": Olmo2Adapter,
+    "phi3": Phi3Adapter,
+    "qwen2": LlamaAdapter,
+    "qwen3": LlamaAdapter,
+}
+
+
+def adapter_class(config: Any) -> type[DecoderAdapter]:
+    """The adapter for a configuration.
+
+    Raises:
+        ModelError: No family here reads it; the message names the class and the page on adding one.
+    """
+    found = FAMILIES.get(config.model_type)
+    if found is None:
+        named = getattr(config, "architectures", None) or [type(config).__name__]
+        raise ModelError(
+            f"no adapter for {named[0]} (model_type {config.model_type!r}); expected one of "
+            f"{', '.join(FAMILIES)}. docs/add-a-model-family.md says how to write one"
+        )
+    return found

@@ -1,0 +1,65 @@
+"""Gemma 2 and Gemma 3: norms before and after each sublayer, sliding windows, soft-capping.
+
+Senders write raw outputs; `post_norm` is what stands between them and the residual stream.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from discovery.models.base import Reader, Sublayer
+from discovery.models.llama import LlamaAdapter
+from graph_schema.errors import ModelError
+
+
+class Gemma2Adapter(LlamaAdapter):
+    """Gemma 2. Its soft-capped attention exists in the eager implementation alone."""
+
+    attention_implementation = "eager"
+    post_norms = True
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__(model)
+        if getattr(self.config, "use_bidirectional_attention", None):
+            raise ModelError(
+                f"{type(model).__name__} is configured with bidirectional attention; expected a "
+                "causal language model, use_bidirectional_attention=false"
+            )
+
+    def norm(
+        self, layer: int, reader: Reader, x: Float[Tensor, "*rows d_model"]
+    ) -> Float[Tensor, "*rows d_model"]:
+        if reader == "mlp":
+            return self._block(layer).pre_feedforward_layernorm(x)
+        return super().norm(layer, reader, x)
+
+    def post_norm(
+        self, layer: int, sublayer: Sublayer, x: Float[Tensor, "*rows d_model"]
+    ) -> Float[Tensor, "*rows d_model"]:
+        block = self._block(layer)
+        attn = sublayer == "attn"
+        return (block.post_attention_layernorm if attn else block.post_feedforward_layernorm)(x)
+
+    def attention_options(self, layer: int) -> dict[str, Any]:
+        return {"softcap": self.config.attn_logit_softcapping}
+
+    def logits(self, rows: Float[Tensor, "*rows d_model"]) -> Float[Tensor, "*rows d_vocab"]:
+        found, cap = super().logits(rows), self.config.final_logit_softcapping
+        return found if cap is None else torch.tanh(found / cap) * cap
+
+
+class Gemma3Adapter(Gemma2Adapter):
+    """Gemma 3 (text): head norms, and rotary angles of their own for sliding-window layers."""
+
+    attention_implementation = "sdpa"
+
+    def angles(self, kind: str, like: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor] | None:
+        return self.model.model.rotary_emb(like, position_ids, kind)
+
+    def attention_options(self, layer: int) -> dict[str, Any]:
+        return {}

@@ -1,0 +1,38 @@
+"""How long work reports: callbacks, because the science knows no queue and no database."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@runtime_checkable
+class Progress(Protocol):
+    """Called often; may raise `JobCancelled`, which passes through all of `discovery`."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None: ...
+
+
+@runtime_checkable
+class Checkpoint(Protocol):
+    """Keeps decisions of a long job so that a restart goes on from them."""
+
+    def load(self, name: str) -> dict[str, NDArray[np.generic]] | None: ...
+
+    def save(self, name: str, arrays: dict[str, NDArray[np.generic]]) -> None: ...
+
+
+def no_progress(stage: str, done: int, total: int) -> None:
+    """Report nowhere."""
+
+
+class NoCheckpoint:
+    """Keep nothing."""
+
+    def load(self, name: str) -> dict[str, NDArray[np.generic]] | None:
+        return None
+
+    def save(self, name: str, arrays: dict[str, NDArray[np.generic]]) -> None:
+        return None

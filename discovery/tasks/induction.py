@@ -1,0 +1,122 @@
+"""Induction: a random sequence repeated, Olsson et al. 2022, arXiv:2209.11895.
+
+    clean    7 3 9 4 5 | 7 3 9 4 5 | 7    -> 3
+    corrupt  4 3 9 7 5 | 4 3 9 7 5 | 7    -> 5
+
+In the corrupt prompt the last token has traded places with another one wherever it stood before,
+so another token followed it. Right and wrong answer stand in both prompts at the same places: no
+count of tokens tells them apart, only what came before each does. That is what the previous-token
+heads hand to the keys of the induction heads, so these edges carry the difference, not values.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence, Set
+
+from discovery.tasks.base import MadePairs, TokenPair
+from discovery.tasks.vocabulary import Vocabulary
+from graph_schema.documents import InductionTask
+from graph_schema.errors import DatasetError
+
+
+def induction(task: InductionTask, vocabulary: Vocabulary, n_pairs: int, seed: int) -> MadePairs:
+    """Pairs of one length, periods in equal shares (the group); held-out ones of other tokens.
+
+    Raises:
+        DatasetError: The vocabulary has too few tokens, or the model's context is too short.
+    """
+    tokens = vocabulary.ordinary_ids()
+    needed = task.max_period
+    if len(tokens) < needed:
+        raise DatasetError(
+            f"task {task.name!r} with periods up to {task.max_period} needs {needed} different "
+            f"tokens; the vocabulary has {len(tokens)}: choose a smaller max_period"
+        )
+    prefix = vocabulary.prefix() if vocabulary.tokenizer is not None else ()
+    length = len(prefix) + task.length
+    if vocabulary.n_ctx is not None and length > vocabulary.n_ctx:
+        raise DatasetError(
+            f"task {task.name!r} makes prompts of {length} tokens; the model's context holds "
+            f"{vocabulary.n_ctx}: choose a smaller length"
+        )
+    random.Random(f"induction:{seed}").shuffle(tokens)
+    half = len(tokens) // 2
+    disjoint = half >= needed
+    pools = (tokens[:half], tokens[half:]) if disjoint else (tokens, tokens)
+    found: list[tuple[TokenPair, ...]] = []
+    for pool, split in zip(pools, ("discovery", "heldout"), strict=True):
+        rng = random.Random(f"induction:{seed}:{split}")
+        used = {pair.clean for pairs in found for pair in pairs}
+        found.append(_pairs(task, prefix, pool, n_pairs, rng, used))
+    return MadePairs(
+        discovery=found[0],
+        heldout=found[1],
+        notes=(
+            "held-out pairs share no token with discovery"
+            if disjoint
+            else f"held-out pairs use discovery's tokens: the vocabulary has only {len(tokens)}",
+        ),
+    )
+
+
+def _pairs(
+    task: InductionTask,
+    prefix: tuple[int, ...],
+    pool: Sequence[int],
+    n_pairs: int,
+    rng: random.Random,
+    used: Set[tuple[int, ...]],
+) -> tuple[TokenPair, ...]:
+    periods = list(range(task.min_period, task.max_period + 1))
+    rng.shuffle(periods)
+    found: dict[tuple[int, ...], TokenPair] = {}
+    tries = 0
+    while len(found) < n_pairs:
+        tries += 1
+        if tries > 20 * n_pairs + 1000:
+            raise DatasetError(
+                f"task 'induction' found only {len(found)} different prompts in {len(pool)} "
+                f"tokens, {n_pairs} were asked for; ask for fewer pairs or longer periods"
+            )
+        number = len(found)
+        period = periods[number % len(periods)]
+        pair = _pair(task.length, period, prefix, pool, rng, str(number + 1))
+        if pair.clean not in used:
+            found.setdefault(pair.clean, pair)
+    return tuple(found.values())
+
+
+def _pair(
+    length: int,
+    period: int,
+    prefix: tuple[int, ...],
+    pool: Sequence[int],
+    rng: random.Random,
+    number: str,
+) -> TokenPair:
+    segment = rng.sample(pool, period)
+    last = (length - 1) % period
+    # Neighbours of the last token's place would change what follows it, or be what follows.
+    other = (last + rng.randrange(2, period - 1)) % period
+    traded = [*segment]
+    traded[last], traded[other] = segment[other], segment[last]
+    clean = tuple(segment[i % period] for i in range(length))
+    corrupt = (*(traded[i % period] for i in range(length - 1)), clean[-1])
+    answer, wrong = segment[(last + 1) % period], segment[(other + 1) % period]
+    start, end = len(prefix), len(prefix) + length
+    return TokenPair(
+        clean=prefix + clean,
+        corrupt=prefix + corrupt,
+        answers=((answer,),),
+        wrong_answers=((wrong,),),
+        positions=(end - 1,),
+        id=number,
+        group=f"period-{period}",
+        spans={
+            "first_copy": (start, start + period),
+            # Where the answer last stood, one period before it is due.
+            "source": (end - period, end - period + 1),
+            "end": (end - 1, end),
+        },
+    )

@@ -1,0 +1,334 @@
+"""Submitted pairs as tokens: every check that needs the tokenizer or the vocabulary's size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+from discovery.tasks.base import MadePairs, TokenIds, TokenPair
+from discovery.tasks.splits import heldout_indices
+from discovery.tasks.vocabulary import Vocabulary
+from graph_schema.datasets import check_prompt_length, places
+from graph_schema.documents import Limits, PairDocument, Split
+from graph_schema.documents.dataset import Prompt, Token
+from graph_schema.documents.jobs import Tokenisation
+from graph_schema.errors import DatasetError
+from graph_schema.pairs import check_position, check_span, fail, shown
+
+AnswerMode = Literal["single", "first_difference"]
+
+
+def submitted_pairs(
+    pairs: Sequence[PairDocument],
+    vocabulary: Vocabulary,
+    tokenisation: Tokenisation,
+    seed: int,
+    limits: Limits,
+) -> MadePairs:
+    """The pairs of a dataset as tokens, by split: the given one, else 70/30 by `seed`.
+
+    Raises:
+        DatasetError: A line that does not fit the tokenizer or the vocabulary; or, where misfits
+            are left out, too few that do.
+    """
+    fitting, notes = _fitting(pairs, vocabulary, tokenisation, limits)
+    tokens = [token for _, token in fitting]
+    if any(pair.split is not None for pair in pairs):
+        heldout = {i for i, (pair, _) in enumerate(fitting) if pair.split is Split.HELDOUT}
+        notes += _leaks(tokens, heldout)
+    else:
+        groups = [pair.group for pair, _ in fitting]
+        cleans = [pair.clean for pair in tokens]
+        heldout = set(heldout_indices(groups, cleans, seed, limits.min_pairs))
+    return MadePairs(
+        discovery=tuple(pair for i, pair in enumerate(tokens) if i not in heldout),
+        heldout=tuple(pair for i, pair in enumerate(tokens) if i in heldout),
+        notes=notes,
+    )
+
+
+def _fitting(
+    pairs: Sequence[PairDocument],
+    vocabulary: Vocabulary,
+    tokenisation: Tokenisation,
+    limits: Limits,
+) -> tuple[list[tuple[PairDocument, TokenPair]], tuple[str, ...]]:
+    fitting: list[tuple[PairDocument, TokenPair]] = []
+    misfits: list[str] = []
+    for number, (place, pair) in enumerate(zip(places(pairs), pairs, strict=True), 1):
+        try:
+            token = tokenise(place, pair, vocabulary, tokenisation.answers, str(number))
+            check_lengths(place, token, vocabulary, limits)
+        except DatasetError as error:
+            if tokenisation.misfits == "refuse":
+                raise
+            misfits.append(str(error))
+        else:
+            fitting.append((pair, token))
+    if not misfits:
+        return fitting, ()
+    n_discovery = sum(pair.split is not Split.HELDOUT for pair, _ in fitting)
+    if n_discovery < limits.min_pairs:
+        raise DatasetError(
+            f"{len(misfits)} of {len(pairs)} pairs do not fit the tokenizer, {n_discovery} are "
+            f"left to discover on; at least {limits.min_pairs} are needed. The first: {misfits[0]}"
+        )
+    return fitting, (
+        f"{len(misfits)} of {len(pairs)} pairs left out: they do not fit the tokenizer "
+        f"(the first: {misfits[0]})",
+    )
+
+
+def _leaks(tokens: Sequence[TokenPair], heldout: set[int]) -> tuple[str, ...]:
+    seen = {pair.clean for i, pair in enumerate(tokens) if i not in heldout}
+    shared = sum(tokens[i].clean in seen for i in heldout)
+    if not shared:
+        return ()
+    return (f"{shared} held-out pairs have a clean prompt that discovery saw (split as given)",)
+
+
+def tokenise(
+    place: str,
+    pair: PairDocument,
+    vocabulary: Vocabulary,
+    answers: AnswerMode = "single",
+    default_id: str = "1",
+) -> TokenPair:
+    """The pair as token ids, checked.
+
+    Raises:
+        DatasetError: Text without a tokenizer; prompts of different lengths; an id, position or
+            span out of range; an answer of several tokens, or both right and wrong.
+    """
+    clean = _prompt_ids(place, "clean", pair.clean, vocabulary)
+    corrupt = _prompt_ids(place, "corrupt", pair.corrupt, vocabulary)
+    if len(clean) != len(corrupt):
+        fail(place, _unequal(pair.clean, clean, corrupt, vocabulary))
+    for position in pair.positions or ():
+        check_position(place, position, len(clean))
+    for name, span in (pair.spans or {}).items():
+        check_span(place, name, span, len(clean))
+    positions = tuple(p % len(clean) for p in pair.positions or (-1,))
+    if len(set(positions)) < len(positions):
+        fail(place, f"positions {shown(pair.positions)} names a position twice")
+    right = _rows(place, "answer", pair.answers, len(positions), vocabulary)
+    wrong = _rows(place, "wrong answer", pair.wrong_answers, len(positions), vocabulary)
+    label = pair.id if pair.id is not None else default_id
+    made = TokenPair(
+        clean=clean,
+        corrupt=corrupt,
+        answers=(),
+        wrong_answers=(),
+        positions=positions,
+        id=label,
+        group=pair.group if pair.group is not None else label,
+        weights=_weights(place, pair, vocabulary),
+        spans=dict(pair.spans or {}),
+    )
+    if answers == "first_difference":
+        made, right, wrong = _first_difference(place, pair, made, right, wrong)
+    return replace(
+        made,
+        answers=tuple(_single(place, "answer", row, vocabulary) for row in right),
+        wrong_answers=tuple(
+            _wrong(place, row, ok, vocabulary) for row, ok in zip(wrong, right, strict=True)
+        ),
+    )
+
+
+Row = list[tuple[Token, TokenIds]]
+"""The answers at one position: as written, and as tokens."""
+
+
+def _prompt_ids(place: str, key: str, prompt: Prompt, vocabulary: Vocabulary) -> TokenIds:
+    if isinstance(prompt, str):
+        if vocabulary.tokenizer is None:
+            fail(
+                place,
+                f"{key} is text, and the model has no tokenizer; submit token ids, or put the "
+                "tokenizer's files into the model folder",
+            )
+        prompt = vocabulary.prompt(prompt)
+    for token in prompt:
+        _check_id(place, key, token, vocabulary)
+    return tuple(prompt)
+
+
+def _check_id(place: str, key: str, token: int, vocabulary: Vocabulary) -> None:
+    if token >= vocabulary.size:
+        fail(
+            place,
+            f"{key} holds token id {token}; the model's vocabulary has {vocabulary.size:,} tokens, "
+            f"ids 0 to {vocabulary.size - 1}",
+        )
+
+
+def _unequal(text: Prompt, clean: TokenIds, corrupt: TokenIds, vocabulary: Vocabulary) -> str:
+    message = (
+        f"clean has {len(clean)} tokens, corrupt has {len(corrupt)}; the two prompts of a pair "
+        "need the same number"
+    )
+    if not isinstance(text, str):
+        return f"{message}: replace tokens one for one"
+    start = 0
+    while start < min(len(clean), len(corrupt)) and clean[start] == corrupt[start]:
+        start += 1
+    end = 0
+    while end < min(len(clean), len(corrupt)) - start and clean[-1 - end] == corrupt[-1 - end]:
+        end += 1
+    parts = [
+        vocabulary.pieces(ids[start : len(ids) - end]) or "nothing" for ids in (clean, corrupt)
+    ]
+    return f"{message}: they differ in {parts[0]} and {parts[1]}; choose words of equal length"
+
+
+def _token_ids(place: str, key: str, token: Token, vocabulary: Vocabulary) -> TokenIds:
+    if isinstance(token, int):
+        ids: TokenIds = (token,)
+    elif vocabulary.tokenizer is None:
+        fail(
+            place,
+            f"the {key} {shown(token)} is text, and the model has no tokenizer; submit token ids",
+        )
+    else:
+        ids = vocabulary.answer(token)
+    for i in ids:
+        _check_id(place, key, i, vocabulary)
+    return ids
+
+
+def _rows(
+    place: str,
+    key: str,
+    written: tuple[Token, ...] | tuple[tuple[Token, ...], ...],
+    n_positions: int,
+    vocabulary: Vocabulary,
+) -> list[Row]:
+    per_position = [row for row in written if isinstance(row, tuple)]
+    flat = tuple(token for token in written if not isinstance(token, tuple))
+    return [
+        [(token, _token_ids(place, key, token, vocabulary)) for token in row]
+        for row in (per_position or [flat] * n_positions)
+    ]
+
+
+def _single(place: str, key: str, row: Row, vocabulary: Vocabulary) -> TokenIds:
+    """One token an answer; two spellings of a token count once."""
+    for written, ids in row:
+        if len(ids) != 1:
+            fail(place, _several_tokens(key, str(written), ids, vocabulary))
+        tokenizer = vocabulary.tokenizer
+        if isinstance(written, str) and tokenizer and ids[0] == tokenizer.unk_token_id:
+            fail(place, f"the {key} {shown(written)} is unknown to the tokenizer; use another")
+    return tuple(dict.fromkeys(ids[0] for _, ids in row))
+
+
+def _several_tokens(key: str, written: str, ids: TokenIds, vocabulary: Vocabulary) -> str:
+    message = (
+        f"the {key} {shown(written)} is {len(ids)} tokens ({vocabulary.pieces(ids)}); "
+        "expected one token"
+    )
+    spaced = f" {written}"
+    if not written.startswith(" ") and len(vocabulary.answer(spaced)) == 1:
+        return (
+            f"{message}. Answers are taken exactly as written: {shown(spaced)}, with a leading "
+            "space, is one token"
+        )
+    return (
+        f"{message}: use another word, or tokenisation answers='first_difference' to compare the "
+        "first token that differs"
+    )
+
+
+def _wrong(place: str, row: Row, right: Row, vocabulary: Vocabulary) -> TokenIds:
+    tokens = _single(place, "wrong answer", row, vocabulary)
+    by_token = {ids[0]: written for written, ids in right}
+    for written, ids in row:
+        if ids[0] in by_token:
+            fail(
+                place,
+                f"{shown(written)} is a wrong answer and an answer ({shown(by_token[ids[0]])}) at "
+                "once: both are the same token; remove one",
+            )
+    return tokens
+
+
+def _first_difference(
+    place: str, pair: PairDocument, made: TokenPair, right: list[Row], wrong: list[Row]
+) -> tuple[TokenPair, list[Row], list[Row]]:
+    """Cut every answer to the first token in which the answers and the wrong ones differ.
+
+    What they share is appended to both prompts: the differing token is predicted after it.
+    """
+    shared: TokenIds = ()
+    cut: tuple[list[Row], list[Row]] = ([], [])
+    for ok, bad in zip(right, wrong, strict=True):
+        shared = _common_prefix([ids for _, ids in (*ok, *bad)]) if bad else ()
+        if shared and pair.positions is not None:
+            fail(
+                place,
+                "answers that begin alike can be compared at the last position only; leave out "
+                "'positions' or give answers of one token",
+            )
+        for rows, row in zip(cut, (ok, bad), strict=True):
+            rows.append([(written, ids[len(shared) :][:1]) for written, ids in row])
+            for written, ids in row:
+                if len(ids) == len(shared):
+                    fail(
+                        place, f"the answer {shown(written)} is the beginning of another; extend it"
+                    )
+    if not shared:
+        return made, *cut
+    longer = replace(
+        made,
+        clean=made.clean + shared,
+        corrupt=made.corrupt + shared,
+        positions=(len(made.clean) + len(shared) - 1,),
+    )
+    return longer, *cut
+
+
+def _common_prefix(rows: list[TokenIds]) -> TokenIds:
+    first = min(rows)
+    last = max(rows)
+    n = 0
+    while n < min(len(first), len(last)) and first[n] == last[n]:
+        n += 1
+    return first[:n]
+
+
+def _weights(
+    place: str, pair: PairDocument, vocabulary: Vocabulary
+) -> tuple[tuple[tuple[int, float], ...], ...] | None:
+    if pair.weights is None:
+        return None
+    rows: list[tuple[tuple[int, float], ...]] = []
+    for row in pair.weights:
+        entries: list[tuple[int, float]] = []
+        for token, weight in row:
+            ids = _single(
+                place,
+                "weighted token",
+                [(token, _token_ids(place, "weighted token", token, vocabulary))],
+                vocabulary,
+            )
+            entries.append((ids[0], weight))
+        rows.append(tuple(entries))
+    return tuple(rows)
+
+
+def check_lengths(place: str, pair: TokenPair, vocabulary: Vocabulary, limits: Limits) -> None:
+    """Refuse a prompt that is longer than the limit or than the model's context.
+
+    Raises:
+        DatasetError: Names the pair, its length and the bound.
+    """
+    length = len(pair.clean)
+    check_prompt_length(place, length, limits)
+    if vocabulary.n_ctx is not None and length > vocabulary.n_ctx:
+        fail(
+            place,
+            f"the prompt has {length:,} tokens; the model's context holds "
+            f"{vocabulary.n_ctx:,}: shorten it",
+        )

@@ -1,0 +1,109 @@
+"""A model's vocabulary: how text becomes token ids, and which ids are ordinary.
+
+Prompts get the tokenizer's own special tokens; answers are taken exactly as written, as they would
+follow a prompt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from transformers import PreTrainedTokenizerBase
+
+from graph_schema.errors import DatasetError
+
+# What stands before an answer to tokenise it as a continuation: Llama's older tokenizers put a
+# space before the first word of a text, and a line feed merges with no word.
+_ANCHOR = "\n"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """`size` is the model's `d_vocab`; `n_ctx` its context length where that is known."""
+
+    size: int
+    tokenizer: PreTrainedTokenizerBase | None = None
+    add_bos: bool | None = None
+    n_ctx: int | None = None
+
+    def prompt(self, text: str) -> tuple[int, ...]:
+        """The ids of `text` after the special tokens that belong before it.
+
+        Special tokens that a tokenizer appends (EOS) are left out: behind them the model no
+        longer answers the prompt.
+        """
+        plain = self._ids(text)
+        return self._prefix(text, plain) + plain
+
+    def prefix(self, text: str = "a") -> tuple[int, ...]:
+        """The special tokens before `text`: the tokenizer's own, or what `add_bos` asks for.
+
+        Raises:
+            DatasetError: `add_bos` is set and the tokenizer has no BOS token.
+        """
+        return self._prefix(text, self._ids(text))
+
+    def _prefix(self, text: str, plain: tuple[int, ...]) -> tuple[int, ...]:
+        if self.add_bos is False:
+            return ()
+        full = tuple(self._tokenizer.encode(text))
+        starts = range(len(full) - len(plain) + 1)
+        start = next((i for i in starts if full[i : i + len(plain)] == plain), 0)
+        default = full[:start]
+        bos = self._tokenizer.bos_token_id
+        if not self.add_bos or bos in default:
+            return default
+        if not isinstance(bos, int):
+            raise DatasetError(
+                "add_bos is set, but the tokenizer has no BOS token; leave add_bos unset"
+            )
+        return (bos, *default)
+
+    def answer(self, text: str) -> tuple[int, ...]:
+        """The ids of `text` as a continuation, without special tokens."""
+        anchor = self._anchor
+        both = self._ids(_ANCHOR + text)
+        if len(both) > len(anchor) and both[: len(anchor)] == anchor:
+            return both[len(anchor) :]
+        return self._ids(text)
+
+    def single_token_words(self, words: tuple[str, ...]) -> dict[str, int]:
+        """The words that are one known token each when written after a space, with that token."""
+        found: dict[str, int] = {}
+        for word in words:
+            ids = self.answer(f" {word}")
+            known = len(ids) == 1 and ids[0] != self._tokenizer.unk_token_id
+            if known and ids[0] < self.size and ids[0] not in found.values():
+                found[word] = ids[0]
+        return found
+
+    def ordinary_ids(self) -> list[int]:
+        """Every id of the vocabulary that is not special; without tokenizer, simply every id."""
+        if self.tokenizer is None:
+            return list(range(self.size))
+        special = {*self.tokenizer.all_special_ids, *self.tokenizer.added_tokens_decoder}
+        return [i for i in range(min(self.size, len(self.tokenizer))) if i not in special]
+
+    def pieces(self, ids: tuple[int, ...]) -> str:
+        """The tokens of `ids` as a reader would know them: `"M" + "ary"`."""
+        tokens = [str(token) for token in self._tokenizer.convert_ids_to_tokens(list(ids))]
+        readable = [t.replace("Ġ", " ").replace("▁", " ").replace("Ċ", "\\n") for t in tokens]
+        return " + ".join(f'"{token}"' for token in readable)
+
+    @cached_property
+    def _anchor(self) -> tuple[int, ...]:
+        return self._ids(_ANCHOR)
+
+    def _ids(self, text: str) -> tuple[int, ...]:
+        ids = tuple(self._tokenizer.encode(text, add_special_tokens=False))
+        # Some tokenizers put BOS in front whatever they are asked.
+        bos, bos_text = self._tokenizer.bos_token_id, self._tokenizer.bos_token
+        if ids and ids[0] == bos and not text.startswith(str(bos_text)):
+            return ids[1:]
+        return ids
+
+    @property
+    def _tokenizer(self) -> PreTrainedTokenizerBase:
+        assert self.tokenizer is not None, "callers ask for text only where there is a tokenizer"
+        return self.tokenizer

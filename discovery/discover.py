@@ -1,0 +1,251 @@
+"""The discover job: a spec, a model and pairs go in, circuits come out.
+
+Baseline (does the model do the task at all?), scores of every edge, selection, evaluation. Knows
+no queue and no database: progress, cancellation and checkpoints are callbacks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discovery.bench import Experiment
+from discovery.evaluation import Measured, evaluate, require_performance
+from discovery.finding import Arrays, Found, Report, Work, find
+from discovery.full_work import FullWork
+from discovery.graph import BoolMatrix, Graph
+from discovery.metrics import check_metric
+from discovery.models import LoadedModel
+from discovery.progress import Checkpoint, Progress
+from discovery.stability import EdgeStability
+from discovery.tasks.base import PairSet, TokenPair
+from graph_schema.documents import (
+    CircuitDocument,
+    CircuitEdge,
+    Evaluation,
+    Limits,
+    Split,
+    circuit_id,
+)
+from graph_schema.documents.jobs import DiscoverSpec
+from graph_schema.errors import SpecError
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """What a job found: circuits, arrays for the artifact store, CPU seconds by stage.
+
+    `arrays["scores"]` has the name and score of every edge that the method looked at,
+    `arrays["pairs"]` the metric of every pair under the full model, the circuit and with everything
+    ablated; `acdc` adds the decisions at each threshold, preset `full` each edge's "stability".
+    """
+
+    circuits: tuple[CircuitDocument, ...]
+    arrays: dict[str, Arrays]
+    cpu_seconds: dict[str, float]
+
+
+@dataclass
+class _Clock:
+    """CPU seconds by stage."""
+
+    seconds: dict[str, float] = field(default_factory=dict[str, float])
+
+    @contextmanager
+    def stage(self, name: str) -> Generator[None]:
+        started = time.process_time()
+        try:
+            yield
+        finally:
+            self.seconds[name] = time.process_time() - started
+
+
+def discover(
+    spec: DiscoverSpec,
+    model: LoadedModel,
+    pairs: PairSet,
+    *,
+    limits: Limits,
+    progress: Progress,
+    checkpoint: Checkpoint,
+    chunk: int | None = None,
+) -> Discovery:
+    """Find and judge circuits: one, or one for each threshold of a sweep.
+
+    Args:
+        spec: The job.
+        model: The spec's model, loaded in its dtype.
+        pairs: The spec's data.
+        limits: `accuracy_floor`, `min_pairs` and `circuit_edges` are read here.
+        progress: Stages "baseline", "candidates" (acdc with proposed edges), "scores" and
+            "evaluation", and under `full` "shuffled", "stability", "removals" and "chance"; what
+            it raises passes through.
+        checkpoint: Where `exact` and `acdc` keep what they have.
+        chunk: Examples at a time (default: 8 for attribution, else what fits).
+
+    Raises:
+        TaskNotPerformedError: The model does not do the task; raised before the scores.
+        DatasetError: The data lack what the metric or the ablation needs.
+        SpecError: A circuit has more edges than the limit.
+        NonFiniteError: NaN or infinite values; names the layer.
+    """
+    check_metric(spec.metric, (*pairs.discovery, *pairs.heldout))
+    experiment = Experiment(
+        model.adapter, spec.metric, spec.ablation, pairs.discovery, seed=spec.seed
+    )
+    clock = _Clock()
+
+    def report(stage: str) -> Report:
+        return lambda done, total: progress(stage, done, total)
+
+    with clock.stage("baseline"):
+        discovery = Measured(
+            experiment,
+            Split.DISCOVERY,
+            pairs.discovery,
+            seed=spec.seed,
+            chunk=chunk,
+            progress=report("baseline"),
+        )
+        require_performance(discovery, limits)
+        heldout, missing = _heldout(experiment, pairs.heldout, spec.seed, limits, chunk)
+    work = Work(experiment, pairs.discovery, chunk, report, checkpoint)
+    with clock.stage("scores"):
+        found, arrays = find(spec, work)
+    for each in found:
+        if (n_kept := int(each.kept.sum())) > limits.circuit_edges:
+            raise SpecError(
+                f"the circuit has {n_kept} edges, more than the limit of {limits.circuit_edges} "
+                "(setting limits.circuit_edges): ask for fewer edges or a larger threshold"
+            )
+    circuits: list[CircuitDocument] = []
+    with clock.stage("evaluation"):
+        full = FullWork(spec, work, discovery) if spec.evaluation == "full" else None
+        for number, each in enumerate(found):
+            evaluation = evaluate(
+                discovery,
+                heldout,
+                each.kept,
+                each.scores if each.ranks else None,
+                seed=spec.seed,
+                missing=missing,
+                preset=spec.evaluation,
+                progress=_share(report("evaluation"), number, len(found)),
+            )
+            stable = None
+            if full is not None:
+                evaluation, stable = full.complete(evaluation, heldout, each, number)
+            notes = (*pairs.notes, *each.notes, *([missing] if missing else []))
+            circuits.append(
+                _document(spec, model, pairs, experiment.graph, each, evaluation, notes, stable)
+            )
+            if stable is not None:
+                arrays[f"stability-{number}" if number else "stability"] = {
+                    "names": np.array(experiment.graph.names()),
+                    "frequency": stable.frequency.astype(np.float32),
+                    "sign": stable.sign.astype(np.float32),
+                }
+    splits = [split for split in (discovery, heldout) if split]
+    arrays["pairs"] = _per_pair(splits, [each.kept for each in found])
+    return Discovery(tuple(circuits), arrays, clock.seconds)
+
+
+def _share(progress: Report, number: int, of: int) -> Report:
+    """Progress of the piece of work `number` of several alike."""
+    return lambda done, total: progress(number * total + done, of * total)
+
+
+def _heldout(
+    experiment: Experiment,
+    pairs: Sequence[TokenPair],
+    seed: int,
+    limits: Limits,
+    chunk: int | None,
+) -> tuple[Measured | None, str]:
+    """The held-out split where it can judge, else why not."""
+    usable = [
+        pair
+        for pair, covered in zip(pairs, experiment.ablator.covers(pairs), strict=True)
+        if covered
+    ]
+    if len(usable) < limits.min_pairs:
+        left = f" that ablation {experiment.ablator.kind.value!r} covers"
+        return None, (
+            f"no held-out figure: {len(usable)} held-out pairs"
+            f"{left if len(usable) < len(pairs) else ''}, at least {limits.min_pairs} needed"
+        )
+    heldout = Measured(experiment, Split.HELDOUT, usable, seed=seed, chunk=chunk)
+    if heldout.gap_interval[0] <= 0:
+        return None, "no held-out figure: the model does not do the task on the held-out pairs"
+    return heldout, ""
+
+
+def _document(
+    spec: DiscoverSpec,
+    model: LoadedModel,
+    pairs: PairSet,
+    graph: Graph,
+    found: Found,
+    evaluation: Evaluation,
+    notes: tuple[str, ...],
+    stable: EdgeStability | None = None,
+) -> CircuitDocument:
+    by_edge = graph.to_matrix(found.scores)
+    frequency = graph.to_matrix(stable.frequency) if stable else None
+    edges: list[CircuitEdge] = []
+    for receiver, sender in np.argwhere(found.kept.T):
+        edge = graph.edge(int(sender), int(receiver))
+        edges.append(
+            CircuitEdge(
+                sender=edge.sender,
+                receiver=edge.receiver,
+                channel=edge.channel,
+                score=float(by_edge[sender, receiver]),
+                score_kind=found.kind,
+                stability=None if frequency is None else float(frequency[sender, receiver]),
+            )
+        )
+    names = (edge.name for edge in edges)
+    return CircuitDocument(
+        circuit_id=circuit_id(spec.job_id, found.selection.value, names),
+        job_id=spec.job_id,
+        model=model.document,
+        task=pairs.task,
+        task_id=pairs.task_id,
+        dataset_sha256=pairs.document.sha256,
+        method=spec.method,
+        selection=found.selection,
+        metric=spec.metric,
+        ablation=spec.ablation,
+        dtype=spec.dtype,
+        seed=spec.seed,
+        n_edges_scored=found.n_scored,
+        edges=tuple(edges),
+        evaluation=evaluation,
+        notes=notes,
+    )
+
+
+def _per_pair(splits: Sequence[Measured], circuits: Sequence[BoolMatrix]) -> Arrays:
+    """The metric of every pair, m(M), m(C), m(∅), with its id and split.
+
+    "circuit" has a row a circuit where the job has several.
+    """
+    sign = -1.0 if splits[0].experiment.metric.higher_is_better else 1.0
+
+    def joined(values: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        return sign * np.concatenate(values)
+
+    each = [joined([split.of(kept).loss for split in splits]) for kept in circuits]
+    return {
+        "id": np.array([pair.id for split in splits for pair in split.pairs]),
+        "split": np.array([split.split.value for split in splits for _ in split.pairs]),
+        "full": joined([split.full.loss for split in splits]),
+        "circuit": each[0] if len(each) == 1 else np.stack(each),
+        "empty": joined([split.empty.loss for split in splits]),
+    }

@@ -1,0 +1,235 @@
+"""From a spec's method and selection to kept sets, each with the scores that led to it.
+
+Methods that score every edge are followed by a selection; ACDC decides edges itself, at each
+threshold asked for or at one that keeps as many edges as asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discovery.acdc import Pruned, Pruner
+from discovery.acdc_search import MAX_RUNS, prune_to
+from discovery.attribution import eap, eap_ig
+from discovery.bench import Experiment
+from discovery.exact import exact
+from discovery.graph import BoolMatrix, Graph
+from discovery.progress import Checkpoint
+from discovery.selection import Scores, select, strength
+from discovery.tasks.base import TokenPair
+from graph_schema.documents import (
+    Acdc,
+    AnySelection,
+    Eap,
+    EapIg,
+    Exact,
+    ScoreKind,
+    Threshold,
+    Thresholds,
+    TopEdges,
+)
+from graph_schema.documents.jobs import DiscoverSpec
+
+Arrays = dict[str, NDArray[Any]]
+Report = Callable[[int, int], None]
+NAMED = 20
+"""How many borderline edges a note names; the artifact "acdc" marks them all."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A kept set, one selection's outcome.
+
+    Attributes:
+        scores: One a edge, in the order of the edge list, of `kind`.
+        ranks: Whether the scores order all edges, so that CMD and CPR mean something.
+        n_scored: How many edges the method looked at.
+        notes: What a reader would otherwise trip over.
+    """
+
+    kept: BoolMatrix
+    selection: AnySelection
+    scores: Scores
+    kind: ScoreKind
+    ranks: bool
+    n_scored: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a method works on, and where it reports (`report` gives a stage's callback)."""
+
+    experiment: Experiment
+    pairs: Sequence[TokenPair]
+    chunk: int | None
+    report: Callable[[str], Report]
+    checkpoint: Checkpoint
+
+    @property
+    def few(self) -> int:
+        """Examples at a time for attribution."""
+        return self.chunk or min(8, self.experiment.fitting(self.pairs))
+
+
+def find(spec: DiscoverSpec, work: Work) -> tuple[list[Found], dict[str, Arrays]]:
+    """The kept set of each selection asked for, and arrays for the artifact store."""
+    match spec.method:
+        case Acdc() as method:
+            return _prune(method, spec.selection, work)
+        case Exact():
+            kind = ScoreKind.EXACT
+            scores = exact(
+                work.experiment,
+                work.pairs,
+                chunk=work.chunk,
+                progress=work.report("scores"),
+                checkpoint=work.checkpoint,
+            )
+        case Eap() | EapIg() as method:
+            kind = ScoreKind.ESTIMATE
+            scores = attribute(method, work, "scores")
+    graph, found = work.experiment.graph, list[Found]()
+    for selection in _each(spec.selection):
+        selected = select(graph, scores, selection)
+        found.append(
+            Found(selected.kept, selection, scores, kind, True, graph.n_edges, selected.notes)
+        )
+    return found, {"scores": {"names": np.array(graph.names()), "scores": scores}}
+
+
+def _each(selection: AnySelection | Thresholds) -> tuple[AnySelection, ...]:
+    return selection.each if isinstance(selection, Thresholds) else (selection,)
+
+
+def attribute(method: Eap | EapIg, work: Work, stage: str) -> Scores:
+    """Every edge's score by attribution, mean over the work's pairs."""
+    options: Any = {"chunk": work.few, "progress": work.report(stage)}
+    if isinstance(method, Eap):
+        return eap(work.experiment, work.pairs, **options)
+    return eap_ig(work.experiment, work.pairs, method, **options)
+
+
+# ACDC.
+
+
+def _prune(
+    method: Acdc, selection: AnySelection | Thresholds, work: Work
+) -> tuple[list[Found], dict[str, Arrays]]:
+    graph = work.experiment.graph
+    candidates, notes = graph.upstream, list[str]()
+    if method.candidates is not None and method.candidates < graph.n_edges:
+        candidates = _candidates(method, method.candidates, work)
+        notes.append(
+            f"acdc decided {method.candidates} edges proposed by {method.proposed_by.name}; the "
+            f"other {graph.n_edges - method.candidates} are ablated throughout"
+        )
+    tell, begun, n_runs = work.report("scores"), 0, MAX_RUNS
+    if not isinstance(selection, TopEdges):
+        n_runs = len(_each(selection))
+
+    def on_run(number: int) -> None:
+        nonlocal begun
+        begun = number
+
+    pruner = Pruner(
+        work.experiment,
+        work.pairs,
+        candidates,
+        chunk=work.chunk,
+        progress=lambda done, total: tell(begun * total + done, n_runs * total),
+        checkpoint=work.checkpoint,
+    )
+    runs: list[tuple[AnySelection, Pruned]] = []
+    if isinstance(selection, TopEdges):
+        runs.append((selection, prune_to(pruner, selection.n_edges, on_run=on_run)))
+    else:
+        for number, each in enumerate(_each(selection)):
+            assert isinstance(each, Threshold)
+            on_run(number)
+            runs.append((each, pruner.run(each.threshold)))
+    found = [
+        Found(
+            pruned.kept,
+            each,
+            graph.to_list(pruned.rises).astype(np.float32),
+            ScoreKind.ACDC_DELTA,
+            False,
+            int(candidates.sum()),
+            (*notes, *_notes(graph, candidates, each, pruned)),
+        )
+        for each, pruned in runs
+    ]
+    return found, _arrays(graph, candidates, [pruned for _, pruned in runs])
+
+
+def _candidates(method: Acdc, n_edges: int, work: Work) -> BoolMatrix:
+    """The edges that attribution scores highest, dead ends included; the same after a restart."""
+    graph = work.experiment.graph
+    if (saved := work.checkpoint.load("candidates")) is not None:
+        return saved["candidates"].astype(np.bool_)
+    scores = strength(attribute(method.proposed_by, work, "candidates"), "abs")
+    chosen = np.zeros(graph.n_edges, dtype=np.bool_)
+    chosen[np.argsort(-scores, kind="stable")[:n_edges]] = True
+    candidates = graph.to_matrix(chosen)
+    work.checkpoint.save("candidates", {"candidates": candidates})
+    return candidates
+
+
+def _notes(
+    graph: Graph, candidates: BoolMatrix, selection: AnySelection, pruned: Pruned
+) -> list[str]:
+    """What τ did that a reader should know."""
+    notes, tau = list[str](), f"threshold {pruned.threshold:g}"
+    if isinstance(selection, TopEdges):
+        notes.append(f"{tau} keeps {pruned.n_edges} edges")
+        if pruned.n_edges != selection.n_edges:
+            notes[0] += f"; no threshold was found that keeps {selection.n_edges}"
+    if pruned.n_edges == 0:
+        best = float(pruned.rises.max())
+        notes.append(f"{tau} keeps nothing: the largest rise of the loss is {best:.3g}")
+    elif pruned.n_edges == candidates.sum():
+        notes.append(f"{tau} keeps everything: all of {pruned.n_edges} edges")
+    dead = int((pruned.kept & ~graph.trim(pruned.kept)).sum())
+    if dead > 0:
+        notes.append(f"{dead} of {pruned.n_edges} kept edges are dead ends")
+    names = graph.names(pruned.borderline)
+    if names:
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        notes.append(
+            f"within rounding error ({pruned.error:.2g}) of {tau}, so another machine may decide "
+            f"them otherwise: {', '.join(names[:NAMED])}{more}"
+        )
+    return notes
+
+
+def _arrays(graph: Graph, candidates: BoolMatrix, runs: Sequence[Pruned]) -> dict[str, Arrays]:
+    """Of the edges decided: rises, kept and borderline at each τ; and one score an edge.
+
+    The score is the rise at the only τ, or the largest τ that keeps the edge (0 for none).
+    """
+    decided = graph.to_list(candidates)
+
+    def each(values: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        return np.stack([graph.to_list(value)[decided] for value in values])
+
+    names = np.array(graph.names(candidates))
+    thresholds = np.array([run.threshold for run in runs])
+    rises, kept = each([run.rises for run in runs]), each([run.kept for run in runs])
+    scores = rises[0] if len(runs) == 1 else (thresholds[:, None] * kept).max(axis=0)
+    return {
+        "scores": {"names": names, "scores": scores.astype(np.float32)},
+        "acdc": {
+            "names": names,
+            "thresholds": thresholds,
+            "errors": np.array([run.error for run in runs]),
+            "rises": rises,
+            "kept": kept,
+            "borderline": each([run.borderline for run in runs]),
+        },
+    }

@@ -1,0 +1,246 @@
+"""The computational graph of a model: senders, receivers and the edges that join them.
+
+Senders and receivers are numbered in the order of the forward pass, so what a receiver can read
+is always a prefix of the senders. A set of edges is a boolean matrix `[sender, receiver]`; a list
+of edges is receiver by receiver, senders ascending. Names meet numbers here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graph_schema.documents import Channel, Edge, head_name, mlp_name, receiver_name
+from graph_schema.errors import SpecError
+
+BoolMatrix = NDArray[np.bool_]
+HEAD_CHANNELS = (Channel.Q, Channel.K, Channel.V)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes and edges of a transformer, from its sizes alone.
+
+    `parallel`: a layer's MLP reads what its attention reads, so heads of the same layer are not
+    upstream of it. `split_embed`: `embed` and `pos_embed` send apart instead of as one `input`.
+    """
+
+    n_layers: int
+    n_heads: int
+    parallel: bool = False
+    split_embed: bool = False
+
+    # Senders: inputs, then per layer its heads and its MLP.
+
+    @property
+    def n_inputs(self) -> int:
+        return 2 if self.split_embed else 1
+
+    @property
+    def n_senders(self) -> int:
+        return self.n_inputs + self.n_layers * (self.n_heads + 1)
+
+    def before(self, layer: int) -> int:
+        """How many senders write before `layer`: what its attention can read."""
+        return self.n_inputs + layer * (self.n_heads + 1)
+
+    def head_senders(self, layer: int) -> slice:
+        start = self.before(layer)
+        return slice(start, start + self.n_heads)
+
+    def mlp_sender(self, layer: int) -> int:
+        return self.before(layer) + self.n_heads
+
+    def before_mlp(self, layer: int) -> int:
+        """How many senders a layer's MLP can read."""
+        return self.before(layer) + (0 if self.parallel else self.n_heads)
+
+    # Receivers: per layer the heads' q, k and v inputs and the MLP; logits last.
+
+    @property
+    def n_receivers(self) -> int:
+        return self.n_layers * (3 * self.n_heads + 1) + 1
+
+    def head_receivers(self, layer: int, channel: Channel) -> slice:
+        start = layer * (3 * self.n_heads + 1) + HEAD_CHANNELS.index(channel) * self.n_heads
+        return slice(start, start + self.n_heads)
+
+    def attention_receivers(self, layer: int) -> slice:
+        """All q, k and v inputs of a layer, in this order."""
+        start = layer * (3 * self.n_heads + 1)
+        return slice(start, start + 3 * self.n_heads)
+
+    def mlp_receiver(self, layer: int) -> int:
+        return layer * (3 * self.n_heads + 1) + 3 * self.n_heads
+
+    @property
+    def logits(self) -> int:
+        return self.n_receivers - 1
+
+    @cached_property
+    def writer(self) -> NDArray[np.intp]:
+        """The sender that a receiver's component writes as; -1 for the logits."""
+        found = np.full(self.n_receivers, -1, dtype=np.intp)
+        for layer in range(self.n_layers):
+            heads = np.arange(self.n_senders)[self.head_senders(layer)]
+            found[self.attention_receivers(layer)] = np.tile(heads, 3)
+            found[self.mlp_receiver(layer)] = self.mlp_sender(layer)
+        return found
+
+    @cached_property
+    def n_upstream(self) -> NDArray[np.intp]:
+        """For each receiver, how many senders come before it."""
+        found = np.full(self.n_receivers, self.n_senders, dtype=np.intp)
+        for layer in range(self.n_layers):
+            found[self.attention_receivers(layer)] = self.before(layer)
+            found[self.mlp_receiver(layer)] = self.before_mlp(layer)
+        return found
+
+    # Edges.
+
+    @cached_property
+    def upstream(self) -> BoolMatrix:
+        """Every edge there is: the kept set of the full model."""
+        return np.arange(self.n_senders)[:, None] < self.n_upstream[None, :]
+
+    def none(self) -> BoolMatrix:
+        """The kept set in which everything is ablated."""
+        return np.zeros((self.n_senders, self.n_receivers), dtype=np.bool_)
+
+    @property
+    def n_edges(self) -> int:
+        return int(self.n_upstream.sum())
+
+    @cached_property
+    def edges(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """(senders, receivers) of every edge, in the order of the edge list."""
+        receivers, senders = np.nonzero(self.upstream.T)
+        return senders, receivers
+
+    def to_list(self, matrix: NDArray[Any]) -> NDArray[Any]:
+        """One value an edge, from a matrix `[sender, receiver]`."""
+        return matrix[self.edges]
+
+    def to_matrix(self, values: NDArray[Any]) -> NDArray[Any]:
+        """The matrix of one value an edge; zero where there is no edge."""
+        matrix = np.zeros((self.n_senders, self.n_receivers), dtype=values.dtype)
+        matrix[self.edges] = values
+        return matrix
+
+    def trim(self, kept: BoolMatrix) -> BoolMatrix:
+        """The kept edges that lie on a path of kept edges from an input to the logits."""
+        kept = kept & self.upstream
+        kept &= self._reached(kept)[:, None]
+        return kept & self.live_receivers(kept)[None, :]
+
+    def live_receivers(self, kept: BoolMatrix) -> NDArray[np.bool_]:
+        """Receivers with a path of kept edges to the logits: the others cannot change the loss."""
+        live = np.zeros(self.n_receivers, dtype=np.bool_)
+        live[self.logits] = True
+        for layer in reversed(range(self.n_layers)):
+            mlp = self.mlp_receiver(layer)
+            live[mlp] = bool((kept[self.mlp_sender(layer)] & live).any())
+            heads = (kept[self.head_senders(layer)] & live).any(axis=1)
+            live[self.attention_receivers(layer)] = np.tile(heads, 3)
+        return live
+
+    def spread_senders(self, kept: BoolMatrix) -> NDArray[np.bool_]:
+        """Senders with a kept path to the logits through a key or value input.
+
+        Attention alone carries what is written at one position to another, so of other senders'
+        writes only those at the metric's positions matter.
+        """
+        live, spread = self.live_receivers(kept), np.zeros(self.n_senders, dtype=np.bool_)
+        carries = np.zeros(self.n_receivers, dtype=np.bool_)
+        for layer in reversed(range(self.n_layers)):
+            mlp = self.mlp_sender(layer)
+            spread[mlp] = bool((kept[mlp] & carries).any())
+            carries[self.mlp_receiver(layer)] = spread[mlp]
+            heads = self.head_senders(layer)
+            spread[heads] = (kept[heads] & carries).any(axis=1)
+            carries[self.head_receivers(layer, Channel.Q)] = spread[heads]
+            for channel in (Channel.K, Channel.V):
+                receivers = self.head_receivers(layer, channel)
+                carries[receivers] = live[receivers]
+        inputs = slice(0, self.n_inputs)
+        spread[inputs] = (kept[inputs] & carries).any(axis=1)
+        return spread
+
+    def _reached(self, kept: BoolMatrix) -> NDArray[np.bool_]:
+        """Senders with a path of kept edges from an input."""
+        reached = np.zeros(self.n_senders, dtype=np.bool_)
+        reached[: self.n_inputs] = True
+        for layer in range(self.n_layers):
+            n = self.before(layer)
+            inputs = (kept[:n, self.attention_receivers(layer)] & reached[:n, None]).any(axis=0)
+            reached[self.head_senders(layer)] = inputs.reshape(3, self.n_heads).any(axis=0)
+            reached[self.mlp_sender(layer)] = bool(
+                (kept[:, self.mlp_receiver(layer)] & reached).any()
+            )
+        return reached
+
+    # Names.
+
+    @cached_property
+    def sender_names(self) -> tuple[str, ...]:
+        names = ["embed", "pos_embed"] if self.split_embed else ["input"]
+        for layer in range(self.n_layers):
+            names += [head_name(layer, head) for head in range(self.n_heads)]
+            names.append(mlp_name(layer))
+        return tuple(names)
+
+    @cached_property
+    def receivers(self) -> tuple[tuple[str, Channel], ...]:
+        """(component, channel) of every receiver."""
+        found: list[tuple[str, Channel]] = []
+        for layer in range(self.n_layers):
+            for channel in HEAD_CHANNELS:
+                found += [(head_name(layer, head), channel) for head in range(self.n_heads)]
+            found.append((mlp_name(layer), Channel.R))
+        return (*found, ("logits", Channel.R))
+
+    @cached_property
+    def receiver_names(self) -> tuple[str, ...]:
+        return tuple(receiver_name(*receiver) for receiver in self.receivers)
+
+    def edge(self, sender: int, receiver: int) -> Edge:
+        return Edge(self.sender_names[sender], *self.receivers[receiver])
+
+    def names(self, kept: BoolMatrix | None = None) -> list[str]:
+        """Names of the kept edges (default: of all), in the order of the edge list."""
+        senders, receivers = self.edges
+        if kept is not None:
+            chosen = kept[senders, receivers]
+            senders, receivers = senders[chosen], receivers[chosen]
+        names, inputs = self.sender_names, self.receiver_names
+        return [f"{names[s]}->{inputs[r]}" for s, r in zip(senders, receivers, strict=True)]
+
+    def kept(self, names: Iterable[str]) -> BoolMatrix:
+        """The kept set with these edges; both spellings of a head's input are read.
+
+        Raises:
+            SpecError: A name is no edge, or none of this model.
+        """
+        kept = self.none()
+        for name in names:
+            edge = Edge.parse(name)
+            sender = self._numbers.get(edge.sender)
+            receiver = self._numbers.get(receiver_name(edge.receiver, edge.channel) + " in")
+            if sender is None or receiver is None or not self.upstream[sender, receiver]:
+                raise SpecError(
+                    f"edge {name!r} is not in this model, which has {self.n_layers} layers of "
+                    f"{self.n_heads} heads; its senders begin with {self.sender_names[0]!r}"
+                )
+            kept[sender, receiver] = True
+        return kept
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        """Numbers by name; receivers are filed as "NAME in", for an MLP is a sender too."""
+        found = {name: number for number, name in enumerate(self.sender_names)}
+        return found | {f"{name} in": i for i, name in enumerate(self.receiver_names)}

@@ -1,0 +1,225 @@
+"""Metrics: one value a pair, from the logits at the positions that the pair names.
+
+`Target` says, as index tensors, which logits a metric reads; `Objective` binds a metric to a
+target. Over several positions a metric is the mean. Loss is minus the metric where higher is
+better (DESIGN §2). Everything is computed in float32 at least, whatever the model's dtype.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from einops import einsum, reduce
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from discovery.tasks.base import TokenPair
+from graph_schema.documents import Metric
+from graph_schema.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A few tokens a position: their ids, what each weighs, and which entries are real."""
+
+    ids: Int[Tensor, "batch target token"]
+    weights: Float[Tensor, "batch target token"]
+    real: Bool[Tensor, "batch target token"]
+
+    def of(self, values: Float[Tensor, "batch target d_vocab"]) -> Tensor:
+        """`values` at these tokens."""
+        return values.gather(-1, self.ids)
+
+    def total(self, values: Float[Tensor, "batch target d_vocab"]) -> Float[Tensor, "batch target"]:
+        """The weighted sum of `values` over these tokens."""
+        return einsum(
+            self.of(values), self.weights, "batch target token, batch target token -> batch target"
+        )
+
+
+@dataclass(frozen=True)
+class Target:
+    """What metrics read of a batch: positions, their shares of the mean, and tokens there."""
+
+    positions: Int[Tensor, "batch target"]
+    shares: Float[Tensor, "batch target"]
+    answers: Tokens
+    wrong_answers: Tokens
+    weighted: Tokens | None
+
+    def mean(self, values: Float[Tensor, "batch target"]) -> Float[Tensor, " batch"]:
+        """The mean over each pair's own positions."""
+        return einsum(values, self.shares, "batch target, batch target -> batch")
+
+
+def wide(dtype: torch.dtype) -> torch.dtype:
+    """The dtype that sums run in: float32, or float64 for a float64 model."""
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+def target_of(pairs: Sequence[TokenPair], device: torch.device, dtype: torch.dtype) -> Target:
+    """The target of a batch whose prompts begin at position 0."""
+    width = max(len(pair.positions) for pair in pairs)
+    # A pair with fewer positions repeats its first one with share 0.
+    positions = [(*pair.positions, *pair.positions[:1] * width)[:width] for pair in pairs]
+    shares = [
+        [1 / len(pair.positions) if i < len(pair.positions) else 0.0 for i in range(width)]
+        for pair in pairs
+    ]
+
+    def tokens(rows: Sequence[Sequence[Sequence[tuple[int, float]]]]) -> Tokens:
+        return _tokens(rows, width, device, dtype)
+
+    weighted = None
+    if all(pair.weights is not None for pair in pairs):
+        weighted = tokens([pair.weights or () for pair in pairs])
+    return Target(
+        torch.tensor(positions, device=device),
+        torch.tensor(shares, device=device, dtype=dtype),
+        tokens([_equal(pair.answers) for pair in pairs]),
+        tokens([_equal(pair.wrong_answers) for pair in pairs]),
+        weighted,
+    )
+
+
+def _equal(tokens: Sequence[Sequence[int]]) -> list[list[tuple[int, float]]]:
+    """Tokens that share the weight 1 equally, position by position."""
+    return [[(token, 1 / len(place)) for token in place] for place in tokens]
+
+
+def _tokens(
+    rows: Sequence[Sequence[Sequence[tuple[int, float]]]],
+    width: int,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Tokens:
+    most = max((len(place) for row in rows for place in row), default=0)
+    shape = (len(rows), width, max(most, 1))
+    ids = torch.zeros(shape, dtype=torch.long)
+    weights, real = torch.zeros(shape, dtype=dtype), torch.zeros(shape, dtype=torch.bool)
+    for i, row in enumerate(rows):
+        for j, place in enumerate(row):
+            for k, (token, weight) in enumerate(place):
+                ids[i, j, k], weights[i, j, k], real[i, j, k] = token, weight, True
+    return Tokens(ids.to(device), weights.to(device), real.to(device))
+
+
+def check_metric(metric: Metric, pairs: Sequence[TokenPair]) -> None:
+    """Refuse a metric that these pairs do not carry the tokens for.
+
+    Raises:
+        DatasetError: No answers, no wrong answers or no weights where the metric needs them.
+    """
+    for pair in pairs:
+        n = len(pair.positions)
+        has_answers = len(pair.answers) == n and all(pair.answers)
+        has_wrong = len(pair.wrong_answers) == n and all(pair.wrong_answers)
+        if metric in (Metric.LOGIT_DIFF, Metric.PROB_DIFF) and not (has_answers and has_wrong):
+            raise DatasetError(
+                f"pair {pair.id}: metric {metric.value!r} needs answers and wrong answers at "
+                "every position; use 'answer_logit' or 'kl' for data without wrong answers"
+            )
+        if metric in (Metric.ANSWER_LOGIT, Metric.ANSWER_PROB) and not has_answers:
+            raise DatasetError(f"pair {pair.id}: metric {metric.value!r} needs answers")
+        if metric is Metric.LINEAR and (pair.weights is None or len(pair.weights) != n):
+            raise DatasetError(
+                f"pair {pair.id}: metric 'linear' needs the key 'weights', one list of "
+                "[token, weight] a position"
+            )
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A metric on a target. `clean` (log-probabilities of the clean run) serves `kl` alone."""
+
+    metric: Metric
+    target: Target
+    clean: Float[Tensor, "batch target d_vocab"] | None = None
+
+    @classmethod
+    def at(
+        cls,
+        metric: Metric,
+        target: Target,
+        clean_logits: Float[Tensor, "batch target d_vocab"] | None,
+    ) -> Objective:
+        if metric is not Metric.KL or clean_logits is None:
+            return cls(metric, target)
+        return cls(metric, target, _wide(clean_logits).log_softmax(-1))
+
+    def value(self, logits: Float[Tensor, "batch target d_vocab"]) -> Float[Tensor, " batch"]:
+        """The metric of each pair."""
+        logits, target = _wide(logits), self.target
+        match self.metric:
+            case Metric.LOGIT_DIFF:
+                each = target.answers.total(logits) - target.wrong_answers.total(logits)
+            case Metric.ANSWER_LOGIT:
+                each = target.answers.total(logits)
+            case Metric.PROB_DIFF:
+                p = logits.softmax(-1)
+                each = _sum(target.answers, p) - _sum(target.wrong_answers, p)
+            case Metric.ANSWER_PROB:
+                each = _sum(target.answers, logits.softmax(-1))
+            case Metric.KL:
+                assert self.clean is not None, "kl needs the clean run's logits"
+                each = _kl(self.clean, logits.log_softmax(-1))
+            case Metric.LINEAR:
+                assert target.weighted is not None, "check_metric comes first"
+                each = target.weighted.total(logits)
+        return target.mean(each)
+
+    def loss(self, logits: Float[Tensor, "batch target d_vocab"]) -> Float[Tensor, " batch"]:
+        """What patching is to raise: minus the metric where higher is better."""
+        value = self.value(logits)
+        return -value if self.metric.higher_is_better else value
+
+
+def _wide(x: Tensor) -> Tensor:
+    """At least float32."""
+    return x.to(wide(x.dtype))
+
+
+def _sum(tokens: Tokens, p: Float[Tensor, "batch target d_vocab"]) -> Float[Tensor, "batch target"]:
+    """The unweighted sum over the real tokens."""
+    return reduce(tokens.of(p) * tokens.real, "batch target token -> batch target", "sum")
+
+
+def _kl(
+    clean: Float[Tensor, "batch target d_vocab"], patched: Float[Tensor, "batch target d_vocab"]
+) -> Float[Tensor, "batch target"]:
+    """KL(clean || patched) from log-probabilities, summed over the vocabulary."""
+    return reduce(clean.exp() * (clean - patched), "batch target d_vocab -> batch target", "sum")
+
+
+def accuracy(
+    logits: Float[Tensor, "batch target d_vocab"], target: Target
+) -> Float[Tensor, " batch"]:
+    """The share of positions where the best answer outranks the best wrong answer.
+
+    Without wrong answers: where an answer is the top token. 0 for a pair without answers.
+    """
+    logits = _wide(logits)
+    best = _best(target.answers, logits)
+    wrong = _best(target.wrong_answers, logits)
+    has_wrong = target.wrong_answers.real.any(-1)
+    right = torch.where(has_wrong, best > wrong, best >= logits.amax(-1)).to(target.shares.dtype)
+    return target.mean(right)
+
+
+def rank(logits: Float[Tensor, "batch target d_vocab"], target: Target) -> Float[Tensor, " batch"]:
+    """The best answer's rank in the vocabulary, 1 for the top token, mean over positions."""
+    logits = _wide(logits)
+    best = _best(target.answers, logits)[..., None]
+    above = reduce(
+        (logits > best).to(target.shares.dtype), "batch target d_vocab -> batch target", "sum"
+    )
+    return target.mean(1 + above)
+
+
+def _best(
+    tokens: Tokens, logits: Float[Tensor, "batch target d_vocab"]
+) -> Float[Tensor, "batch target"]:
+    """The largest logit among the real tokens; minus infinity where there are none."""
+    return tokens.of(logits).masked_fill(~tokens.real, -torch.inf).amax(-1)

@@ -1,0 +1,225 @@
+"""What a job will need, before it begins: memory and CPU seconds, from sizes alone.
+
+Nothing is allocated, so a model of seven billion parameters is planned as fast as a tiny one. Both
+figures are estimates. Memory counts the large tensors (weights; every sender's ablated and current
+write for a chunk of examples; one layer's reads and gradients; the logits read). Time counts
+multiplications and divides by rates that were measured on one thread at GPT-2-small shape
+(docs/performance.md); another machine is another factor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from discovery.graph import Graph
+from graph_schema.documents import Acdc, AnyMethod, EapIg, Exact, Metric, ModelSource
+from graph_schema.errors import ResourceError
+from graph_schema.fingerprint import CONFIG_FILE, is_path
+
+GIB = 2**30
+WIDTHS = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
+FLOPS = 6e10
+"""Operations a second of one thread in float32 matrix products, two to a multiply-add."""
+OVERHEAD = 1.7
+"""CPU seconds of attribution and exact tests by those of their matrix products."""
+CIRCUIT = 0.7
+"""The same for running a circuit: what cannot reach the loss is not computed."""
+EXACT_SHARE = 0.5
+"""An exact test runs what lies after its receiver: on average half of the model."""
+COPIES = 1.25
+"""Memory of a chunk by that of the tensors counted: temporary copies."""
+ENGINE_BYTES = GIB
+"""What the engine gives a chunk where no chunk is set (`Experiment.fitting`)."""
+SPENT = 500 * 2**20
+"""What Python, torch and transformers take before a model is there."""
+MOST = 8
+"""More examples at a time than these do not make attribution faster."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What of a model decides memory and time."""
+
+    n_layers: int
+    n_heads: int
+    d_model: int
+    d_mlp: int
+    d_vocab: int
+    n_weights: int
+    n_embeddings: int
+    """Weights that are looked up or read at the metric's positions alone."""
+    parallel: bool = False
+
+    @property
+    def graph(self) -> Graph:
+        return Graph(self.n_layers, self.n_heads, parallel=self.parallel)
+
+
+def read_config(source: ModelSource, fingerprint: str | None = None) -> Any:
+    """A model's configuration; a local folder need not hold weights.
+
+    Raises:
+        ModelError: There is none, or no adapter for its family.
+    """
+    from discovery.models.families import adapter_class
+    from discovery.models.load import inspect_model
+
+    folder = Path(source.name).expanduser()
+    if is_path(source.name) and (folder / CONFIG_FILE).is_file():
+        from transformers import AutoConfig
+
+        config = AutoConfig.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False
+        )
+        adapter_class(config)
+        return config
+    return inspect_model(source, fingerprint=fingerprint).config
+
+
+def sizes_of(config: Any) -> Sizes:
+    """A model's sizes from its configuration, its weights counted on the meta device."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from discovery.models.families import adapter_class
+
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+        adapter = adapter_class(config)(model)
+    shape = adapter.shape
+    inside = model.get_input_embeddings().weight
+    outside = model.get_output_embeddings()
+    tied = outside is None or outside.weight is inside
+    return Sizes(
+        n_layers=shape.n_layers,
+        n_heads=shape.n_heads,
+        d_model=shape.d_model,
+        d_mlp=shape.d_mlp,
+        d_vocab=shape.d_vocab,
+        n_weights=sum(weight.numel() for weight in model.parameters()),
+        n_embeddings=shape.d_model * shape.d_vocab * (1 if tied else 2),
+        parallel=adapter.parallel,
+    )
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What a job is expected to need. All bytes and CPU seconds are estimates."""
+
+    n_edges: int
+    chunk: int
+    """Examples at a time."""
+    weight_bytes: int
+    chunk_bytes: int
+    score_bytes: int
+    cpu_seconds: dict[Literal["scores", "evaluation"], float]
+
+    @property
+    def memory_bytes(self) -> int:
+        return SPENT + self.weight_bytes + self.chunk_bytes + self.score_bytes
+
+    @property
+    def total_seconds(self) -> float:
+        return sum(self.cpu_seconds.values())
+
+    def require(self, limit: int | None) -> None:
+        """Refuse a job that does not fit, before its weights are loaded.
+
+        Raises:
+            ResourceError: Memory is over `limit` even at the chunk of the plan.
+        """
+        if limit is not None and self.memory_bytes > limit:
+            raise ResourceError(
+                f"the job needs about {self.memory_bytes / GIB:.2f} GiB of memory "
+                f"({self.weight_bytes / GIB:.2f} for the weights, {self.chunk_bytes / GIB:.2f} for "
+                f"{self.chunk} example{'s' if self.chunk > 1 else ''} at a time), the limit is "
+                f"{limit / GIB:.2f} GiB (setting limits.memory_bytes): use a smaller dtype or "
+                "chunk, a smaller model or shorter prompts, or raise the limit"
+            )
+
+
+def plan_run(
+    sizes: Sizes,
+    method: AnyMethod,
+    *,
+    n_pairs: int,
+    n_tokens: int,
+    n_heldout: int = 0,
+    metric: Metric = Metric.LOGIT_DIFF,
+    dtype: str = "float32",
+    chunk: int | None = None,
+    limit: int | None = None,
+) -> RunPlan:
+    """The plan of a discover job with preset `quick`.
+
+    Args:
+        sizes: The model's.
+        method: How edges are scored.
+        n_pairs: Discovery pairs.
+        n_tokens: Tokens of the longest prompt.
+        n_heldout: Held-out pairs.
+        metric: `kl` adds a clean run.
+        dtype: Of the weights.
+        chunk: Examples at a time; else the most, up to eight, that fit `limit`.
+        limit: Bytes of memory; None for no limit.
+    """
+    graph = sizes.graph
+    weights = sizes.n_weights * WIDTHS[dtype]
+    scores = graph.n_senders * graph.n_receivers * 8 * 2
+    one = _example_bytes(sizes, graph, n_tokens, max(4, WIDTHS[dtype]))
+    engine = 0
+    if chunk is None:
+        chunk = min(MOST, n_pairs)
+        if limit is None:
+            engine = min(ENGINE_BYTES, max(n_pairs, n_heldout) * one)
+        else:
+            chunk = max(1, min(chunk, (limit - SPENT - weights - scores) // one))
+    per_pair = _pass_seconds(sizes, n_tokens)
+    contraction = 2 * graph.n_edges * n_tokens * sizes.d_model / FLOPS
+    match method:
+        case Exact():
+            work = 2 * per_pair + graph.n_edges * EXACT_SHARE * per_pair
+        case Acdc(candidates=candidates):
+            work = (candidates or graph.n_edges) * EXACT_SHARE * per_pair
+            if candidates is not None:
+                steps = method.proposed_by.steps if isinstance(method.proposed_by, EapIg) else 1
+                work += (1 + 3 * steps) * per_pair + steps * contraction
+        case EapIg(steps=steps):
+            work = (2 + 2 * steps) * per_pair + steps * contraction
+        case _:
+            work = 3 * per_pair + contraction
+    if metric is Metric.KL:
+        work += per_pair
+    # M, empty, circuit, complement; ten points by size and by sign; ten random circuits.
+    circuits = (13 * n_pairs + 24 * n_heldout) if n_heldout else 34 * n_pairs
+    evaluation = circuits * (per_pair + _read_seconds(sizes, graph, n_tokens))
+    return RunPlan(
+        n_edges=graph.n_edges,
+        chunk=chunk,
+        weight_bytes=weights,
+        chunk_bytes=max(one * chunk, engine),
+        score_bytes=scores,
+        cpu_seconds={"scores": OVERHEAD * n_pairs * work, "evaluation": CIRCUIT * evaluation},
+    )
+
+
+def _example_bytes(sizes: Sizes, graph: Graph, n_tokens: int, width: int) -> int:
+    """An example's tensors: two writes a sender, reads and gradients of one layer, its tape."""
+    stream = n_tokens * sizes.d_model * width
+    tape = sizes.n_layers * (4 * sizes.n_heads + 8) * stream
+    mlp = sizes.n_layers * 3 * n_tokens * sizes.d_mlp * width
+    writes = (2 * graph.n_senders + 6 * sizes.n_heads) * stream
+    return int(COPIES * (writes + tape + mlp))
+
+
+def _pass_seconds(sizes: Sizes, n_tokens: int) -> float:
+    """One run of the model on one example: weights by tokens, the logits at one position."""
+    inner = sizes.n_weights - sizes.n_embeddings
+    return 2 * (inner * n_tokens + sizes.d_model * sizes.d_vocab) / FLOPS
+
+
+def _read_seconds(sizes: Sizes, graph: Graph, n_tokens: int) -> float:
+    """Putting together what every receiver reads: each sender's write once an edge."""
+    return 2 * graph.n_edges * n_tokens * sizes.d_model / FLOPS

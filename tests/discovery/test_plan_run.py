@@ -1,0 +1,59 @@
+"""Plans from sizes alone: counted by hand, refused with the number, fast for a large model."""
+
+from __future__ import annotations
+
+import pytest
+import transformers
+
+from discovery.plan_run import GIB, SPENT, Sizes, plan_run, sizes_of
+from graph_schema.documents import Acdc, Eap, EapIg, Exact
+from graph_schema.errors import ResourceError
+
+GPT2 = sizes_of(transformers.GPT2Config())
+
+
+def test_sizes_are_those_of_gpt2_small() -> None:
+    assert GPT2.n_weights == 124_439_808
+    assert GPT2.n_embeddings == 768 * 50257
+    assert GPT2.graph.n_edges == 32_491
+
+
+def test_a_plan_of_gpt2_small_is_near_what_was_measured() -> None:
+    # Measured: eap on 8 pairs x 16 tokens 2.0 CPU s, peak 1.6 GiB.
+    plan = plan_run(GPT2, Eap(), n_pairs=8, n_tokens=16)
+    assert plan.weight_bytes == 4 * 124_439_808
+    assert plan.cpu_seconds["scores"] == pytest.approx(2.0, rel=0.3)
+    assert plan.memory_bytes == pytest.approx(1.6 * GIB, rel=0.3)
+
+
+def test_seven_billion_parameters_are_planned_without_their_weights() -> None:
+    config = transformers.LlamaConfig(
+        hidden_size=4096, intermediate_size=11008, num_hidden_layers=32, num_attention_heads=32
+    )
+    sizes = sizes_of(config)
+    assert sizes.n_weights == pytest.approx(6.7e9, rel=0.02)
+    plan = plan_run(sizes, Eap(), n_pairs=32, n_tokens=16, dtype="bfloat16", limit=24 * GIB)
+    assert plan.weight_bytes == 2 * sizes.n_weights
+    plan.require(24 * GIB)
+    with pytest.raises(ResourceError, match=r"needs about \d+\.\d\d GiB .* limit is 8\.00 GiB"):
+        plan_run(sizes, Eap(), n_pairs=32, n_tokens=16, limit=8 * GIB).require(8 * GIB)
+
+
+def test_the_chunk_is_the_most_that_fits() -> None:
+    free = plan_run(GPT2, Eap(), n_pairs=32, n_tokens=64, chunk=1)
+    limit = free.memory_bytes + free.chunk_bytes
+    plan = plan_run(GPT2, Eap(), n_pairs=32, n_tokens=64, limit=limit)
+    assert plan.chunk == 2
+    plan.require(limit)
+    assert plan_run(GPT2, Eap(), n_pairs=32, n_tokens=64, limit=SPENT).chunk == 1
+
+
+def test_exact_work_grows_with_edges_and_attribution_with_steps() -> None:
+    sizes = Sizes(4, 4, 128, 512, 1024, 1_000_000, 131_072)
+
+    def seconds(method: object) -> float:
+        return plan_run(sizes, method, n_pairs=8, n_tokens=16).cpu_seconds["scores"]  # pyright: ignore
+
+    assert seconds(Exact()) > 20 * seconds(Eap())
+    assert seconds(EapIg(steps=5)) <= 6 * seconds(Eap())
+    assert seconds(Acdc(candidates=50)) < seconds(Acdc())

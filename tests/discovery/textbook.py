@@ -1,0 +1,102 @@
+"""The slow exact way, written to be read: every receiver in turn reads its own mixture.
+
+No planning, no sharing, no batching over receivers. The engine must agree with it. A `nudge`
+[sender, receiver] moves what a receiver reads from a sender that far towards its ablated value:
+the loss's derivative by it is what attribution patching computes.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from discovery.bench import Bench
+from discovery.forward import at_positions, inputs, run
+from discovery.graph import BoolMatrix
+
+QKV = ("q", "k", "v")
+
+
+class Textbook:
+    """One forward pass under a kept set; `first` replaces what the embeddings write."""
+
+    def __init__(
+        self,
+        bench: Bench,
+        kept: BoolMatrix,
+        nudge: Tensor | None = None,
+        first: Tensor | None = None,
+    ) -> None:
+        self.bench, self.kept, self.nudge = bench, kept, nudge
+        experiment = bench.experiment
+        self.adapter, self.graph = experiment.adapter, experiment.graph
+        self.toward: Tensor | None = None
+        if nudge is not None:
+            clean = run(self.adapter, self.graph, bench.batch, experiment.dtype).writes
+            self.toward = bench.ablated - clean
+        self.writes = list(inputs(self.adapter, bench.batch) if first is None else first)
+
+    def sent(self, sender: int, receiver: int) -> Tensor:
+        """What `receiver` gets from `sender`."""
+        kept = self.kept[sender, receiver]
+        sent = self.writes[sender] if kept else self.bench.ablated[sender]
+        if self.nudge is not None and self.toward is not None:
+            sent = sent + self.nudge[sender, receiver] * self.toward[sender]
+        return sent
+
+    def read(self, receiver: int) -> Tensor:
+        adapter, graph = self.adapter, self.graph
+        n = int(graph.n_upstream[receiver])
+        x = sum(self.sent(s, receiver) for s in range(graph.n_inputs))
+        for layer in range(graph.n_layers):
+            heads = graph.head_senders(layer)
+            if heads.start < n:
+                total = sum(self.sent(s, receiver) for s in range(heads.start, heads.stop))
+                const = adapter.attn_const(layer)
+                total = total if const is None else total + const
+                x = x + adapter.post_norm(layer, "attn", total)
+            if (mlp := graph.mlp_sender(layer)) < n:
+                x = x + adapter.post_norm(layer, "mlp", self.sent(mlp, receiver))
+        return x
+
+    def logits(self) -> Tensor:
+        """Logits at the metric's positions."""
+        adapter, graph, batch = self.adapter, self.graph, self.bench.batch
+        for layer in range(graph.n_layers):
+            first = graph.attention_receivers(layer).start
+            outs: list[Tensor] = []
+            for head in range(graph.n_heads):
+                q, k, v = (
+                    adapter.project(
+                        batch,
+                        layer,
+                        channel,
+                        adapter.norm(
+                            layer, "attn", self.read(first + number * graph.n_heads + head)
+                        ),
+                        [head],
+                    )
+                    for number, channel in enumerate(QKV)
+                )
+                z = adapter.mix(batch, layer, q, k, v)
+                outs.append(adapter.head_out(layer, z, [head])[:, 0])
+            self.writes += outs
+            x = self.read(graph.mlp_receiver(layer))
+            self.writes.append(adapter.mlp(layer, adapter.norm(layer, "mlp", x)))
+        rows = at_positions(self.read(graph.logits), self.bench.objective.target.positions)
+        return adapter.logits(adapter.norm(graph.n_layers, "logits", rows))
+
+
+@torch.no_grad()
+def logits(bench: Bench, kept: BoolMatrix) -> Tensor:
+    """Logits at the metric's positions under a kept set."""
+    return Textbook(bench, kept).logits()
+
+
+def gradient_scores(bench: Bench, first: Tensor | None = None) -> Tensor:
+    """Every edge's EAP score, summed over the bench, from one explicit gradient."""
+    graph = bench.experiment.graph
+    nudge = torch.zeros(graph.upstream.shape, dtype=bench.experiment.dtype, requires_grad=True)
+    found = Textbook(bench, graph.upstream, nudge, first).logits()
+    (scores,) = torch.autograd.grad(bench.objective.loss(found).sum(), nudge)
+    return scores

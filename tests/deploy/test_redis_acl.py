@@ -1,0 +1,139 @@
+"""The broker's shipped configuration: TLS only, and what each of the two users may do."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+import redis
+from kombu import Connection
+from redis.exceptions import NoPermissionError
+
+from graph_schema.store.java import free_port
+
+DEPLOY = Path(__file__).parents[2] / "deploy" / "redis"
+
+pytestmark = pytest.mark.needs_redis
+
+
+@pytest.fixture(scope="module")
+def secured_redis(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[int, Path]]:
+    for program in ("redis-server", "openssl"):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not on the PATH")
+    folder = tmp_path_factory.mktemp("redis")
+    for user in ("worker", "client"):
+        (folder / f"{user}.txt").write_text(f"{user}-password\n")
+    acl = subprocess.run(
+        [DEPLOY / "make-acl.sh", folder / "worker.txt", folder / "client.txt"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    (folder / "users.acl").write_text(
+        "\n".join(line for line in acl.splitlines() if line.startswith("user "))
+    )
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-keyout",
+            "server.key",
+            "-out",
+            "server.crt",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=DNS:localhost,IP:127.0.0.1",
+        ],
+        check=True,
+        capture_output=True,
+        cwd=folder,
+    )
+    shutil.copy(folder / "server.crt", folder / "ca.crt")
+    port = free_port()
+    text = (DEPLOY / "redis.conf").read_text()
+    text = text.replace("/etc/redis/tls", str(folder)).replace("/etc/redis", str(folder))
+    text = text.replace("tls-port 6379", f"tls-port {port}\nbind 127.0.0.1")
+    (folder / "redis.conf").write_text(text)
+    server = subprocess.Popen(
+        ["redis-server", folder / "redis.conf"], cwd=folder, stdout=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                with client(port, folder, "worker") as probe:
+                    probe.ping()
+                break
+            except redis.ConnectionError:
+                assert time.monotonic() < deadline, "redis did not start"
+                time.sleep(0.1)
+        yield port, folder
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def client(port: int, folder: Path, user: str) -> redis.Redis:
+    return redis.Redis(
+        host="localhost",
+        port=port,
+        ssl=True,
+        ssl_ca_certs=str(folder / "ca.crt"),
+        username=user,
+        password=f"{user}-password",
+    )
+
+
+def test_a_plain_connection_is_refused(secured_redis: tuple[int, Path]) -> None:
+    port, _ = secured_redis
+    with (
+        redis.Redis(port=port, socket_timeout=2) as plain,
+        pytest.raises((redis.ConnectionError, redis.TimeoutError)),
+    ):
+        plain.ping()
+
+
+def test_the_default_user_is_off(secured_redis: tuple[int, Path]) -> None:
+    port, folder = secured_redis
+    anonymous = redis.Redis(
+        host="localhost", port=port, ssl=True, ssl_ca_certs=str(folder / "ca.crt")
+    )
+    with anonymous, pytest.raises(redis.AuthenticationError):
+        anonymous.ping()
+
+
+@pytest.mark.parametrize("user", ["worker", "client"])
+def test_both_users_deliver_messages_and_neither_administers(
+    secured_redis: tuple[int, Path], user: str
+) -> None:
+    port, folder = secured_redis
+    url = f"rediss://{user}:{user}-password@localhost:{port}/0?ssl_ca_certs={folder}/ca.crt"
+    with Connection(url) as connection:
+        queue = connection.SimpleQueue(f"queue-{user}")
+        queue.put({"job_id": "x"})
+        assert queue.get(timeout=5).payload == {"job_id": "x"}
+        queue.close()
+    with client(port, folder, user) as session:
+        for command in ("FLUSHALL", "CONFIG GET *", "ACL LIST", "SHUTDOWN"):
+            with pytest.raises(NoPermissionError):
+                session.execute_command(*command.split())
+
+
+def test_only_workers_list_keys(secured_redis: tuple[int, Path]) -> None:
+    port, folder = secured_redis
+    with client(port, folder, "worker") as worker:
+        assert isinstance(worker.keys("*"), list)
+    with client(port, folder, "client") as caller, pytest.raises(NoPermissionError):
+        caller.keys("*")

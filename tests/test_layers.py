@@ -1,0 +1,49 @@
+"""The layers hold, and what must be light is light."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("graph_schema", "discovery", "workers")
+
+
+def _packages() -> list[str]:
+    names = list(PACKAGES)
+    for top in PACKAGES:
+        modules = pkgutil.walk_packages([str(ROOT / top)], prefix=f"{top}.")
+        names.extend(found.name for found in modules if found.ispkg)
+    return names
+
+
+@pytest.mark.parametrize("name", _packages())
+def test_all_lists_what_the_package_offers(name: str) -> None:
+    package = importlib.import_module(name)
+    listed = package.__all__
+    assert sorted(set(listed)) == sorted(listed), "a name is listed twice"
+    assert [item for item in listed if not hasattr(package, item)] == []
+
+
+def test_imports_follow_the_arrows() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c()"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("module", ["workers.client", "workers.cli", "graph_schema.store"])
+def test_light_modules_load_no_torch(module: str) -> None:
+    heavy = ["torch", "transformers", "pandas", "discovery", "workers.tasks"]
+    code = f"import sys, {module}\nprint([name for name in {heavy!r} if name in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.strip() == "[]"

@@ -1,0 +1,117 @@
+"""A message is the job's id alone, on a folder and on Redis."""
+
+from __future__ import annotations
+
+import base64
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from graph_schema.documents import ModelSource
+from graph_schema.documents.jobs import JobRecord, JobState, Placement
+from graph_schema.errors import SpecError, StoreUnavailable
+from tests.servers import running_redis
+from workers import broker
+from workers.settings import Settings
+
+
+@pytest.fixture(params=["filesystem", pytest.param("redis", marks=pytest.mark.needs_redis)])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    url = f"filesystem://{tmp_path}/a broker"
+    if request.param == "redis":
+        url = request.getfixturevalue("redis_url")
+    return Settings(home=tmp_path, broker=url, graph="bolt://nowhere")
+
+
+def record(job_id: str, priority: int = 5) -> JobRecord:
+    placement = Placement(model=ModelSource(name="/m"), priority=priority)
+    return JobRecord(
+        job_id=job_id,
+        kind="discover",
+        state=JobState.QUEUED,
+        spec="{}",
+        placement=placement.canonical_json(),
+        submitted_at=0,
+    )
+
+
+def test_the_queue_is_as_deep_as_messages_wait(settings: Settings) -> None:
+    app = broker.make_app(settings)
+    try:
+        assert broker.queue_depth(app) == 0
+        for number in range(3):
+            broker.send(app, record(str(number) * 64, priority=number))
+        assert broker.queue_depth(app) == 3
+    finally:
+        with app.connection_for_write() as connection:
+            connection.default_channel.queue_purge(broker.QUEUE)
+        app.close()
+
+
+def test_homes_with_odd_names_have_queues_of_their_own(tmp_path: Path) -> None:
+    homes = [tmp_path / name for name in ("a #1", "a #2", "50%20?ü")]
+    for home in homes:
+        broker.make_app(Settings(home=home)).close()
+    assert all((home / "broker" / "queue").is_dir() for home in homes)
+    assert {path.name for path in tmp_path.iterdir()} == {home.name for home in homes}
+
+
+def test_a_message_holds_the_id_and_nothing_executable(tmp_path: Path) -> None:
+    app = broker.make_app(Settings(home=tmp_path))
+    broker.send(app, record("a" * 64))
+    (file,) = (tmp_path / "broker" / "queue").iterdir()
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    message = json.loads(file.read_text())
+    assert message["content-type"] == "application/json"
+    args, kwargs, _ = json.loads(base64.b64decode(message["body"]))
+    assert (args, kwargs) == (["a" * 64], {})
+    app.close()
+
+
+def test_the_settings_are_the_measured_ones(tmp_path: Path) -> None:
+    conf = broker.make_app(Settings(home=tmp_path)).conf
+    assert conf.task_acks_late
+    assert conf.task_ignore_result
+    assert conf.result_backend is None
+    assert not conf.task_reject_on_worker_lost
+    assert conf.worker_prefetch_multiplier == 1
+    assert conf.worker_pool_start_method == "spawn"
+    assert conf.accept_content == ["json"]
+    assert conf.task_time_limit > 0
+    assert conf.broker_connection_max_retries is None
+
+
+@pytest.mark.parametrize("url", ["amqp://u:secret@host", "filesystem://relative", "nonsense"])
+def test_an_unknown_broker_is_refused_without_its_password(tmp_path: Path, url: str) -> None:
+    with pytest.raises(SpecError, match="of no kind we know") as refused:
+        broker.make_app(Settings(home=tmp_path, broker=url))
+    assert "secret" not in str(refused.value)
+
+
+def test_a_broker_that_is_away_is_said_so(tmp_path: Path) -> None:
+    away = Settings(home=tmp_path, broker="redis://:secret@127.0.0.1:1/0", graph="bolt://x")
+    app = broker.make_app(away)
+    for act in (broker.queue_depth, lambda app: broker.send(app, record("a" * 64))):
+        with pytest.raises(StoreUnavailable, match="cannot be reached") as error:
+            act(app)
+        assert "secret" not in str(error.value)
+    app.close()
+
+
+@pytest.mark.needs_redis
+def test_redis_may_go_away_and_come_back(tmp_path: Path) -> None:
+    with running_redis(tmp_path) as (url, port):
+        app = broker.make_app(Settings(home=tmp_path, broker=url, graph="bolt://nowhere"))
+        broker.send(app, record("a" * 64))
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            broker.queue_depth(app)
+        with pytest.raises(StoreUnavailable):
+            broker.send(app, record("b" * 64))
+    with running_redis(tmp_path, port):
+        assert broker.queue_depth(app) == 0
+        broker.send(app, record("c" * 64))
+        assert broker.queue_depth(app) == 1
+        app.close()

@@ -1,0 +1,236 @@
+"""A claimed job always ends: well, with its error, cancelled, or back in the queue."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable
+from pathlib import Path
+
+import pytest
+from neo4j import Transaction
+
+from graph_schema.documents import Limits
+from graph_schema.documents.jobs import JobProgress, JobRecord, JobState, Need
+from graph_schema.errors import NonFiniteError, ResourceError
+from graph_schema.store import jobs
+from graph_schema.store.connection import GraphStore
+from tests.graph_schema.store.test_jobs import PLACEMENT, a_spec, queued
+from workers.lease import Lease
+from workers.lifecycle import Performer
+from workers.settings import Settings
+
+QUICK = {"lease_seconds": 1.5, "cancel_seconds": 1.0, "max_attempts": 2, "graph": "bolt://unused"}
+
+
+class Nothing:
+    """A result with nothing in it."""
+
+    circuit_ids = ("c" * 64,)
+
+    def write(self, tx: Transaction) -> None:
+        return None
+
+
+def do_nothing(record: JobRecord, run_id: str, lease: Lease) -> Nothing:
+    lease("scores", 1, 2)
+    return Nothing()
+
+
+def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+class Bench:
+    """A performer whose messages are kept."""
+
+    def __init__(self, store: GraphStore, settings: Settings) -> None:
+        self.store = store
+        self.sent: list[str] = []
+        self.stop = threading.Event()
+        self.performer = Performer(
+            settings, store.address, "bench", self.deliver, stopping=self.stop.is_set, patience=10
+        )
+
+    def deliver(self, job_ids: Iterable[str]) -> None:
+        self.sent.extend(job_ids)
+
+    def after(self, work: Callable[[JobRecord, str, Lease], Nothing], needs: str = "") -> JobRecord:
+        job_id = queued(self.store)
+        assert self.performer.perform(job_id, work)
+        return jobs.get(self.store, job_id)
+
+
+@pytest.fixture
+def bench(embedded_store: GraphStore, tmp_path: Path) -> Generator[Bench]:
+    made = Bench(embedded_store, Settings(home=tmp_path, **QUICK))
+    yield made
+    made.performer.close()
+
+
+def test_a_job_done_has_succeeded_and_what_waited_is_sent(bench: Bench) -> None:
+    first = queued(bench.store)
+    waiting = queued(bench.store, [Need(job_id=first)])
+    assert bench.performer.perform(first, do_nothing)
+    record = jobs.get(bench.store, first)
+    assert (record.state, record.circuit_ids) == (JobState.SUCCEEDED, ("c" * 64,))
+    assert bench.sent == [waiting]
+    assert not bench.performer.perform(first, do_nothing)
+
+
+def test_the_lease_is_renewed_and_progress_seen_while_it_works(bench: Bench) -> None:
+    seen: list[JobProgress | None] = []
+    told: list[tuple[str, int, int]] = []
+
+    def slow(record: JobRecord, run_id: str, lease: Lease) -> Nothing:
+        lease("scores", 3, 9)
+        time.sleep(3.0)
+        seen.append(jobs.get(bench.store, record.job_id).progress)
+        assert record.job_id not in jobs.overdue(bench.store, resend=60, queue_empty=True)
+        return Nothing()
+
+    job_id = queued(bench.store)
+    assert bench.performer.perform(job_id, slow, lambda *at: told.append(at))
+    assert seen == [JobProgress(stage="scores", done=3, total=9)]
+    assert told == [("scores", 3, 9)]
+    assert jobs.get(bench.store, job_id).state is JobState.SUCCEEDED
+
+
+def test_our_errors_keep_their_class_and_others_name_the_log(bench: Bench) -> None:
+    def ours(*_: object) -> Nothing:
+        raise NonFiniteError("a score is NaN")
+
+    def theirs(*_: object) -> Nothing:
+        raise KeyError("wte")
+
+    error = bench.after(ours).error
+    assert error is not None
+    assert (error.type, error.message) == ("NonFiniteError", "a score is NaN")
+    error = bench.after(theirs).error
+    assert error is not None
+    assert error.type == "JobFailed"
+    assert "KeyError: 'wte'" in error.message
+    assert "log" in error.message
+
+
+def test_too_little_memory_is_tried_again_within_the_attempts(bench: Bench) -> None:
+    def hungry(*_: object) -> Nothing:
+        raise MemoryError
+
+    record = bench.after(hungry)
+    assert (record.state, record.attempts) == (JobState.QUEUED, 1)
+    assert bench.sent == []  # the reconciler's, after a pause
+    assert bench.performer.perform(record.job_id, hungry)
+    record = jobs.get(bench.store, record.job_id)
+    assert record.state is JobState.FAILED
+    assert record.error is not None
+    assert record.error.type == ResourceError.__name__
+
+
+def test_a_cancelled_job_stops_at_its_next_callback(bench: Bench) -> None:
+    def works(record: JobRecord, run_id: str, lease: Lease) -> Nothing:
+        jobs.cancel(bench.store, record.job_id)
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            lease("scores", 0, 1)
+            time.sleep(0.05)
+        raise AssertionError("not cancelled")
+
+    assert bench.after(works).state is JobState.CANCELLED
+
+
+def test_a_cancelled_job_that_calls_back_only_at_its_end_is_cancelled(bench: Bench) -> None:
+    def deaf(record: JobRecord, run_id: str, lease: Lease) -> Nothing:
+        jobs.cancel(bench.store, record.job_id)
+        return Nothing()
+
+    assert bench.after(deaf).state is JobState.CANCELLED
+
+
+def test_a_stopping_worker_gives_its_job_back_uncharged(bench: Bench) -> None:
+    def works(record: JobRecord, run_id: str, lease: Lease) -> Nothing:
+        bench.stop.set()
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            lease("scores", 0, 1)
+            time.sleep(0.05)
+        raise AssertionError("not stopped")
+
+    record = bench.after(works)
+    assert (record.state, record.attempts) == (JobState.QUEUED, 0)
+    assert bench.sent == [record.job_id]
+
+
+def test_a_job_over_its_time_fails_and_says_how_long_it_may(
+    embedded_store: GraphStore, tmp_path: Path
+) -> None:
+    limits = Limits(job_seconds=0.5)
+    bench = Bench(embedded_store, Settings(home=tmp_path, limits=limits, **QUICK))
+
+    def slow(record: JobRecord, run_id: str, lease: Lease) -> Nothing:
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            lease("scores", 0, 1)
+            time.sleep(0.05)
+        raise AssertionError("not stopped")
+
+    record = bench.after(slow)
+    bench.performer.close()
+    assert record.state is JobState.FAILED
+    assert record.error is not None
+    assert "longer than 0.5 s" in record.error.message
+
+
+def test_a_worker_whose_job_was_taken_writes_nothing(bench: Bench) -> None:
+    def robbed(record: JobRecord, run_id: str, lease: Lease) -> Nothing:
+        jobs.release_owner(bench.store, "bench", max_attempts=9)
+        return Nothing()
+
+    record = bench.after(robbed)
+    assert (record.state, record.circuit_ids) == (JobState.QUEUED, ())
+
+
+def test_an_interrupted_run_is_cancelled_and_the_interrupt_passes(bench: Bench) -> None:
+    def interrupted(*_: object) -> Nothing:
+        raise KeyboardInterrupt
+
+    job_id = queued(bench.store)
+    with pytest.raises(KeyboardInterrupt):
+        bench.performer.perform(job_id, interrupted)
+    assert jobs.get(bench.store, job_id).state is JobState.CANCELLED
+
+
+DEAF = """
+import sys, time
+from pathlib import Path
+from graph_schema.store.connection import StoreAddress
+from workers.lifecycle import Performer
+from workers.settings import Settings
+uri, user, password, job_id, home = sys.argv[1:]
+settings = Settings(home=Path(home), lease_seconds=1.5, cancel_seconds=1.0, graph=uri)
+address = StoreAddress(uri, user, password)
+performer = Performer(settings, address, "deaf", lambda job_ids: None)
+performer.perform(job_id, lambda record, run_id, lease: time.sleep(60))
+"""
+
+
+def test_work_that_never_calls_back_is_settled_and_its_process_ended(
+    embedded_store: GraphStore, tmp_path: Path
+) -> None:
+    job_id = jobs.submit(embedded_store, a_spec(), PLACEMENT).record.job_id
+    address = embedded_store.address
+    arguments = [address.uri, address.user, address.password, job_id, str(tmp_path)]
+    process = subprocess.Popen([sys.executable, "-c", DEAF, *arguments], stderr=subprocess.PIPE)
+    try:
+        until(lambda: jobs.get(embedded_store, job_id).state is JobState.RUNNING)
+        jobs.cancel(embedded_store, job_id)
+        assert process.wait(10) == 1
+    finally:
+        process.kill()
+        process.communicate()
+    assert jobs.get(embedded_store, job_id).state is JobState.CANCELLED

@@ -1,0 +1,79 @@
+"""Settings come from the environment or files, and secrets do not show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from graph_schema.errors import SpecError
+from workers.settings import Settings, read_settings
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "GRAPH", "BROKER", "GRAPH_PASSWORD", "LIMITS"):
+        monkeypatch.delenv(f"CIRCUITS_{name}", raising=False)
+
+
+def test_without_a_graph_everything_lies_under_home(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    assert settings.local
+    assert settings.broker_url == f"filesystem://{tmp_path}/broker"
+    assert settings.artifacts_url == str(tmp_path / "artifacts")
+
+
+def test_a_secret_may_be_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "password").write_text("pass word\n")
+    monkeypatch.setenv("CIRCUITS_GRAPH_PASSWORD_FILE", str(tmp_path / "password"))
+    settings = Settings()
+    assert settings.graph_password is not None
+    assert settings.graph_password.get_secret_value() == "pass word"
+    assert "pass word" not in repr(settings)
+
+
+def test_a_secret_given_twice_or_unreadable_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CIRCUITS_GRAPH_PASSWORD_FILE", str(tmp_path / "absent"))
+    with pytest.raises(SpecError, match=r"absent.*cannot be read"):
+        read_settings()
+    monkeypatch.setenv("CIRCUITS_GRAPH_PASSWORD", "x")
+    with pytest.raises(SpecError, match="both set"):
+        read_settings()
+
+
+def test_limits_nest_and_a_wrong_value_is_named_without_being_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CIRCUITS_LIMITS__PAIRS", "7")
+    assert read_settings().limits.pairs == 7
+    monkeypatch.setenv("CIRCUITS_LIMITS__PAIRS", "many")
+    with pytest.raises(SpecError, match=r"CIRCUITS_LIMITS__PAIRS.*integer"):
+        read_settings()
+
+
+def test_a_child_process_gets_the_same_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = read_settings(
+        home=tmp_path,
+        broker="redis://u:secret@host",
+        graph="bolt://host",
+        graph_password="p",
+        model_roots=(Path("/models"),),
+        limits={"pairs": 9},
+        lease_seconds=3,
+    )
+    monkeypatch.setenv("CIRCUITS_GRAPH_PASSWORD_FILE", str(tmp_path / "other"))
+    environment = settings.environment()
+    monkeypatch.delenv("CIRCUITS_GRAPH_PASSWORD_FILE")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert "CIRCUITS_GRAPH_PASSWORD_FILE" not in environment
+    assert Settings() == settings
+
+
+def test_a_folder_of_artifacts_means_the_same_from_everywhere() -> None:
+    assert read_settings(artifacts="kept").artifacts_url == str(Path.cwd() / "kept")
+    assert read_settings(artifacts="s3://bucket/kept").artifacts_url == "s3://bucket/kept"

@@ -1,0 +1,12 @@
+"""The `circuits` command."""
+
+from workers.cli import (
+    benchmark,
+    graph,
+    jobs,
+    plan,
+    service,
+)  # each registers its commands on the app
+from workers.cli.app import app, main
+
+__all__ = ["app", "benchmark", "graph", "jobs", "main", "plan", "service"]

@@ -1,0 +1,169 @@
+"""Commands that hold methods to circuits that are known: `benchmark ground-truth`, `published`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from graph_schema.documents import Ablation
+from graph_schema.errors import SpecError
+from graph_schema.reports import cell, table
+from workers.cli.app import app, command, with_examples
+from workers.cli.options import AsJson, assignments, whole
+from workers.cli.output import emit, emit_json, say
+from workers.local import require_worker
+from workers.settings import read_settings
+from workers.specs import choice, unknown
+
+if TYPE_CHECKING:
+    from discovery.known_circuits import Judged
+
+GROUND_TRUTH = (
+    "circuits benchmark ground-truth ./compiled --method exact --method acdc --ablation corrupt"
+)
+benchmark = typer.Typer(
+    name="benchmark",
+    help=with_examples(
+        "Hold the methods to known circuits.\n\n"
+        "Circuits of compiled programs, and those that papers published.",
+        GROUND_TRUTH,
+    ),
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(benchmark)
+
+HEADINGS = ("case", "method", "ablation", "truth", "AUROC", "precision", "recall", "kept")
+
+
+@command(
+    GROUND_TRUTH,
+    "circuits benchmark ground-truth ./compiled --json",
+    name="ground-truth",
+    group=benchmark,
+)
+def ground_truth(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A folder with compiled cases, or one case.")
+    ],
+    method: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="exact, eap, eap-ig, acdc; repeatable (all)."),
+    ] = None,
+    ablation: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="corrupt or zero; repeatable (corrupt)."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge methods by programs compiled into models.
+
+    Each method runs on all pairs of each case under DIR, and is compared with the case's truths:
+    with resample_* under corrupt, with zero_* under zero, with the others under both. AUROC is by
+    |score|; ACDC's score is the largest threshold that keeps an edge, of four a decade from 1e-6
+    to 1 of what ablating everything does to the loss. An edge is kept from 1e-5 of that on. The
+    change of the logits is the largest when all other edges are ablated: 0 where the program
+    survives. CPU seconds are of one run of the method.
+    """
+    methods, ablations = method or None, ablation or [Ablation.CORRUPT.value]
+    asked = [choice("ablation", Ablation, name) for name in ablations]
+    require_worker(read_settings())
+    rows = _judged(folder, methods, asked)
+    if as_json:
+        emit_json([asdict(row) for row in rows])
+    else:
+        emit(table((*HEADINGS, "logit change", "CPU s"), _lines(rows)))
+
+
+def _judged(folder: Path, names: Sequence[str] | None, ablations: list[Ablation]) -> list[Judged]:
+    import torch
+
+    from discovery.known_circuits import ABLATIONS, METHODS, judge, read_cases
+
+    methods = tuple(names or METHODS)
+    for name in methods:
+        if name not in METHODS:
+            raise SpecError(unknown("method", name, METHODS))
+    for ablation in ablations:
+        if ablation not in ABLATIONS:
+            known = ", ".join(each.value for each in ABLATIONS)
+            raise SpecError(
+                f"ablation {ablation.value!r} has no truth in compiled cases; use one of: {known}"
+            )
+    torch.set_num_threads(read_settings().threads)
+    rows: list[Judged] = []
+    for case in read_cases(folder):
+        for ablation in ablations:
+            for method in methods:
+                rows.append(judge(case, method, ablation))
+                say(f"{case.name}: {method} under {ablation.value}, {rows[-1].cpu_seconds:.1f} s")
+    return rows
+
+
+def _lines(rows: Sequence[Judged]) -> list[tuple[Any, ...]]:
+    """A line for each truth of a row; what does not depend on the truth is in the first."""
+    lines: list[tuple[Any, ...]] = []
+    for row in rows:
+        about = (row.case, row.method, row.ablation)
+        numbers = (row.kept, row.max_logit_change, row.cpu_seconds)
+        for place, truth in enumerate(row.auroc or ("",)):
+            judged = (row.auroc.get(truth), row.precision.get(truth), row.recall.get(truth))
+            lines.append((*about, truth, *judged, *(numbers if place == 0 else (None,) * 3)))
+    return lines
+
+
+@command(
+    "circuits benchmark published ./published",
+    "circuits benchmark published ./published --model ioi_gpt2_small=./gpt2 --json",
+    name="published",
+    group=benchmark,
+)
+def published(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A folder with files of published circuits.")
+    ],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=FOLDER",
+            help="Where a file's model is (the hub's cache); repeatable.",
+        ),
+    ] = None,
+    pairs: Annotated[
+        int, typer.Option(parser=whole, metavar="N", help="Pairs that each task makes.")
+    ] = 32,
+    as_json: AsJson = False,
+) -> None:
+    """Compare with circuits that papers published.
+
+    Scores every edge with eap-ig on the circuit's task, where the model's weights are on this
+    machine; nothing is downloaded. "found" is the share of a published list of n edges among the n
+    strongest.
+    """
+    settings = read_settings()
+    require_worker(settings)
+    from workers.published import compare_all
+
+    places = {name: str(place) for name, place in assignments(model or [], "--model").items()}
+    rows = compare_all(folder, places, pairs, settings)
+    if as_json:
+        emit_json(rows)
+        return
+    for row in rows:
+        emit(f"{row['circuit']}: {row['status']}")
+        lines = [
+            (
+                name,
+                *(edges[key] for key in ("n", "auroc", "found", "faithfulness")),
+                edges["faithfulness_found"],
+            )
+            for name, edges in row.get("edges", {}).items()
+        ]
+        if lines:
+            emit(table(("edges", "n", "AUROC", "found", "faithfulness", "of strongest"), lines))
+        if "components_auroc" in row:
+            emit(f"AUROC of components: {cell(row['components_auroc'])}")

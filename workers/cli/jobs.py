@@ -1,0 +1,222 @@
+"""Commands about jobs: `submit`, `run`, `job`, `jobs`, `cancel`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from graph_schema.documents.jobs import JobRecord, JobState
+from graph_schema.errors import SpecError
+from graph_schema.reports import figure, table
+from workers.cli.app import command
+from workers.cli.exits import ExitCode, exit_code
+from workers.cli.options import AsJson, asks_for_a_circuit, whole
+from workers.cli.output import emit, emit_json, say
+from workers.client import Circuit, CircuitClient, Job
+from workers.specs import DiscoverRequest, choice
+
+Force = Annotated[bool, typer.Option("--force", help="Run again what has already ended.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Follow the job to its end.")]
+JobId = Annotated[str, typer.Argument(help="Job id, or its first digits.")]
+
+
+@command(
+    "circuits submit --model openai-community/gpt2 --task ioi --method eap-ig --edges 500 --wait",
+    "circuits submit --model ./my-model --dataset pairs.jsonl --method eap --threshold 0.01",
+)
+@asks_for_a_circuit
+def submit(
+    request: DiscoverRequest, force: Force = False, wait: Wait = False, as_json: AsJson = False
+) -> None:
+    """Ask for a circuit; a worker finds it.
+
+    The same request twice is one job.
+    """
+    with CircuitClient() as client:
+        job = client.submit_request(request, force=force)
+        if wait:
+            _follow(job, as_json)
+        elif as_json:
+            emit_json(job_object(job.record))
+        else:
+            emit(job.job_id)
+            say(_next_step(job))
+
+
+@command("circuits run --model ./my-model --task induction --method exact --edges 30")
+@asks_for_a_circuit
+def run(request: DiscoverRequest, force: Force = False, as_json: AsJson = False) -> None:
+    """Find a circuit here, without a queue.
+
+    The same job as submit, done in this process, into the same graph.
+    """
+    from workers.inline import run_here
+
+    with CircuitClient(worker=False) as client:
+        try:
+            job = run_here(client, request, force=force)
+        except KeyboardInterrupt:
+            say("\ninterrupted: the job is cancelled; the same command starts it again")
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
+        _report(job, as_json)
+
+
+@command("circuits job 3f2a", "circuits job 3f2a --wait")
+def job(job_id: JobId, wait: Wait = False, as_json: AsJson = False) -> None:
+    """Show a job, or follow it.
+
+    Its state, how far it is, what it found or why it failed.
+    """
+    with CircuitClient() as client:
+        found = client.job(job_id)
+        if wait:
+            _follow(found, as_json)
+        elif as_json:
+            emit_json(job_object(found.record))
+        else:
+            emit(_described(found.record))
+
+
+@command("circuits jobs --state running")
+def jobs(
+    state: Annotated[
+        str | None,
+        typer.Option(metavar="STATE", help="queued, running, succeeded, failed or cancelled."),
+    ] = None,
+    limit: Annotated[int, typer.Option(parser=whole, metavar="N", help="At most this many.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs, the newest first."""
+    if state is not None:
+        choice("state", JobState, state)  # before a local service is started
+    with CircuitClient() as client:
+        records = [found.record for found in client.jobs(state, limit)]
+    if as_json:
+        emit_json([job_object(record) for record in records])
+        return
+    rows = [
+        (record.job_id[:12], record.state.value, _step(record), record.attempts, _found(record))
+        for record in records
+    ]
+    emit(table(("job", "state", "at", "attempts", "circuit"), rows))
+
+
+@command("circuits cancel 3f2a")
+def cancel(job_id: JobId, as_json: AsJson = False) -> None:
+    """Cancel a job.
+
+    At once where it is queued, at its next step where it runs.
+    """
+    with CircuitClient() as client:
+        found = client.job(job_id)
+        if found.state.ended:
+            raise SpecError(f"job {found.job_id} has already ended: {found.state.value}")
+        found.cancel()
+    if as_json:
+        emit_json(job_object(found.record))
+    elif found.state is JobState.CANCELLED:
+        emit(f"job {found.job_id} is cancelled")
+    else:
+        emit(f"job {found.job_id} ends at its next step")
+
+
+def job_object(record: JobRecord) -> dict[str, Any]:
+    """A job as `--json` prints it."""
+    return record.model_dump(mode="json", exclude={"spec", "placement"})
+
+
+def result_object(record: JobRecord, circuit: Circuit | None) -> dict[str, Any]:
+    """A job with its circuit as `submit --wait --json` and `run --json` print them."""
+    quality = circuit.evaluation if circuit else None
+    run = circuit.run if circuit else None
+    return {
+        **job_object(record),
+        "circuit_id": circuit.circuit_id if circuit else None,
+        "n_edges_scored": circuit.document.n_edges_scored if circuit else None,
+        "n_edges": circuit.n_edges if circuit else None,
+        "notes": list(circuit.document.notes) if circuit else [],
+        "faithfulness": quality.faithfulness.value if quality else None,
+        "heldout_faithfulness": quality.heldout_faithfulness.value if quality else None,
+        "complement_faithfulness": quality.complement_faithfulness.value if quality else None,
+        "cmd": quality.cmd.value if quality else None,
+        "cpr": quality.cpr.value if quality else None,
+        "cpu_seconds": sum(run.cpu_seconds.values()) if run else None,
+        "cpu_seconds_by_stage": run.cpu_seconds if run else None,
+    }
+
+
+def _follow(job: Job, as_json: bool) -> None:
+    """Wait for the job and print it. Ctrl-C leaves it running and says how to go on."""
+    try:
+        job.wait()
+    except KeyboardInterrupt:
+        short = job.job_id[:12]
+        say(
+            f"\njob {job.job_id} goes on; follow it with: circuits job {short} --wait; "
+            f"end it with: circuits cancel {short}"
+        )
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    _report(job, as_json)
+
+
+def _report(job: Job, as_json: bool) -> None:
+    """Print an ended job; one that ended badly also says why, and ends the command so."""
+    error = job.error
+    circuits = [] if error else job.results(progress=False)
+    if as_json:
+        emit_json(result_object(job.record, circuits[0] if circuits else None))
+    elif circuits:
+        emit("\n".join(_headline(circuit) for circuit in circuits))
+    if error is not None:
+        say(f"error: {error}")
+        raise typer.Exit(exit_code(error))
+
+
+def _next_step(job: Job) -> str:
+    short = job.job_id[:12]
+    if job.state is JobState.SUCCEEDED:
+        return (
+            f"it was done before; look at it with: circuits show {job.record.circuit_ids[0][:12]}"
+        )
+    if job.state.ended:
+        return f"it {job.state.value} before; see circuits job {short}, or run it again: --force"
+    return f"{job.state.value}; follow it with: circuits job {short} --wait"
+
+
+def _headline(circuit: Circuit) -> str:
+    document = circuit.document
+    return "\n".join(
+        [
+            f"circuit {document.circuit_id}",
+            f"  {document.n_edges:,} of {document.n_edges_scored:,} edges",
+            f"  by {document.method.name}, metric {document.metric.value}, "
+            f"ablation {document.ablation.kind.value}, seed {document.seed}",
+            f"  faithfulness  {figure(document.evaluation.faithfulness)}",
+            f"  held out      {figure(document.evaluation.heldout_faithfulness)}",
+            *(f"  note          {note}" for note in document.notes),
+            f"  look at it: circuits show {document.circuit_id[:12]}",
+        ]
+    )
+
+
+def _described(record: JobRecord) -> str:
+    facts = [("job", record.job_id), ("state", record.state.value), ("at", _step(record))]
+    facts.append(("attempts", str(record.attempts)))
+    if record.error:
+        facts.append(("error", f"{record.error.type}: {record.error.message}"))
+    facts.extend(("circuit", found) for found in record.circuit_ids)
+    return "\n".join(f"{label:<10}{text}" for label, text in facts if text)
+
+
+def _step(record: JobRecord) -> str:
+    step = record.progress
+    if record.state is not JobState.RUNNING or step is None:
+        return ""
+    return f"{step.stage} {step.done}/{step.total}"
+
+
+def _found(record: JobRecord) -> str:
+    first = [found[:12] for found in record.circuit_ids[:1]]
+    more = len(record.circuit_ids) - 1
+    return " ".join([*first, f"+{more}"] if more > 0 else first)

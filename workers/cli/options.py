@@ -1,0 +1,209 @@
+"""The options that ask for a circuit, shared by `submit` and `run`."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from graph_schema.errors import SpecError
+from workers.specs import METHODS, TASKS, DiscoverRequest
+
+
+def whole(text: str) -> int:
+    """A whole number; typer's own message would not name what was typed."""
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a whole number") from None
+
+
+def real(text: str) -> float:
+    """A number, likewise."""
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a number") from None
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script on standard output.")]
+
+
+def assignments(texts: Sequence[str], flag: str) -> dict[str, Any]:
+    """`["k=5", "name=a3.h1"]` as a dictionary; values are JSON where they read as JSON.
+
+    Raises:
+        SpecError: A text has no `=`.
+    """
+    found: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise SpecError(f"{flag} {text!r} is not of the form NAME=VALUE")
+        try:
+            found[key] = json.loads(value)
+        except ValueError:
+            found[key] = value
+    return found
+
+
+def discover_request(
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="MODEL", help="Hub id org/name, a folder (./…, ~/…, absolute), or a .gguf file."
+        ),
+    ],
+    revision: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Branch, tag or commit of a hub model.")
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option(metavar="NAME", help=f"Built-in task: {', '.join(TASKS)}.")
+    ] = None,
+    task_param: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Parameter of the task; repeatable."),
+    ] = None,
+    pairs: Annotated[
+        int | None,
+        typer.Option(parser=whole, metavar="N", help="Discovery pairs that the task makes (32)."),
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Your own pairs, FILE.jsonl, in place of --task."),
+    ] = None,
+    heldout: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Pairs to judge the circuit on, FILE.jsonl.")
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Task name that a dataset is filed under (its file name)."
+        ),
+    ] = None,
+    method: Annotated[str, typer.Option(metavar="NAME", help=", ".join(METHODS))] = "eap-ig",
+    steps: Annotated[
+        int | None, typer.Option(parser=whole, metavar="N", help="Steps of eap-ig (5).")
+    ] = None,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            metavar="END", help="Which end of eap-ig's path is left in: corrupt or clean."
+        ),
+    ] = None,
+    candidates: Annotated[
+        int | None,
+        typer.Option(parser=whole, metavar="N", help="acdc decides the N most promising edges."),
+    ] = None,
+    proposed_by: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What proposes them: eap or eap-ig.")
+    ] = None,
+    edges: Annotated[
+        int | None, typer.Option(parser=whole, metavar="N", help="Keep the best N, less dead ends.")
+    ] = None,
+    threshold: Annotated[
+        list[float] | None,
+        typer.Option(
+            parser=real,
+            metavar="X",
+            help="Or keep the edges that score at least this; given twice, a circuit each.",
+        ),
+    ] = None,
+    by: Annotated[
+        str, typer.Option(metavar="RANK", help="Rank edges by abs or signed score.")
+    ] = "abs",
+    metric: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="logit_diff, prob_diff, answer_logit, answer_prob, kl or linear."
+        ),
+    ] = "logit_diff",
+    ablation: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="What replaces an edge: corrupt, resample, mean or zero."
+        ),
+    ] = "corrupt",
+    draws: Annotated[
+        int, typer.Option(parser=whole, metavar="N", help="Draws of the resample ablation.")
+    ] = 1,
+    bos: Annotated[
+        bool | None, typer.Option(help="Force a BOS token on or off (the tokenizer's default).")
+    ] = None,
+    answers: Annotated[
+        str, typer.Option(metavar="HOW", help="single tokens, or the first_difference of several.")
+    ] = "single",
+    evaluation: Annotated[str, typer.Option(metavar="PRESET", help="quick or full.")] = "quick",
+    seed: Annotated[
+        int, typer.Option(parser=whole, metavar="N", help="Seed of everything random.")
+    ] = 0,
+    dtype: Annotated[
+        str, typer.Option(metavar="NAME", help="float32, float64, bfloat16 or float16.")
+    ] = "float32",
+    device: Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda or mps.")] = "cpu",
+    chunk: Annotated[
+        int | None,
+        typer.Option(
+            parser=whole, metavar="N", help="Pairs computed at once (what fits the memory)."
+        ),
+    ] = None,
+    priority: Annotated[
+        int, typer.Option(parser=whole, metavar="N", help="0 to 9, on Redis; 9 goes first.")
+    ] = 5,
+) -> DiscoverRequest:
+    """What the options ask for."""
+    given = {
+        "steps": steps,
+        "endpoint": endpoint,
+        "candidates": candidates,
+        "proposed_by": proposed_by,
+    }
+    return DiscoverRequest(
+        model=model,
+        revision=revision,
+        task=task,
+        task_params=assignments(task_param or [], "--task-param"),
+        dataset=dataset,
+        heldout=heldout,
+        label=label,
+        pairs=pairs,
+        method=method,
+        method_params={key: value for key, value in given.items() if value is not None},
+        n_edges=edges,
+        threshold=threshold[0] if threshold and len(threshold) == 1 else threshold or None,
+        by=by,
+        metric=metric,
+        ablation=ablation,
+        draws=draws,
+        add_bos=bos,
+        answers=answers,
+        evaluation=evaluation,
+        dtype=dtype,
+        seed=seed,
+        device=device,
+        chunk=chunk,
+        priority=priority,
+    )
+
+
+def asks_for_a_circuit(command: Callable[..., None]) -> Callable[..., None]:
+    """Give `command(request, …)` the options of `discover_request` in place of `request`."""
+    asked = inspect.signature(discover_request, eval_str=True).parameters
+    _, *own = inspect.signature(command, eval_str=True).parameters.values()
+    parameters = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for parameter in (*asked.values(), *own)
+    ]
+
+    @functools.wraps(command)
+    def with_options(**values: Any) -> None:
+        request = discover_request(**{name: values.pop(name) for name in asked})
+        command(request, **values)
+
+    with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {item.name: item.annotation for item in parameters}
+    return with_options

@@ -1,0 +1,136 @@
+"""Commands about the service: `demo`, `up`, `down`, `status`, `worker`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from graph_schema.errors import SpecError
+from graph_schema.reports import cell
+from workers.cli.app import command
+from workers.cli.options import AsJson
+from workers.cli.output import emit, emit_json, marks, page_width, say
+from workers.client import CircuitClient
+from workers.settings import Settings, read_settings
+
+
+@command("circuits demo")
+def demo() -> None:
+    """See it work: a model, a circuit, three questions.
+
+    Trains a two-layer GPT-2 on induction (once, then cached), finds a circuit in it through queue
+    and worker, shows it, and asks the graph three questions. Nothing is downloaded.
+    """
+    from workers.demo import submit_demo, tell
+
+    with CircuitClient() as client:
+        job = submit_demo(client)
+        say(f"job {job.job_id} goes through queue, worker and graph")
+        circuit = job.result()
+        tell(client, circuit, emit, width=page_width(), marks=marks())
+    short = circuit.circuit_id[:12]
+    say(f"\nlook again: circuits show {short}; ask more: circuits cypher --help")
+
+
+@command("circuits up")
+def up(as_json: AsJson = False) -> None:
+    """Start the local service and keep it.
+
+    Without this it starts with the first command that needs it, and ends when nobody has used it
+    for five minutes and no job is live.
+    """
+    from workers.local import ensure_local, pin
+
+    settings = _local("up")
+    pin(settings)
+    ensure_local(settings)
+    _print_status(settings, as_json)
+
+
+@command("circuits down")
+def down(as_json: AsJson = False) -> None:
+    """Stop the local service.
+
+    A running job goes back to the queue, and on when the service starts again.
+    """
+    from workers.local import down as stop_local
+
+    settings = _local("down")
+    was_there = stop_local(settings)
+    if as_json:
+        emit_json({"home": str(settings.home), "stopped": was_there})
+    else:
+        emit(f"{'stopped' if was_there else 'no service ran'}: {settings.home}")
+
+
+@command("circuits status", "circuits status --json")
+def status(as_json: AsJson = False) -> None:
+    """Show what runs and what waits.
+
+    Starts nothing: a local service that does not run is said so.
+    """
+    _print_status(read_settings(), as_json)
+
+
+@command(
+    "circuits worker",
+    "CIRCUITS_GRAPH=bolt://db:7687 CIRCUITS_BROKER=redis://queue:6379/0 circuits worker",
+)
+def worker() -> None:
+    """Run one worker, in the foreground.
+
+    For the broker and graph of the settings; the local ones where none are named. Ctrl-C or SIGTERM
+    stops it, and a running job goes back to the queue.
+    """
+    from workers.local import ensure_local, hold, require_worker
+    from workers.tasks import log_to_standard_error
+    from workers.worker import run_worker
+
+    settings = read_settings()
+    require_worker(settings)
+    log_to_standard_error()
+    if not settings.local:
+        sys.exit(run_worker(settings))
+    with hold(settings):
+        address = ensure_local(settings, worker=False).address
+        sys.exit(run_worker(settings.at(address)))
+
+
+def service_status(settings: Settings) -> dict[str, Any]:
+    """What runs, and how many jobs are queued or running."""
+    from graph_schema.store.connection import GraphStore
+    from graph_schema.store.jobs import count_live
+    from workers.client.service import PATIENCE
+    from workers.local import Phase, ensure_local, status
+
+    if settings.local:
+        here = status(settings)
+        found = {**asdict(here), "live_jobs": None}
+        if here.phase is not Phase.READY:
+            return found
+        address = ensure_local(settings, worker=False).address
+    else:
+        found = {"running": True, "uri": settings.graph, "home": str(settings.home)}
+        address = settings.store_address()
+    with GraphStore(address, patience=PATIENCE) as store:
+        return {**found, "live_jobs": count_live(store)}
+
+
+def _print_status(settings: Settings, as_json: bool) -> None:
+    found = service_status(settings)
+    if as_json:
+        emit_json(found)
+        return
+    rows = [(key.replace("_", " "), cell(value)) for key, value in found.items()]
+    emit("\n".join(f"{label:<17}{text or '-'}" for label, text in rows))
+
+
+def _local(name: str) -> Settings:
+    settings = read_settings()
+    if not settings.local:
+        raise SpecError(
+            f"circuits {name} is about the local service, but CIRCUITS_GRAPH names "
+            f"{settings.graph}; unset it"
+        )
+    return settings

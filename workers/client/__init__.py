@@ -1,0 +1,8 @@
+"""The Python client: `CircuitClient` and what it hands out. Loads no torch and no driver."""
+
+from workers.client.circuit import Circuit, EdgeScores
+from workers.client.client import CircuitClient
+from workers.client.job import Job
+from workers.client.rows import Rows
+
+__all__ = ["Circuit", "CircuitClient", "EdgeScores", "Job", "Rows"]

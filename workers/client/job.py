@@ -1,0 +1,154 @@
+"""A submitted job, seen from outside: its record in the graph, polled."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+from graph_schema.documents.jobs import JobProgress, JobRecord, JobState
+from graph_schema.errors import (
+    CircuitServiceError,
+    JobCancelled,
+    JobFailed,
+    StoreUnavailable,
+    error_from_document,
+)
+from workers.client.bars import Bars
+from workers.client.circuit import Circuit
+
+if TYPE_CHECKING:
+    from workers.client.client import CircuitClient
+
+log = logging.getLogger(__name__)
+
+FIRST_WAIT, LONGEST_WAIT = 0.1, 1.0
+PATIENCE = 120.0
+"""Seconds for which a database that is away is no reason to stop waiting for a job."""
+
+QUEUED_SECONDS = 60.0
+"""After so long in the queue it is worth saying that no worker may be there."""
+
+
+class Job:
+    """A handle on a job; what it says is as old as the last `refresh`."""
+
+    def __init__(self, client: CircuitClient, record: JobRecord) -> None:
+        self._client = client
+        self.record = record
+
+    @property
+    def job_id(self) -> str:
+        return self.record.job_id
+
+    @property
+    def state(self) -> JobState:
+        return self.record.state
+
+    @property
+    def progress(self) -> JobProgress | None:
+        """How far a running job is."""
+        return self.record.progress
+
+    @property
+    def error(self) -> CircuitServiceError | None:
+        """What ended the job badly, as its class."""
+        if self.state is JobState.CANCELLED:
+            return JobCancelled(f"job {self.job_id} was cancelled; submit it again to run it")
+        if self.state is not JobState.FAILED:
+            return None
+        told = self.record.error
+        return (
+            error_from_document(told.type, told.message) if told else JobFailed("no reason given")
+        )
+
+    def refresh(self) -> Job:
+        """Read the job's record again; returns the job itself."""
+        self.record = self._client.service.job(self.job_id)
+        return self
+
+    def wait(self, timeout: float | None = None, progress: bool = True) -> Job:
+        """Return when the job has ended, well or not.
+
+        Leaving early, by Ctrl-C or by `timeout`, does not end the job.
+
+        Raises:
+            TimeoutError: It has not ended after `timeout` seconds.
+        """
+        with Bars(f"job {self.job_id[:12]}", show=progress) as bars:
+            for record in self._follow(timeout):
+                if record.state is JobState.QUEUED:
+                    bars("queued", 0, 0)
+                elif step := record.progress:
+                    bars(step.stage, step.done, step.total)
+        return self
+
+    def result(self, timeout: float | None = None, progress: bool = True) -> Circuit:
+        """The circuit that the job found; waits for it.
+
+        Args:
+            timeout: Seconds to wait; None waits for as long as it takes.
+            progress: Show bars, on a terminal or in a notebook.
+
+        Raises:
+            CircuitServiceError: What the job failed with, as its own class.
+            JobCancelled: It was cancelled.
+            TimeoutError: It has not ended in time; it goes on.
+        """
+        return self.results(timeout, progress)[0]
+
+    def results(self, timeout: float | None = None, progress: bool = True) -> list[Circuit]:
+        """All circuits of the job (a sweep has several), as `result` does."""
+        self.wait(timeout, progress)
+        if (error := self.error) is not None:
+            raise error
+        return [self._client.circuit(found) for found in self.record.circuit_ids]
+
+    def cancel(self) -> Job:
+        """Ask for the job's end: at once where it is queued, else at its next step."""
+        self.record = self._client.service.cancel(self.job_id)
+        return self
+
+    def __repr__(self) -> str:
+        return f"<Job {self.job_id[:12]}: {self.state.value}>"
+
+    def _follow(self, timeout: float | None) -> Generator[JobRecord]:
+        """The job's record again and again, until it has ended."""
+        end = None if timeout is None else time.monotonic() + timeout
+        began = time.monotonic()
+        told = False
+        pause = FIRST_WAIT
+        while True:
+            yield self.record
+            if self.state is JobState.QUEUED and not told:
+                told = time.monotonic() - began > QUEUED_SECONDS
+                if told:
+                    log.warning(
+                        "job %s still waits: all workers are busy, or none runs", self.job_id
+                    )
+            if self.state.ended:
+                return
+            if end is not None and time.monotonic() >= end:
+                raise TimeoutError(
+                    f"job {self.job_id} is {self.state.value} after {timeout:g} s; it goes on: "
+                    "wait again"
+                )
+            time.sleep(pause if end is None else min(pause, max(0.0, end - time.monotonic())))
+            pause = min(LONGEST_WAIT, pause * 1.5)
+            self._refresh_patiently()
+
+    def _refresh_patiently(self) -> None:
+        """Refresh, again and again while the store is away; a local one may come back elsewhere."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self.refresh()
+            except StoreUnavailable as error:
+                if time.monotonic() >= end:
+                    raise
+                log.warning("still waiting for job %s: %s", self.job_id[:12], error)
+                self._client.close()
+                time.sleep(LONGEST_WAIT)
+            else:
+                return

@@ -1,0 +1,138 @@
+"""What the client does against graph, queue and artifacts: the part that loads the driver."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any, LiteralString
+
+from celery import Celery
+
+from graph_schema.documents.jobs import JobRecord, JobState, RunRecord
+from graph_schema.errors import NumericsError, SpecError, error_from_document
+from graph_schema.store import jobs
+from graph_schema.store.artifacts import ArtifactStore
+from graph_schema.store.circuits import CircuitFilter, CircuitSummary, list_circuits, read_circuit
+from graph_schema.store.connection import GraphStore, StoreAddress
+from graph_schema.store.datasets import write_dataset
+from graph_schema.store.query import run_user_query
+from graph_schema.store.schema import SchemaSummary, summarise_schema
+from workers import broker
+from workers.client.circuit import Circuit
+from workers.client.rows import Rows
+from workers.local import ensure_local, hold
+from workers.reconcile import deliver
+from workers.settings import Settings
+from workers.specs import Submission
+
+PATIENCE = 5.0
+"""Seconds until a graph that does not answer counts as away."""
+
+RUN: LiteralString = """
+MATCH (r:Run)-[:PRODUCED]->(:Circuit {circuit_id: $circuit_id})
+RETURN r.run_id AS run_id, r.job_id AS job_id, r.attempt AS attempt, r.host AS host,
+       r.versions AS versions, r.cpu_seconds AS cpu_seconds
+ORDER BY r.attempt DESC, run_id LIMIT 1
+"""
+
+
+class Service:
+    """A graph, a queue and an artifact store, connected. Made by `connect`."""
+
+    def __init__(self, settings: Settings, address: StoreAddress, store: GraphStore) -> None:
+        self.settings = settings
+        self.address = address
+        self.store = store
+        self.artifacts = ArtifactStore(settings.artifacts_url)
+        self._app: Celery | None = None
+
+    @property
+    def app(self) -> Celery:
+        """The queue; made when something is first sent."""
+        if self._app is None:
+            self._app = broker.make_app(self.settings)
+        return self._app
+
+    def submit(self, submission: Submission, *, force: bool, send: bool = True) -> JobRecord:
+        """The job of a checked request, in the graph and on its way; again is the same job.
+
+        One that ended without a circuit for no fault of the request (it was cancelled, its worker
+        died, memory ran out) is tried again; `force` tries again whatever has ended.
+        """
+        if send:
+            broker.queue_depth(self.app)  # a queue that is away is told before anything is written
+        dataset = submission.dataset
+        if dataset is not None:
+            self.store.write(lambda tx: write_dataset(tx, dataset))
+        made = jobs.submit(self.store, submission.spec, submission.placement, force=force)
+        if not force and _deserves_another_try(made.record):
+            made = jobs.submit(self.store, submission.spec, submission.placement, force=True)
+        if made.send and send:
+            deliver(self.store, self.app, [made.record.job_id])
+        return made.record
+
+    def cancel(self, job_id: str) -> JobRecord:
+        """The job, cancelled or asked to end; what it set free is sent."""
+        record, freed = jobs.cancel(self.store, job_id)
+        if freed:
+            deliver(self.store, self.app, freed)
+        return record
+
+    def job(self, job_id: str) -> JobRecord:
+        return jobs.get(self.store, job_id)
+
+    def jobs(self, states: tuple[JobState, ...], limit: int) -> tuple[JobRecord, ...]:
+        return jobs.list_jobs(self.store, states=states, limit=limit)
+
+    def circuit(self, circuit_id: str) -> Circuit:
+        """The circuit, with the run that produced it."""
+        document = read_circuit(self.store, circuit_id)
+        found = self.store.rows(RUN, circuit_id=document.circuit_id)
+        run = _run_record(found[0]) if found else None
+        return Circuit(document, self.artifacts, run)
+
+    def circuits(self, wanted: CircuitFilter) -> tuple[CircuitSummary, ...]:
+        return list_circuits(self.store, wanted)
+
+    def schema(self) -> SchemaSummary:
+        return summarise_schema(self.store)
+
+    def cypher(self, text: str, parameters: Mapping[str, Any]) -> Rows:
+        """A user's query, within the limits of the settings."""
+        limits = self.settings.limits
+        found = run_user_query(
+            self.store, text, dict(parameters), rows=limits.query_rows, seconds=limits.query_seconds
+        )
+        return Rows(tuple(found.columns), tuple(map(tuple, found.rows)), found.truncated)
+
+
+@contextmanager
+def connect(settings: Settings, *, worker: bool) -> Generator[Service]:
+    """The service of these settings; a local one is started where none runs, and held.
+
+    Raises:
+        StoreUnavailable: The graph cannot be reached.
+        StoreVersionError: The graph is newer than this code.
+    """
+    with ExitStack() as stack:
+        if settings.local:
+            stack.enter_context(hold(settings))
+            address = ensure_local(settings, worker=worker).address
+        else:
+            address = settings.store_address()
+        store = stack.enter_context(GraphStore(address, patience=PATIENCE))
+        store.migrate()
+        yield Service(settings, address, store)
+
+
+def _deserves_another_try(record: JobRecord) -> bool:
+    if record.state is not JobState.FAILED or record.error is None:
+        return record.state is JobState.CANCELLED
+    error = error_from_document(record.error.type, record.error.message)
+    return not isinstance(error, SpecError | NumericsError)
+
+
+def _run_record(row: Mapping[str, Any]) -> RunRecord:
+    parsed = {name: json.loads(row[name]) for name in ("versions", "cpu_seconds")}
+    return RunRecord.model_validate({**row, **parsed})

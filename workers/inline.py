@@ -1,0 +1,133 @@
+"""A job done in this process: `circuits run`.
+
+It goes the way of a worker's child (claim, lease, work, result in one transaction), without a
+queue. Should another process have claimed the same job first, that one does it and this one looks
+on; should it die, the job is done here once its lease is over: there may be no worker to see it.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from functools import partial
+from types import FrameType
+
+from graph_schema.errors import MissingExtraError
+from workers.client import CircuitClient, Job
+from workers.client.bars import Bars
+from workers.client.service import Service
+from workers.lifecycle import Performer, Work
+from workers.owner import owner_name
+from workers.reconcile import deliver
+from workers.specs import DiscoverRequest, build_submission
+
+INLINE_PATIENCE = 60.0
+LOOK_SECONDS = 2.0
+
+
+def run_here(client: CircuitClient, request: DiscoverRequest, *, force: bool = False) -> Job:
+    """The ended job of a request. Ctrl-C cancels it.
+
+    Raises:
+        SpecError: The request is wrong.
+        MissingExtraError: Torch is not installed.
+        StoreUnavailable: The graph cannot be reached.
+    """
+    submission = build_submission(request, client.settings.limits, client.settings.cache_dir)
+    work_for = _load()
+    service = client.service
+    job = Job(client, service.submit(submission, force=force, send=False))
+    if job.state.ended:
+        return job
+    with (
+        owner_name(client.settings.home) as owner,
+        Bars(f"job {job.job_id[:12]}") as bars,
+        interrupts_heard() as check_interrupt,
+    ):
+
+        def report(stage: str, done: int, total: int) -> None:
+            check_interrupt()
+            bars(stage, done, total)
+
+        # One more attempt, not three: whoever typed the command can type it again.
+        settings = client.settings.model_copy(update={"max_attempts": job.record.attempts + 1})
+        performer = Performer(
+            settings,
+            service.address,
+            owner=owner,
+            deliver=lambda job_ids: deliver(service.store, service.app, job_ids),
+            patience=INLINE_PATIENCE,
+            log_place="standard error",
+        )
+        work = work_for(service, performer)
+        try:
+            while not job.state.ended:
+                check_interrupt()
+                if not performer.perform(job.job_id, work, report=report):
+                    _look_on(job, bars)
+                job.refresh()
+        finally:
+            performer.close()
+    return job
+
+
+@contextmanager
+def interrupts_heard() -> Generator[Callable[[], None]]:
+    """A check that raises KeyboardInterrupt once Ctrl-C was pressed, for callbacks to call.
+
+    Ctrl-C raises at once, as ever; but where the interpreter happens to be in a finaliser it prints
+    the exception and goes on, and without the check the user would have been ignored.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None  # only the main thread may handle signals, and it alone gets Ctrl-C
+        return
+    heard = threading.Event()
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        heard.set()
+        signal.default_int_handler(number, frame)
+
+    def check() -> None:
+        if heard.is_set():
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, hear)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _look_on(job: Job, bars: Bars) -> None:
+    """Show how far the process is that has the job, until it is time to ask for it again."""
+    if step := job.record.progress:
+        bars(step.stage, step.done, step.total)
+    with suppress(TimeoutError):
+        job.wait(LOOK_SECONDS, progress=False)
+
+
+def _load() -> Callable[[Service, Performer], Work]:
+    """What makes the work of a job; fails before anything is stored where torch is missing."""
+    try:
+        import torch
+
+        from workers.pipeline import ModelCache, run_job
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"{error.name} is not installed here; run: pip install "
+            '"circuit-atlas[worker]", or let a worker elsewhere do it: circuits submit'
+        ) from error
+
+    def work_for(service: Service, performer: Performer) -> Work:
+        torch.set_num_threads(service.settings.threads)
+        return partial(
+            run_job,
+            settings=service.settings,
+            store=performer.store,
+            artifacts=service.artifacts,
+            models=ModelCache(),
+        )
+
+    return work_for

@@ -1,0 +1,203 @@
+"""A claimed job while it is worked on: kept alive, reported, and stopped when it must be.
+
+A thread renews the lease every third of it and carries progress there and the cancel flag back.
+The work itself calls `Lease` as its `Progress` callback; that is where it learns that it must stop.
+Work that does not call back within `cancel_seconds` is settled by the thread, which then ends the
+process: nothing else stops a computation that never returns.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from graph_schema.documents.jobs import ErrorDocument, JobProgress
+from graph_schema.errors import JobCancelled, JobFailed, LeaseLost, StoreUnavailable
+from graph_schema.store import jobs
+from graph_schema.store.connection import GraphStore
+from workers.settings import Settings
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.25
+REPORT_SECONDS = 1.0
+STORING_LEASES = 10
+"""Storing a large circuit must not lose its lease half-way: it gets this many at once."""
+
+
+class Stopped(BaseException):
+    """This worker stops: the job goes back to the queue. No error: nothing else catches it."""
+
+
+class Lease:
+    """The lease on a claimed job; a context manager and a `Progress`.
+
+    Args:
+        store: Used by the thread alone; impatient, so that it looks again soon.
+        settle: Ends the job in the graph in the name of work that does not stop itself.
+        stopping: Says whether this worker is to stop.
+        parent: The process without which this one must not go on.
+        report: Also told of the progress, in the process.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: GraphStore,
+        job_id: str,
+        token: str,
+        *,
+        settle: Callable[[BaseException], None],
+        stopping: Callable[[], bool] = lambda: False,
+        parent: int | None = None,
+        report: Callable[[str, int, int], None] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.job_id = job_id
+        self.token = token
+        self._settle = settle
+        self._stopping = stopping
+        self._parent = parent
+        self._report = report
+        self._progress: JobProgress | None = None
+        self._verdict: BaseException | None = None
+        self._done = threading.Event()
+        self._guard = threading.Lock()
+        self._thread = threading.Thread(target=self._watch, name="lease", daemon=True)
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Report progress.
+
+        Raises:
+            JobCancelled: Somebody cancelled the job.
+            LeaseLost: Another worker has it.
+            Stopped: This worker stops.
+            JobFailed: The job took longer than it may.
+        """
+        if self._verdict is not None:
+            raise self._verdict
+        self._progress = JobProgress(stage=stage, done=done, total=total)
+        if self._report is not None:
+            self._report(stage, done, total)
+
+    def check(self) -> None:
+        """Raise what `__call__` would, without progress."""
+        if self._verdict is not None:
+            raise self._verdict
+
+    def hold_for_storing(self) -> None:
+        """Renew one last time, for long: a renewal would abort the transaction of the result.
+
+        Raises:
+            LeaseLost: Another worker has the job.
+            JobCancelled: Somebody cancelled it.
+        """
+        self._end()
+        self.check()
+        lease = self.settings.lease_seconds * STORING_LEASES
+        try:
+            cancelled = self.renew(lease, self._progress)
+        except StoreUnavailable as error:
+            log.warning("renewal failed: %s", error, extra=self._extra)
+            return  # storing is more patient
+        if cancelled:
+            raise JobCancelled(f"job {self.job_id[:12]} was cancelled")
+
+    def renew(self, lease: float, progress: JobProgress | None) -> bool:
+        """Renew the lease; True where the job is to be cancelled."""
+        renewal = jobs.renew(self.store, self.job_id, self.token, lease=lease, progress=progress)
+        return renewal.cancel_requested
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        # Under the guard: the thread is then not in the middle of ending the process.
+        with self._guard:
+            self._done.set()
+        self._thread.join(self.settings.lease_seconds)
+
+    def _watch(self) -> None:
+        began = renewed = time.monotonic()
+        sent: JobProgress | None = None
+        judged = 0.0
+        while not self._done.wait(POLL_SECONDS):
+            now = time.monotonic()
+            if self._parent is not None and os.getppid() != self._parent:
+                # Worker gone, and whoever sees its lock free gives the job to another.
+                log.error("this worker's main process is gone; ending", extra=self._extra)
+                os._exit(1)
+            if self._verdict is None:
+                self._verdict = self._own_verdict(now - began)
+                judged = now
+            if self._verdict is not None:
+                if now - judged > self.settings.cancel_seconds:
+                    self._end_process(self._verdict)
+                    return
+                if isinstance(self._verdict, LeaseLost):
+                    continue
+            progress = self._progress
+            fresh = progress != sent and now - renewed >= REPORT_SECONDS
+            if fresh or now - renewed >= self.settings.lease_seconds / 3:
+                try:
+                    cancelled = self.renew(self.settings.lease_seconds, progress)
+                    if cancelled and self._verdict is None:
+                        self._verdict = JobCancelled(f"job {self.job_id[:12]} was cancelled")
+                        judged = now
+                except LeaseLost as error:
+                    self._verdict = error
+                    judged = now
+                except StoreUnavailable as error:
+                    log.warning("renewal failed: %s", error, extra=self._extra)
+                except Exception:
+                    log.exception("renewal failed", extra=self._extra)
+                else:
+                    sent = progress
+                renewed = time.monotonic()
+
+    def _own_verdict(self, seconds: float) -> BaseException | None:
+        limit = self.settings.limits.job_seconds
+        if self._stopping():
+            return Stopped()
+        if seconds > limit:
+            return JobFailed(
+                f"the job took longer than {limit:g} s; raise CIRCUITS_LIMITS__JOB_SECONDS on the "
+                "worker, or ask for less"
+            )
+        return None
+
+    def _end_process(self, verdict: BaseException) -> None:
+        with self._guard:
+            if self._done.is_set():
+                return  # the work stopped by itself at the last moment
+            log.error("the work does not stop; ending its process", extra=self._extra)
+            try:
+                self._settle(verdict)
+            except Exception:
+                log.exception("the job could not be settled", extra=self._extra)
+            logging.shutdown()
+            os._exit(1)
+
+    @property
+    def _extra(self) -> dict[str, Any]:
+        return {"job_id": self.job_id}
+
+
+def error_document(error: BaseException) -> ErrorDocument:
+    """The error as the job keeps it: `{type, message}`."""
+    return ErrorDocument(type=type(error).__name__, message=str(error))

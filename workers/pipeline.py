@@ -1,0 +1,294 @@
+"""A job's work: from its record to what is written into the graph.
+
+The dataset is read and checked before the model's weights are, so that a mistake in the data costs
+seconds. One loaded model stays in the process for the next job. The same function serves the
+worker and `circuits run`.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import platform
+import socket
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+from neo4j import Transaction
+from numpy.typing import NDArray
+
+from discovery.discover import Discovery, discover
+from discovery.models.load import (
+    InspectedModel,
+    LoadedModel,
+    identify,
+    inspect_model,
+    load_model,
+)
+from discovery.plan_run import plan_run, read_config, sizes_of
+from discovery.tasks import PairSet, build_dataset
+from graph_schema.documents import (
+    ArtifactRef,
+    CircuitDocument,
+    DatasetData,
+    DatasetDocument,
+    ModelSource,
+    sha256_hex,
+)
+from graph_schema.documents.jobs import DiscoverSpec, JobRecord, Placement, RunRecord
+from graph_schema.errors import ModelError, ResourceError, StoreUnavailable
+from graph_schema.fingerprint import is_path
+from graph_schema.store.artifacts import ArtifactStore, decode, encode
+from graph_schema.store.circuits import write_circuit
+from graph_schema.store.connection import GraphStore
+from graph_schema.store.datasets import read_dataset, write_dataset
+from workers.lease import Lease
+from workers.settings import Settings
+
+log = logging.getLogger(__name__)
+
+REPORTED_VERSIONS = ("circuit-atlas", "torch", "transformers", "numpy")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a job found, and how to write it."""
+
+    circuits: tuple[CircuitDocument, ...]
+    dataset: DatasetDocument
+    run: RunRecord
+
+    @property
+    def circuit_ids(self) -> tuple[str, ...]:
+        return tuple(circuit.circuit_id for circuit in self.circuits)
+
+    def write(self, tx: Transaction) -> None:
+        """Write dataset, circuits and run inside the transaction that ends the job."""
+        write_dataset(tx, self.dataset)
+        for circuit in self.circuits:
+            write_circuit(tx, circuit, self.run)
+
+
+@dataclass
+class ModelCache:
+    """The one model a process keeps loaded, by name, fingerprint, dtype and device."""
+
+    _key: tuple[str, ...] | None = None
+    _model: LoadedModel | None = None
+
+    def get(
+        self,
+        spec: DiscoverSpec,
+        placement: Placement,
+        settings: Settings,
+        inspected: InspectedModel,
+    ) -> LoadedModel:
+        """The spec's model; loads it, after letting go of another, where it is not the kept one."""
+        key = (placement.model.name, spec.model.fingerprint, spec.dtype, placement.device)
+        if self._model is None or self._key != key:
+            self._key = self._model = None
+            gc.collect()
+            self._model = load_model(
+                placement.model,
+                fingerprint=spec.model.fingerprint,
+                dtype=spec.dtype,
+                device=placement.device,
+                limits=settings.limits,
+                cache_dir=settings.cache_dir,
+                inspected=inspected,
+            )
+            self._key = key
+        return self._model
+
+
+@dataclass
+class Checkpoints:
+    """A job's decisions so far, in the artifact store; written by the lease's owner alone."""
+
+    artifacts: ArtifactStore
+    lease: Lease
+    _names: set[str] = field(default_factory=set[str])
+
+    def load(self, name: str) -> dict[str, NDArray[np.generic]] | None:
+        """What an earlier attempt saved under this name."""
+        self._names.add(name)
+        key = self._key(name)
+        if not self.artifacts.exists(key):
+            return None
+        try:
+            return decode(self.artifacts.load_bytes(key))
+        except ResourceError as error:
+            log.warning("checkpoint %s is not used: %s", key, error)
+            return None
+
+    def save(self, name: str, arrays: dict[str, NDArray[np.generic]]) -> None:
+        """Save, where the database can be asked whether the job is still ours.
+
+        Raises:
+            LeaseLost: Another worker has the job, and may be further.
+        """
+        self._names.add(name)
+        try:
+            self.lease.renew(self.lease.settings.lease_seconds, None)
+        except StoreUnavailable:
+            return
+        self.artifacts.save(self._key(name), arrays)
+
+    def forget(self) -> None:
+        """Remove what the ended job no longer needs."""
+        for name in self._names:
+            self.artifacts.delete(self._key(name))
+
+    def _key(self, name: str) -> str:
+        return f"checkpoints/{self.lease.job_id}/{name}.safetensors"
+
+
+def run_job(
+    record: JobRecord,
+    run_id: str,
+    lease: Lease,
+    *,
+    settings: Settings,
+    store: GraphStore,
+    artifacts: ArtifactStore,
+    models: ModelCache,
+) -> Result:
+    """Do the job and save its arrays; nothing is written into the graph yet.
+
+    Raises:
+        SpecError: The request cannot be met; its subclasses say whether data, model or task is why.
+        NumericsError: The numbers broke.
+        ResourceError: Too little memory, or a file that is not there now.
+    """
+    spec = DiscoverSpec.model_validate_json(record.spec)
+    placement = Placement.model_validate_json(record.placement)
+    clock: dict[str, float] = {}
+    source = placement.model
+    check_root(source, settings)
+    lease("data", 0, 1)
+    with _stage(clock, "data"):
+        # A kept model is not read again, so what lies there now is held to the job's here.
+        identity = identify(source, spec.model.fingerprint, settings.cache_dir)
+        inspected = inspect_model(source, fingerprint=identity)
+        pairs = _pairs(spec, inspected, settings, store)
+    chunk = _planned_chunk(spec, placement, pairs, settings)
+    lease("model", 0, 1)
+    with _stage(clock, "model"):
+        model = models.get(spec, placement, settings, inspected)
+    checkpoints = Checkpoints(artifacts, lease)
+    found = discover(
+        spec,
+        model,
+        pairs,
+        limits=settings.limits,
+        progress=lease,
+        checkpoint=checkpoints,
+        chunk=chunk,
+    )
+    lease("storing", 0, 1)
+    circuits = _with_artifacts(found, artifacts)
+    checkpoints.forget()
+    run = RunRecord(
+        run_id=run_id,
+        job_id=record.job_id,
+        attempt=record.attempts,
+        versions=_versions(),
+        cpu_seconds={**clock, **found.cpu_seconds},
+        host=socket.gethostname(),
+    )
+    return Result(circuits, pairs.document, run)
+
+
+def check_root(source: ModelSource, settings: Settings) -> None:
+    """Refuse a path outside the configured folders.
+
+    Raises:
+        ModelError: It is outside.
+    """
+    if not settings.model_roots or not is_path(source.name):
+        return
+    path = Path(source.name).resolve()
+    if not any(path.is_relative_to(root.resolve()) for root in settings.model_roots):
+        roots = ", ".join(map(str, settings.model_roots))
+        raise ModelError(
+            f"model {source.name!r} lies outside the folders that this service reads models from: "
+            f"{roots} (CIRCUITS_MODEL_ROOTS)"
+        )
+
+
+def _planned_chunk(
+    spec: DiscoverSpec, placement: Placement, pairs: PairSet, settings: Settings
+) -> int | None:
+    """Examples at a time: as asked for, or what fits the memory limit where there is one.
+
+    Raises:
+        ResourceError: The job is expected not to fit; no weights have been read.
+    """
+    limit = settings.limits.memory_bytes
+    if limit is None:
+        return placement.chunk
+    plan = plan_run(
+        sizes_of(read_config(placement.model, spec.model.fingerprint)),
+        spec.method,
+        n_pairs=len(pairs.discovery),
+        n_heldout=len(pairs.heldout),
+        n_tokens=max(len(pair.clean) for pair in pairs.discovery),
+        metric=spec.metric,
+        dtype=spec.dtype,
+        chunk=placement.chunk,
+        limit=limit,
+    )
+    plan.require(limit)
+    return plan.chunk
+
+
+def _pairs(
+    spec: DiscoverSpec, inspected: InspectedModel, settings: Settings, store: GraphStore
+) -> PairSet:
+    jsonl = None
+    if isinstance(spec.data, DatasetData):
+        jsonl = read_dataset(store, spec.data.sha256).jsonl
+    return build_dataset(
+        spec,
+        inspected.tokenizer,
+        inspected.d_vocab,
+        jsonl,
+        settings.limits,
+        inspected.n_ctx,
+    )
+
+
+def _with_artifacts(found: Discovery, artifacts: ArtifactStore) -> tuple[CircuitDocument, ...]:
+    """The circuits with references to the saved arrays, which are named by their content.
+
+    So a worker that lost its lease cannot replace what another's circuit refers to.
+    """
+    refs: dict[str, ArtifactRef] = {}
+    for name, arrays in found.arrays.items():
+        data = encode(arrays)
+        sha256 = sha256_hex(data)
+        key = f"{name}/{sha256[:2]}/{sha256}.safetensors"
+        refs[name] = artifacts.save_bytes(key, data)
+    return tuple(circuit.model_copy(update={"artifacts": refs}) for circuit in found.circuits)
+
+
+@contextmanager
+def _stage(clock: dict[str, float], name: str) -> Generator[None]:
+    started = time.process_time()
+    yield
+    clock[name] = time.process_time() - started
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in REPORTED_VERSIONS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,243 @@
+"""Settings: the one reader of the environment.
+
+Every field is `CIRCUITS_<NAME>`; limits are `CIRCUITS_LIMITS__<NAME>`. A secret `X` may also be the
+name of a file, `CIRCUITS_X_FILE`. Without `graph` everything is local, under `home`: two homes are
+two worlds. `HF_TOKEN`, `HF_HOME` and the offline switches are read here too and handed on to the
+worker, where huggingface_hub looks for them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from graph_schema.documents import Limits
+from graph_schema.errors import SpecError
+
+if TYPE_CHECKING:
+    from graph_schema.store.connection import StoreAddress
+
+PREFIX = "CIRCUITS_"
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class _SecretFiles(EnvSettingsSource):
+    """Reads `CIRCUITS_X_FILE` for every secret field `x`."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        name = f"{PREFIX}{field_name}_file".upper()
+        path = self.env_vars.get(name.lower())
+        if path is None or "SecretStr" not in str(field.annotation):
+            return None, field_name, False
+        if self.env_vars.get(name.removesuffix("_FILE").lower()) is not None:
+            raise SpecError(f"{name} and {name.removesuffix('_FILE')} are both set: unset one")
+        try:
+            return Path(path).expanduser().read_text().strip(), field_name, False
+        except OSError as error:
+            raise SpecError(
+                f"{name} is {path!r}, which cannot be read: {error.strerror}"
+            ) from error
+
+    def __call__(self) -> dict[str, Any]:
+        found = {
+            name: self.get_field_value(field, name)[0]
+            for name, field in self.settings_cls.model_fields.items()
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class Settings(BaseSettings):
+    """Where things are, who may enter, and how long what may take."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+    )
+
+    home: Path = Path("~/.circuits")
+    """Everything local lies here: store, queue, artifacts, caches, logs."""
+    broker: SecretStr | None = None
+    """`redis://…`, `rediss://…` or `filesystem:///FOLDER`; default: a folder under `home`."""
+    graph: str | None = None
+    """`bolt://…` or `neo4j://…`; default: the embedded server of `home`."""
+    graph_user: str = "neo4j"
+    graph_password: SecretStr | None = None
+    graph_database: str = "neo4j"
+    graph_reader_user: str | None = None
+    """Who runs a user's Cypher; default: `graph_user`, in READ access mode."""
+    graph_reader_password: SecretStr | None = None
+    artifacts: str | None = None
+    """An fsspec URL or a folder; default: `home`/artifacts."""
+    limits: Limits = Limits()
+
+    lease_seconds: Seconds = 30.0
+    """How long a worker owns a job after its last sign of life; renewed every third of it."""
+    max_attempts: Annotated[int, Field(ge=1)] = 3
+    reconcile_seconds: Seconds = 5.0
+    resend_seconds: Seconds = 10.0
+    """How long a job may wait in an empty queue before its message counts as lost."""
+    cancel_seconds: Seconds = 5.0
+    """How long a running job may go on after it saw that it is cancelled."""
+    idle_seconds: Seconds = 300.0
+    """How long the local service outlives its last user and job."""
+
+    threads: Annotated[int, Field(ge=1)] = 1
+    """Torch threads in a worker; figures do not depend on the machine with one."""
+    model_roots: tuple[Path, ...] = ()
+    """Folders that models may be read from; none named: any folder."""
+    worker_python: Path = Path(sys.executable)
+    """The interpreter that the local service starts its worker with."""
+    owner: str = ""
+    """By what name a worker owns jobs; told by its main process to its child, never by a user."""
+
+    hf_token: SecretStr | None = Field(default=None, validation_alias="HF_TOKEN")
+    hf_home: Path | None = Field(default=None, validation_alias="HF_HOME")
+    hf_offline: bool = Field(
+        default=False,
+        validation_alias=AliasChoices("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"),
+    )
+
+    @field_validator("home", "model_roots", "hf_home", mode="after")
+    @classmethod
+    def _absolute(cls, value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(cls._absolute(path) for path in value)  # pyright: ignore[reportUnknownArgumentType]
+        return value.expanduser().absolute() if isinstance(value, Path) else value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _SecretFiles(settings_cls)
+
+    @property
+    def local(self) -> bool:
+        """True where the graph is the embedded server of `home`."""
+        return self.graph is None
+
+    @property
+    def broker_url(self) -> str:
+        if self.broker is not None:
+            return self.broker.get_secret_value()
+        # A `#` or `%` in the folder's name would mean something else in a URL.
+        return f"filesystem://{quote(str(self.home / 'broker'))}"
+
+    @property
+    def artifacts_url(self) -> str:
+        if self.artifacts is None:
+            return str(self.home / "artifacts")
+        # The worker's working directory is another one: a folder must mean the same to both.
+        is_url = "://" in self.artifacts
+        return self.artifacts if is_url else str(Path(self.artifacts).expanduser().absolute())
+
+    @property
+    def cache_dir(self) -> Path:
+        return self.home / "cache"
+
+    @property
+    def log_dir(self) -> Path:
+        return self.home / "logs"
+
+    def at(self, address: StoreAddress) -> Settings:
+        """These settings with this graph named in them: what a worker of a local service gets."""
+        return self.model_copy(
+            update={
+                "graph": address.uri,
+                "graph_user": address.user,
+                "graph_password": SecretStr(address.password),
+                "graph_database": address.database,
+                "graph_reader_user": address.reader_user,
+                "graph_reader_password": SecretStr(address.reader_password or ""),
+            }
+        )
+
+    def store_address(self) -> StoreAddress:
+        """Where the graph is that these settings name.
+
+        Raises:
+            SpecError: None is named: the local service's address is found by `workers.local`.
+        """
+        from graph_schema.store.connection import StoreAddress
+
+        if self.graph is None:
+            raise SpecError(
+                "no graph database is named; set CIRCUITS_GRAPH (bolt://…), or use the local "
+                "service: circuits up"
+            )
+        reader = self.graph_reader_password
+        return StoreAddress(
+            uri=self.graph,
+            user=self.graph_user,
+            password=self.graph_password.get_secret_value() if self.graph_password else "",
+            database=self.graph_database,
+            reader_user=self.graph_reader_user,
+            reader_password=reader.get_secret_value() if reader else None,
+        )
+
+    def environment(self) -> dict[str, str]:
+        """The whole environment of a child process that is to have these settings."""
+        found = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+        for name, value in self:
+            if value is None or name.startswith("hf_") or name == "limits":
+                continue
+            if isinstance(value, tuple):
+                found[f"{PREFIX}{name}".upper()] = json.dumps([str(path) for path in value])
+            else:
+                found[f"{PREFIX}{name}".upper()] = _plain(value)
+        found["CIRCUITS_LIMITS"] = self.limits.model_dump_json()
+        if self.hf_token is not None:
+            found["HF_TOKEN"] = self.hf_token.get_secret_value()
+        if self.hf_home is not None:
+            found["HF_HOME"] = str(self.hf_home)
+        if self.hf_offline:
+            found["HF_HUB_OFFLINE"] = found["TRANSFORMERS_OFFLINE"] = "1"
+        return found
+
+    def export(self) -> None:
+        """Make these settings this process's environment, for the children it spawns."""
+        found = self.environment()
+        for name in set(os.environ) - set(found):
+            del os.environ[name]
+        os.environ.update(found)
+
+
+def _plain(value: Any) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
+def read_settings(**given: Any) -> Settings:
+    """The settings of the environment, with `given` in front; None means not given.
+
+    Raises:
+        SpecError: A value is not what its setting takes; the message names it.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = "__".join(str(part) for part in first["loc"])
+        raise SpecError(
+            f"setting {PREFIX}{name.upper().removeprefix(PREFIX)}: {first['msg']}"
+        ) from None

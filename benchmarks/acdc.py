@@ -1,0 +1,238 @@
+"""CPU seconds of a complete exact ACDC run, beside the bare matrix products and a peer.
+
+    python -m benchmarks.acdc [--case 479-edges] [--threshold 1e-3] [--repeat 3] [--write]
+    python -m benchmarks.acdc --case 479-edges --peer VENV
+
+Random weights, metric `kl`, 32 pairs x 16 tokens, one torch thread, every case in a process of its
+own. "Bare" are the matrix products of one forward pass over all pairs, the unembedding at the last
+position included, so the ratio reads as forward passes: ACDC decides every edge of the graph.
+`--peer` runs AutoCircuit on the same model, pairs and order of edges in the environment VENV,
+which is made from peers/requirements-auto-circuit.txt if it is not there, and compares what both
+keep; one run of each in turn, `--repeat` times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+
+from discovery.acdc import Pruner, visits
+from discovery.bench import Experiment
+from discovery.models import GPT2Adapter
+from discovery.tasks.base import TokenPair
+from graph_schema.documents import AblationSpec, Metric
+
+N_PAIRS, N_TOKENS = 32, 16
+CASES: dict[str, dict[str, int]] = {
+    "479-edges": {"n_layer": 4, "n_head": 4, "n_embd": 128, "vocab_size": 1024},
+    "gpt2-small": {"n_layer": 12, "n_head": 12, "n_embd": 768, "vocab_size": 50257},
+}
+HERE = Path(__file__).parent
+REQUIREMENTS = HERE / "peers" / "requirements-auto-circuit.txt"
+PAGE = HERE.parent / "docs" / "performance.md"
+BEGIN, END = "<!-- acdc: begin -->", "<!-- acdc: end -->"
+
+
+def random_model(case: str) -> transformers.GPT2LMHeadModel:
+    torch.manual_seed(0)
+    tokens: dict[str, Any] = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"))
+    config = transformers.GPT2Config(**CASES[case], n_positions=64, **tokens)
+    return transformers.GPT2LMHeadModel(config).eval()
+
+
+def random_pairs(d_vocab: int) -> tuple[TokenPair, ...]:
+    drawn = np.random.default_rng(0).integers(0, d_vocab, (N_PAIRS, 2, N_TOKENS)).tolist()
+    return tuple(
+        TokenPair(
+            clean=tuple(clean),
+            corrupt=tuple(corrupt),
+            answers=((clean[0],),),
+            wrong_answers=((corrupt[0],),),
+            positions=(N_TOKENS - 1,),
+            id=f"pair-{number}",
+            group=f"pair-{number}",
+        )
+        for number, (clean, corrupt) in enumerate(drawn)
+    )
+
+
+def bare_forward(case: str) -> float:
+    """CPU seconds of one forward pass's matrix products."""
+    sizes = CASES[case]
+    d_model, rows = sizes["n_embd"], N_PAIRS * N_TOKENS
+    weights = [(d_model, 3 * d_model), (d_model, d_model), (d_model, 4 * d_model)]
+    weights.append((4 * d_model, d_model))
+    wanted = [(rows, *weight) for weight in weights] * sizes["n_layer"]
+    wanted.append((N_PAIRS, d_model, sizes["vocab_size"]))
+    operands = [(torch.ones(n, k), torch.ones(k, m)) for n, k, m in wanted]
+    started = time.process_time()
+    for left, right in operands:
+        torch.mm(left, right)
+    return time.process_time() - started
+
+
+def measure(case: str, threshold: float, repeat: int, peer: Path | None) -> dict[str, Any]:
+    """One row, in this process: medians, and the process's peak memory."""
+    torch.set_num_threads(1)
+    model = random_model(case)
+    adapter, pairs = GPT2Adapter(model), random_pairs(CASES[case]["vocab_size"])
+    bare_forward(case)  # warm-up
+    seconds: list[float] = []
+    bare: list[float] = []
+    theirs: list[dict[str, Any]] = []
+    row: dict[str, Any] = {"case": case, "threshold": threshold}
+    for _ in range(repeat):
+        bare.append(bare_forward(case))
+        started = time.process_time()
+        experiment = Experiment(adapter, Metric.KL, AblationSpec(), pairs)
+        found = Pruner(experiment, pairs).run(threshold)
+        seconds.append(time.process_time() - started)
+        graph = experiment.graph
+        row |= {"edges": graph.n_edges, "tests": found.n_tests, "kept": found.n_edges}
+        row["borderline"] = int(found.borderline.sum())
+        if peer is not None:
+            theirs.append(run_peer(peer, model, pairs, threshold, graph))
+            assert set(theirs[-1]["kept"]) == set(graph.names(found.kept)), "kept edges differ"
+    row["cpu_seconds"], row["bare_seconds"] = statistics.median(seconds), statistics.median(bare)
+    if peer is not None:
+        each = [their["cpu_seconds"] for their in theirs]
+        row["peer_seconds"] = statistics.median(each)
+        row["peer_ratio"] = statistics.median(a / b for a, b in zip(each, seconds, strict=True))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Kibibytes on Linux, bytes on macOS.
+    row["peak_gb"] = peak / (1e6 if sys.platform == "linux" else 1e9)
+    return row
+
+
+def run_peer(
+    environment: Path,
+    model: transformers.GPT2LMHeadModel,
+    pairs: tuple[TokenPair, ...],
+    threshold: float,
+    graph: Any,
+) -> dict[str, Any]:
+    """AutoCircuit's run on the same question."""
+    order = [
+        graph.edge(sender, visit.receiver).name
+        for visit in visits(graph, graph.upstream)
+        for sender in visit.senders
+    ]
+    case = {
+        "clean": [pair.clean for pair in pairs],
+        "corrupt": [pair.corrupt for pair in pairs],
+        "threshold": threshold,
+        "order": order,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(Path(folder) / "model")
+        (Path(folder) / "case.json").write_text(json.dumps(case))
+        script = HERE / "peers" / "run_auto_circuit.py"
+        done = subprocess.run(
+            [environment / "bin" / "python", script, folder],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        raise SystemExit(done.stderr[-4000:])
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def make_environment(folder: Path) -> None:
+    """The peer's own environment, from its locked requirements."""
+    if (folder / "bin" / "python").exists():
+        return
+    venv.create(folder, with_pip=True)
+    pip = [folder / "bin" / "python", "-m", "pip", "install", "-q"]
+    subprocess.run([*pip, f"torch=={torch.__version__.split('+')[0]}"], check=True)
+    # Two of its requirements (tracr's jax, plots' browser) are not needed for this, and heavy.
+    subprocess.run([*pip, "--no-deps", "-r", REQUIREMENTS], check=True)
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    lines = [
+        "| model | edges | τ | kept | tests run | CPU s | bare forward, CPU s | forwards | "
+        "AutoCircuit, CPU s | times faster | peak memory, GB |",
+        "| --- " + "| ---: " * 10 + "|",
+    ]
+    for row in rows:
+        peer = ("-", "-")
+        if "peer_seconds" in row:
+            peer = (f"{row['peer_seconds']:.1f}", f"{row['peer_ratio']:.0f}")
+        lines.append(
+            f"| {row['case']} | {row['edges']:,} | {row['threshold']:g} | {row['kept']:,} | "
+            f"{row['tests']:,} | {row['cpu_seconds']:.2f} | {row['bare_seconds']:.3f} | "
+            f"{row['cpu_seconds'] / row['bare_seconds']:.0f} | {peer[0]} | {peer[1]} | "
+            f"{row['peak_gb']:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+def write(text: str, repeat: int) -> None:
+    """Put the section into the page, in place of an older one."""
+    page = PAGE.read_text() if PAGE.exists() else "# Performance\n"
+    section = (
+        f"{BEGIN}\n## ACDC\n\n`python -m benchmarks.acdc`: complete exact runs, `kl`, {N_PAIRS} "
+        f"pairs x {N_TOKENS} tokens, random weights, float32, one thread, medians of "
+        f"{repeat} run{'s' * (repeat > 1)}; "
+        f"torch {torch.__version__}, transformers {transformers.__version__}, Python "
+        f"{platform.python_version()}, {platform.machine()}. Where AutoCircuit 1.0.1 was run, it "
+        f"was given our order of edges, and it kept the same edges.\n\n{text}\n{END}"
+    )
+    if BEGIN in page:
+        before, rest = page.split(BEGIN, 1)
+        page = before + section + rest.split(END, 1)[1]
+    else:
+        page = f"{page.rstrip()}\n\n{section}\n"
+    PAGE.write_text(page)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--case", choices=CASES, action="append")
+    parser.add_argument("--threshold", type=float, action="append")
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--peer", type=Path, metavar="VENV", help="run AutoCircuit on 479-edges")
+    parser.add_argument("--write", action="store_true", help="into docs/performance.md")
+    parser.add_argument("--row", action="store_true", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    cases, thresholds = asked.case or list(CASES), asked.threshold or [1e-3]
+    if asked.row:
+        print(json.dumps(measure(cases[0], thresholds[0], asked.repeat, asked.peer)))
+        return
+    if asked.peer:
+        make_environment(asked.peer)
+    rows: list[dict[str, Any]] = []
+    for case in cases:
+        for threshold in thresholds:
+            options = ["--row", "--case", case, "--threshold", f"{threshold:g}"]
+            options += ["--repeat", str(asked.repeat)]
+            if asked.peer and case == "479-edges":
+                options += ["--peer", str(asked.peer)]
+            command = [sys.executable, "-m", "benchmarks.acdc", *options]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise SystemExit(done.stderr[-4000:])
+            rows.append(json.loads(done.stdout.splitlines()[-1]))
+            print(json.dumps(rows[-1]), file=sys.stderr)
+    print(table(rows))
+    if asked.write:
+        write(table(rows), asked.repeat)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,231 @@
+"""CPU seconds and peak memory of attribution, beside the bare matrix products of the same work.
+
+    python -m benchmarks.attribution [--case gpt2-small] [--repeat 3] [--write]
+
+Each row is measured in a process of its own, on one torch thread: the bare products and the
+method in turn, `--repeat` times, medians reported. GPT-2-small shape has random weights and
+needs no download; SmolLM2-135M is measured where its weights are to be had (tests/real_models.py).
+`--write` puts the table into docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+
+from discovery.attribution import eap, eap_ig
+from discovery.bench import Experiment
+from discovery.graph import Graph
+from discovery.models import GPT2Adapter, LlamaAdapter, ModelAdapter
+from discovery.tasks import TokenPair
+from graph_schema.documents import AblationSpec, EapIg, Metric
+
+N_PAIRS, N_TOKENS, CHUNK, STEPS = 32, 16, 8, 5
+CASES = ("gpt2-small", "smollm2-135m")
+METHODS = ("eap", f"eap-ig, {STEPS} steps")
+PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+BEGIN, END = "<!-- attribution: begin -->", "<!-- attribution: end -->"
+
+
+def gpt2_small() -> ModelAdapter:
+    """GPT-2 small's sizes with random weights."""
+    torch.manual_seed(0)
+    return GPT2Adapter(transformers.GPT2LMHeadModel(transformers.GPT2Config()))
+
+
+def smollm2() -> ModelAdapter:
+    from tests.real_models import MODELS, fetch_folder
+
+    folder = fetch_folder(MODELS["smollm2-135m"])
+    model = transformers.LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    return LlamaAdapter(model)
+
+
+def load(case: str) -> ModelAdapter:
+    return gpt2_small() if case == "gpt2-small" else smollm2()
+
+
+def random_pairs(d_vocab: int) -> tuple[TokenPair, ...]:
+    rng = np.random.default_rng(0)
+    pairs: list[TokenPair] = []
+    for number in range(N_PAIRS):
+        clean, corrupt = rng.integers(0, d_vocab, (2, N_TOKENS)).tolist()
+        right, wrong = rng.permutation(d_vocab)[:2].tolist()
+        pairs.append(
+            TokenPair(
+                clean=tuple(clean),
+                corrupt=tuple(corrupt),
+                answers=((right,),),
+                wrong_answers=((wrong,),),
+                positions=(N_TOKENS - 1,),
+                id=f"pair-{number}",
+                group=f"pair-{number}",
+            )
+        )
+    return tuple(pairs)
+
+
+@dataclass(frozen=True)
+class Product:
+    """`count` products [rows, inner] x [inner, columns]."""
+
+    rows: int
+    inner: int
+    columns: int
+    count: float = 1
+
+
+def products(adapter: ModelAdapter, graph: Graph, steps: int | None) -> list[Product]:
+    """The products that no implementation can do without.
+
+    A pass is every weight matrix on every token; `eap` makes three (corrupt, clean, backward),
+    `eap-ig` two and then two a step. Every sender's difference meets every receiver's gradient
+    once, a chunk at a time. Attention's own products and the unembedding are left out: they are
+    small here.
+    """
+    sizes, tokens = adapter.shape, N_PAIRS * N_TOKENS
+    passes = 3 if steps is None else 2 + 2 * steps
+    d_kv = sizes.n_kv_heads * sizes.d_head
+    gated = 3 if isinstance(adapter, LlamaAdapter) else 2
+    widths = [(sizes.n_heads * sizes.d_head, 2), (d_kv, 2), (sizes.d_mlp, gated)]
+    found = [
+        Product(tokens, sizes.d_model, width, passes * count * sizes.n_layers)
+        for width, count in widths
+    ]
+    n_chunks = N_PAIRS // CHUNK
+    row = tokens * sizes.d_model // n_chunks
+    for layer in range(graph.n_layers):
+        found.append(Product(graph.before(layer), row, 3 * graph.n_heads, n_chunks))
+        found.append(Product(graph.before_mlp(layer), row, 1, n_chunks))
+    return found
+
+
+def cpu(work: Callable[[], object]) -> float:
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+def repeat(count: float, left: torch.Tensor, right: torch.Tensor) -> None:
+    for _ in range(round(count)):
+        torch.mm(left, right)
+
+
+def run_products(wanted: list[Product]) -> float:
+    """CPU seconds of the products alone; their operands are made before the clock starts."""
+    seconds = 0.0
+    for product in wanted:
+        left = torch.ones(product.rows, product.inner)
+        right = torch.ones(product.inner, product.columns)
+        seconds += cpu(partial(repeat, product.count, left, right))
+    return seconds
+
+
+def measure(case: str, method: str, repeat: int) -> dict[str, Any]:
+    """One row, in this process: medians, and the process's peak memory."""
+    torch.set_num_threads(1)
+    adapter = load(case)
+    pairs = random_pairs(adapter.shape.d_vocab)
+    experiment = Experiment(adapter, Metric.LOGIT_DIFF, AblationSpec(), pairs)
+    steps = None if method == "eap" else STEPS
+    wanted = products(adapter, experiment.graph, steps)
+
+    def score() -> None:
+        if steps is None:
+            eap(experiment, pairs, chunk=CHUNK)
+        else:
+            eap_ig(experiment, pairs, EapIg(steps=steps), chunk=CHUNK)
+
+    eap(experiment, pairs[:CHUNK])  # warm-up
+    bare: list[float] = []
+    whole: list[float] = []
+    for _ in range(repeat):
+        bare.append(run_products(wanted))
+        whole.append(cpu(score))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "case": case,
+        "method": method,
+        "edges": experiment.graph.n_edges,
+        "cpu_seconds": statistics.median(whole),
+        "bare_seconds": statistics.median(bare),
+        "ratio": statistics.median(w / b for w, b in zip(whole, bare, strict=True)),
+        # Kibibytes on Linux, bytes on macOS.
+        "peak_gb": peak / (1e6 if sys.platform == "linux" else 1e9),
+    }
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    lines = [
+        "| model | edges | method | CPU s | bare products, CPU s | ratio | peak memory, GB |",
+        "| --- | ---: | --- | ---: | ---: | ---: | ---: |",
+    ]
+    lines += [
+        f"| {row['case']} | {row['edges']:,} | {row['method']} | {row['cpu_seconds']:.1f} | "
+        f"{row['bare_seconds']:.1f} | {row['ratio']:.2f} | {row['peak_gb']:.1f} |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def write(text: str) -> None:
+    """Put the section into the page, in place of an older one."""
+    page = PAGE.read_text() if PAGE.exists() else "# Performance\n"
+    section = (
+        f"{BEGIN}\n## Attribution\n\n`python -m benchmarks.attribution`: {N_PAIRS} pairs x "
+        f"{N_TOKENS} tokens, float32, one thread, medians; torch {torch.__version__}, "
+        f"transformers {transformers.__version__}, Python {platform.python_version()}, "
+        f"{platform.machine()}.\n\n{text}\n\nThe bare matrix products are those no "
+        "implementation can do without: every weight matrix on every token for each pass, and "
+        f"every sender's difference with every receiver's gradient.\n{END}"
+    )
+    if BEGIN in page:
+        before, rest = page.split(BEGIN, 1)
+        page = before + section + rest.split(END, 1)[1]
+    else:
+        page = page.rstrip() + "\n\n" + section + "\n"
+    PAGE.write_text(page)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.attribution", description=__doc__)
+    parser.add_argument("--case", choices=CASES, action="append", help="default: all")
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--write", action="store_true", help="write docs/performance.md")
+    parser.add_argument("--row", nargs=2, metavar=("CASE", "METHOD"), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.row:
+        print(json.dumps(measure(*args.row, args.repeat)))
+        return
+    rows: list[dict[str, Any]] = []
+    for case in args.case or CASES:
+        for method in METHODS:
+            command = [sys.executable, "-m", "benchmarks.attribution", "--row", case, method]
+            command += ["--repeat", str(args.repeat)]
+            ran = subprocess.run(command, capture_output=True, text=True)
+            if ran.returncode:
+                print(f"{case}, {method}: not run: {ran.stderr.strip().splitlines()[-1]}")
+                continue
+            rows.append(json.loads(ran.stdout.strip().splitlines()[-1]))
+    print(table(rows))
+    if args.write:
+        write(table(rows))
+
+
+if __name__ == "__main__":
+    main()

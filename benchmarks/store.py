@@ -1,0 +1,180 @@
+"""How fast the store writes and answers, at the size of a large atlas.
+
+    python -m benchmarks.store --server neo4j --edges 5000000
+    python -m benchmarks.store --server embedded --edges 1000000
+
+Fills a database of its own with made circuits of 200 nodes and 500 edges each, through the same
+functions as a worker, in as many processes as asked for, then times what people ask: one circuit,
+the list by model, task, method and quality, an id by its first digits, and a typed motif of three
+nodes inside one circuit. The last hundred calls of each are timed; 90th percentiles are printed,
+as a table or with `--json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any, LiteralString
+
+from graph_schema.documents import CircuitDocument, CircuitEdge, ModelDocument
+from graph_schema.store.circuits import CircuitFilter, list_circuits, read_circuit, write_circuit
+from graph_schema.store.connection import GraphStore, StoreAddress
+from graph_schema.store.embedded import start_embedded
+from graph_schema.store.java import JavaServer
+from graph_schema.store.neo4j_server import start_neo4j
+from graph_schema.store.query import run_user_query
+from tests.factories import made_edges, make_circuit, make_evaluation, make_model
+
+EDGES_A_CIRCUIT = 500
+CIRCUITS_A_CALL = 20
+CALLS = 100
+TASKS = ("ioi", "induction", "greater_than", "docstring")
+FAMILIES = ("gpt2", "llama", "neox", "qwen2", "gemma2")
+
+MOTIF: LiteralString = """
+MATCH (:Circuit {circuit_id: $id})-[:CONTAINS]->(a:CircuitNode {kind: 'head'})
+MATCH (a)-[:EDGE {channel: 'k'}]->(b:CircuitNode {kind: 'head'})
+MATCH (b)-[:EDGE {channel: 'r'}]->(c:CircuitNode {kind: 'mlp'})
+RETURN a.name, b.name, c.name
+"""
+
+
+def made_model(number: int) -> ModelDocument:
+    """One of the models that circuits are spread over."""
+    family = FAMILIES[number % len(FAMILIES)]
+    return make_model(f"made/{family}-{number}", family=family, n_layers=12, n_heads=12)
+
+
+def made_circuit(number: int) -> CircuitDocument:
+    """A circuit of about 200 nodes and 500 edges."""
+    rng = random.Random(number)
+    edges: tuple[CircuitEdge, ...] = made_edges(
+        EDGES_A_CIRCUIT, n_layers=12, n_heads=12, seed=number % 50
+    )
+    task = TASKS[number % len(TASKS)]
+    return make_circuit(
+        edges,
+        model=made_model(number // len(TASKS) % 100),
+        job=f"job {number}",
+        task=task,
+        task_id=task,
+        evaluation=make_evaluation(rng.random()),
+    )
+
+
+def fill(address: StoreAddress, first: int, count: int) -> int:
+    """Write circuits `first` and on; returns how many edges."""
+    edges = 0
+    with GraphStore(address, patience=60.0) as store:
+        for number in range(first, first + count):
+            circuit = made_circuit(number)
+            store.write(lambda tx, circuit=circuit: write_circuit(tx, circuit))
+            edges += circuit.n_edges
+    return edges
+
+
+def fill_all(address: StoreAddress, circuits: int, processes: int) -> float:
+    """Write all circuits; returns edges a second of wall clock."""
+    start = time.monotonic()
+    edges = 0
+    with ProcessPoolExecutor(processes) as pool:
+        waiting = [
+            pool.submit(fill, address, first, min(CIRCUITS_A_CALL, circuits - first))
+            for first in range(0, circuits, CIRCUITS_A_CALL)
+        ]
+        for done, future in enumerate(as_completed(waiting), start=1):
+            edges += future.result()
+            if done % 10 == 0 or done == len(waiting):
+                rate = edges / (time.monotonic() - start)
+                say(f"{edges:>9,} edges written, {rate:,.0f} a second")
+    return edges / (time.monotonic() - start)
+
+
+def percentile(call: Callable[[int], object]) -> dict[str, float]:
+    """Median and 90th percentile of a call's wall clock, in milliseconds."""
+    taken: list[float] = []
+    for number in range(CALLS + 10):
+        start = time.perf_counter()
+        call(number)
+        taken.append(1000 * (time.perf_counter() - start))
+    cuts = statistics.quantiles(taken[10:], n=10)
+    return {"median_ms": statistics.median(taken[10:]), "p90_ms": cuts[8]}
+
+
+def measure(store: GraphStore, circuits: int) -> dict[str, dict[str, float]]:
+    """The times of what people ask."""
+    ids = [made_circuit(n).circuit_id for n in random.Random(0).sample(range(circuits), k=20)]
+
+    def listed(number: int) -> None:
+        found = list_circuits(
+            store,
+            CircuitFilter(
+                model=made_model(number % 100).name,
+                task=TASKS[number % len(TASKS)],
+                method="eap",
+                min_faithfulness=0.5,
+            ),
+        )
+        assert circuits < 1000 or found
+
+    asked: dict[str, Callable[[int], object]] = {
+        "read one circuit": lambda n: read_circuit(store, ids[n % 20]),
+        "id by its first digits": lambda n: read_circuit(store, ids[n % 20][:12]).circuit_id,
+        "newest 50 circuits": lambda n: list_circuits(store),
+        "list by model, task, method, quality": listed,
+        "typed 3-node motif in one circuit": lambda n: store.rows(MOTIF, id=ids[n % 20]),
+        "the same as a user's query": lambda n: run_user_query(store, MOTIF, {"id": ids[n % 20]}),
+    }
+    return {name: percentile(call) for name, call in asked.items()}
+
+
+def start(server: str, folder: Path) -> JavaServer:
+    if server == "neo4j":
+        return start_neo4j(folder, heap_megabytes=4096, page_cache_megabytes=4096)
+    return start_embedded(folder, heap_megabytes=4096)
+
+
+def say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0] if __doc__ else None)
+    parser.add_argument("--server", choices=("neo4j", "embedded"), default="embedded")
+    parser.add_argument("--edges", type=int, default=100_000)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    circuits = max(1, given.edges // EDGES_A_CIRCUIT)
+    with tempfile.TemporaryDirectory() as folder:
+        server = start(given.server, Path(folder, "store"))
+        try:
+            with GraphStore(server.address, patience=60.0) as store:
+                store.migrate()
+                rate = fill_all(server.address, circuits, given.processes)
+                found: dict[str, Any] = {
+                    "server": given.server,
+                    "edges": circuits * EDGES_A_CIRCUIT,
+                    "edges_a_second": rate,
+                    "times": measure(store, circuits),
+                }
+        finally:
+            server.stop()
+    if given.json:
+        print(json.dumps(found))
+        return
+    print(f"{given.server}: {found['edges']:,} edges, written at {rate:,.0f} a second")
+    for name, times in found["times"].items():
+        print(f"{name:<40}{times['median_ms']:>9.1f} ms median{times['p90_ms']:>9.1f} ms p90")
+
+
+if __name__ == "__main__":
+    main()

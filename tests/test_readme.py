@@ -1,0 +1,80 @@
+"""What the README and the pages show is true: links, commands and code."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+CIRCUITS = [sys.executable, "-c", "from workers.cli import main; main()"]
+
+
+def _blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text())
+    local = [target for target in targets if "://" not in target]
+    assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("name", ["demo", "test"])
+def test_ci_finds_the_two_commands(name: str) -> None:
+    assert re.search(rf"<!-- command: {name} -->\n```bash\n.*pip install.*&&.*\n```", README)
+    assert f"readme_command {name}" in (ROOT / ".ci" / "run").read_text()
+
+
+def _shown_commands() -> list[str]:
+    lines = [
+        line
+        for page in PAGES
+        for block in _blocks(page.read_text(), "bash")
+        for line in block.replace("\\\n", " ").splitlines()
+    ]
+    return sorted({line for line in lines if line.startswith("circuits ")})
+
+
+@pytest.mark.parametrize("line", _shown_commands())
+def test_shown_commands_and_their_options_exist(line: str) -> None:
+    words = shlex.split(line, comments=True)
+    ran = subprocess.run([*CIRCUITS, words[1], "--help"], capture_output=True, text=True, cwd=ROOT)
+    assert ran.returncode == 0, ran.stderr
+    options = [word.split("=")[0] for word in words if word.startswith("--")]
+    assert [option for option in options if option not in ran.stdout] == []
+
+
+@pytest.mark.slow
+@pytest.mark.needs_real_models
+def test_the_client_example_runs(smollm2_folder: Path, tmp_path: Path) -> None:
+    """SmolLM2 stands in for the hub's GPT-2, with fewer pairs; all else is as a user has it."""
+    (example,) = _blocks(README, "python")
+    assert '"openai-community/gpt2"' in example
+    assert "n_edges=500)" in example
+    code = example.replace('"openai-community/gpt2"', repr(str(smollm2_folder)))
+    code = code.replace("n_edges=500)", "n_edges=500, pairs=8)")
+    code += "\nprint(circuit.circuit_id)\nprint(heads.columns.tolist(), len(heads))\n"
+    home = {"CIRCUITS_HOME": str(tmp_path / "home")}
+    try:
+        ran = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            env={**os.environ, **home},
+            timeout=550,
+        )
+        assert ran.returncode == 0, ran.stderr
+        circuit_id, table = ran.stdout.strip().splitlines()
+        assert re.fullmatch("[0-9a-f]{64}", circuit_id)
+        assert table.startswith("['n.name', 'n.kind']")
+    finally:
+        subprocess.run([*CIRCUITS, "down"], env={**os.environ, **home}, check=False)

@@ -1,5 +1,7 @@
 """Documents: what crosses a process, a file or a database, as frozen pydantic models."""
 
+from graph_schema.documents.alignment import Alignment
+from graph_schema.documents.annotation import Annotation
 from graph_schema.documents.base import Document, sha256_hex
 from graph_schema.documents.circuit import ArtifactRef, CircuitDocument, CircuitEdge, circuit_id
 from graph_schema.documents.comparison import (
@@ -62,7 +64,15 @@ from graph_schema.documents.motif import (
     Sign,
     SignRule,
 )
-from graph_schema.documents.role import RoleName
+from graph_schema.documents.role import (
+    ControlShare,
+    RoleGraph,
+    RoleName,
+    RoleNode,
+    RolePlay,
+    RolesPlayed,
+    SuperEdge,
+)
 from graph_schema.documents.task import (
     AnyData,
     AnyTask,
@@ -75,11 +85,23 @@ from graph_schema.documents.task import (
     SubjectVerbAgreementTask,
     TaskData,
 )
+from graph_schema.documents.verdict import (
+    FamilyTally,
+    ModelFinding,
+    Outcome,
+    Rung,
+    RungFinding,
+    RungState,
+    Tally,
+    Verdict,
+)
 
 __all__ = [
     "Ablation",
     "AblationSpec",
     "Acdc",
+    "Alignment",
+    "Annotation",
     "AnyData",
     "AnyMethod",
     "AnySelection",
@@ -93,6 +115,7 @@ __all__ = [
     "Comparison",
     "Component",
     "ComponentKind",
+    "ControlShare",
     "CurvePoint",
     "DatasetData",
     "DatasetDocument",
@@ -106,6 +129,7 @@ __all__ = [
     "EdgePattern",
     "Evaluation",
     "Exact",
+    "FamilyTally",
     "Figure",
     "Fingerprint",
     "GenderedPronounTask",
@@ -117,6 +141,7 @@ __all__ = [
     "Limits",
     "Metric",
     "ModelDocument",
+    "ModelFinding",
     "ModelId",
     "ModelSource",
     "Motif",
@@ -125,12 +150,20 @@ __all__ = [
     "NodePattern",
     "NullModel",
     "Occurrence",
+    "Outcome",
     "Overlap",
     "PairDifferences",
     "PairDocument",
     "Preset",
     "RandomCircuits",
+    "RoleGraph",
     "RoleName",
+    "RoleNode",
+    "RolePlay",
+    "RolesPlayed",
+    "Rung",
+    "RungFinding",
+    "RungState",
     "Scope",
     "ScoreAgreement",
     "ScoreKind",
@@ -140,10 +173,13 @@ __all__ = [
     "SplitLosses",
     "Stability",
     "SubjectVerbAgreementTask",
+    "SuperEdge",
+    "Tally",
     "TaskData",
     "Threshold",
     "Thresholds",
     "TopEdges",
+    "Verdict",
     "circuit_id",
     "head_name",
     "mlp_name",

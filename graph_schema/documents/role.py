@@ -1,12 +1,24 @@
-"""The names of roles: what a head, MLP or feature does in a behaviour.
+"""Roles: what a head, MLP or feature does in a behaviour, and how roles hang together.
 
 A role is tested by its pattern and by intervention; the names are a closed list, so that a motif
-that asks for a role nobody tests for is an error and not an empty answer.
+that asks for a role nobody tests for is an error and not an empty answer. Effects and shares have
+one sign: positive where the behaviour relies on them.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from graph_schema.documents.base import Document, sha256_hex
+from graph_schema.documents.component import Channel, Component
+from graph_schema.documents.method import AblationSpec, Metric
+from graph_schema.documents.model import ModelDocument
+
+LEAST_CONTROL_SETS = 20
+"""Fewer distinct random sets than this are no control (DESIGN §9)."""
 
 
 class RoleName(StrEnum):
@@ -19,3 +31,167 @@ class RoleName(StrEnum):
     NAME_MOVER = "name_mover"  # Wang et al. 2022
     BACKUP_NAME_MOVER = "backup_name_mover"  # Wang et al. 2022
     COPY_SUPPRESSION = "copy_suppression"  # McDougall et al. 2023; the IOI paper's negative mover
+
+
+RolePlace = RoleName | Literal["input", "logits"]
+"""A role graph's node: a role, or one of the graph's two ends."""
+
+
+class Interval(Document):
+    """A measured number with its 95 % bootstrap interval over prompts."""
+
+    ci_low: float
+    ci_high: float
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Interval:
+        if self.ci_low > self.ci_high:
+            raise ValueError(f"interval [{self.ci_low}, {self.ci_high}] ends before it begins")
+        return self
+
+
+class Measured(Document):
+    """What every measurement on a model says of how it was taken."""
+
+    model: ModelDocument
+    task: str
+    task_id: str
+    dataset_sha256: str
+    metric: Metric
+    ablation: AblationSpec
+    n_pairs: Annotated[int, Field(ge=1)]
+    seed: int
+
+    def check_component(self, name: str) -> None:
+        """Return if the model has a component of this name.
+
+        Raises:
+            ValueError: It has none; SpecError where the name is no component's.
+        """
+        part = Component.parse(name)
+        layers, heads = self.model.n_layers, self.model.n_heads
+        if (part.layer or 0) >= layers or (part.head or 0) >= heads:
+            raise ValueError(
+                f"{self.model.name!r} has no {name}: it has {layers} layers of {heads} heads"
+            )
+
+
+class RolePlay(Interval):
+    """One component tested for one role.
+
+    `scores` is the pattern's score on every probe condition, of which the least counts. `effect` =
+    loss(component ablated) - loss(clean), mean over pairs, in metric units. `control` is the mean
+    effect of `control_sets` distinct random components alike in kind and depth; null where there
+    are too few to compare with. `q`: Benjamini and Hochberg's, over components and roles.
+    """
+
+    component: str
+    role: RoleName
+    scores: Annotated[dict[str, float], Field(min_length=1)]
+    effect: float
+    control: float | None = None
+    control_sets: Annotated[int, Field(ge=0)] = 0
+    q: Annotated[float, Field(ge=0, le=1)] | None = None
+    passes: bool
+    reason: str = ""
+
+    @property
+    def score(self) -> float:
+        """The pattern's score on the probe condition that it does worst on."""
+        return min(self.scores.values())
+
+    @model_validator(mode="after")
+    def _control_has_sets(self) -> RolePlay:
+        if self.control is not None and self.control_sets < LEAST_CONTROL_SETS:
+            raise ValueError(
+                f"a control of {self.control_sets} random sets is none; with fewer than "
+                f"{LEAST_CONTROL_SETS} leave it null"
+            )
+        return self
+
+
+class RolesPlayed(Measured):
+    """All that role tests found in one model on one task, passing or not."""
+
+    schema_version: Literal[1] = 1
+    plays: tuple[RolePlay, ...]
+
+    @model_validator(mode="after")
+    def _once_each(self) -> RolesPlayed:
+        seen: set[tuple[str, RoleName]] = set()
+        for play in self.plays:
+            self.check_component(play.component)
+            if (play.component, play.role) in seen:
+                raise ValueError(f"{play.component} is tested for {play.role.value} twice")
+            seen.add((play.component, play.role))
+        return self
+
+
+class RoleNode(Document):
+    """A role and the components of the model that play it together."""
+
+    role: RolePlace
+    members: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class ControlShare(Interval):
+    """The share that the same patch carries where it should carry none (`wrong_position`)."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    share: float
+
+
+class SuperEdge(Interval):
+    """What one role carries to another through one channel.
+
+    `share` of loss(empty) - loss(full) that is lost when all of the sender's members are patched
+    and the change goes through this channel of the receiver's members alone.
+    """
+
+    sender: RolePlace
+    receiver: RolePlace
+    channel: Channel
+    share: float
+    controls: tuple[ControlShare, ...] = ()
+
+
+class RoleGraph(Measured):
+    """The roles of one model on one task and what they carry to each other."""
+
+    schema_version: Literal[1] = 1
+    nodes: Annotated[tuple[RoleNode, ...], Field(min_length=1)]
+    edges: tuple[SuperEdge, ...] = ()
+
+    @property
+    def role_graph_id(self) -> str:
+        """Of what was measured and how, not of what came out: measuring again is the same graph."""
+        parts = [
+            self.model.fingerprint,
+            self.task_id,
+            self.dataset_sha256,
+            self.metric.value,
+            self.ablation.canonical_json(),
+            f"{self.n_pairs} {self.seed}",
+            *sorted(f"{node.role}: {' '.join(sorted(node.members))}" for node in self.nodes),
+            *sorted(f"{edge.sender} -{edge.channel}-> {edge.receiver}" for edge in self.edges),
+        ]
+        return sha256_hex("\n".join(parts))
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> RoleGraph:
+        roles = [str(node.role) for node in self.nodes]
+        if repeated := sorted({role for role in roles if roles.count(role) > 1}):
+            raise ValueError(f"role {repeated[0]!r} is given twice")
+        for node in self.nodes:
+            for name in node.members:
+                self.check_component(name)
+        seen: set[tuple[str, str, Channel]] = set()
+        for edge in self.edges:
+            for end in (edge.sender, edge.receiver):
+                if end not in roles:
+                    raise ValueError(f"super-edge to or from {str(end)!r}, which is no node here")
+            key = (str(edge.sender), str(edge.receiver), edge.channel)
+            if key in seen:
+                raise ValueError(f"super-edge {key[0]} -{key[2]}-> {key[1]} is given twice")
+            seen.add(key)
+        return self

@@ -1,0 +1,25 @@
+"""What people write on the nodes of a circuit."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from graph_schema.documents.base import Document
+
+
+class Annotation(Document):
+    """A remark on one node of one circuit; `at` is the database's time, null until stored."""
+
+    schema_version: Literal[1] = 1
+    circuit_id: str
+    component: str
+    author: Annotated[str, Field(min_length=1, max_length=200)]
+    text: Annotated[str, Field(min_length=1, max_length=10_000)]
+    at: int | None = None
+
+    @property
+    def annotation_id(self) -> str:
+        """Of author, place and text: the same remark twice is one."""
+        return self.model_copy(update={"at": None}).content_id()

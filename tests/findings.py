@@ -1,0 +1,194 @@
+"""Made findings: roles, role graphs, alignments, verdicts, annotations, easy to vary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from graph_schema.documents import (
+    AblationSpec,
+    Alignment,
+    Annotation,
+    Channel,
+    ControlShare,
+    FamilyTally,
+    Metric,
+    ModelDocument,
+    ModelFinding,
+    Outcome,
+    RoleGraph,
+    RoleName,
+    RoleNode,
+    RolePlay,
+    RolesPlayed,
+    Rung,
+    RungFinding,
+    RungState,
+    SuperEdge,
+    Tally,
+    Verdict,
+    sha256_hex,
+)
+from graph_schema.motifs import find_motif
+from tests.factories import make_dataset, make_model
+
+Plays = Sequence[tuple[str, str, float, bool]]
+
+INDUCTION_PLAYS: Plays = (
+    ("a0.h1", "previous_token", 1.25, True),
+    ("a0.h2", "previous_token", 0.25, False),
+    ("a1.h2", "induction", 2.0, True),
+)
+"""Component, role, effect, and whether it passes, as `make_circuit` has them."""
+
+
+def _measured(model: ModelDocument | None, task: str) -> dict[str, object]:
+    return {
+        "model": model or make_model(),
+        "task": task,
+        "task_id": sha256_hex(task),
+        "dataset_sha256": make_dataset().sha256,
+        "metric": Metric.LOGIT_DIFF,
+        "ablation": AblationSpec(),
+        "n_pairs": 64,
+        "seed": 0,
+    }
+
+
+def play(component: str, role: str, effect: float, passes: bool = True) -> RolePlay:
+    return RolePlay(
+        component=component,
+        role=RoleName(role),
+        scores={"period_5": 0.6, "period_9": 0.55, "period_13": 0.7},
+        effect=effect,
+        ci_low=effect - 0.25,
+        ci_high=effect + 0.25,
+        control=0.05,
+        control_sets=21,
+        q=0.001 if passes else 0.5,
+        passes=passes,
+        reason="" if passes else "its interval reaches the floor",
+    )
+
+
+def roles_played(
+    model: ModelDocument | None = None, plays: Plays = INDUCTION_PLAYS, task: str = "induction"
+) -> RolesPlayed:
+    """Role tests of one model."""
+    fields = _measured(model, task)
+    return RolesPlayed.model_validate(fields | {"plays": tuple(play(*each) for each in plays)})
+
+
+def role_graph(model: ModelDocument | None = None, share: float = 0.5) -> RoleGraph:
+    """The induction motif's roles, with `share` through the keys."""
+    nodes = (
+        RoleNode(role=RoleName.PREVIOUS_TOKEN, members=("a0.h1",)),
+        RoleNode(role=RoleName.INDUCTION, members=("a1.h2",)),
+        RoleNode(role="logits", members=("logits",)),
+    )
+    by_keys = SuperEdge(
+        sender=RoleName.PREVIOUS_TOKEN,
+        receiver=RoleName.INDUCTION,
+        channel=Channel.K,
+        share=share,
+        ci_low=share - 0.05,
+        ci_high=share + 0.05,
+        controls=(
+            ControlShare(name="wrong_position", share=0.001, ci_low=-0.002, ci_high=0.004),
+            ControlShare(name="v", share=0.05, ci_low=0.01, ci_high=0.09),
+        ),
+    )
+    out = SuperEdge(
+        sender=RoleName.INDUCTION,
+        receiver="logits",
+        channel=Channel.R,
+        share=0.9,
+        ci_low=0.85,
+        ci_high=0.95,
+    )
+    fields = _measured(model, "induction")
+    return RoleGraph.model_validate(fields | {"nodes": nodes, "edges": (by_keys, out)})
+
+
+def alignment(one: str, two: str, similarity: float = 0.75) -> Alignment:
+    return Alignment(
+        circuit_ids=(one, two),
+        similarity=similarity,
+        ci_low=similarity - 0.05,
+        ci_high=similarity + 0.05,
+        p=0.001,
+        draws=999,
+    )
+
+
+def annotation(circuit_id: str, component: str = "a1.h2", at: int | None = None) -> Annotation:
+    return Annotation(
+        circuit_id=circuit_id, component=component, author="ada", text="odd on commas", at=at
+    )
+
+
+def finding(model: ModelDocument, states: str, **evidence: object) -> ModelFinding:
+    """`states` has a letter a rung, from the bottom: present, absent, inconclusive, untestable."""
+    of = {state.value[0]: state for state in RungState}
+    rungs = tuple(
+        RungFinding(rung=rung, state=of[letter], reason=f"{rung.value} is {of[letter].value}")
+        for rung, letter in zip(Rung, states, strict=False)
+    )
+    fields = {"fingerprint": model.fingerprint, "family": model.family, "rungs": rungs}
+    return ModelFinding.model_validate(fields | evidence)
+
+
+FOUR = (
+    (make_model("gpt2/one"), "ppp"),
+    (make_model("gpt2/two"), "ppa"),
+    (make_model("llama/one", "llama"), "paa"),
+    (make_model("neox/one", "neox"), "auu"),
+)
+
+# Clopper and Pearson's 95 % bounds of k of n.
+BOUNDS: Mapping[tuple[int, int], tuple[float | None, float | None]] = {
+    (0, 0): (None, None),
+    (0, 1): (0.0, 0.975),
+    (1, 1): (0.025, 1.0),
+    (1, 2): (0.0126, 0.9874),
+    (2, 2): (0.1581, 1.0),
+    (1, 3): (0.0084, 0.9057),
+    (2, 3): (0.0943, 0.9916),
+}
+
+
+def _counted(states: Sequence[RungState]) -> dict[str, object]:
+    counts: dict[str, object] = {state.value: states.count(state) for state in RungState}
+    present = states.count(RungState.PRESENT)
+    low, high = BOUNDS[present, len(states) - states.count(RungState.UNTESTABLE)]
+    return counts | {"low": low, "high": high}
+
+
+def verdict(
+    rung: Rung = Rung.ROLE,
+    outcome: Outcome = Outcome.UNDECIDED,
+    models: Sequence[ModelFinding] | None = None,
+) -> Verdict:
+    """Of induction, by default over the four models: two present, one absent, one untestable."""
+    found = list(models or [finding(model, states) for model, states in FOUR])
+
+    def states(family: str | None = None) -> list[RungState]:
+        mine = [each for each in found if family in (None, each.family)]
+        return [here.state for each in mine if (here := each.at(rung))]
+
+    families = sorted({each.family for each in found})
+    return Verdict(
+        motif_id=find_motif("induction").motif_id,
+        motif="induction",
+        task="induction",
+        task_id=sha256_hex("induction"),
+        rung=rung,
+        outcome=outcome,
+        models=tuple(found),
+        pooled=Tally.model_validate(_counted(states())),
+        families=tuple(
+            FamilyTally.model_validate(_counted(states(name)) | {"family": name})
+            for name in families
+        ),
+        scope="made models of three families",
+        falsifiers=("one more model in which the role is absent",),
+    )

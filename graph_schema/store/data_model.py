@@ -6,30 +6,8 @@ what is written to it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class NodeKind:
-    """A label: what its nodes are, their properties, a query that shows some."""
-
-    label: str
-    about: str
-    properties: dict[str, str]
-    example: str
-
-
-@dataclass(frozen=True)
-class RelationshipKind:
-    """A type: what it says, from which label to which, its properties, a query that shows some."""
-
-    type: str
-    sender: str
-    receiver: str
-    about: str
-    properties: dict[str, str]
-    example: str
-
+from graph_schema.store.finding_kinds import FINDING_NODES, FINDING_RELATIONSHIPS
+from graph_schema.store.kinds import NodeKind, RelationshipKind
 
 _PLACE = {
     "name": "a3.h5, m3, input, logits",
@@ -182,10 +160,16 @@ NODE_KINDS: tuple[NodeKind, ...] = (
         },
         "MATCH (j:Job) RETURN j.state, count(j) AS jobs",
     ),
+    *FINDING_NODES,
     NodeKind(
         "Annotation",
         "what somebody wrote on a node; survives new runs",
-        {"author": "who", "text": "what", "at": "milliseconds"},
+        {
+            "annotation_id": "hash of author, node and text",
+            "author": "who",
+            "text": "what",
+            "at": "milliseconds",
+        },
         "MATCH (a:Annotation)-[:ON]->(n:CircuitNode) RETURN n.name, a.author, a.text LIMIT 10",
     ),
     NodeKind(
@@ -300,6 +284,7 @@ RELATIONSHIP_KINDS: tuple[RelationshipKind, ...] = (
         {},
         "MATCH (m:Model)-[:IN_FAMILY]->(f:ModelFamily) RETURN f.name, collect(m.name) AS models",
     ),
+    *FINDING_RELATIONSHIPS,
     RelationshipKind(
         "ON",
         "Annotation",
@@ -310,7 +295,8 @@ RELATIONSHIP_KINDS: tuple[RelationshipKind, ...] = (
     ),
 )
 
-LABELS = frozenset(kind.label for kind in NODE_KINDS)
+KEYS = {kind.label: kind.key for kind in NODE_KINDS}
+LABELS = frozenset(KEYS)
 TYPES = frozenset(kind.type for kind in RELATIONSHIP_KINDS)
 PROPERTIES = frozenset(
     name for kind in (*NODE_KINDS, *RELATIONSHIP_KINDS) for name in kind.properties

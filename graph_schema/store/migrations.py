@@ -44,7 +44,25 @@ _MIGRATION_1: tuple[LiteralString, ...] = (
     "CREATE INDEX circuit_task IF NOT EXISTS FOR (n:Circuit) ON (n.task)",
 )
 
-MIGRATIONS: tuple[tuple[LiteralString, ...], ...] = (_MIGRATION_1,)
+_MIGRATION_2: tuple[LiteralString, ...] = (
+    "CREATE CONSTRAINT role_name IF NOT EXISTS FOR (n:Role) REQUIRE n.name IS UNIQUE",
+    "CREATE CONSTRAINT role_graph_id IF NOT EXISTS FOR (n:RoleGraph) "
+    "REQUIRE n.role_graph_id IS UNIQUE",
+    "CREATE CONSTRAINT role_node_id IF NOT EXISTS FOR (n:RoleNode) "
+    "REQUIRE n.role_node_id IS UNIQUE",
+    "CREATE CONSTRAINT motif_id IF NOT EXISTS FOR (n:Motif) REQUIRE n.motif_id IS UNIQUE",
+    "CREATE CONSTRAINT occurrence_id IF NOT EXISTS FOR (n:Occurrence) "
+    "REQUIRE n.occurrence_id IS UNIQUE",
+    "CREATE CONSTRAINT verdict_id IF NOT EXISTS FOR (n:Verdict) REQUIRE n.verdict_id IS UNIQUE",
+    # Those that somebody wrote by hand, before there was an id to give.
+    "MATCH (n:Annotation) WHERE n.annotation_id IS NULL SET n.annotation_id = randomUUID()",
+    "CREATE CONSTRAINT annotation_id IF NOT EXISTS FOR (n:Annotation) "
+    "REQUIRE n.annotation_id IS UNIQUE",
+    "CREATE INDEX circuit_node_role IF NOT EXISTS FOR (n:CircuitNode) ON (n.role)",
+    "CREATE INDEX motif_name IF NOT EXISTS FOR (n:Motif) ON (n.name)",
+)
+
+MIGRATIONS: tuple[tuple[LiteralString, ...], ...] = (_MIGRATION_1, _MIGRATION_2)
 VERSION = len(MIGRATIONS)
 
 _READ: LiteralString = "MATCH (s:Schema {name: 'atlas'}) RETURN s.version AS version"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from typing import LiteralString
+from typing import LiteralString, cast
 
 import pytest
 
 from graph_schema.errors import StoreError, StoreUnavailable, StoreVersionError
 from graph_schema.store import migrations
+from graph_schema.store.circuits import read_circuit, write_circuit
 from graph_schema.store.connection import GraphStore
+from tests.factories import make_circuit, make_run
 
 SET = "MERGE (s:Schema {name: 'atlas'}) SET s.version = $version"
 READ = "MATCH (s:Schema {name: 'atlas'}) RETURN s.version AS version, s.holder AS holder"
@@ -113,3 +116,38 @@ def test_ids_are_unique(store: GraphStore) -> None:
 
 def _run(store: GraphStore, statement: LiteralString) -> None:
     store.write(lambda tx: tx.run(statement).consume())
+
+
+def _made_by(number: int) -> list[tuple[str, str]]:
+    """The constraints and indexes of a migration, by kind and name."""
+    text = "\n".join(migrations.MIGRATIONS[number - 1])
+    return re.findall(r"CREATE (CONSTRAINT|INDEX) (\w+)", text)
+
+
+def test_a_database_at_version_1_is_brought_up_and_loses_nothing(versioned: GraphStore) -> None:
+    made = _made_by(2)
+    assert len(made) >= 9
+    for kind, name in made:
+        drop = cast("LiteralString", f"DROP {kind} {name} IF EXISTS")
+        versioned.write(lambda tx, drop=drop: tx.run(drop).consume())
+    _set(versioned, 1)
+    circuit = make_circuit()
+    versioned.write(lambda tx: write_circuit(tx, circuit, make_run()))
+    remarks: LiteralString = (
+        "MATCH (n:CircuitNode {name: 'a1.h2'}) UNWIND ['one', 'two'] AS text "
+        "CREATE (:Annotation {author: 'me', text: text, at: 1})-[:ON]->(n)"
+    )
+    versioned.write(lambda tx: tx.run(remarks).consume())
+
+    versioned.migrate()
+
+    assert versioned.rows(READ)[0]["version"] == migrations.VERSION
+    assert read_circuit(versioned, circuit.circuit_id) == circuit
+    found = versioned.rows(
+        "MATCH (a:Annotation)-[:ON]->(n) "
+        "RETURN a.text AS text, a.annotation_id AS id, n.name AS name ORDER BY text"
+    )
+    assert [(row["text"], row["name"]) for row in found] == [("one", "a1.h2"), ("two", "a1.h2")]
+    assert len({row["id"] for row in found} - {None}) == 2
+    there = {row["name"] for row in versioned.rows("SHOW CONSTRAINTS YIELD name RETURN name")}
+    assert {name for kind, name in made if kind == "CONSTRAINT"} <= there

@@ -1,0 +1,32 @@
+"""What the data model says of a label and of a relationship type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class NodeKind:
+    """A label: what its nodes are, their properties (the id first), a query that shows some."""
+
+    label: str
+    about: str
+    properties: dict[str, str]
+    example: str
+
+    @property
+    def key(self) -> str:
+        """The property that tells its nodes apart."""
+        return next(iter(self.properties))
+
+
+@dataclass(frozen=True)
+class RelationshipKind:
+    """A type: what it says, from which label to which, its properties, a query that shows some."""
+
+    type: str
+    sender: str
+    receiver: str
+    about: str
+    properties: dict[str, str]
+    example: str

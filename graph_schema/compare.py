@@ -233,14 +233,14 @@ def _side(circuit: CircuitDocument) -> Side:
         family=model.family,
         task=circuit.task,
         method=circuit.method.name,
-        metric=circuit.metric.value,
-        ablation=circuit.ablation.kind.value,
+        metric=circuit.metric and circuit.metric.value,
+        ablation=circuit.ablation and circuit.ablation.kind.value,
         n_edges=circuit.n_edges,
         share_of_edges=circuit.n_edges / model.n_edges,
-        faithfulness=judged.faithfulness.value,
-        heldout_faithfulness=judged.heldout_faithfulness.value,
-        cmd=judged.cmd.value,
-        cpr=judged.cpr.value,
+        faithfulness=judged and judged.faithfulness.value,
+        heldout_faithfulness=judged and judged.heldout_faithfulness.value,
+        cmd=judged and judged.cmd.value,
+        cpr=judged and judged.cpr.value,
     )
 
 

@@ -11,11 +11,14 @@ from graph_schema.documents import (
     Channel,
     CircuitDocument,
     CircuitEdge,
+    CircuitEvaluation,
     CurvePoint,
     DatasetDocument,
     Eap,
     Evaluation,
+    ExchangeFormat,
     Figure,
+    Imported,
     Metric,
     ModelDocument,
     RandomCircuits,
@@ -171,6 +174,36 @@ def make_circuit(
         "artifacts": {"scores": ArtifactRef(key="a/scores.safetensors", sha256="0" * 64)},
     }
     return CircuitDocument.model_validate(fields | changes)
+
+
+def make_imported(text: str = "file", **changes: object) -> CircuitDocument:
+    """A circuit as a file brings it: nobody has said what it is for, or judged it."""
+    method = Imported(format=ExchangeFormat.CSV, sha256=sha256_hex(text))
+    known = ("task", "task_id", "dataset_sha256", "selection", "metric", "ablation", "dtype")
+    unknown: dict[str, object] = dict.fromkeys((*known, "job_id", "seed", "evaluation"))
+    return make_circuit(
+        **{**unknown, "circuit_id": sha256_hex(text), "method": method, "notes": ()} | changes
+    )
+
+
+def make_circuit_evaluation(
+    circuit: CircuitDocument, job: str = "judge", faithfulness: float = 0.5, **changes: object
+) -> CircuitEvaluation:
+    """What an `evaluate` job found of a circuit, on the made dataset."""
+    fields: dict[str, object] = {
+        "evaluation_id": sha256_hex(job),
+        "circuit_id": circuit.circuit_id,
+        "task": "induction",
+        "task_id": sha256_hex("induction"),
+        "dataset_sha256": make_dataset().sha256,
+        "metric": Metric.PROB_DIFF,
+        "ablation": AblationSpec(),
+        "dtype": "float32",
+        "seed": 7,
+        "evaluation": make_evaluation(faithfulness),
+        "notes": ("judged for a test",),
+    }
+    return CircuitEvaluation.model_validate(fields | changes)
 
 
 def make_run(job: str = "job", attempt: int = 1) -> RunRecord:

@@ -21,12 +21,12 @@ from graph_schema.documents import (
     TaskData,
     sha256_hex,
 )
-from graph_schema.documents.jobs import DiscoverSpec
+from graph_schema.documents.jobs import MeasuredSpec
 from graph_schema.errors import DatasetError
 
 
 def build_dataset(
-    spec: DiscoverSpec,
+    spec: MeasuredSpec,
     tokenizer: PreTrainedTokenizerBase | None,
     d_vocab: int,
     jsonl: str | None,
@@ -45,10 +45,8 @@ def build_dataset(
     vocabulary = Vocabulary(d_vocab, tokenizer, spec.tokenisation.add_bos, n_ctx)
     if isinstance(spec.data, TaskData):
         made = _built_in(spec.data, spec, vocabulary, limits)
-        task, task_id = spec.data.task.name, spec.data.task.content_id()
     else:
         made = _submitted(spec.data, spec, vocabulary, jsonl, limits)
-        task, task_id = spec.data.task, sha256_hex(f"submitted task:{spec.data.task}")
     if spec.ablation.kind is Ablation.CORRUPT and all(p.clean == p.corrupt for p in made.discovery):
         raise DatasetError(
             "every corrupt prompt equals its clean one, so ablation 'corrupt' changes nothing; "
@@ -58,6 +56,7 @@ def build_dataset(
         *(pair.document(Split.DISCOVERY) for pair in made.discovery),
         *(pair.document(Split.HELDOUT) for pair in made.heldout),
     ]
+    task, task_id = spec.data.task_name, spec.data.task_id
     document = dataset_document(lines, task)
     size = len(document.jsonl.encode())
     if size > limits.dataset_bytes:
@@ -69,7 +68,7 @@ def build_dataset(
 
 
 def _built_in(
-    data: TaskData, spec: DiscoverSpec, vocabulary: Vocabulary, limits: Limits
+    data: TaskData, spec: MeasuredSpec, vocabulary: Vocabulary, limits: Limits
 ) -> MadePairs:
     name = data.task.name
     if spec.metric is Metric.LINEAR:
@@ -87,7 +86,7 @@ def _built_in(
 
 def _submitted(
     data: DatasetData,
-    spec: DiscoverSpec,
+    spec: MeasuredSpec,
     vocabulary: Vocabulary,
     jsonl: str | None,
     limits: Limits,

@@ -3,7 +3,13 @@
 from graph_schema.documents.alignment import Alignment
 from graph_schema.documents.annotation import Annotation
 from graph_schema.documents.base import Document, sha256_hex
-from graph_schema.documents.circuit import ArtifactRef, CircuitDocument, CircuitEdge, circuit_id
+from graph_schema.documents.circuit import (
+    ArtifactRef,
+    CircuitDocument,
+    CircuitEdge,
+    CircuitEvaluation,
+    circuit_id,
+)
 from graph_schema.documents.comparison import (
     Comparison,
     Overlap,
@@ -33,6 +39,7 @@ from graph_schema.documents.evaluation import (
     SplitLosses,
     Stability,
 )
+from graph_schema.documents.imported import CircuitMethod, ExchangeFormat, Imported
 from graph_schema.documents.limits import Limits
 from graph_schema.documents.method import (
     Ablation,
@@ -112,6 +119,8 @@ __all__ = [
     "Channel",
     "CircuitDocument",
     "CircuitEdge",
+    "CircuitEvaluation",
+    "CircuitMethod",
     "Comparison",
     "Component",
     "ComponentKind",
@@ -129,12 +138,14 @@ __all__ = [
     "EdgePattern",
     "Evaluation",
     "Exact",
+    "ExchangeFormat",
     "FamilyTally",
     "Figure",
     "Fingerprint",
     "GenderedPronounTask",
     "GreaterThanTask",
     "HypothesisTest",
+    "Imported",
     "InductionTask",
     "IoiTask",
     "JobSelection",

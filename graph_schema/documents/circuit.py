@@ -10,13 +10,8 @@ from pydantic import Field
 from graph_schema.documents.base import Document, sha256_hex
 from graph_schema.documents.component import Channel
 from graph_schema.documents.evaluation import Evaluation
-from graph_schema.documents.method import (
-    AblationSpec,
-    AnyMethod,
-    AnySelection,
-    Metric,
-    ScoreKind,
-)
+from graph_schema.documents.imported import CircuitMethod, Imported
+from graph_schema.documents.method import AblationSpec, AnySelection, Metric, ScoreKind
 from graph_schema.documents.model import ModelDocument
 
 
@@ -44,28 +39,77 @@ class ArtifactRef(Document):
     sha256: str
 
 
-class CircuitDocument(Document):
-    """A circuit as one job found it. Write "a circuit": none is identifiable as the one."""
+class CircuitEvaluation(Document):
+    """What an `evaluate` job found of a stored circuit; its id is the job's."""
 
     schema_version: Literal[1] = 1
+    evaluation_id: str
     circuit_id: str
-    job_id: str
-    model: ModelDocument
     task: str
     task_id: str
     dataset_sha256: str
-    method: AnyMethod
-    selection: AnySelection
     metric: Metric
     ablation: AblationSpec
     dtype: str
     seed: int
+    evaluation: Evaluation
+    notes: tuple[str, ...] = ()
+    artifacts: dict[str, ArtifactRef] = Field(default_factory=dict)
+
+
+class CircuitDocument(Document):
+    """A circuit as one job found it, or as a file brought it.
+
+    Write "a circuit": none is identifiable as the one. An imported circuit has no job and no
+    selection; task, dataset, metric, ablation, dtype and seed are null as far as nobody said them.
+    Its evaluation is null until an `evaluate` job on its task has judged it: the first one's
+    figures stand here, with the dataset, metric, ablation, dtype and seed that they were measured
+    with, and `evaluation_id` names it. Later ones are documents of their own (`CircuitEvaluation`).
+    """
+
+    schema_version: Literal[1] = 1
+    circuit_id: str
+    job_id: str | None
+    model: ModelDocument
+    task: str | None
+    task_id: str | None
+    dataset_sha256: str | None
+    method: CircuitMethod
+    selection: AnySelection | None
+    metric: Metric | None
+    ablation: AblationSpec | None
+    dtype: str | None
+    seed: int | None
     n_edges_scored: int
     edges: tuple[CircuitEdge, ...]
-    evaluation: Evaluation
+    evaluation: Evaluation | None
+    evaluation_id: str | None = None
     notes: tuple[str, ...] = ()
     """What a reader must know: "threshold keeps nothing", "held-out split too small", ..."""
     artifacts: dict[str, ArtifactRef] = Field(default_factory=dict)
+
+    @property
+    def imported(self) -> Imported | None:
+        """The file it comes from; None for a circuit that a job found."""
+        return self.method if isinstance(self.method, Imported) else None
+
+    def judged(self, found: CircuitEvaluation) -> CircuitDocument:
+        """The circuit with the figures of `found` as its headline, and what they stand on.
+
+        Its task stays where it was known.
+        """
+        task = (self.task, self.task_id) if self.task else (found.task, found.task_id)
+        update: dict[str, object] = {"task": task[0], "task_id": task[1]}
+        for name in ("dataset_sha256", "metric", "ablation", "dtype", "seed", "evaluation"):
+            update[name] = getattr(found, name)
+        return self.model_copy(
+            update=update
+            | {
+                "evaluation_id": found.evaluation_id,
+                "notes": tuple(dict.fromkeys((*self.notes, *found.notes))),
+                "artifacts": self.artifacts | found.artifacts,
+            }
+        )
 
     @property
     def n_edges(self) -> int:

@@ -75,10 +75,10 @@ class Side(Document):
     model: str
     fingerprint: str
     family: str
-    task: str
+    task: str | None
     method: str
-    metric: str
-    ablation: str
+    metric: str | None
+    ablation: str | None
     n_edges: int
     share_of_edges: float
     faithfulness: float | None

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from graph_schema.documents.base import Document
+from graph_schema.documents.base import Document, sha256_hex
 
 
 class IoiTask(Document):
@@ -112,6 +112,15 @@ class TaskData(Document):
     task: AnyTask
     pairs: Annotated[int, Field(ge=8, le=10_000)] = 32
 
+    @property
+    def task_name(self) -> str:
+        return self.task.name
+
+    @property
+    def task_id(self) -> str:
+        """Of the task's name, parameters and version, whatever the number of pairs."""
+        return self.task.content_id()
+
 
 class DatasetData(Document):
     """Pairs submitted as a file, by content hash; `task` is the label they are filed under."""
@@ -119,6 +128,14 @@ class DatasetData(Document):
     kind: Literal["dataset"] = "dataset"
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     task: Annotated[str, Field(min_length=1, max_length=200)]
+
+    @property
+    def task_name(self) -> str:
+        return self.task
+
+    @property
+    def task_id(self) -> str:
+        return sha256_hex(f"submitted task:{self.task}")
 
 
 AnyData = Annotated[TaskData | DatasetData, Field(discriminator="kind")]

@@ -1,6 +1,7 @@
 """Circuits in other tools' formats: EAP-IG and MIB, networkx, GraphML, CSV, TransformerLens."""
 
-from graph_schema.exchange.base import Exchanged, ExchangeError, ExchangeFormat, imported_id
+from graph_schema.documents.imported import ExchangeFormat
+from graph_schema.exchange.base import Exchanged, ExchangeError, imported_id
 from graph_schema.exchange.eap_ig import read_eap_ig, write_eap_ig
 from graph_schema.exchange.files import read_circuit_file, write_circuit_file
 from graph_schema.exchange.hooks import hook_edge, read_hook_edge

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import cast
 
 from pydantic import ValidationError
@@ -17,22 +16,13 @@ from pydantic import ValidationError
 from graph_schema.documents.base import sha256_hex
 from graph_schema.documents.circuit import CircuitDocument, CircuitEdge
 from graph_schema.documents.component import Component, Edge
+from graph_schema.documents.imported import ExchangeFormat
 from graph_schema.documents.method import ScoreKind
 from graph_schema.documents.model import ModelDocument
 from graph_schema.errors import SpecError
 from graph_schema.exchange.layout import Layout
 
 MAX_BYTES = 512 * 2**20
-
-
-class ExchangeFormat(StrEnum):
-    """The file formats; `eap-ig-pt` needs torch and is read and written in `discovery`."""
-
-    EAP_IG = "eap-ig"
-    EAP_IG_PT = "eap-ig-pt"
-    GRAPHML = "graphml"
-    NODE_LINK = "node-link"
-    CSV = "csv"
 
 
 class ExchangeError(SpecError):
@@ -165,7 +155,7 @@ def without_repeats(edges: Iterable[CircuitEdge]) -> tuple[CircuitEdge, ...]:
 
 def metadata_of(circuit: CircuitDocument) -> dict[str, str]:
     """What a file says about the circuit it holds, as text."""
-    return {
+    known = {
         "circuit_id": circuit.circuit_id,
         "job_id": circuit.job_id,
         "model": circuit.model.name,
@@ -173,7 +163,8 @@ def metadata_of(circuit: CircuitDocument) -> dict[str, str]:
         "task": circuit.task,
         "dataset_sha256": circuit.dataset_sha256,
         "method": circuit.method.name,
-        "metric": circuit.metric.value,
-        "ablation": circuit.ablation.kind.value,
+        "metric": circuit.metric and circuit.metric.value,
+        "ablation": circuit.ablation and circuit.ablation.kind.value,
         "score_sign": "loss(patched) - loss(clean)",
     }
+    return {name: value for name, value in known.items() if value is not None}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from graph_schema.documents.circuit import CircuitDocument
+from graph_schema.documents.imported import ExchangeFormat
 from graph_schema.errors import SpecError
-from graph_schema.exchange.base import Exchanged, ExchangeFormat
+from graph_schema.exchange.base import Exchanged
 from graph_schema.exchange.eap_ig import read_eap_ig, write_eap_ig
 from graph_schema.exchange.node_link import (
     read_graphml,

@@ -4,8 +4,10 @@ from graph_schema.reports.html import circuit_html
 from graph_schema.reports.picture import ASCII, UNICODE, picture
 from graph_schema.reports.text import (
     cell,
+    conditions,
     edge_table,
     figure,
+    headline,
     layer_table,
     number,
     strongest,
@@ -18,8 +20,10 @@ __all__ = [
     "UNICODE",
     "cell",
     "circuit_html",
+    "conditions",
     "edge_table",
     "figure",
+    "headline",
     "layer_table",
     "number",
     "picture",

@@ -5,22 +5,17 @@ from __future__ import annotations
 from html import escape
 
 from graph_schema.documents import CircuitDocument
-from graph_schema.reports.text import figure, number, strongest
+from graph_schema.reports.text import conditions, headline, number, strongest
 
 
 def circuit_html(circuit: CircuitDocument, top: int = 10) -> str:
     """The circuit's headline and its strongest edges as an HTML table."""
-    quality = circuit.evaluation
     facts = [
         ("model", circuit.model.name),
-        ("task", circuit.task),
-        (
-            "method",
-            f"{circuit.method.name}, {circuit.metric.value}, {circuit.ablation.kind.value}",
-        ),
+        ("task", circuit.task or "unknown"),
+        ("method", ", ".join([circuit.method.name, *conditions(circuit)])),
         ("edges", f"{circuit.n_edges:,} of {circuit.n_edges_scored:,}"),
-        ("faithfulness", figure(quality.faithfulness)),
-        ("held out", figure(quality.heldout_faithfulness)),
+        *headline(circuit),
     ]
     head = "".join(
         f"<tr><th style='text-align:left'>{escape(label)}</th><td>{escape(text)}</td></tr>"

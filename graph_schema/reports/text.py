@@ -80,44 +80,75 @@ def figure(value: Figure) -> str:
 
 def summary(circuit: CircuitDocument) -> str:
     """What was asked, on what, and how good the circuit is; one fact a line."""
-    model, quality = circuit.model, circuit.evaluation
-    chosen = f"{circuit.selection.kind} {circuit.selection.value:g} by {circuit.selection.by}"
-    facts = [
-        ("circuit", circuit.circuit_id),
-        ("job", circuit.job_id),
+    model = circuit.model
+    dtype = f", {circuit.dtype}" if circuit.dtype else ""
+    facts = [("circuit", circuit.circuit_id)]
+    if circuit.job_id is not None:
+        facts.append(("job", circuit.job_id))
+    facts += [
         (
             "model",
             f"{model.name} ({model.family}, {model.n_layers} layers x {model.n_heads} heads, "
-            f"{model.weights}, {circuit.dtype})",
+            f"{model.weights}{dtype})",
         ),
         ("fingerprint", model.fingerprint),
-        ("task", f"{circuit.task}, dataset {circuit.dataset_sha256}"),
-        (
-            "method",
-            f"{_with_parameters(circuit)}, metric {circuit.metric.value}, ablation "
-            f"{circuit.ablation.kind.value}, seed {circuit.seed}",
-        ),
-        (
-            "edges",
-            f"{circuit.n_edges:,} kept of {circuit.n_edges_scored:,} scored ({chosen})",
-        ),
-        ("faithfulness", figure(quality.faithfulness)),
-        ("held out", figure(quality.heldout_faithfulness)),
-        ("complement", figure(quality.complement_faithfulness)),
-        ("cmd", figure(quality.cmd)),
-        ("cpr", figure(quality.cpr)),
+        ("task", task_words(circuit)),
+        ("method", ", ".join([_with_parameters(circuit), *conditions(circuit)])),
+        ("edges", _edge_words(circuit)),
+        *headline(circuit),
     ]
-    if chance := quality.random_circuits:
-        facts.append(
-            (
-                "by chance",
-                f"{chance.mean:.3f} [{chance.low:.3f}, {chance.high:.3f}]  faithfulness of "
-                f"{chance.n} random circuits of this size, discovery",
+    if (quality := circuit.evaluation) is not None:
+        facts += [
+            ("complement", figure(quality.complement_faithfulness)),
+            ("cmd", figure(quality.cmd)),
+            ("cpr", figure(quality.cpr)),
+        ]
+        if chance := quality.random_circuits:
+            facts.append(
+                (
+                    "by chance",
+                    f"{chance.mean:.3f} [{chance.low:.3f}, {chance.high:.3f}]  faithfulness of "
+                    f"{chance.n} random circuits of this size, discovery",
+                )
             )
-        )
-    facts.extend(_evidence(quality))
+        facts.extend(_evidence(quality))
     facts.extend(("note", note) for note in circuit.notes)
     return "\n".join(f"{label:<14}{text}" for label, text in facts)
+
+
+def headline(circuit: CircuitDocument) -> list[tuple[str, str]]:
+    """Faithfulness on both splits, or that nobody has measured it."""
+    quality = circuit.evaluation
+    if quality is None:
+        how = f"not evaluated yet: circuits evaluate {circuit.circuit_id[:12]}"
+        return [("faithfulness", how)]
+    return [
+        ("faithfulness", figure(quality.faithfulness)),
+        ("held out", figure(quality.heldout_faithfulness)),
+    ]
+
+
+def conditions(circuit: CircuitDocument) -> list[str]:
+    """`metric logit_diff`, `ablation corrupt`, `seed 0`: as far as they are known."""
+    known = {
+        "metric": circuit.metric,
+        "ablation": circuit.ablation and circuit.ablation.kind,
+        "seed": circuit.seed,
+    }
+    return [f"{name} {value}" for name, value in known.items() if value is not None]
+
+
+def task_words(circuit: CircuitDocument) -> str:
+    """The task and its dataset, as far as they are known."""
+    task = circuit.task or "unknown"
+    return f"{task}, dataset {circuit.dataset_sha256}" if circuit.dataset_sha256 else task
+
+
+def _edge_words(circuit: CircuitDocument) -> str:
+    kept = f"{circuit.n_edges:,} kept of {circuit.n_edges_scored:,} scored"
+    if (chosen := circuit.selection) is None:
+        return kept
+    return f"{kept} ({chosen.kind} {chosen.value:g} by {chosen.by})"
 
 
 _CHANCE = {
@@ -246,6 +277,8 @@ def _layer_label(row: int, circuit: CircuitDocument) -> str:
 
 
 def _with_parameters(circuit: CircuitDocument) -> str:
+    if (file := circuit.imported) is not None:
+        return f"imported ({file.format} file, SHA-256 {file.sha256[:12]}…)"
     values = circuit.method.model_dump(mode="json", exclude={"name", "version"})
     listed = ", ".join(f"{key} {value}" for key, value in values.items())
     return f"{circuit.method.name} ({listed})" if listed else circuit.method.name

@@ -47,19 +47,22 @@ class CircuitFilter(Document):
 
 
 class CircuitSummary(Document):
-    """A line of the list of circuits; `created_at` is the database's time in milliseconds."""
+    """A line of the list of circuits; `created_at` is the database's time in milliseconds.
+
+    What is not known of an imported circuit is null.
+    """
 
     circuit_id: str
-    job_id: str
+    job_id: str | None
     model: str
     family: str
     fingerprint: str
-    task: str
-    dataset_sha256: str
+    task: str | None
+    dataset_sha256: str | None
     method: str
-    metric: str
-    ablation: str
-    selection: str
+    metric: str | None
+    ablation: str | None
+    selection: str | None
     n_edges: int
     n_edges_scored: int
     faithfulness: float | None
@@ -80,15 +83,13 @@ def write_circuit(tx: Transaction, circuit: CircuitDocument, run: RunRecord | No
     """
     nodes = _node_rows(circuit)
     tx.run(statements.WRITE_MODEL, model=circuit.model.model_dump()).consume()
-    tx.run(statements.WRITE_TASK, task_id=circuit.task_id, name=circuit.task).consume()
     stored = fetch(tx, statements.COUNT_STORED, circuit_id=circuit.circuit_id)[0]
     properties = _properties(circuit, len(nodes))
     write_rows(tx, statements.WRITE_CIRCUIT, circuit=properties, expected=1)
-    data = {"sha256": circuit.dataset_sha256}
-    tx.run(statements.LINK_DATASET, data, task_id=circuit.task_id).consume()
-    tx.run(statements.LINK_DATA, data, circuit_id=circuit.circuit_id).consume()
+    link_data(tx, circuit)
     if run is not None:
-        _write_run(tx, circuit.circuit_id, run)
+        own, row = circuit.circuit_id, run_row(run)
+        write_rows(tx, statements.WRITE_RUN, circuit_id=own, run=row, expected=1)
     if stored["edges"] and stored["edges"] == circuit.n_edges:
         _write_batches(tx, statements.UPDATE_EDGES, _edge_rows(circuit))
         return
@@ -98,6 +99,20 @@ def write_circuit(tx: Transaction, circuit: CircuitDocument, run: RunRecord | No
     write_nodes = statements.MERGE_NODES if stored["nodes"] else statements.CREATE_NODES
     _write_batches(tx, write_nodes, nodes, circuit_id=circuit.circuit_id)
     _write_batches(tx, statements.CREATE_EDGES, _edge_rows(circuit))
+
+
+def link_data(tx: Transaction, circuit: CircuitDocument) -> None:
+    """Link a stored circuit to its task and its dataset, as far as they are known."""
+    own, data = {"circuit_id": circuit.circuit_id}, {"sha256": circuit.dataset_sha256}
+    if circuit.task_id is not None:
+        tx.run(statements.WRITE_TASK, task_id=circuit.task_id, name=circuit.task).consume()
+        write_rows(tx, statements.LINK_TASK, **own, task_id=circuit.task_id, expected=1)
+    if circuit.dataset_sha256 is not None:
+        tx.run(statements.LINK_DATASET, data, task_id=circuit.task_id).consume()
+        if circuit.evaluation is not None:
+            tx.run(statements.LINK_JUDGED, own | data).consume()
+        if circuit.imported is None:
+            tx.run(statements.LINK_DATA, own | data).consume()
 
 
 def read_circuit(store: GraphStore, circuit_id: str) -> CircuitDocument:
@@ -132,9 +147,12 @@ def list_circuits(
     store: GraphStore, filters: CircuitFilter | None = None
 ) -> tuple[CircuitSummary, ...]:
     """The circuits that pass the filter, the newest first."""
-    parameters = (filters or CircuitFilter()).model_dump()
-    start = statements.LIST_OF_JOB if parameters["job_id"] else statements.LIST_OF_ALL
-    rows = store.rows(start + statements.LIST_CIRCUITS, **parameters)
+    parameters = (filters or CircuitFilter()).model_dump(exclude_none=True)
+    statement = statements.LIST_START
+    for name, condition in statements.LIST_FILTERS.items():
+        if name in parameters:
+            statement += condition + "\n"
+    rows = store.rows(statement + statements.LIST_CIRCUITS, **parameters)
     return tuple(CircuitSummary.model_validate(row) for row in rows)
 
 
@@ -160,8 +178,9 @@ def _write_components(tx: Transaction, fingerprint: str, nodes: list[Row]) -> No
     _write_batches(tx, statements.WRITE_COMPONENTS, missing, fingerprint=fingerprint)
 
 
-def _write_run(tx: Transaction, circuit_id: str, run: RunRecord) -> None:
-    properties = {
+def run_row(run: RunRecord) -> Row:
+    """What stands on a Run node."""
+    return {
         "run_id": run.run_id,
         "job_id": run.job_id,
         "attempt": run.attempt,
@@ -169,7 +188,6 @@ def _write_run(tx: Transaction, circuit_id: str, run: RunRecord) -> None:
         "versions": json.dumps(run.versions, sort_keys=True),
         "cpu_seconds": json.dumps(run.cpu_seconds, sort_keys=True),
     }
-    write_rows(tx, statements.WRITE_RUN, circuit_id=circuit_id, run=properties, expected=1)
 
 
 def _properties(circuit: CircuitDocument, n_nodes: int) -> Row:
@@ -185,24 +203,27 @@ def _properties(circuit: CircuitDocument, n_nodes: int) -> Row:
         "task_id": circuit.task_id,
         "dataset_sha256": circuit.dataset_sha256,
         "method": circuit.method.name,
-        "selection": circuit.selection.kind,
-        "selection_value": float(circuit.selection.value),
-        "metric": circuit.metric.value,
-        "ablation": circuit.ablation.kind.value,
+        "selection": circuit.selection and circuit.selection.kind,
+        "selection_value": circuit.selection and float(circuit.selection.value),
+        "metric": circuit.metric and circuit.metric.value,
+        "ablation": circuit.ablation and circuit.ablation.kind.value,
         "dtype": circuit.dtype,
         "seed": circuit.seed,
         "n_edges_scored": circuit.n_edges_scored,
         "n_edges": circuit.n_edges,
         "n_nodes": n_nodes,
         "notes": list(circuit.notes),
-        "preset": circuit.evaluation.preset,
-        **_figures(circuit.evaluation),
+        "evaluation_id": circuit.evaluation_id,
+        "preset": circuit.evaluation and circuit.evaluation.preset,
+        **figures_of(circuit.evaluation),
         "document": document,
     }
 
 
-def _figures(evaluation: Evaluation) -> Row:
+def figures_of(evaluation: Evaluation | None) -> Row:
     """Each figure's value, and the headline's interval, to be searched and shown together."""
+    if evaluation is None:
+        return {}
     values = {name: getattr(evaluation, name).value for name in FIGURES}
     for name in FIGURES[:2]:
         figure = getattr(evaluation, name)

@@ -46,11 +46,15 @@ RETURN count(r) AS written
 
 WRITE_CIRCUIT: LiteralString = """
 MATCH (m:Model {fingerprint: $circuit.fingerprint})
-MATCH (t:Task {task_id: $circuit.task_id})
 MERGE (c:Circuit {circuit_id: $circuit.circuit_id})
 ON CREATE SET c.created_at = timestamp()
 SET c += $circuit
 MERGE (c)-[:OF_MODEL]->(m)
+RETURN count(c) AS written
+"""
+
+LINK_TASK: LiteralString = """
+MATCH (c:Circuit {circuit_id: $circuit_id}) MATCH (t:Task {task_id: $task_id})
 MERGE (c)-[:FOR_TASK]->(t)
 RETURN count(c) AS written
 """
@@ -58,6 +62,10 @@ RETURN count(c) AS written
 LINK_DATA: LiteralString = """
 MATCH (c:Circuit {circuit_id: $circuit_id}) MATCH (d:Dataset {sha256: $sha256})
 MERGE (c)-[:DISCOVERED_ON]->(d)
+"""
+
+LINK_JUDGED: LiteralString = """
+MATCH (c:Circuit {circuit_id: $circuit_id}) MATCH (d:Dataset {sha256: $sha256})
 MERGE (c)-[:EVALUATED_ON]->(d)
 """
 
@@ -146,16 +154,19 @@ RETURN a.name AS sender, b.name AS receiver, e.channel AS channel, e.score AS sc
 ORDER BY e.position
 """
 
-LIST_OF_JOB: LiteralString = "MATCH (c:Circuit {job_id: $job_id}) WHERE true"
-LIST_OF_ALL: LiteralString = "MATCH (c:Circuit) WHERE true"
+# Only what was asked for stands in the statement: an index serves `x = $x`, none `$x IS NULL OR …`.
+LIST_FILTERS: dict[str, LiteralString] = {
+    "job_id": "AND c.job_id = $job_id",
+    "model": "AND (c.model = $model OR c.family = $model OR c.fingerprint STARTS WITH $model)",
+    "task": "AND (c.task = $task OR c.task_id = $task)",
+    "method": "AND c.method = $method",
+    "min_faithfulness": "AND c.faithfulness >= $min_faithfulness",
+    "max_edges": "AND c.n_edges <= $max_edges",
+}
+# By the index of created_at where nothing narrows it down.
+LIST_START: LiteralString = "MATCH (c:Circuit) WHERE c.created_at > 0\n"
 # Sorted before anything is read from the circuits that will not be shown.
 LIST_CIRCUITS: LiteralString = """
-  AND ($task IS NULL OR c.task = $task OR c.task_id = $task)
-  AND ($model IS NULL OR c.model = $model OR c.family = $model
-       OR c.fingerprint STARTS WITH $model)
-  AND ($method IS NULL OR c.method = $method)
-  AND ($min_faithfulness IS NULL OR c.faithfulness >= $min_faithfulness)
-  AND ($max_edges IS NULL OR c.n_edges <= $max_edges)
 WITH c, c.created_at AS created_at, c.circuit_id AS circuit_id
 ORDER BY created_at DESC, circuit_id LIMIT $limit
 RETURN circuit_id, created_at, c.job_id AS job_id, c.model AS model, c.family AS family,

@@ -8,7 +8,7 @@ import typer
 
 from graph_schema.documents.jobs import JobRecord, JobState
 from graph_schema.errors import SpecError
-from graph_schema.reports import figure, table
+from graph_schema.reports import conditions, headline, table
 from workers.cli.app import command
 from workers.cli.exits import ExitCode, exit_code
 from workers.cli.options import AsJson, asks_for_a_circuit, whole
@@ -190,10 +190,8 @@ def _headline(circuit: Circuit) -> str:
         [
             f"circuit {document.circuit_id}",
             f"  {document.n_edges:,} of {document.n_edges_scored:,} edges",
-            f"  by {document.method.name}, metric {document.metric.value}, "
-            f"ablation {document.ablation.kind.value}, seed {document.seed}",
-            f"  faithfulness  {figure(document.evaluation.faithfulness)}",
-            f"  held out      {figure(document.evaluation.heldout_faithfulness)}",
+            f"  by {', '.join([document.method.name, *conditions(document)])}",
+            *(f"  {label:<14}{text}" for label, text in headline(document)),
             *(f"  note          {note}" for note in document.notes),
             f"  look at it: circuits show {document.circuit_id[:12]}",
         ]

@@ -50,7 +50,8 @@ class Circuit:
         return self.document.circuit_id
 
     @property
-    def job_id(self) -> str:
+    def job_id(self) -> str | None:
+        """The job that found it; None for an imported circuit."""
         return self.document.job_id
 
     @property
@@ -62,7 +63,8 @@ class Circuit:
         return self.document.n_edges
 
     @property
-    def evaluation(self) -> Evaluation:
+    def evaluation(self) -> Evaluation | None:
+        """How good it is; None for an imported circuit that nobody has evaluated."""
         return self.document.evaluation
 
     @property

@@ -12,7 +12,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from graph_schema.documents.base import Document
-from graph_schema.documents.model import ModelSource
+from graph_schema.documents.evaluation import Preset
+from graph_schema.documents.method import AblationSpec, Metric
+from graph_schema.documents.model import ModelId, ModelSource
+from graph_schema.documents.task import AnyData
 
 
 class JobState(StrEnum):
@@ -27,6 +30,38 @@ class JobState(StrEnum):
     @property
     def ended(self) -> bool:
         return self not in (JobState.QUEUED, JobState.RUNNING)
+
+
+class Tokenisation(Document):
+    """How text becomes tokens: the tokenizer's own special tokens, no chat template.
+
+    `add_bos` forces a BOS token on (True) or off (False). `answers="first_difference"` takes
+    the first token in which answer and wrong answer differ instead of refusing an answer of
+    several tokens. `misfits="leave_out"` drops submitted pairs that do not fit the tokenizer, and
+    the result says how many, instead of refusing the dataset.
+    """
+
+    add_bos: bool | None = None
+    answers: Literal["single", "first_difference"] = "single"
+    misfits: Literal["refuse", "leave_out"] = "refuse"
+
+
+class MeasuredSpec(Document):
+    """What every job that measures circuits depends on: model, pairs, metric, ablation."""
+
+    schema_version: Literal[1] = 1
+    model: ModelId
+    data: AnyData
+    tokenisation: Tokenisation = Tokenisation()
+    metric: Metric = Metric.LOGIT_DIFF
+    ablation: AblationSpec = AblationSpec()
+    evaluation: Preset = "quick"
+    dtype: Literal["float32", "float64", "bfloat16", "float16"] = "float32"
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+    @property
+    def job_id(self) -> str:
+        return self.content_id()
 
 
 class Need(Document):

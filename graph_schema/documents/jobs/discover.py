@@ -2,52 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from graph_schema.documents.base import Document
-from graph_schema.documents.evaluation import Preset
-from graph_schema.documents.method import (
-    AblationSpec,
-    AnyMethod,
-    JobSelection,
-    Metric,
-)
-from graph_schema.documents.model import ModelId
-from graph_schema.documents.task import AnyData
+from graph_schema.documents.jobs.base import MeasuredSpec
+from graph_schema.documents.method import AnyMethod, JobSelection, Metric
 
 
-class Tokenisation(Document):
-    """How text becomes tokens: the tokenizer's own special tokens, no chat template.
-
-    `add_bos` forces a BOS token on (True) or off (False). `answers="first_difference"` takes
-    the first token in which answer and wrong answer differ instead of refusing an answer of
-    several tokens. `misfits="leave_out"` drops submitted pairs that do not fit the tokenizer, and
-    the result says how many, instead of refusing the dataset.
-    """
-
-    add_bos: bool | None = None
-    answers: Literal["single", "first_difference"] = "single"
-    misfits: Literal["refuse", "leave_out"] = "refuse"
-
-
-class DiscoverSpec(Document):
+class DiscoverSpec(MeasuredSpec):
     """Everything a circuit depends on. Its SHA-256 is the job id."""
 
     kind: Literal["discover"] = "discover"
-    schema_version: Literal[1] = 1
-    model: ModelId
-    data: AnyData
-    tokenisation: Tokenisation = Tokenisation()
     method: AnyMethod
-    metric: Metric = Metric.LOGIT_DIFF
-    ablation: AblationSpec = AblationSpec()
     granularity: Literal["head"] = "head"
     selection: JobSelection
-    evaluation: Preset = "quick"
-    dtype: Literal["float32", "float64", "bfloat16", "float16"] = "float32"
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
     @model_validator(mode="after")
     def _method_fits_metric(self) -> DiscoverSpec:
@@ -73,7 +42,3 @@ class DiscoverSpec(Document):
                 "clean run is zero; use 'eap-ig'"
             )
         return self
-
-    @property
-    def job_id(self) -> str:
-        return self.content_id()

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from neo4j import Transaction
 
-from graph_schema.documents.jobs import DiscoverSpec, JobRecord, JobState, Need, Placement
+from graph_schema.documents.jobs import AnySpec, JobRecord, JobState, Need, Placement
 from graph_schema.errors import NotFoundError, SpecError
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.jobs.node import (
@@ -68,7 +68,7 @@ class Submitted:
 
 def submit(
     store: GraphStore,
-    spec: DiscoverSpec,
+    spec: AnySpec,
     placement: Placement,
     *,
     needs: Sequence[Need] = (),

@@ -10,14 +10,23 @@ from graph_schema.store.circuits import write_circuit
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.data_model import NODE_KINDS, RELATIONSHIP_KINDS
 from graph_schema.store.datasets import write_dataset
+from graph_schema.store.evaluations import write_evaluation
 from graph_schema.store.query import run_user_query
 from graph_schema.store.schema import summarise_schema
-from tests.factories import make_circuit, make_dataset, make_model, make_run
+from tests.factories import (
+    make_circuit,
+    make_circuit_evaluation,
+    make_dataset,
+    make_model,
+    make_run,
+)
 
 
 def _fill(store: GraphStore) -> None:
     store.write(lambda tx: write_dataset(tx, make_dataset()))
     store.write(lambda tx: write_circuit(tx, make_circuit(), make_run()))
+    found = make_circuit_evaluation(make_circuit())
+    store.write(lambda tx: write_evaluation(tx, found, make_run(job="judge")))
     spec = DiscoverSpec(
         model=ModelId(fingerprint=make_model().fingerprint),
         data=TaskData(task=InductionTask()),

@@ -1,0 +1,42 @@
+"""Circuits that come from a file instead of a job."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from graph_schema.documents.base import Document
+from graph_schema.documents.method import Acdc, Eap, EapIg, Exact
+from graph_schema.documents.model import ModelSource
+from graph_schema.documents.task import AnyData
+
+
+class ExchangeFormat(StrEnum):
+    """The file formats; `eap-ig-pt` needs torch and is read and written in `discovery`."""
+
+    EAP_IG = "eap-ig"
+    EAP_IG_PT = "eap-ig-pt"
+    GRAPHML = "graphml"
+    NODE_LINK = "node-link"
+    CSV = "csv"
+
+
+class Imported(Document):
+    """A circuit read from a file; how it was found is not known here.
+
+    `sha256` is of the file's bytes. `data` is what the importer says the circuit is for, `source`
+    where its model lay then: `evaluate` takes both where it is not told otherwise.
+    """
+
+    name: Literal["imported"] = "imported"
+    version: Literal[1] = 1
+    format: ExchangeFormat
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    data: AnyData | None = None
+    source: ModelSource | None = None
+
+
+CircuitMethod = Annotated[Exact | Eap | EapIg | Acdc | Imported, Field(discriminator="name")]
+"""Where a stored circuit comes from: a job's method, or a file."""

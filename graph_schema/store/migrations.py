@@ -62,7 +62,12 @@ _MIGRATION_2: tuple[LiteralString, ...] = (
     "CREATE INDEX motif_name IF NOT EXISTS FOR (n:Motif) ON (n.name)",
 )
 
-MIGRATIONS: tuple[tuple[LiteralString, ...], ...] = (_MIGRATION_1, _MIGRATION_2)
+_MIGRATION_3: tuple[LiteralString, ...] = (
+    "CREATE CONSTRAINT evaluation_id IF NOT EXISTS FOR (n:Evaluation) "
+    "REQUIRE n.evaluation_id IS UNIQUE",
+)
+
+MIGRATIONS: tuple[tuple[LiteralString, ...], ...] = (_MIGRATION_1, _MIGRATION_2, _MIGRATION_3)
 VERSION = len(MIGRATIONS)
 
 _READ: LiteralString = "MATCH (s:Schema {name: 'atlas'}) RETURN s.version AS version"

@@ -6,30 +6,26 @@ no queue and no database: progress, cancellation and checkpoints are callbacks.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from discovery.bench import Experiment
-from discovery.evaluation import Measured, evaluate, require_performance
+from discovery.evaluation import evaluate
 from discovery.finding import Arrays, Found, Report, Work, find
 from discovery.full_work import FullWork
-from discovery.graph import BoolMatrix, Graph
+from discovery.graph import Graph
 from discovery.metrics import check_metric
 from discovery.models import LoadedModel
 from discovery.progress import Checkpoint, Progress
+from discovery.splits import Clock, Splits
 from discovery.stability import EdgeStability
-from discovery.tasks.base import PairSet, TokenPair
+from discovery.tasks.base import PairSet
 from graph_schema.documents import (
     CircuitDocument,
     CircuitEdge,
     Evaluation,
     Limits,
-    Split,
     circuit_id,
 )
 from graph_schema.documents.jobs import DiscoverSpec
@@ -48,21 +44,6 @@ class Discovery:
     circuits: tuple[CircuitDocument, ...]
     arrays: dict[str, Arrays]
     cpu_seconds: dict[str, float]
-
-
-@dataclass
-class _Clock:
-    """CPU seconds by stage."""
-
-    seconds: dict[str, float] = field(default_factory=dict[str, float])
-
-    @contextmanager
-    def stage(self, name: str) -> Generator[None]:
-        started = time.process_time()
-        try:
-            yield
-        finally:
-            self.seconds[name] = time.process_time() - started
 
 
 def discover(
@@ -98,22 +79,21 @@ def discover(
     experiment = Experiment(
         model.adapter, spec.metric, spec.ablation, pairs.discovery, seed=spec.seed
     )
-    clock = _Clock()
+    clock = Clock()
 
     def report(stage: str) -> Report:
         return lambda done, total: progress(stage, done, total)
 
     with clock.stage("baseline"):
-        discovery = Measured(
+        splits = Splits.measure(
             experiment,
-            Split.DISCOVERY,
-            pairs.discovery,
+            pairs,
             seed=spec.seed,
+            limits=limits,
             chunk=chunk,
             progress=report("baseline"),
         )
-        require_performance(discovery, limits)
-        heldout, missing = _heldout(experiment, pairs.heldout, spec.seed, limits, chunk)
+    discovery, heldout = splits.discovery, splits.heldout
     work = Work(experiment, pairs.discovery, chunk, report, checkpoint)
     with clock.stage("scores"):
         found, arrays = find(spec, work)
@@ -133,14 +113,14 @@ def discover(
                 each.kept,
                 each.scores if each.ranks else None,
                 seed=spec.seed,
-                missing=missing,
+                missing=splits.missing,
                 preset=spec.evaluation,
                 progress=_share(report("evaluation"), number, len(found)),
             )
             stable = None
             if full is not None:
                 evaluation, stable = full.complete(evaluation, heldout, each, number)
-            notes = (*pairs.notes, *each.notes, *([missing] if missing else []))
+            notes = (*pairs.notes, *each.notes, *splits.notes)
             circuits.append(
                 _document(spec, model, pairs, experiment.graph, each, evaluation, notes, stable)
             )
@@ -150,39 +130,13 @@ def discover(
                     "frequency": stable.frequency.astype(np.float32),
                     "sign": stable.sign.astype(np.float32),
                 }
-    splits = [split for split in (discovery, heldout) if split]
-    arrays["pairs"] = _per_pair(splits, [each.kept for each in found])
+    arrays["pairs"] = splits.per_pair([each.kept for each in found])
     return Discovery(tuple(circuits), arrays, clock.seconds)
 
 
 def _share(progress: Report, number: int, of: int) -> Report:
     """Progress of the piece of work `number` of several alike."""
     return lambda done, total: progress(number * total + done, of * total)
-
-
-def _heldout(
-    experiment: Experiment,
-    pairs: Sequence[TokenPair],
-    seed: int,
-    limits: Limits,
-    chunk: int | None,
-) -> tuple[Measured | None, str]:
-    """The held-out split where it can judge, else why not."""
-    usable = [
-        pair
-        for pair, covered in zip(pairs, experiment.ablator.covers(pairs), strict=True)
-        if covered
-    ]
-    if len(usable) < limits.min_pairs:
-        left = f" that ablation {experiment.ablator.kind.value!r} covers"
-        return None, (
-            f"no held-out figure: {len(usable)} held-out pairs"
-            f"{left if len(usable) < len(pairs) else ''}, at least {limits.min_pairs} needed"
-        )
-    heldout = Measured(experiment, Split.HELDOUT, usable, seed=seed, chunk=chunk)
-    if heldout.gap_interval[0] <= 0:
-        return None, "no held-out figure: the model does not do the task on the held-out pairs"
-    return heldout, ""
 
 
 def _document(
@@ -229,23 +183,3 @@ def _document(
         evaluation=evaluation,
         notes=notes,
     )
-
-
-def _per_pair(splits: Sequence[Measured], circuits: Sequence[BoolMatrix]) -> Arrays:
-    """The metric of every pair, m(M), m(C), m(∅), with its id and split.
-
-    "circuit" has a row a circuit where the job has several.
-    """
-    sign = -1.0 if splits[0].experiment.metric.higher_is_better else 1.0
-
-    def joined(values: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-        return sign * np.concatenate(values)
-
-    each = [joined([split.of(kept).loss for split in splits]) for kept in circuits]
-    return {
-        "id": np.array([pair.id for split in splits for pair in split.pairs]),
-        "split": np.array([split.split.value for split in splits for _ in split.pairs]),
-        "full": joined([split.full.loss for split in splits]),
-        "circuit": each[0] if len(each) == 1 else np.stack(each),
-        "empty": joined([split.empty.loss for split in splits]),
-    }

@@ -166,6 +166,7 @@ def evaluate(
     *,
     seed: int,
     missing: str = "",
+    no_ranking: str = "this method gives no ranking of edges",
     preset: Preset = "quick",
     progress: Report | None = None,
 ) -> Evaluation:
@@ -180,6 +181,7 @@ def evaluate(
         scores: One a edge, for the curve; None where the method gives no ranking.
         seed: Draws the random circuits.
         missing: Why there is no held-out figure.
+        no_ranking: Why there are no scores.
         preset: How many random circuits: 10, or 100 for `full`.
         progress: Called with circuits run and circuits to run.
     """
@@ -202,9 +204,7 @@ def evaluate(
     judge.measure(on_judge, report(0, len(on_judge)))
     discovery.measure(on_discovery, report(len(on_judge), len(on_discovery)))
     nothing = Figure(value=None, split=Split.HELDOUT, n=0, reason=missing)
-    no_curve = Figure(
-        value=None, split=judge.split, n=judge.n, reason="this method gives no ranking of edges"
-    )
+    no_curve = Figure(value=None, split=judge.split, n=judge.n, reason=no_ranking)
     return Evaluation(
         preset=preset,
         seed=seed,

@@ -47,7 +47,7 @@ def complete(
     discovery: Measured,
     heldout: Measured | None,
     kept: BoolMatrix,
-    selection: AnySelection,
+    selection: AnySelection | None,
     evidence: Evidence,
     *,
     seed: int,
@@ -61,7 +61,7 @@ def complete(
         discovery: The split the circuit was found on.
         heldout: The other one, or None.
         kept: The circuit.
-        selection: How it was chosen.
+        selection: How it was chosen; None where `evidence` has no scores by group.
         evidence: The method run on shuffled pairs and group by group.
         seed: Draws everything random.
         chunk: Examples at a time.
@@ -75,6 +75,7 @@ def complete(
     if isinstance(evidence.groups, str):
         found = Stability(draws=0, n_groups=0, seed=seed, reason=evidence.groups)
     else:
+        assert selection is not None
         each = stability(discovery.experiment.graph, evidence.groups, kept, selection, seed=seed)
         found = each.figures
     judge = heldout or discovery

@@ -4,8 +4,9 @@ Under a kept set every receiver reads the kept senders' current writes, the drop
 ablated writes, and the constants. Two parts on a `Bench` (bench.py), and `values` over many:
 
 * `State(bench, kept)`: the model run under a kept set; `.loss` is one value an example;
-* `state.restart(receiver)`: what the loss becomes when that receiver drops a sender. Only what
-  hangs on it through kept edges is computed again, and only if it can reach the logits.
+* `state.restart(receiver)`: what the loss becomes when that receiver, or several that are patched
+  together, drop a sender. Only what hangs on it through kept edges is computed again, and only if
+  it can reach the logits.
 
 Everything is exact up to rounding, for any kept set, trimmed or not (dead ends then write what
 they compute from ablated inputs).
@@ -47,18 +48,22 @@ HeadValues = dict[Channel, Heads]
 QKV: dict[Channel, Qkv] = {Channel.Q: "q", Channel.K: "k", Channel.V: "v"}
 
 
-def _component(graph: Graph, kept: BoolMatrix, receiver: int) -> Step:
-    """The step that computes a receiver's component when that one read changes."""
+def _component(graph: Graph, kept: BoolMatrix, receivers: Sequence[int]) -> Step:
+    """The step that computes the components of receivers when their one read changes.
+
+    Several are heads of one layer, on one channel.
+    """
     nothing = np.zeros((0, 1), dtype=np.bool_)
-    if receiver == graph.logits:
+    if receivers[0] == graph.logits:
         return LogitsStep(nothing)
-    layer, within = divmod(receiver, 3 * graph.n_heads + 1)
+    layer, within = divmod(receivers[0], 3 * graph.n_heads + 1)
     if within == 3 * graph.n_heads:
         spread = graph.spread_senders(kept)
         return MlpStep(layer, nothing, bool(spread[graph.mlp_sender(layer)]))
     channel, head = divmod(within, graph.n_heads)
-    reads = ChannelPlan(HEAD_CHANNELS[channel], [], slice(0, 0), [head])
-    return AttentionStep(layer, [head], nothing, (reads,))
+    heads = [head + receiver - receivers[0] for receiver in receivers]
+    reads = ChannelPlan(HEAD_CHANNELS[channel], [], slice(0, 0), heads)
+    return AttentionStep(layer, heads, nothing, (reads,))
 
 
 class State:
@@ -70,11 +75,11 @@ class State:
     Attributes:
         kept: The kept set; `Restart.accept` removes edges from it.
         loss: One value an example.
-        logits: At the metric's positions.
+        last: What the logits read, at the metric's positions.
     """
 
     loss: Float[Tensor, " batch"]
-    logits: Float[Tensor, "batch target d_vocab"]
+    last: Float[Tensor, "batch target d_model"]
 
     @torch.no_grad()
     def __init__(self, bench: Bench, kept: BoolMatrix, *, restartable: bool = False) -> None:
@@ -92,10 +97,19 @@ class State:
             if restartable and isinstance(step, AttentionStep):
                 self.keep_heads(step, now)
 
+    @property
+    @torch.no_grad()
+    def logits(self) -> Float[Tensor, "batch target d_vocab"]:
+        """At the metric's positions; computed when asked for, as most metrics read a few alone."""
+        return logits_at(self._adapter, self.last.to(self._adapter.dtype))
+
     @contextmanager
-    def restart(self, receiver: int) -> Generator[Restart]:
-        """Try other reads of one receiver; what is not accepted is undone on the way out."""
-        restart = Restart(self, receiver)
+    def restart(self, *receivers: int) -> Generator[Restart]:
+        """Try other reads of a receiver; what is not accepted is undone on the way out.
+
+        Several receivers, which keep the same senders, are tried together.
+        """
+        restart = Restart(self, receivers)
         try:
             yield restart
         finally:
@@ -106,7 +120,7 @@ class State:
 
         [batch, pos, d_model], at `positions_of` its component.
         """
-        step, reader = _component(self.graph, self.kept, receiver), self.bench.reader
+        step, reader = _component(self.graph, self.kept, [receiver]), self.bench.reader
         kept = self.kept[:, receiver] if kept is None else kept
         columns = kept[: self.graph.n_upstream[receiver], None]
         return reader.read(self.mixture(replace(step, columns=columns), None), self.delta)[0]
@@ -214,31 +228,37 @@ class State:
             put_at_positions(self.delta[row], positions, written - at_positions(ablated, positions))
 
     def finish(self, read: Float[Tensor, "batch target d_model"]) -> None:
-        """Logits and loss from what the logits read."""
-        self.logits = logits_at(self._adapter, read.to(self._adapter.dtype))
-        self.loss = self.bench.objective.loss(self.logits)
+        """The loss from what the logits read."""
+        self.last, objective = read, self.bench.objective
+        if (tokens := objective.tokens) is None:
+            self.loss = objective.loss(self.logits)
+        else:
+            few = logits_at(self._adapter, read.to(self._adapter.dtype), tokens.ids)
+            self.loss = objective.loss_of_tokens(few)
 
 
 class Restart:
-    """Other reads of one receiver, each followed through to the loss.
+    """Other reads of one receiver, or of several alike, each followed through to the loss.
 
     Tries come one after the other; `accept` makes the last one the state's. Writes of the
     components that hang on the receiver are overwritten by each try and put back by `undo`.
     """
 
-    def __init__(self, state: State, receiver: int) -> None:
-        self._state, self._receiver = state, receiver
-        graph = state.graph
-        self._plan = after(graph, state.kept, receiver)
-        self.live = receiver == graph.logits or bool(self._plan.steps)
+    def __init__(self, state: State, receivers: Sequence[int]) -> None:
+        self._state, self._receivers = state, list(receivers)
+        graph, kept = state.graph, state.kept
+        same = kept[:, self._receivers] == kept[:, receivers[:1]]
+        assert same.all(), "receivers are tried together when they keep the same senders"
+        self._plan = after(graph, kept, self._receivers)
+        self.live = receivers[0] == graph.logits or bool(self._plan.steps)
         """Whether the receiver has a kept path to the logits: if not, no read matters."""
         self._tried: int | None = None
-        self._result = (state.loss, state.logits)
+        self._result = (state.loss, state.last)
         if not self.live:
             return
         self._rows = torch.from_numpy(np.flatnonzero(self._plan.moving)).to(state.delta.device)
         self._saved = state.delta[self._rows]
-        self._read = self._try_read = state.read(receiver)
+        self._read = self._try_read = state.read(receivers[0])
         self._heads: list[tuple[AttentionStep, HeadValues]] = []
         self._steps: list[tuple[Step, Mixture, HeadValues | None]] = [
             (
@@ -248,7 +268,9 @@ class Restart:
             )
             for step in self._plan.steps
         ]
-        self._first = _component(graph, state.kept, receiver)
+        reaching = graph.live_receivers(kept)
+        live = [receiver for receiver in receivers if reaching[receiver]]
+        self._first = _component(graph, kept, live)
         self._positions = state.positions_of(self._first)
 
     @property
@@ -259,7 +281,7 @@ class Restart:
     @torch.no_grad()
     def without(self, sender: int) -> Float[Tensor, " batch"]:
         """The loss if the receiver no longer keeps `sender`."""
-        assert self._state.kept[sender, self._receiver], "only a kept edge can be removed"
+        assert self._state.kept[sender, self._receivers[0]], "only a kept edge can be removed"
         self._tried = sender
         if not self.live:
             return self.loss
@@ -271,13 +293,13 @@ class Restart:
         """Remove the edge that was tried last."""
         assert self._tried is not None, "nothing has been tried since the last accept"
         state = self._state
-        state.kept[self._tried, self._receiver] = False
+        state.kept[self._tried, self._receivers] = False
         self._tried = None
         if not self.live:
             return
         self._read = self._try_read
         self._saved = state.delta[self._rows]
-        self._result = (state.loss, state.logits)
+        self._result = (state.loss, state.last)
         for step, values in self._heads:
             state.keep_heads(step, values)
 
@@ -285,15 +307,15 @@ class Restart:
         """Put the state back to the last accepted try."""
         if self.live:
             self._state.delta[self._rows] = self._saved
-            self._state.loss, self._state.logits = self._result
+            self._state.loss, self._state.last = self._result
 
     def _read_without(self, sender: int) -> Tensor:
         state = self._state
         if state.bench.experiment.adapter.post_norms:
             # The norm on the way mixes senders, so the read is put together again.
-            kept = state.kept[:, self._receiver].copy()
+            kept = state.kept[:, self._receivers[0]].copy()
             kept[sender] = False
-            return state.read(self._receiver, kept)
+            return state.read(self._receivers[0], kept)
         gone = state.delta[sender]
         if self._positions is not None:
             gone = at_positions(gone, self._positions)
@@ -349,10 +371,10 @@ class Values:
         return cls(np.zeros(n), np.zeros(n), np.zeros(n))
 
     def add(self, bench: Bench, state: State, share: float) -> None:
-        target = bench.objective.target
+        target, logits = bench.objective.target, state.logits
         for into, each in (
             (self.loss, state.loss),
-            (self.accuracy, accuracy(state.logits, target)),
-            (self.rank, rank(state.logits, target)),
+            (self.accuracy, accuracy(logits, target)),
+            (self.rank, rank(logits, target)),
         ):
             np.add.at(into, bench.index, share * each.double().cpu().numpy())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from einops import rearrange, reduce
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from discovery.graph import Graph
@@ -33,10 +33,12 @@ def add_const(
 
 
 def logits_at(
-    adapter: ModelAdapter, rows: Float[Tensor, "*rows d_model"]
+    adapter: ModelAdapter,
+    rows: Float[Tensor, "*rows d_model"],
+    tokens: Int[Tensor, "*rows token"] | None = None,
 ) -> Float[Tensor, "*rows d_vocab"]:
-    """Logits from rows of the final residual stream."""
-    return adapter.logits(adapter.norm(adapter.shape.n_layers, "logits", rows))
+    """Logits from rows of the final residual stream: every token's, or each row's `tokens`."""
+    return adapter.logits(adapter.norm(adapter.shape.n_layers, "logits", rows), tokens)
 
 
 def at_positions(x: Tensor, positions: Tensor) -> Tensor:

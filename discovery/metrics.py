@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from einops import einsum, reduce
@@ -31,6 +32,14 @@ class Tokens:
     def of(self, values: Float[Tensor, "batch target d_vocab"]) -> Tensor:
         """`values` at these tokens."""
         return values.gather(-1, self.ids)
+
+    def minus(self, other: Tokens) -> Tokens:
+        """These and `other`, which weighs against them."""
+        return Tokens(
+            torch.cat([self.ids, other.ids], -1),
+            torch.cat([self.weights, -other.weights], -1),
+            torch.cat([self.real, other.real], -1),
+        )
 
     def total(self, values: Float[Tensor, "batch target d_vocab"]) -> Float[Tensor, "batch target"]:
         """The weighted sum of `values` over these tokens."""
@@ -153,10 +162,9 @@ class Objective:
         """The metric of each pair."""
         logits, target = _wide(logits), self.target
         match self.metric:
-            case Metric.LOGIT_DIFF:
-                each = target.answers.total(logits) - target.wrong_answers.total(logits)
-            case Metric.ANSWER_LOGIT:
-                each = target.answers.total(logits)
+            case Metric.LOGIT_DIFF | Metric.ANSWER_LOGIT | Metric.LINEAR:
+                assert self.tokens is not None, "check_metric comes first"
+                each = self.tokens.total(logits)
             case Metric.PROB_DIFF:
                 p = logits.softmax(-1)
                 each = _sum(target.answers, p) - _sum(target.wrong_answers, p)
@@ -165,14 +173,34 @@ class Objective:
             case Metric.KL:
                 assert self.clean is not None, "kl needs the clean run's logits"
                 each = _kl(self.clean, logits.log_softmax(-1))
-            case Metric.LINEAR:
-                assert target.weighted is not None, "check_metric comes first"
-                each = target.weighted.total(logits)
         return target.mean(each)
+
+    @cached_property
+    def tokens(self) -> Tokens | None:
+        """The metric as a weighted sum of a few tokens' logits, where it is one."""
+        target = self.target
+        match self.metric:
+            case Metric.LOGIT_DIFF:
+                return target.answers.minus(target.wrong_answers)
+            case Metric.ANSWER_LOGIT:
+                return target.answers
+            case Metric.LINEAR:
+                return target.weighted
+            case Metric.PROB_DIFF | Metric.ANSWER_PROB | Metric.KL:
+                return None
 
     def loss(self, logits: Float[Tensor, "batch target d_vocab"]) -> Float[Tensor, " batch"]:
         """What patching is to raise: minus the metric where higher is better."""
-        value = self.value(logits)
+        return self._loss(self.value(logits))
+
+    def loss_of_tokens(
+        self, logits: Float[Tensor, "batch target token"]
+    ) -> Float[Tensor, " batch"]:
+        """The loss from the logits of `tokens` alone."""
+        assert self.tokens is not None, "this metric reads every token's logit"
+        return self._loss(self.target.mean((_wide(logits) * self.tokens.weights).sum(-1)))
+
+    def _loss(self, value: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
         return -value if self.metric.higher_is_better else value
 
 

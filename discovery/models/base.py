@@ -249,8 +249,26 @@ class ModelAdapter(ABC):
         return x
 
     @abstractmethod
-    def logits(self, rows: Float[Tensor, "*rows d_model"]) -> Float[Tensor, "*rows d_vocab"]:
-        """The unembedding of normed rows."""
+    def logits(
+        self,
+        rows: Float[Tensor, "*rows d_model"],
+        tokens: Int[Tensor, "*rows token"] | None = None,
+    ) -> Float[Tensor, "*rows d_vocab"]:
+        """The unembedding of normed rows: every token's logit, or of each row its `tokens` alone.
+
+        With a vocabulary of 50,257 the few rows of a logit difference cost next to nothing.
+        """
+
+
+def unembed(
+    rows: Float[Tensor, "*rows d_model"],
+    weight: Float[Tensor, "d_vocab d_model"],
+    bias: Float[Tensor, " d_vocab"] | None,
+    tokens: Int[Tensor, "*rows token"],
+) -> Float[Tensor, "*rows token"]:
+    """Each row's logits of its own `tokens`."""
+    found = einsum(rows, weight[tokens], "... d_model, ... token d_model -> ... token")
+    return found if bias is None else found + bias[tokens]
 
 
 def _take(cut: HeadWeights, heads: list[int]) -> HeadWeights:

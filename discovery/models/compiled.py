@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from discovery.models.base import Batch, HeadWeights, ModelAdapter, Qkv, Reader, Shape
+from discovery.models.base import Batch, HeadWeights, ModelAdapter, Qkv, Reader, Shape, unembed
 from graph_schema.errors import ModelError
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -124,8 +124,15 @@ class CompiledAdapter(ModelAdapter):
         hidden = self._add(x @ self._weight(f"L{layer}.W_in"), f"L{layer}.b_in")
         return self._add(self._act(hidden) @ self._weight(f"L{layer}.W_out"), f"L{layer}.b_out")
 
-    def logits(self, rows: Float[Tensor, "*rows d_model"]) -> Float[Tensor, "*rows d_vocab"]:
-        return self._add(rows @ self._weight("W_U"), "b_U")
+    def logits(
+        self,
+        rows: Float[Tensor, "*rows d_model"],
+        tokens: Int[Tensor, "*rows token"] | None = None,
+    ) -> Float[Tensor, "*rows d_vocab"]:
+        weight = self._weight("W_U")
+        if tokens is not None:
+            return unembed(rows, weight.T, self._weights.get("b_U"), tokens)
+        return self._add(rows @ weight, "b_U")
 
     def _add(self, x: Tensor, bias: str) -> Tensor:
         return x + self._weights[bias] if bias in self._weights else x

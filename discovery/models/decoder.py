@@ -12,14 +12,14 @@ from typing import Any
 
 import torch
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.masking_utils import create_causal_mask, create_sliding_window_causal_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.pytorch_utils import Conv1D
 
-from discovery.models.base import Batch, HeadWeights, ModelAdapter, Shape
+from discovery.models.base import Batch, HeadWeights, ModelAdapter, Shape, unembed
 from graph_schema.errors import ModelError
 
 FULL = "full_attention"
@@ -148,8 +148,13 @@ class DecoderAdapter(ModelAdapter):
         )
         return rearrange(z, "batch pos head d_head -> batch head pos d_head")
 
-    def logits(self, rows: Float[Tensor, "*rows d_model"]) -> Float[Tensor, "*rows d_vocab"]:
-        return self.model.get_output_embeddings()(rows)
+    def logits(
+        self,
+        rows: Float[Tensor, "*rows d_model"],
+        tokens: Int[Tensor, "*rows token"] | None = None,
+    ) -> Float[Tensor, "*rows d_vocab"]:
+        head = self.model.get_output_embeddings()
+        return head(rows) if tokens is None else unembed(rows, head.weight, head.bias, tokens)
 
 
 class _SingleGroup(nn.Module):

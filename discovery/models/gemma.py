@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -48,8 +48,12 @@ class Gemma2Adapter(LlamaAdapter):
     def attention_options(self, layer: int) -> dict[str, Any]:
         return {"softcap": self.config.attn_logit_softcapping}
 
-    def logits(self, rows: Float[Tensor, "*rows d_model"]) -> Float[Tensor, "*rows d_vocab"]:
-        found, cap = super().logits(rows), self.config.final_logit_softcapping
+    def logits(
+        self,
+        rows: Float[Tensor, "*rows d_model"],
+        tokens: Int[Tensor, "*rows token"] | None = None,
+    ) -> Float[Tensor, "*rows d_vocab"]:
+        found, cap = super().logits(rows, tokens), self.config.final_logit_softcapping
         return found if cap is None else torch.tanh(found / cap) * cap
 
 

@@ -39,11 +39,14 @@ def test_logits_equal_transformers(family: str, padding: str) -> None:
     adapter, (tokens, mask) = tiny(family), _prompts(padding)
     batch = adapter.batch(tokens, mask)
     resid = run(adapter, graph_of(adapter), batch, torch.float32).resid
-    found = adapter.logits(adapter.norm(adapter.shape.n_layers, "logits", resid))
+    rows = adapter.norm(adapter.shape.n_layers, "logits", resid)
+    found = adapter.logits(rows)
     wanted = adapter.model(tokens, attention_mask=mask, position_ids=batch.position_ids).logits
     real = batch.attention_mask
     torch.testing.assert_close(found[real], wanted[real], atol=1e-4, rtol=1e-4)
     assert torch.isfinite(found).all(), "padding must not turn into NaN"
+    few = torch.randint(D_VOCAB, (*tokens.shape, 2), generator=torch.Generator().manual_seed(4))
+    torch.testing.assert_close(adapter.logits(rows, few), found.gather(-1, few))
 
 
 @every_family

@@ -96,9 +96,13 @@ def write_circuit(tx: Transaction, circuit: CircuitDocument, run: RunRecord | No
     if stored["edges"]:  # torn: a server lost a part of what was written
         tx.run(statements.DELETE_EDGES, circuit_id=circuit.circuit_id).consume()
     _write_components(tx, circuit.model.fingerprint, nodes)
-    write_nodes = statements.MERGE_NODES if stored["nodes"] else statements.CREATE_NODES
-    _write_batches(tx, write_nodes, nodes, circuit_id=circuit.circuit_id)
-    _write_batches(tx, statements.CREATE_EDGES, _edge_rows(circuit))
+    edges = list(_edge_rows(circuit))
+    if stored["nodes"] or len(nodes) > statements.BATCH:
+        _write_batches(tx, statements.MERGE_NODES, nodes, circuit_id=circuit.circuit_id)
+    else:
+        edges, first = edges[statements.BATCH :], edges[: statements.BATCH]
+        _create_together(tx, circuit.circuit_id, nodes, first)
+    _write_batches(tx, statements.CREATE_EDGES, edges)
 
 
 def link_data(tx: Transaction, circuit: CircuitDocument) -> None:
@@ -263,6 +267,17 @@ def _edge_rows(circuit: CircuitDocument) -> Iterator[Row]:
             "stability": edge.stability,
             "position": position,
         }
+
+
+def _create_together(tx: Transaction, circuit_id: str, nodes: list[Row], edges: list[Row]) -> None:
+    """Create a circuit's nodes, none of which is there, and edges between them."""
+    place = {row["node_id"]: number for number, row in enumerate(nodes)}
+    placed = [
+        row | {"sender": place[row["sender"]], "receiver": place[row["receiver"]]} for row in edges
+    ]
+    statement = statements.CREATE_NODES_AND_EDGES
+    own: Row = {"circuit_id": circuit_id, "nodes": nodes, "edges": placed}
+    write_rows(tx, statement, **own, expected=len(edges))
 
 
 def _write_batches(

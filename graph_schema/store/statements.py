@@ -89,17 +89,23 @@ MERGE (m)-[:HAS]->(p)
 RETURN count(p) AS written
 """
 
-# A new circuit's nodes are created: no search for what cannot be there.
-CREATE_NODES: LiteralString = """
+# A new circuit: no search for what cannot be there, and none for the nodes just made (half of the
+# server's time, measured): an edge finds its two by their places in the list.
+CREATE_NODES_AND_EDGES: LiteralString = """
 MATCH (c:Circuit {circuit_id: $circuit_id})
-UNWIND $rows AS row
+UNWIND $nodes AS row
 MATCH (p:Component {component_id: row.component_id})
 CREATE (n:CircuitNode {node_id: row.node_id})
 SET n.name = row.name, n.label = row.name, n.kind = row.kind, n.layer = row.layer,
     n.head = row.head, n.index = row.index, n.depth = row.depth
 CREATE (c)-[:CONTAINS]->(n)
 CREATE (n)-[:OF]->(p)
-RETURN count(n) AS written
+WITH collect(n) AS nodes
+UNWIND $edges AS row
+WITH row, nodes[row.sender] AS a, nodes[row.receiver] AS b
+CREATE (a)-[:EDGE {channel: row.channel, score: row.score, score_kind: row.score_kind,
+                   stability: row.stability, position: row.position}]->(b)
+RETURN count(*) AS written
 """
 
 MERGE_NODES: LiteralString = """

@@ -1,13 +1,15 @@
 """How fast the store writes and answers, at the size of a large atlas.
 
-    python -m benchmarks.store --server neo4j --edges 5000000
+    python -m benchmarks.store --server neo4j --edges 5000000 --folder /tmp/atlas --write
     python -m benchmarks.store --server embedded --edges 1000000
 
 Fills a database of its own with made circuits of 200 nodes and 500 edges each, through the same
 functions as a worker, in as many processes as asked for, then times what people ask: one circuit,
 the list by model, task, method and quality, an id by its first digits, and a typed motif of three
 nodes inside one circuit. The last hundred calls of each are timed; 90th percentiles are printed,
-as a table or with `--json`.
+as a table or with `--json`, or written into `docs/performance.md` with `--write`.
+
+With `--folder` the database stays there, and a run that was cut short goes on where it was.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, LiteralString
 
+from benchmarks.pages import versions, write_section
 from graph_schema.documents import CircuitDocument, CircuitEdge, ModelDocument
 from graph_schema.store.circuits import CircuitFilter, list_circuits, read_circuit, write_circuit
 from graph_schema.store.connection import GraphStore, StoreAddress
@@ -81,14 +84,22 @@ def fill(address: StoreAddress, first: int, count: int) -> int:
     return edges
 
 
-def fill_all(address: StoreAddress, circuits: int, processes: int) -> float:
-    """Write all circuits; returns edges a second of wall clock."""
+def count_circuits(store: GraphStore) -> int:
+    return store.rows("MATCH (c:Circuit) RETURN count(c) AS n")[0]["n"]
+
+
+def fill_all(address: StoreAddress, there: int, circuits: int, processes: int) -> float | None:
+    """Write what is not `there` yet; returns edges a second of wall clock, None for nothing."""
+    if there >= circuits:
+        return None
     start = time.monotonic()
     edges = 0
+    # The last calls of a run that was cut short may have left holes: circuits are merged.
+    first_missing = max(0, there - processes * CIRCUITS_A_CALL)
     with ProcessPoolExecutor(processes) as pool:
         waiting = [
             pool.submit(fill, address, first, min(CIRCUITS_A_CALL, circuits - first))
-            for first in range(0, circuits, CIRCUITS_A_CALL)
+            for first in range(first_missing, circuits, CIRCUITS_A_CALL)
         ]
         for done, future in enumerate(as_completed(waiting), start=1):
             edges += future.result()
@@ -146,34 +157,61 @@ def say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
+def table(found: dict[str, Any]) -> str:
+    """What was measured, as Markdown."""
+    rate = found["edges_a_second"]
+    written = "filled before" if rate is None else f"written at {rate:,.0f} edges a second"
+    lines = [
+        f"{found['server']}: {found['edges']:,} edges in {found['circuits']:,} circuits, {written} "
+        f"by {found['processes']} processes; {found['versions']}.",
+        "",
+        "| asked | median, ms | 90th percentile, ms |",
+        "| --- | ---: | ---: |",
+    ]
+    for name, times in found["times"].items():
+        lines.append(f"| {name} | {times['median_ms']:.1f} | {times['p90_ms']:.1f} |")
+    return "\n".join(lines)
+
+
+def run(asked: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Fill the database in `folder` and time what people ask."""
+    circuits = max(1, asked.edges // EDGES_A_CIRCUIT)
+    server = start(asked.server, folder)
+    try:
+        with GraphStore(server.address, patience=60.0) as store:
+            store.migrate()
+            there = count_circuits(store)
+            return {
+                "server": asked.server,
+                "circuits": max(there, circuits),
+                "edges": max(there, circuits) * EDGES_A_CIRCUIT,
+                "processes": asked.processes,
+                "edges_a_second": fill_all(server.address, there, circuits, asked.processes),
+                "times": measure(store, max(there, circuits)),
+                "versions": versions("neo4j", "pydantic"),
+            }
+    finally:
+        server.stop()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0] if __doc__ else None)
     parser.add_argument("--server", choices=("neo4j", "embedded"), default="embedded")
     parser.add_argument("--edges", type=int, default=100_000)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--folder", type=Path, help="keep the database here; go on where it was")
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    circuits = max(1, given.edges // EDGES_A_CIRCUIT)
-    with tempfile.TemporaryDirectory() as folder:
-        server = start(given.server, Path(folder, "store"))
-        try:
-            with GraphStore(server.address, patience=60.0) as store:
-                store.migrate()
-                rate = fill_all(server.address, circuits, given.processes)
-                found: dict[str, Any] = {
-                    "server": given.server,
-                    "edges": circuits * EDGES_A_CIRCUIT,
-                    "edges_a_second": rate,
-                    "times": measure(store, circuits),
-                }
-        finally:
-            server.stop()
-    if given.json:
-        print(json.dumps(found))
-        return
-    print(f"{given.server}: {found['edges']:,} edges, written at {rate:,.0f} a second")
-    for name, times in found["times"].items():
-        print(f"{name:<40}{times['median_ms']:>9.1f} ms median{times['p90_ms']:>9.1f} ms p90")
+    parser.add_argument("--write", action="store_true", help="write docs/performance.md")
+    asked = parser.parse_args()
+    if asked.folder is not None:
+        found = run(asked, asked.folder)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            found = run(asked, Path(folder, "store"))
+    print(json.dumps(found) if asked.json else table(found))
+    if asked.write:
+        title = f"## The store: {asked.server}\n\n`python -m benchmarks.store`. "
+        write_section(f"store-{asked.server}", title + table(found))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from graph_schema.documents import (
     Component,
     Document,
     Evaluation,
+    ModelDocument,
 )
 from graph_schema.documents.jobs import RunRecord
 from graph_schema.errors import NotFoundError, StoreError
@@ -91,18 +92,19 @@ def write_circuit(tx: Transaction, circuit: CircuitDocument, run: RunRecord | No
         own, row = circuit.circuit_id, run_row(run)
         write_rows(tx, statements.WRITE_RUN, circuit_id=own, run=row, expected=1)
     if stored["edges"] and stored["edges"] == circuit.n_edges:
-        _write_batches(tx, statements.UPDATE_EDGES, _edge_rows(circuit))
+        write_batches(tx, statements.UPDATE_EDGES, _edge_rows(circuit))
         return
     if stored["edges"]:  # torn: a server lost a part of what was written
         tx.run(statements.DELETE_EDGES, circuit_id=circuit.circuit_id).consume()
-    _write_components(tx, circuit.model.fingerprint, nodes)
+    roles = write_components(tx, circuit.model.fingerprint, nodes, circuit.task_id)
+    nodes = [row | {"role": roles.get(row["component_id"])} for row in nodes]
     edges = list(_edge_rows(circuit))
     if stored["nodes"] or len(nodes) > statements.BATCH:
-        _write_batches(tx, statements.MERGE_NODES, nodes, circuit_id=circuit.circuit_id)
+        write_batches(tx, statements.MERGE_NODES, nodes, circuit_id=circuit.circuit_id)
     else:
         edges, first = edges[statements.BATCH :], edges[: statements.BATCH]
         _create_together(tx, circuit.circuit_id, nodes, first)
-    _write_batches(tx, statements.CREATE_EDGES, edges)
+    write_batches(tx, statements.CREATE_EDGES, edges)
 
 
 def link_data(tx: Transaction, circuit: CircuitDocument) -> None:
@@ -174,12 +176,19 @@ def _read_circuit(tx: Transaction, circuit_id: str) -> CircuitDocument:
     )
 
 
-def _write_components(tx: Transaction, fingerprint: str, nodes: list[Row]) -> None:
-    """Write those that are not there; a component never changes."""
-    ids = [row["component_id"] for row in nodes]
-    there = {row["component_id"] for row in fetch(tx, statements.FIND_COMPONENTS, ids=ids)}
-    missing = [row for row in nodes if row["component_id"] not in there]
-    _write_batches(tx, statements.WRITE_COMPONENTS, missing, fingerprint=fingerprint)
+def write_components(
+    tx: Transaction, fingerprint: str, rows: list[Row], task_id: str | None
+) -> dict[str, str | None]:
+    """Write those of `component_rows` that are not there; a component never changes.
+
+    Returns the strongest role that each of the others passes on the task, by component id.
+    """
+    ids = [row["component_id"] for row in rows]
+    found = fetch(tx, statements.FIND_COMPONENTS, ids=ids, task_id=task_id)
+    roles = {row["component_id"]: row["role"] for row in found}
+    missing = [row for row in rows if row["component_id"] not in roles]
+    write_batches(tx, statements.WRITE_COMPONENTS, missing, fingerprint=fingerprint)
+    return roles
 
 
 def run_row(run: RunRecord) -> Row:
@@ -235,16 +244,18 @@ def figures_of(evaluation: Evaluation | None) -> Row:
     return values
 
 
-def _node_rows(circuit: CircuitDocument) -> list[Row]:
-    """One row a component, in the order of the forward pass, senders and receivers alike."""
-    layers = circuit.model.n_layers
-    names = {name for edge in circuit.edges for name in (edge.sender, edge.receiver)}
-    components = [Component.parse(name) for name in names]
+def component_rows(model: ModelDocument, names: Iterable[str]) -> list[Row]:
+    """One row a component, in the order of the forward pass.
+
+    Raises:
+        SpecError: A name is none we know.
+    """
+    layers = model.n_layers
+    components = [Component.parse(name) for name in set(names)]
     components.sort(key=lambda part: (part.order(layers), part.head or 0, part.name))
     return [
         {
-            "node_id": f"{circuit.circuit_id}:{part.name}",
-            "component_id": f"{circuit.model.fingerprint}:{part.name}",
+            "component_id": f"{model.fingerprint}:{part.name}",
             "name": part.name,
             "kind": part.kind.value,
             "layer": part.layer,
@@ -254,6 +265,13 @@ def _node_rows(circuit: CircuitDocument) -> list[Row]:
         }
         for part in components
     ]
+
+
+def _node_rows(circuit: CircuitDocument) -> list[Row]:
+    """One row a component that sends or receives."""
+    names = (name for edge in circuit.edges for name in (edge.sender, edge.receiver))
+    rows = component_rows(circuit.model, names)
+    return [row | {"node_id": f"{circuit.circuit_id}:{row['name']}"} for row in rows]
 
 
 def _edge_rows(circuit: CircuitDocument) -> Iterator[Row]:
@@ -280,9 +298,14 @@ def _create_together(tx: Transaction, circuit_id: str, nodes: list[Row], edges: 
     write_rows(tx, statement, **own, expected=len(edges))
 
 
-def _write_batches(
-    tx: Transaction, statement: LiteralString, rows: Iterable[Row], **parameters: Any
+def write_batches(
+    tx: Transaction, statement: LiteralString, rows: Iterable[Any], **parameters: Any
 ) -> None:
+    """Run a statement on `$rows`, a batch at a time; each must write all it was given.
+
+    Raises:
+        WriteMissed: It wrote fewer.
+    """
     waiting = iter(rows)
     while batch := list(islice(waiting, statements.BATCH)):
         write_rows(tx, statement, rows=batch, expected=len(batch), **parameters)

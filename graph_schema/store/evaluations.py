@@ -88,6 +88,8 @@ def write_evaluation(
         link_data(tx, judged)
         changes |= headline_of(judged)
     write_rows(tx, UNLOCK, circuit_id=circuit_id, changes=changes, expected=1)
+    if "task_id" in changes:
+        tx.run(statements.COPY_ROLES_INTO, circuit_id=circuit_id).consume()
 
 
 def is_headline(circuit: CircuitDocument, found: CircuitEvaluation) -> bool:

@@ -75,8 +75,12 @@ OPTIONAL MATCH (n)-[e:EDGE]->(:CircuitNode)
 RETURN count(DISTINCT n) AS nodes, count(e) AS edges
 """
 
+# With the strongest role that each passes on the task, by |effect|.
 FIND_COMPONENTS: LiteralString = """
-UNWIND $ids AS id MATCH (p:Component {component_id: id}) RETURN p.component_id AS component_id
+UNWIND $ids AS id MATCH (p:Component {component_id: id})
+OPTIONAL MATCH (p)-[e:PLAYS {task_id: $task_id, passes: true}]->(r:Role)
+WITH id, e, r ORDER BY abs(e.effect) DESC, r.name
+RETURN id AS component_id, head(collect(r.name)) AS role
 """
 
 WRITE_COMPONENTS: LiteralString = """
@@ -97,7 +101,7 @@ UNWIND $nodes AS row
 MATCH (p:Component {component_id: row.component_id})
 CREATE (n:CircuitNode {node_id: row.node_id})
 SET n.name = row.name, n.label = row.name, n.kind = row.kind, n.layer = row.layer,
-    n.head = row.head, n.index = row.index, n.depth = row.depth
+    n.head = row.head, n.index = row.index, n.depth = row.depth, n.role = row.role
 CREATE (c)-[:CONTAINS]->(n)
 CREATE (n)-[:OF]->(p)
 WITH collect(n) AS nodes
@@ -114,7 +118,7 @@ UNWIND $rows AS row
 MATCH (p:Component {component_id: row.component_id})
 MERGE (n:CircuitNode {node_id: row.node_id})
 SET n.name = row.name, n.label = row.name, n.kind = row.kind, n.layer = row.layer,
-    n.head = row.head, n.index = row.index, n.depth = row.depth
+    n.head = row.head, n.index = row.index, n.depth = row.depth, n.role = row.role
 MERGE (c)-[:CONTAINS]->(n)
 MERGE (n)-[:OF]->(p)
 RETURN count(n) AS written
@@ -142,6 +146,16 @@ MATCH (a:CircuitNode {node_id: row.sender})
 SET e.score = row.score, e.score_kind = row.score_kind, e.stability = row.stability,
     e.position = row.position
 RETURN count(e) AS written
+"""
+
+# For a circuit whose task is known only after it was written.
+COPY_ROLES_INTO: LiteralString = """
+MATCH (c:Circuit {circuit_id: $circuit_id})-[:CONTAINS]->(n:CircuitNode)-[:OF]->(:Component)
+      -[e:PLAYS {passes: true}]->(r:Role)
+WHERE e.task_id = c.task_id
+WITH n, e, r ORDER BY abs(e.effect) DESC, r.name
+WITH n, head(collect(r.name)) AS role
+SET n.role = role
 """
 
 FIND_CIRCUITS: LiteralString = """

@@ -1,0 +1,165 @@
+"""The Cypher that writes and reads roles, role graphs, alignments, verdicts and annotations.
+
+As in `statements.py`: MERGE on content ids, batches in `$rows`, and `written` where a statement
+matches before it writes.
+"""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+WRITE_ROLES: LiteralString = "UNWIND $names AS name MERGE (:Role {name: name})"
+
+WRITE_PLAYS: LiteralString = """
+UNWIND $rows AS row
+MATCH (p:Component {component_id: row.component_id}) MATCH (r:Role {name: row.role})
+MERGE (p)-[e:PLAYS {task_id: row.task_id}]->(r)
+SET e += row.properties
+RETURN count(e) AS written
+"""
+
+# collect leaves nulls out, so that its first is the strongest role that passes, if any does.
+COPY_ROLES: LiteralString = """
+MATCH (:Model {fingerprint: $fingerprint})-[:HAS]->(p:Component)
+      -[e:PLAYS {task_id: $task_id}]->(r:Role)
+WITH p, e, r ORDER BY abs(e.effect) DESC, r.name
+WITH p, head(collect(CASE WHEN e.passes THEN r.name ELSE null END)) AS role
+MATCH (p)<-[:OF]-(n:CircuitNode)<-[:CONTAINS]-(:Circuit {task_id: $task_id})
+SET n.role = role
+"""
+
+READ_PLAYS: LiteralString = """
+MATCH (:Model {fingerprint: $fingerprint})-[:HAS]->(p:Component)
+      -[e:PLAYS {task_id: $task_id}]->(r:Role)
+RETURN p.name AS component, r.name AS role, e.conditions AS conditions, e.scores AS scores,
+       e.effect AS effect, e.ci_low AS ci_low, e.ci_high AS ci_high, e.control AS control,
+       e.control_sets AS control_sets, e.q AS q, e.passes AS passes, e.reason AS reason
+ORDER BY component, role
+"""
+
+WRITE_ROLE_GRAPH: LiteralString = """
+MATCH (m:Model {fingerprint: $graph.fingerprint}) MATCH (t:Task {task_id: $graph.task_id})
+MERGE (g:RoleGraph {role_graph_id: $graph.role_graph_id})
+ON CREATE SET g.created_at = timestamp()
+SET g += $graph
+MERGE (g)-[:MEASURED_IN]->(m)
+MERGE (g)-[:MEASURED_ON]->(t)
+RETURN count(g) AS written
+"""
+
+WRITE_ROLE_NODES: LiteralString = """
+MATCH (g:RoleGraph {role_graph_id: $role_graph_id})
+UNWIND $rows AS row
+MERGE (n:RoleNode {role_node_id: row.id})
+SET n.role = row.role, n.members = row.members
+MERGE (g)-[:HAS_ROLE]->(n)
+RETURN count(n) AS written
+"""
+
+WRITE_CARRIES: LiteralString = """
+UNWIND $rows AS row
+MATCH (a:RoleNode {role_node_id: row.sender}) MATCH (b:RoleNode {role_node_id: row.receiver})
+MERGE (a)-[e:CARRIES {channel: row.channel}]->(b)
+SET e += row.properties
+RETURN count(e) AS written
+"""
+
+READ_ROLE_GRAPH: LiteralString = """
+MATCH (g:RoleGraph {role_graph_id: $role_graph_id}) RETURN g.document AS document
+"""
+
+WRITE_ALIGNED: LiteralString = """
+MATCH (a:Circuit {circuit_id: $one}) MATCH (b:Circuit {circuit_id: $two})
+MERGE (a)-[e:ALIGNED]->(b)
+SET e += $properties
+RETURN count(e) AS written
+"""
+
+READ_ALIGNED: LiteralString = """
+MATCH (:Circuit {circuit_id: $circuit_id})-[e:ALIGNED]-(c:Circuit)
+RETURN c.circuit_id AS circuit_ids, e.similarity AS similarity, e.ci_low AS ci_low,
+       e.ci_high AS ci_high, e.p AS p, e.draws AS draws
+ORDER BY similarity DESC, circuit_ids
+"""
+
+WRITE_VERDICT: LiteralString = """
+MATCH (m:Motif {motif_id: $verdict.motif_id}) MATCH (t:Task {task_id: $verdict.task_id})
+MERGE (v:Verdict {verdict_id: $verdict.verdict_id})
+SET v += $verdict, v.judged_at = timestamp()
+MERGE (v)-[:ABOUT]->(m)
+MERGE (v)-[:ON_TASK]->(t)
+RETURN count(v) AS written
+"""
+
+DELETE_FINDINGS: LiteralString = """
+MATCH (:Verdict {verdict_id: $verdict_id})
+      -[e:SUPPORTED_BY|CONTRADICTED_BY|UNDECIDED_IN|COUNTED_IN]->()
+DELETE e
+"""
+
+WRITE_SUPPORTED: LiteralString = """
+MATCH (v:Verdict {verdict_id: $verdict_id})
+UNWIND $rows AS row
+MATCH (m:Model {fingerprint: row.fingerprint})
+CREATE (v)-[e:SUPPORTED_BY]->(m)
+SET e += row.properties
+RETURN count(e) AS written
+"""
+
+WRITE_CONTRADICTED: LiteralString = """
+MATCH (v:Verdict {verdict_id: $verdict_id})
+UNWIND $rows AS row
+MATCH (m:Model {fingerprint: row.fingerprint})
+CREATE (v)-[e:CONTRADICTED_BY]->(m)
+SET e += row.properties
+RETURN count(e) AS written
+"""
+
+WRITE_UNDECIDED: LiteralString = """
+MATCH (v:Verdict {verdict_id: $verdict_id})
+UNWIND $rows AS row
+MATCH (m:Model {fingerprint: row.fingerprint})
+CREATE (v)-[e:UNDECIDED_IN]->(m)
+SET e += row.properties
+RETURN count(e) AS written
+"""
+
+WRITE_COUNTED: LiteralString = """
+MATCH (v:Verdict {verdict_id: $verdict_id})
+UNWIND $rows AS row
+MERGE (f:ModelFamily {name: row.family})
+CREATE (v)-[e:COUNTED_IN]->(f)
+SET e += row.properties
+RETURN count(e) AS written
+"""
+
+READ_VERDICT: LiteralString = """
+MATCH (v:Verdict {verdict_id: $verdict_id}) RETURN v.document AS document
+"""
+
+WRITE_ANNOTATION: LiteralString = """
+MATCH (n:CircuitNode {node_id: $node_id})
+MERGE (a:Annotation {annotation_id: $id})
+ON CREATE SET a.at = timestamp(), a.author = $author, a.text = $text
+MERGE (a)-[:ON]->(n)
+RETURN count(a) AS written
+"""
+
+READ_ANNOTATIONS: LiteralString = """
+MATCH (:Circuit {circuit_id: $circuit_id})-[:CONTAINS]->(n:CircuitNode)<-[:ON]-(a:Annotation)
+RETURN n.name AS component, a.author AS author, a.text AS text, a.at AS at
+ORDER BY at, component, a.annotation_id
+"""
+
+THERE_CIRCUITS: LiteralString = (
+    "UNWIND $ids AS id MATCH (c:Circuit {circuit_id: id}) RETURN c.circuit_id AS id"
+)
+THERE_MODELS: LiteralString = (
+    "UNWIND $ids AS id MATCH (m:Model {fingerprint: id}) RETURN m.fingerprint AS id"
+)
+THERE_MOTIFS: LiteralString = (
+    "UNWIND $ids AS id MATCH (m:Motif {motif_id: id}) RETURN m.motif_id AS id"
+)
+THERE_NODES: LiteralString = (
+    "UNWIND $ids AS id MATCH (n:CircuitNode {node_id: id}) RETURN n.node_id AS id"
+)

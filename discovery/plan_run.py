@@ -142,7 +142,7 @@ class RunPlan:
 
 def plan_run(
     sizes: Sizes,
-    method: AnyMethod,
+    method: AnyMethod | None,
     *,
     n_pairs: int,
     n_tokens: int,
@@ -152,11 +152,11 @@ def plan_run(
     chunk: int | None = None,
     limit: int | None = None,
 ) -> RunPlan:
-    """The plan of a discover job with preset `quick`.
+    """The plan of a discover job with preset `quick`, or of an evaluate job.
 
     Args:
         sizes: The model's.
-        method: How edges are scored.
+        method: How edges are scored; None where a stored circuit is judged.
         n_pairs: Discovery pairs.
         n_tokens: Tokens of the longest prompt.
         n_heldout: Held-out pairs.
@@ -179,6 +179,8 @@ def plan_run(
     per_pair = _pass_seconds(sizes, n_tokens)
     contraction = 2 * graph.n_edges * n_tokens * sizes.d_model / FLOPS
     match method:
+        case None:
+            work = 0.0
         case Exact():
             work = 2 * per_pair + graph.n_edges * EXACT_SHARE * per_pair
         case Acdc(candidates=candidates):
@@ -190,7 +192,7 @@ def plan_run(
             work = (2 + 2 * steps) * per_pair + steps * contraction
         case _:
             work = 3 * per_pair + contraction
-    if metric is Metric.KL:
+    if metric is Metric.KL and method is not None:
         work += per_pair
     # M, empty, circuit, complement; ten points by size and by sign; ten random circuits.
     circuits = (13 * n_pairs + 24 * n_heldout) if n_heldout else 34 * n_pairs

@@ -18,10 +18,11 @@ from graph_schema.errors import MissingExtraError
 from workers.client import CircuitClient, Job
 from workers.client.bars import Bars
 from workers.client.service import Service
+from workers.evaluations import EvaluateRequest
 from workers.lifecycle import Performer, Work
 from workers.owner import owner_name
 from workers.reconcile import deliver
-from workers.specs import DiscoverRequest, build_submission
+from workers.specs import DiscoverRequest, Submission, build_submission
 
 INLINE_PATIENCE = 60.0
 LOOK_SECONDS = 2.0
@@ -36,6 +37,15 @@ def run_here(client: CircuitClient, request: DiscoverRequest, *, force: bool = F
         StoreUnavailable: The graph cannot be reached.
     """
     submission = build_submission(request, client.settings.limits, client.settings.cache_dir)
+    return _do(client, submission, force)
+
+
+def evaluate_here(client: CircuitClient, request: EvaluateRequest, *, force: bool = False) -> Job:
+    """The ended job of a request to judge a stored circuit; as `run_here`."""
+    return _do(client, client.service.evaluate(request), force)
+
+
+def _do(client: CircuitClient, submission: Submission, force: bool) -> Job:
     work_for = _load()
     service = client.service
     job = Job(client, service.submit(submission, force=force, send=False))

@@ -12,17 +12,18 @@ import logging
 import platform
 import socket
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from neo4j import Transaction
 from numpy.typing import NDArray
 
-from discovery.discover import Discovery, discover
+from discovery.discover import discover
+from discovery.judging import judge
 from discovery.models.load import (
     InspectedModel,
     LoadedModel,
@@ -34,44 +35,31 @@ from discovery.plan_run import plan_run, read_config, sizes_of
 from discovery.tasks import PairSet, build_dataset
 from graph_schema.documents import (
     ArtifactRef,
-    CircuitDocument,
     DatasetData,
-    DatasetDocument,
     ModelSource,
-    sha256_hex,
 )
-from graph_schema.documents.jobs import DiscoverSpec, JobRecord, Placement, RunRecord
+from graph_schema.documents.jobs import (
+    DiscoverSpec,
+    EvaluateSpec,
+    JobRecord,
+    MeasuredSpec,
+    Placement,
+    RunRecord,
+    read_spec,
+)
 from graph_schema.errors import ModelError, ResourceError, StoreUnavailable
 from graph_schema.fingerprint import is_path
-from graph_schema.store.artifacts import ArtifactStore, decode, encode
-from graph_schema.store.circuits import write_circuit
+from graph_schema.store.artifacts import ArtifactStore, decode, stored_scores
+from graph_schema.store.circuits import read_circuit
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.datasets import read_dataset, write_dataset
+from graph_schema.store.datasets import read_dataset
 from workers.lease import Lease
+from workers.results import EvaluationResult, Result
 from workers.settings import Settings
 
 log = logging.getLogger(__name__)
 
 REPORTED_VERSIONS = ("circuit-atlas", "torch", "transformers", "numpy")
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a job found, and how to write it."""
-
-    circuits: tuple[CircuitDocument, ...]
-    dataset: DatasetDocument
-    run: RunRecord
-
-    @property
-    def circuit_ids(self) -> tuple[str, ...]:
-        return tuple(circuit.circuit_id for circuit in self.circuits)
-
-    def write(self, tx: Transaction) -> None:
-        """Write dataset, circuits and run inside the transaction that ends the job."""
-        write_dataset(tx, self.dataset)
-        for circuit in self.circuits:
-            write_circuit(tx, circuit, self.run)
 
 
 @dataclass
@@ -83,7 +71,7 @@ class ModelCache:
 
     def get(
         self,
-        spec: DiscoverSpec,
+        spec: MeasuredSpec,
         placement: Placement,
         settings: Settings,
         inspected: InspectedModel,
@@ -157,7 +145,7 @@ def run_job(
     store: GraphStore,
     artifacts: ArtifactStore,
     models: ModelCache,
-) -> Result:
+) -> Result | EvaluationResult:
     """Do the job and save its arrays; nothing is written into the graph yet.
 
     Raises:
@@ -165,7 +153,8 @@ def run_job(
         NumericsError: The numbers broke.
         ResourceError: Too little memory, or a file that is not there now.
     """
-    spec = DiscoverSpec.model_validate_json(record.spec)
+    spec = read_spec(record.spec)
+    circuit = read_circuit(store, spec.circuit_id) if isinstance(spec, EvaluateSpec) else None
     placement = Placement.model_validate_json(record.placement)
     clock: dict[str, float] = {}
     source = placement.model
@@ -180,6 +169,33 @@ def run_job(
     lease("model", 0, 1)
     with _stage(clock, "model"):
         model = models.get(spec, placement, settings, inspected)
+
+    def run(cpu_seconds: dict[str, float]) -> RunRecord:
+        return RunRecord(
+            run_id=run_id,
+            job_id=record.job_id,
+            attempt=record.attempts,
+            versions=_versions(),
+            cpu_seconds={**clock, **cpu_seconds},
+            host=socket.gethostname(),
+        )
+
+    if isinstance(spec, EvaluateSpec):
+        assert circuit is not None
+        judged = judge(
+            spec,
+            circuit,
+            stored_scores(circuit, artifacts),
+            model,
+            pairs,
+            limits=settings.limits,
+            progress=lease,
+            chunk=chunk,
+        )
+        lease("storing", 0, 1)
+        refs = _saved(judged.arrays, artifacts)
+        evaluation = judged.evaluation.model_copy(update={"artifacts": refs})
+        return EvaluationResult(evaluation, pairs.document, run(judged.cpu_seconds))
     checkpoints = Checkpoints(artifacts, lease)
     found = discover(
         spec,
@@ -191,17 +207,10 @@ def run_job(
         chunk=chunk,
     )
     lease("storing", 0, 1)
-    circuits = _with_artifacts(found, artifacts)
+    refs = _saved(found.arrays, artifacts)
     checkpoints.forget()
-    run = RunRecord(
-        run_id=run_id,
-        job_id=record.job_id,
-        attempt=record.attempts,
-        versions=_versions(),
-        cpu_seconds={**clock, **found.cpu_seconds},
-        host=socket.gethostname(),
-    )
-    return Result(circuits, pairs.document, run)
+    circuits = tuple(each.model_copy(update={"artifacts": refs}) for each in found.circuits)
+    return Result(circuits, pairs.document, run(found.cpu_seconds))
 
 
 def check_root(source: ModelSource, settings: Settings) -> None:
@@ -222,7 +231,7 @@ def check_root(source: ModelSource, settings: Settings) -> None:
 
 
 def _planned_chunk(
-    spec: DiscoverSpec, placement: Placement, pairs: PairSet, settings: Settings
+    spec: MeasuredSpec, placement: Placement, pairs: PairSet, settings: Settings
 ) -> int | None:
     """Examples at a time: as asked for, or what fits the memory limit where there is one.
 
@@ -234,7 +243,7 @@ def _planned_chunk(
         return placement.chunk
     plan = plan_run(
         sizes_of(read_config(placement.model, spec.model.fingerprint)),
-        spec.method,
+        spec.method if isinstance(spec, DiscoverSpec) else None,
         n_pairs=len(pairs.discovery),
         n_heldout=len(pairs.heldout),
         n_tokens=max(len(pair.clean) for pair in pairs.discovery),
@@ -248,7 +257,7 @@ def _planned_chunk(
 
 
 def _pairs(
-    spec: DiscoverSpec, inspected: InspectedModel, settings: Settings, store: GraphStore
+    spec: MeasuredSpec, inspected: InspectedModel, settings: Settings, store: GraphStore
 ) -> PairSet:
     jsonl = None
     if isinstance(spec.data, DatasetData):
@@ -263,18 +272,14 @@ def _pairs(
     )
 
 
-def _with_artifacts(found: Discovery, artifacts: ArtifactStore) -> tuple[CircuitDocument, ...]:
-    """The circuits with references to the saved arrays, which are named by their content.
+def _saved(
+    arrays: Mapping[str, dict[str, NDArray[Any]]], artifacts: ArtifactStore
+) -> dict[str, ArtifactRef]:
+    """References to the arrays, saved under names that are their content's.
 
-    So a worker that lost its lease cannot replace what another's circuit refers to.
+    So a worker that lost its lease cannot replace what another's result refers to.
     """
-    refs: dict[str, ArtifactRef] = {}
-    for name, arrays in found.arrays.items():
-        data = encode(arrays)
-        sha256 = sha256_hex(data)
-        key = f"{name}/{sha256[:2]}/{sha256}.safetensors"
-        refs[name] = artifacts.save_bytes(key, data)
-    return tuple(circuit.model_copy(update={"artifacts": refs}) for circuit in found.circuits)
+    return {name: artifacts.save_by_content(name, each) for name, each in arrays.items()}
 
 
 @contextmanager

@@ -38,7 +38,7 @@ from graph_schema.documents import (
     Thresholds,
     TopEdges,
 )
-from graph_schema.documents.jobs import DiscoverSpec, Placement, Tokenisation
+from graph_schema.documents.jobs import DiscoverSpec, EvaluateSpec, Placement, Tokenisation
 from graph_schema.errors import DatasetError, ModelError, SpecError
 from graph_schema.fingerprint import fingerprint, resolve_source
 
@@ -56,8 +56,24 @@ METHODS = _by_name(AnyMethod)
 TASKS = _by_name(AnyTask)
 
 
-@dataclass(frozen=True)
-class DiscoverRequest:
+@dataclass(frozen=True, kw_only=True)
+class MeasureRequest:
+    """Which pairs to measure on, and where to run: what every request may say."""
+
+    task: str | None = None
+    task_params: Params | None = None
+    dataset: str | Path | None = None
+    heldout: str | Path | None = None
+    label: str | None = None
+    pairs: int | None = None
+    evaluation: str = "quick"
+    device: str = "cpu"
+    chunk: int | None = None
+    priority: int = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscoverRequest(MeasureRequest):
     """What a user asks for, unchecked. The names are those of `CircuitClient.submit`.
 
     Exactly one of `task` and `dataset`, and exactly one of `n_edges` and `threshold`, are given.
@@ -65,12 +81,6 @@ class DiscoverRequest:
 
     model: str
     revision: str | None = None
-    task: str | None = None
-    task_params: Params | None = None
-    dataset: str | Path | None = None
-    heldout: str | Path | None = None
-    label: str | None = None
-    pairs: int | None = None
     method: str = "eap-ig"
     method_params: Params | None = None
     n_edges: int | None = None
@@ -81,19 +91,15 @@ class DiscoverRequest:
     draws: int = 1
     add_bos: bool | None = None
     answers: str = "single"
-    evaluation: str = "quick"
     dtype: str = "float32"
     seed: int = 0
-    device: str = "cpu"
-    chunk: int | None = None
-    priority: int = 5
 
 
 @dataclass(frozen=True)
 class Submission:
     """A checked request: the spec, where to run it, and the pairs that travel with it."""
 
-    spec: DiscoverSpec
+    spec: DiscoverSpec | EvaluateSpec
     placement: Placement
     dataset: DatasetDocument | None
 
@@ -108,7 +114,8 @@ def build_submission(request: DiscoverRequest, limits: Limits, cache_dir: Path) 
         DatasetError: The dataset is; the message names the line.
         ModelError: The model cannot be found.
     """
-    data, dataset = _data(request, limits)
+    metric = choice("metric", Metric, request.metric)
+    data, dataset = data_of(request, metric, limits)
     draft = validated(
         DiscoverSpec,
         {
@@ -118,7 +125,7 @@ def build_submission(request: DiscoverRequest, limits: Limits, cache_dir: Path) 
                 Tokenisation, {"add_bos": request.add_bos, "answers": request.answers}
             ),
             "method": named("method", METHODS, request.method, request.method_params),
-            "metric": choice("metric", Metric, request.metric),
+            "metric": metric,
             "ablation": validated(
                 AblationSpec,
                 {
@@ -136,8 +143,15 @@ def build_submission(request: DiscoverRequest, limits: Limits, cache_dir: Path) 
         raise SpecError(
             f"edges is {request.n_edges:,}; the limit is {limits.circuit_edges:,} edges a circuit"
         )
-    source = _source(request)
-    placement = validated(
+    source = source_of(request.model, request.revision)
+    placement = placement_of(request, source)
+    model = ModelId(fingerprint=fingerprint(source, cache_dir))
+    return Submission(draft.model_copy(update={"model": model}), placement, dataset)
+
+
+def placement_of(request: MeasureRequest, source: ModelSource) -> Placement:
+    """Where to run: outside the job's identity."""
+    return validated(
         Placement,
         {
             "model": source,
@@ -146,18 +160,21 @@ def build_submission(request: DiscoverRequest, limits: Limits, cache_dir: Path) 
             "priority": request.priority,
         },
     )
-    model = ModelId(fingerprint=fingerprint(source, cache_dir))
-    return Submission(draft.model_copy(update={"model": model}), placement, dataset)
 
 
-def _source(request: DiscoverRequest) -> ModelSource:
+def source_of(model: str, revision: str | None) -> ModelSource:
+    """Where a model lies.
+
+    Raises:
+        ModelError: Neither a hub id nor a path that is there.
+    """
     try:
-        return resolve_source(request.model, request.revision)
+        return resolve_source(model, revision)
     except (OSError, ValueError) as error:
         # What no file system takes: a name too long, or with a null byte in it.
         reason = error.strerror if isinstance(error, OSError) else error
         raise ModelError(
-            f"model {request.model!r} cannot be a path: {reason}; expected a hub id or a folder"
+            f"model {model!r} cannot be a path: {reason}; expected a hub id or a folder"
         ) from error
 
 
@@ -215,7 +232,15 @@ def _selection(request: DiscoverRequest) -> JobSelection:
     return validated(Threshold, {"threshold": request.threshold, "by": request.by})
 
 
-def _data(request: DiscoverRequest, limits: Limits) -> tuple[AnyData, DatasetDocument | None]:
+def data_of(
+    request: MeasureRequest, metric: Metric, limits: Limits
+) -> tuple[AnyData, DatasetDocument | None]:
+    """The pairs that a request asks for, and the dataset that travels with it.
+
+    Raises:
+        SpecError: Not exactly one of task and dataset, or parameters that do not go with it.
+        DatasetError: The file is wrong; the message names the line.
+    """
     if (request.task is None) == (request.dataset is None):
         given = "neither was" if request.task is None else "both were"
         raise SpecError(
@@ -236,14 +261,13 @@ def _data(request: DiscoverRequest, limits: Limits) -> tuple[AnyData, DatasetDoc
         # How few are too few is the evaluation's business: its figure is then null, with a reason.
         loose = limits.model_copy(update={"min_pairs": 0})
         pairs = merge_heldout(pairs, _read_pairs(Path(request.heldout).expanduser(), loose))
-    metric = choice("metric", Metric, request.metric)
     check_metric(pairs, metric)
     document = dataset_document(pairs, request.label or file.stem)
     data = validated(DatasetData, {"sha256": document.sha256, "task": document.task})
     return data, document
 
 
-def _task_data(request: DiscoverRequest, name: str, limits: Limits) -> TaskData:
+def _task_data(request: MeasureRequest, name: str, limits: Limits) -> TaskData:
     if request.heldout is not None or request.label is not None:
         raise SpecError(
             "heldout and label go with a dataset; a built-in task makes its own held-out pairs: "

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from html import escape
 
-from graph_schema.documents import CircuitDocument
-from graph_schema.reports.text import conditions, headline, number, strongest
+from graph_schema.documents import CircuitDocument, CircuitEvaluation
+from graph_schema.reports.text import conditions, evaluation_summary, headline, number, strongest
+
+
+def evaluation_html(found: CircuitEvaluation) -> str:
+    """What a circuit was judged on, and its figures, as an HTML table."""
+    rows = [line.partition("  ") for line in evaluation_summary(found).splitlines()]
+    return _facts([(label, text.strip()) for label, _, text in rows])
+
+
+def _facts(facts: Iterable[tuple[str, str]]) -> str:
+    rows = "".join(
+        f"<tr><th style='text-align:left'>{escape(label)}</th><td>{escape(text)}</td></tr>"
+        for label, text in facts
+    )
+    return f"<table>{rows}</table>"
 
 
 def circuit_html(circuit: CircuitDocument, top: int = 10) -> str:
@@ -17,10 +32,7 @@ def circuit_html(circuit: CircuitDocument, top: int = 10) -> str:
         ("edges", f"{circuit.n_edges:,} of {circuit.n_edges_scored:,}"),
         *headline(circuit),
     ]
-    head = "".join(
-        f"<tr><th style='text-align:left'>{escape(label)}</th><td>{escape(text)}</td></tr>"
-        for label, text in facts
-    )
+    head = _facts(facts)
     edges = "".join(
         f"<tr><td><code>{escape(edge.name)}</code></td>"
         f"<td style='text-align:right'>{number(edge.score)}</td></tr>"
@@ -28,6 +40,6 @@ def circuit_html(circuit: CircuitDocument, top: int = 10) -> str:
     )
     return (
         f"<div><b>Circuit <code>{escape(circuit.circuit_id[:12])}</code></b>"
-        f"<table>{head}</table>"
+        f"{head}"
         f"<table><tr><th>strongest edges</th><th>score</th></tr>{edges}</table></div>"
     )

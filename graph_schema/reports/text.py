@@ -11,6 +11,7 @@ from graph_schema.documents import (
     Channel,
     CircuitDocument,
     CircuitEdge,
+    CircuitEvaluation,
     Component,
     Evaluation,
     Figure,
@@ -98,22 +99,48 @@ def summary(circuit: CircuitDocument) -> str:
         *headline(circuit),
     ]
     if (quality := circuit.evaluation) is not None:
-        facts += [
-            ("complement", figure(quality.complement_faithfulness)),
-            ("cmd", figure(quality.cmd)),
-            ("cpr", figure(quality.cpr)),
-        ]
-        if chance := quality.random_circuits:
-            facts.append(
-                (
-                    "by chance",
-                    f"{chance.mean:.3f} [{chance.low:.3f}, {chance.high:.3f}]  faithfulness of "
-                    f"{chance.n} random circuits of this size, discovery",
-                )
-            )
-        facts.extend(_evidence(quality))
+        facts += _quality(quality)
     facts.extend(("note", note) for note in circuit.notes)
+    return _lines(facts)
+
+
+def evaluation_summary(found: CircuitEvaluation) -> str:
+    """What a circuit was judged on, and how good it is there; one fact a line."""
+    conditions = f"{found.metric}, ablation {found.ablation.kind}, seed {found.seed}"
+    return _lines(
+        [
+            ("evaluation", found.evaluation_id),
+            ("circuit", found.circuit_id),
+            ("task", f"{found.task}, dataset {found.dataset_sha256}"),
+            ("metric", f"{conditions}, {found.dtype}"),
+            ("faithfulness", figure(found.evaluation.faithfulness)),
+            ("held out", figure(found.evaluation.heldout_faithfulness)),
+            *_quality(found.evaluation),
+            *(("note", note) for note in found.notes),
+        ]
+    )
+
+
+def _lines(facts: Iterable[tuple[str, str]]) -> str:
     return "\n".join(f"{label:<14}{text}" for label, text in facts)
+
+
+def _quality(quality: Evaluation) -> list[tuple[str, str]]:
+    """What is measured beside the headline."""
+    facts = [
+        ("complement", figure(quality.complement_faithfulness)),
+        ("cmd", figure(quality.cmd)),
+        ("cpr", figure(quality.cpr)),
+    ]
+    if chance := quality.random_circuits:
+        facts.append(
+            (
+                "by chance",
+                f"{chance.mean:.3f} [{chance.low:.3f}, {chance.high:.3f}]  faithfulness of "
+                f"{chance.n} random circuits of this size, discovery",
+            )
+        )
+    return facts + _evidence(quality)
 
 
 def headline(circuit: CircuitDocument) -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from graph_schema.documents import ArtifactRef, sha256_hex
+from graph_schema.documents import ArtifactRef, CircuitDocument, sha256_hex
 from graph_schema.errors import NotFoundError, ResourceError, SpecError
 
 TEXT = "text_arrays"
@@ -50,6 +50,12 @@ class ArtifactStore:
     def save(self, key: str, arrays: Mapping[str, NDArray[Any]]) -> ArtifactRef:
         """Write arrays under `key`, whole or not at all; an older file there is replaced."""
         return self.save_bytes(key, encode(arrays))
+
+    def save_by_content(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> ArtifactRef:
+        """Write arrays under `name` and their own hash: what is there already stays as it is."""
+        data = encode(arrays)
+        sha256 = sha256_hex(data)
+        return self.save_bytes(f"{name}/{sha256[:2]}/{sha256}.safetensors", data)
 
     def load(self, ref: ArtifactRef) -> dict[str, NDArray[Any]]:
         """The arrays behind a reference.
@@ -114,6 +120,20 @@ class ArtifactStore:
         if not key or key.startswith("/") or ".." in parts or "\\" in key:
             raise SpecError(f"artifact key {key!r} leaves the store; expected something like a/b")
         return f"{self._root.rstrip('/')}/{key}"
+
+
+def stored_scores(circuit: CircuitDocument, artifacts: ArtifactStore) -> dict[str, float]:
+    """The score of every edge that has one, by name; empty where none were stored.
+
+    Raises:
+        NotFoundError: The artifact is gone.
+        ResourceError: The artifact is damaged.
+    """
+    ref = circuit.artifacts.get("scores")
+    if ref is None:
+        return {}
+    arrays = artifacts.load(ref)
+    return dict(zip(arrays["names"].tolist(), arrays["scores"].tolist(), strict=True))
 
 
 def encode(arrays: Mapping[str, NDArray[Any]]) -> bytes:

@@ -2,6 +2,7 @@
 
 from workers.cli import (
     benchmark,
+    evaluate,
     graph,
     jobs,
     plan,
@@ -9,4 +10,4 @@ from workers.cli import (
 )  # each registers its commands on the app
 from workers.cli.app import app, main
 
-__all__ = ["app", "benchmark", "graph", "jobs", "main", "plan", "service"]
+__all__ = ["app", "benchmark", "evaluate", "graph", "jobs", "main", "plan", "service"]

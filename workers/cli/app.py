@@ -18,6 +18,7 @@ from workers.cli.output import emit, say
 
 ORDER = (
     *("demo", "plan", "submit", "run", "job", "jobs", "cancel"),
+    *("evaluate",),
     *("list", "show", "cypher", "schema"),
     *("up", "down", "status", "worker"),
     "benchmark",

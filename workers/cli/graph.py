@@ -50,10 +50,15 @@ def show(
         found = client.circuit(circuit)
         if all_scores is not None:
             write_scores(found, all_scores)
+        others = [
+            judged
+            for judged in client.evaluations(found.circuit_id)
+            if judged.document.evaluation_id != found.document.evaluation_id
+        ]
     if form == "json":
         emit_json(found.document.model_dump(mode="json"))
     else:
-        emit(describe(found, top))
+        emit("\n\n".join([describe(found, top), *map(str, others)]))
 
 
 def describe(circuit: Circuit, top: int = 20) -> str:

@@ -13,7 +13,7 @@ from workers.cli.app import command
 from workers.cli.exits import ExitCode, exit_code
 from workers.cli.options import AsJson, asks_for_a_circuit, whole
 from workers.cli.output import emit, emit_json, say
-from workers.client import Circuit, CircuitClient, Job
+from workers.client import Circuit, CircuitClient, Evaluated, Job
 from workers.specs import DiscoverRequest, choice
 
 Force = Annotated[bool, typer.Option("--force", help="Run again what has already ended.")]
@@ -36,12 +36,12 @@ def submit(
     with CircuitClient() as client:
         job = client.submit_request(request, force=force)
         if wait:
-            _follow(job, as_json)
+            follow(job, as_json)
         elif as_json:
             emit_json(job_object(job.record))
         else:
             emit(job.job_id)
-            say(_next_step(job))
+            say(next_step(job))
 
 
 @command("circuits run --model ./my-model --task induction --method exact --edges 30")
@@ -59,7 +59,7 @@ def run(request: DiscoverRequest, force: Force = False, as_json: AsJson = False)
         except KeyboardInterrupt:
             say("\ninterrupted: the job is cancelled; the same command starts it again")
             raise typer.Exit(ExitCode.INTERRUPTED) from None
-        _report(job, as_json)
+        report(job, as_json)
 
 
 @command("circuits job 3f2a", "circuits job 3f2a --wait")
@@ -71,7 +71,7 @@ def job(job_id: JobId, wait: Wait = False, as_json: AsJson = False) -> None:
     with CircuitClient() as client:
         found = client.job(job_id)
         if wait:
-            _follow(found, as_json)
+            follow(found, as_json)
         elif as_json:
             emit_json(job_object(found.record))
         else:
@@ -126,16 +126,25 @@ def job_object(record: JobRecord) -> dict[str, Any]:
     return record.model_dump(mode="json", exclude={"spec", "placement"})
 
 
-def result_object(record: JobRecord, circuit: Circuit | None) -> dict[str, Any]:
-    """A job with its circuit as `submit --wait --json` and `run --json` print them."""
+def result_object(
+    record: JobRecord, circuit: Circuit | None, judged: Evaluated | None = None
+) -> dict[str, Any]:
+    """A job with its circuit as `submit --wait --json` and `run --json` print them.
+
+    Of an `evaluate` job the figures are those that it found.
+    """
     quality = circuit.evaluation if circuit else None
     run = circuit.run if circuit else None
+    notes = circuit.document.notes if circuit else ()
+    if judged is not None:
+        quality, run = judged.document.evaluation, judged.run
+        notes = judged.document.notes
     return {
         **job_object(record),
         "circuit_id": circuit.circuit_id if circuit else None,
         "n_edges_scored": circuit.document.n_edges_scored if circuit else None,
         "n_edges": circuit.n_edges if circuit else None,
-        "notes": list(circuit.document.notes) if circuit else [],
+        "notes": list(notes),
         "faithfulness": quality.faithfulness.value if quality else None,
         "heldout_faithfulness": quality.heldout_faithfulness.value if quality else None,
         "complement_faithfulness": quality.complement_faithfulness.value if quality else None,
@@ -146,7 +155,7 @@ def result_object(record: JobRecord, circuit: Circuit | None) -> dict[str, Any]:
     }
 
 
-def _follow(job: Job, as_json: bool) -> None:
+def follow(job: Job, as_json: bool) -> None:
     """Wait for the job and print it. Ctrl-C leaves it running and says how to go on."""
     try:
         job.wait()
@@ -157,15 +166,18 @@ def _follow(job: Job, as_json: bool) -> None:
             f"end it with: circuits cancel {short}"
         )
         raise typer.Exit(ExitCode.INTERRUPTED) from None
-    _report(job, as_json)
+    report(job, as_json)
 
 
-def _report(job: Job, as_json: bool) -> None:
+def report(job: Job, as_json: bool) -> None:
     """Print an ended job; one that ended badly also says why, and ends the command so."""
     error = job.error
     circuits = [] if error else job.results(progress=False)
+    judged = job.evaluation() if circuits and job.record.kind == "evaluate" else None
     if as_json:
-        emit_json(result_object(job.record, circuits[0] if circuits else None))
+        emit_json(result_object(job.record, circuits[0] if circuits else None, judged))
+    elif judged is not None:
+        emit(str(judged))
     elif circuits:
         emit("\n".join(_headline(circuit) for circuit in circuits))
     if error is not None:
@@ -173,8 +185,10 @@ def _report(job: Job, as_json: bool) -> None:
         raise typer.Exit(exit_code(error))
 
 
-def _next_step(job: Job) -> str:
+def next_step(job: Job) -> str:
     short = job.job_id[:12]
+    if job.state is JobState.SUCCEEDED and job.record.kind == "evaluate":
+        return f"it was done before; look at it with: circuits job {short} --wait"
     if job.state is JobState.SUCCEEDED:
         return (
             f"it was done before; look at it with: circuits show {job.record.circuit_ids[0][:12]}"

@@ -2,7 +2,8 @@
 
 from workers.client.circuit import Circuit, EdgeScores
 from workers.client.client import CircuitClient
+from workers.client.evaluation import Evaluated
 from workers.client.job import Job
 from workers.client.rows import Rows
 
-__all__ = ["Circuit", "CircuitClient", "EdgeScores", "Job", "Rows"]
+__all__ = ["Circuit", "CircuitClient", "EdgeScores", "Evaluated", "Job", "Rows"]

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from graph_schema.documents.jobs import JobState
 from graph_schema.errors import SpecError
 from workers.client.circuit import Circuit
+from workers.client.evaluation import Evaluated
 from workers.client.job import Job
 from workers.client.rows import Rows
+from workers.evaluations import EvaluateRequest
 from workers.settings import Settings, read_settings
 from workers.specs import DiscoverRequest, build_submission, choice, validated
 
@@ -160,11 +162,93 @@ class CircuitClient:
     def submit_request(self, request: DiscoverRequest, *, force: bool = False) -> Job:
         """`submit`, with the request as one value."""
         submission = build_submission(request, self.settings.limits, self.settings.cache_dir)
+        self._require_worker()
+        return Job(self, self.service.submit(submission, force=force))
+
+    def evaluate(
+        self,
+        circuit: str,
+        *,
+        task: str | None = None,
+        dataset: str | Path | None = None,
+        heldout: str | Path | None = None,
+        model: str | None = None,
+        revision: str | None = None,
+        metric: str | None = None,
+        ablation: str | None = None,
+        pairs: int | None = None,
+        seed: int | None = None,
+        label: str | None = None,
+        task_params: Mapping[str, Any] | None = None,
+        draws: int | None = None,
+        add_bos: bool | None = None,
+        answers: Literal["single", "first_difference"] | None = None,
+        evaluation: Literal["quick", "full"] = "quick",
+        dtype: str | None = None,
+        device: str = "cpu",
+        chunk: int | None = None,
+        priority: int = 5,
+        force: bool = False,
+    ) -> Job:
+        """Judge a stored circuit, ours or imported; `job.evaluation()` is what was found.
+
+        What is left out is the circuit's own: the pairs of its job or its import, the metric,
+        ablation, dtype and seed that its figures stand on. The other arguments are `submit`'s.
+
+        Args:
+            circuit: Its id, or the first digits.
+            model: Where its model lies now; the same model, by its fingerprint.
+
+        Raises:
+            SpecError: The request is wrong, or nobody has said what the circuit is for.
+            NotFoundError: No circuit, or more than one, has the id.
+            MissingExtraError: The local service has no torch to work with.
+            StoreUnavailable: Graph or broker cannot be reached.
+        """
+        request = EvaluateRequest(
+            circuit=circuit,
+            task=task,
+            task_params=task_params,
+            dataset=dataset,
+            heldout=heldout,
+            label=label,
+            pairs=pairs,
+            model=model,
+            revision=revision,
+            metric=metric,
+            ablation=ablation,
+            draws=draws,
+            add_bos=add_bos,
+            answers=answers,
+            evaluation=evaluation,
+            dtype=dtype,
+            seed=seed,
+            device=device,
+            chunk=chunk,
+            priority=priority,
+        )
+        return self.evaluate_request(request, force=force)
+
+    def evaluate_request(self, request: EvaluateRequest, *, force: bool = False) -> Job:
+        """`evaluate`, with the request as one value."""
+        self._require_worker()
+        return Job(self, self.service.submit(self.service.evaluate(request), force=force))
+
+    def evaluations(self, circuit: str) -> list[Evaluated]:
+        """What `evaluate` jobs found of a circuit, the oldest first.
+
+        The figures of the job that found it are not among them: those are `circuit.evaluation`.
+
+        Raises:
+            NotFoundError: No circuit, or more than one, has the id.
+        """
+        return self.service.evaluations(self.service.circuit(circuit).circuit_id)
+
+    def _require_worker(self) -> None:
         if self.settings.local:
             from workers.local import require_worker
 
             require_worker(self.settings)  # before the service is started for nothing
-        return Job(self, self.service.submit(submission, force=force))
 
     def job(self, job_id: str) -> Job:
         """The job with this id, or with the one id that starts so.

@@ -12,11 +12,13 @@ from graph_schema.errors import (
     CircuitServiceError,
     JobCancelled,
     JobFailed,
+    SpecError,
     StoreUnavailable,
     error_from_document,
 )
 from workers.client.bars import Bars
 from workers.client.circuit import Circuit
+from workers.client.evaluation import Evaluated
 
 if TYPE_CHECKING:
     from workers.client.client import CircuitClient
@@ -85,7 +87,7 @@ class Job:
         return self
 
     def result(self, timeout: float | None = None, progress: bool = True) -> Circuit:
-        """The circuit that the job found; waits for it.
+        """The circuit that the job found or judged; waits for it.
 
         Args:
             timeout: Seconds to wait; None waits for as long as it takes.
@@ -100,10 +102,27 @@ class Job:
 
     def results(self, timeout: float | None = None, progress: bool = True) -> list[Circuit]:
         """All circuits of the job (a sweep has several), as `result` does."""
+        self._succeed(timeout, progress)
+        return [self._client.circuit(found) for found in self.record.circuit_ids]
+
+    def evaluation(self, timeout: float | None = None, progress: bool = True) -> Evaluated:
+        """What an `evaluate` job found; waits for it, as `result` does.
+
+        Raises:
+            SpecError: The job is of another kind.
+        """
+        if self.record.kind != "evaluate":
+            raise SpecError(
+                f"job {self.job_id[:12]} is a {self.record.kind} job, which makes no evaluation of "
+                "its own: its circuits carry their figures (job.result())"
+            )
+        self._succeed(timeout, progress)
+        return self._client.service.evaluation(self.job_id)
+
+    def _succeed(self, timeout: float | None, progress: bool) -> None:
         self.wait(timeout, progress)
         if (error := self.error) is not None:
             raise error
-        return [self._client.circuit(found) for found in self.record.circuit_ids]
 
     def cancel(self) -> Job:
         """Ask for the job's end: at once where it is queued, else at its next step."""

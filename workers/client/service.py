@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, LiteralString
 
 from celery import Celery
 
+from graph_schema.documents import CircuitEvaluation
 from graph_schema.documents.jobs import JobRecord, JobState, RunRecord
-from graph_schema.errors import NumericsError, SpecError, error_from_document
+from graph_schema.errors import NotFoundError, NumericsError, SpecError, error_from_document
 from graph_schema.store import jobs
 from graph_schema.store.artifacts import ArtifactStore
 from graph_schema.store.circuits import CircuitFilter, CircuitSummary, list_circuits, read_circuit
 from graph_schema.store.connection import GraphStore, StoreAddress
 from graph_schema.store.datasets import write_dataset
+from graph_schema.store.evaluations import read_evaluation, read_evaluations
 from graph_schema.store.query import run_user_query
 from graph_schema.store.schema import SchemaSummary, summarise_schema
 from workers import broker
 from workers.client.circuit import Circuit
+from workers.client.evaluation import Evaluated
 from workers.client.rows import Rows
+from workers.evaluations import EvaluateRequest, build_evaluation
 from workers.local import ensure_local, hold
 from workers.reconcile import deliver
 from workers.settings import Settings
@@ -31,6 +35,12 @@ PATIENCE = 5.0
 
 RUN: LiteralString = """
 MATCH (r:Run)-[:PRODUCED]->(:Circuit {circuit_id: $circuit_id})
+RETURN r.run_id AS run_id, r.job_id AS job_id, r.attempt AS attempt, r.host AS host,
+       r.versions AS versions, r.cpu_seconds AS cpu_seconds
+ORDER BY r.attempt DESC, run_id LIMIT 1
+"""
+EVALUATION_RUN: LiteralString = """
+MATCH (r:Run)-[:MEASURED]->(:Evaluation {evaluation_id: $evaluation_id})
 RETURN r.run_id AS run_id, r.job_id AS job_id, r.attempt AS attempt, r.host AS host,
        r.versions AS versions, r.cpu_seconds AS cpu_seconds
 ORDER BY r.attempt DESC, run_id LIMIT 1
@@ -91,6 +101,33 @@ class Service:
         found = self.store.rows(RUN, circuit_id=document.circuit_id)
         run = _run_record(found[0]) if found else None
         return Circuit(document, self.artifacts, run)
+
+    def evaluations(self, circuit_id: str) -> list[Evaluated]:
+        """What `evaluate` jobs found of a circuit, the oldest first."""
+        return [self._evaluated(found) for found in read_evaluations(self.store, circuit_id)]
+
+    def evaluation(self, job_id: str) -> Evaluated:
+        """What an `evaluate` job found."""
+        return self._evaluated(read_evaluation(self.store, job_id))
+
+    def _evaluated(self, document: CircuitEvaluation) -> Evaluated:
+        rows = self.store.rows(EVALUATION_RUN, evaluation_id=document.evaluation_id)
+        return Evaluated(document, _run_record(rows[0]) if rows else None)
+
+    def evaluate(self, request: EvaluateRequest) -> Submission:
+        """The checked request to judge a circuit.
+
+        Raises:
+            SpecError: It is wrong; the message says what to change.
+            NotFoundError: No circuit, or more than one, has the id.
+        """
+        circuit = read_circuit(self.store, request.circuit)
+        job = None
+        if circuit.job_id is not None:
+            with suppress(NotFoundError):  # a circuit may be older than what is known of its job
+                job = jobs.get(self.store, circuit.job_id)
+        settings = self.settings
+        return build_evaluation(request, circuit, job, settings.limits, settings.cache_dir)
 
     def circuits(self, wanted: CircuitFilter) -> tuple[CircuitSummary, ...]:
         return list_circuits(self.store, wanted)

@@ -1,0 +1,147 @@
+"""`evaluate`: judge a stored circuit, ours or imported."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from workers.cli.app import command
+from workers.cli.exits import ExitCode
+from workers.cli.jobs import Force, Wait, follow, job_object, next_step, report
+from workers.cli.options import AsJson, assignments, whole
+from workers.cli.output import emit, emit_json, say
+from workers.client import CircuitClient
+from workers.evaluations import EvaluateRequest
+
+
+@command(
+    "circuits evaluate 3f2a --task ioi --pairs 64 --wait",
+    "circuits evaluate 3f2a --dataset pairs.jsonl --ablation mean --preset full --here --json",
+)
+def evaluate(
+    circuit: Annotated[str, typer.Argument(help="Circuit id, or its first digits.")],
+    task: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Built-in task to judge it on.")
+    ] = None,
+    task_param: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Parameter of the task; repeatable."),
+    ] = None,
+    pairs: Annotated[
+        int | None,
+        typer.Option(parser=whole, metavar="N", help="Pairs for each split that the task makes."),
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Your own pairs, FILE.jsonl, in place of --task."),
+    ] = None,
+    heldout: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The held-out pairs, FILE.jsonl.")
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Task name that a dataset is filed under (its file name)."
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Where the circuit's model lies now: hub id or folder."),
+    ] = None,
+    revision: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Branch, tag or commit of a hub model.")
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What is measured (the circuit's own).")
+    ] = None,
+    ablation: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="What replaces an edge (the circuit's own)."),
+    ] = None,
+    draws: Annotated[
+        int | None,
+        typer.Option(parser=whole, metavar="N", help="Draws of the resample ablation."),
+    ] = None,
+    bos: Annotated[bool | None, typer.Option(help="Force a BOS token on or off.")] = None,
+    answers: Annotated[
+        str | None,
+        typer.Option(metavar="HOW", help="single tokens, or the first_difference of several."),
+    ] = None,
+    preset: Annotated[str, typer.Option(metavar="PRESET", help="quick or full.")] = "quick",
+    seed: Annotated[
+        int | None,
+        typer.Option(parser=whole, metavar="N", help="Seed of everything random (the circuit's)."),
+    ] = None,
+    dtype: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What to compute in (the circuit's).")
+    ] = None,
+    device: Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda or mps.")] = "cpu",
+    chunk: Annotated[
+        int | None,
+        typer.Option(
+            parser=whole, metavar="N", help="Pairs computed at once (what fits the memory)."
+        ),
+    ] = None,
+    priority: Annotated[
+        int, typer.Option(parser=whole, metavar="N", help="0 to 9, on Redis; 9 goes first.")
+    ] = 5,
+    here: Annotated[
+        bool, typer.Option("--here", help="In this process, without a queue, as run does.")
+    ] = False,
+    force: Force = False,
+    wait: Wait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Judge a stored circuit, ours or imported.
+
+    What is left out is the circuit's own: the pairs of its job or its import, and the metric,
+    ablation, dtype and seed that its figures stand on. The evaluation is kept beside the circuit;
+    an imported circuit shows its first one as its own.
+    """
+    request = EvaluateRequest(
+        circuit=circuit,
+        task=task,
+        task_params=assignments(task_param or [], "--task-param"),
+        pairs=pairs,
+        dataset=dataset,
+        heldout=heldout,
+        label=label,
+        model=model,
+        revision=revision,
+        metric=metric,
+        ablation=ablation,
+        draws=draws,
+        add_bos=bos,
+        answers=answers,
+        evaluation=preset,
+        seed=seed,
+        dtype=dtype,
+        device=device,
+        chunk=chunk,
+        priority=priority,
+    )
+    if here:
+        _evaluate_here(request, force, as_json)
+        return
+    with CircuitClient() as client:
+        job = client.evaluate_request(request, force=force)
+        if wait:
+            follow(job, as_json)
+        elif as_json:
+            emit_json(job_object(job.record))
+        else:
+            emit(job.job_id)
+            say(next_step(job))
+
+
+def _evaluate_here(request: EvaluateRequest, force: bool, as_json: bool) -> None:
+    from workers.inline import evaluate_here
+
+    with CircuitClient(worker=False) as client:
+        try:
+            job = evaluate_here(client, request, force=force)
+        except KeyboardInterrupt:
+            say("\ninterrupted: the job is cancelled; the same command starts it again")
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
+        report(job, as_json)

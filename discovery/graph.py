@@ -28,12 +28,15 @@ class Graph:
 
     `parallel`: a layer's MLP reads what its attention reads, so heads of the same layer are not
     upstream of it. `split_embed`: `embed` and `pos_embed` send apart instead of as one `input`.
+    `kv_group`: keys and values of this many query heads in a row are patched together; edges are
+    those of query heads all the same.
     """
 
     n_layers: int
     n_heads: int
     parallel: bool = False
     split_embed: bool = False
+    kv_group: int = 1
 
     # Senders: inputs, then per layer its heads and its MLP.
 
@@ -101,6 +104,34 @@ class Graph:
             found[self.mlp_receiver(layer)] = self.before_mlp(layer)
         return found
 
+    # Receivers that are patched together.
+
+    @cached_property
+    def lead(self) -> NDArray[np.intp]:
+        """For each receiver, the first of those that are patched together with it."""
+        found, group = np.arange(self.n_receivers, dtype=np.intp), self.kv_group
+        for layer in range(self.n_layers):
+            for channel in (Channel.K, Channel.V):
+                heads = self.head_receivers(layer, channel)
+                found[heads] = heads.start + np.arange(self.n_heads) // group * group
+        return found
+
+    @cached_property
+    def units(self) -> tuple[tuple[int, ...], ...]:
+        """Receivers in order, those that are patched together in one."""
+        leads, sizes = np.unique(self.lead, return_counts=True)
+        return tuple(
+            tuple(range(lead, lead + size))
+            for lead, size in zip(leads.tolist(), sizes.tolist(), strict=True)
+        )
+
+    def joint(self, values: NDArray[Any]) -> NDArray[Any]:
+        """`values` [..., receiver]: each the sum over the receivers that are patched together."""
+        if self.kv_group == 1:
+            return values
+        leads, sizes = np.unique(self.lead, return_counts=True)
+        return np.repeat(np.add.reduceat(values, leads, axis=-1), sizes, axis=-1)
+
     # Edges.
 
     @cached_property
@@ -133,10 +164,14 @@ class Graph:
         return matrix
 
     def trim(self, kept: BoolMatrix) -> BoolMatrix:
-        """The kept edges that lie on a path of kept edges from an input to the logits."""
+        """The kept edges that lie on a path of kept edges from an input to the logits.
+
+        Edges patched together stay together, where one of them does.
+        """
         kept = kept & self.upstream
         kept &= self._reached(kept)[:, None]
-        return kept & self.live_receivers(kept)[None, :]
+        on_a_path = kept & self.live_receivers(kept)[None, :]
+        return kept & (self.joint(on_a_path.astype(np.intp)) > 0)
 
     def live_receivers(self, kept: BoolMatrix) -> NDArray[np.bool_]:
         """Receivers with a path of kept edges to the logits: the others cannot change the loss."""

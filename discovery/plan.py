@@ -8,6 +8,7 @@ alone, so it is made once and run for many changes of the same receiver.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,13 +85,15 @@ def whole(graph: Graph, kept: BoolMatrix) -> Plan:
     return _plan(graph, kept, np.ones(graph.n_senders, dtype=np.bool_), 0, everything=True)
 
 
-def after(graph: Graph, kept: BoolMatrix, receiver: int) -> Plan:
-    """Compute what hangs on `receiver`, its own component left to the caller."""
+def after(graph: Graph, kept: BoolMatrix, receivers: Sequence[int]) -> Plan:
+    """Compute what hangs on `receivers` of one layer, their components left to the caller."""
     moving = np.zeros(graph.n_senders, dtype=np.bool_)
-    if receiver == graph.logits or not graph.live_receivers(kept)[receiver]:
+    reaching = graph.live_receivers(kept)
+    live = [receiver for receiver in receivers if reaching[receiver]]
+    if receivers[0] == graph.logits or not live:
         return Plan((), moving)
-    moving[graph.writer[receiver]] = True
-    return _plan(graph, kept, moving, receiver // (3 * graph.n_heads + 1), everything=False)
+    moving[graph.writer[live]] = True
+    return _plan(graph, kept, moving, live[0] // (3 * graph.n_heads + 1), everything=False)
 
 
 def _plan(graph: Graph, kept: BoolMatrix, moving: Mask, first: int, *, everything: bool) -> Plan:

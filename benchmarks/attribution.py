@@ -28,9 +28,10 @@ import numpy as np
 import torch
 import transformers
 
-from discovery.attribution import eap, eap_ig
 from discovery.bench import Experiment
+from discovery.eap import eap
 from discovery.graph import Graph
+from discovery.integrated_gradients import eap_ig
 from discovery.models import GPT2Adapter, LlamaAdapter, ModelAdapter
 from discovery.tasks import TokenPair
 from graph_schema.documents import AblationSpec, EapIg, Metric

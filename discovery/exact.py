@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from discovery.attribution import check_finite
 from discovery.bench import Experiment
 from discovery.engine import State
+from discovery.graph import BoolMatrix
 from discovery.progress import Checkpoint, NoCheckpoint
 from discovery.tasks.base import TokenPair
 
@@ -22,42 +23,64 @@ def exact(
     experiment: Experiment,
     pairs: Sequence[TokenPair],
     *,
+    only: BoolMatrix | None = None,
     chunk: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     checkpoint: Checkpoint | None = None,
+    per_pair: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """loss(edge ablated) - loss(clean) of every edge, the rest kept; mean over pairs.
 
     One float32 an edge, in the order of the edge list. Each test runs only what is downstream of
-    the edge. A run that was interrupted goes on from its checkpoint.
+    the edge; edges into receivers that are patched together are tested together. A run that was
+    interrupted goes on from its checkpoint, which must be of the same request.
+
+    Args:
+        experiment: Model, metric and ablation.
+        pairs: What the mean is over.
+        only: Test these edges alone; the others get 0.
+        chunk: Examples at a time.
+        progress: Told (done, total) tests of receivers.
+        checkpoint: Where what is done is kept.
+        per_pair: [pair, edge], zeros; receives each pair's own scores.
 
     Raises:
         NonFiniteError: A score is NaN or infinite.
     """
     graph, checkpoint = experiment.graph, checkpoint or NoCheckpoint()
+    wanted = graph.upstream if only is None else only
     size = chunk or experiment.fitting(pairs)
     chunks = experiment.chunks(pairs, size)
     total, first = np.zeros((graph.n_senders, graph.n_receivers)), 0
-    # Work is counted in (chunk, receiver); another chunk size would count otherwise.
+    each = np.zeros((len(pairs), 0), np.float32) if per_pair is None else per_pair
+    # Work is counted in (chunk, unit); another chunk size would count otherwise.
     if (saved := checkpoint.load("exact")) is not None and int(saved["chunk"]) == size:
         total, first = saved["total"].astype(np.float64), int(saved["done"])
-    saved_at, n_all = time.monotonic(), len(chunks) * graph.n_receivers
+        if per_pair is not None:
+            per_pair[:] = saved["per_pair"]
+    number_of = graph.to_matrix(np.arange(graph.n_edges))
+    share = 1 / experiment.ablator.draws
+    saved_at, n_all = time.monotonic(), len(chunks) * len(graph.units)
     for number, examples in enumerate(chunks):
-        if (number + 1) * graph.n_receivers <= first:
+        if (number + 1) * len(graph.units) <= first:
             continue
-        state = State(experiment.bench(examples), graph.upstream, restartable=True)
-        for receiver in range(graph.n_receivers):
-            done = number * graph.n_receivers + receiver
+        bench = experiment.bench(examples)
+        state = State(bench, graph.upstream, restartable=True)
+        for done, unit in enumerate(graph.units, number * len(graph.units)):
             if done < first:
                 continue
             if progress:
                 progress(done, n_all)
-            with state.restart(receiver) as restart:
-                clean = float(restart.loss.double().sum())
-                for sender in range(int(graph.n_upstream[receiver])):
-                    total[sender, receiver] += float(restart.without(sender).double().sum()) - clean
+            with state.restart(*unit) as restart:
+                clean = restart.loss.double()
+                for sender in np.flatnonzero(wanted[:, unit[0]]):
+                    rise = (restart.without(int(sender)).double() - clean).cpu().numpy()
+                    total[sender, unit] += rise.sum()
+                    if per_pair is not None:
+                        for edge in number_of[sender, unit]:
+                            np.add.at(per_pair[:, edge], bench.index, share * rise)
             if time.monotonic() - saved_at > SAVE_EVERY:
-                state_of_work = {"total": total, "done": done + 1, "chunk": size}
+                state_of_work = {"total": total, "done": done + 1, "chunk": size, "per_pair": each}
                 checkpoint.save("exact", {k: np.asarray(v) for k, v in state_of_work.items()})
                 saved_at = time.monotonic()
     n_examples = sum(len(examples) for examples in chunks)

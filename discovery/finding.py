@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from discovery.acdc import Pruned, Pruner
 from discovery.acdc_search import MAX_RUNS, prune_to
-from discovery.attribution import eap, eap_ig
 from discovery.bench import Experiment
+from discovery.eap import eap
 from discovery.exact import exact
 from discovery.graph import BoolMatrix, Graph
+from discovery.integrated_gradients import eap_ig
 from discovery.progress import Checkpoint
 from discovery.selection import Scores, select, strength
 from discovery.tasks.base import TokenPair

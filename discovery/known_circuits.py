@@ -18,12 +18,13 @@ import torch
 from numpy.typing import NDArray
 
 from discovery.acdc import Pruner
-from discovery.attribution import eap, eap_ig
 from discovery.bench import Experiment
+from discovery.eap import eap
 from discovery.engine import State, values
 from discovery.exact import exact
 from discovery.graph import BoolMatrix
 from discovery.ground_truth import Case, load_case
+from discovery.integrated_gradients import eap_ig
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import Ablation, AblationSpec, EapIg, Metric
 from graph_schema.errors import SpecError

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.attribution import eap_ig
 from discovery.bench import Experiment
 from discovery.engine import values
 from discovery.graph import Graph
+from discovery.integrated_gradients import eap_ig
 from discovery.known_circuits import auroc
 from discovery.models import LoadedModel
 from discovery.tasks.base import PairSet

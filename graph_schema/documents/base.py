@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 def sha256_hex(data: str | bytes) -> str:
@@ -19,7 +20,10 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def canonical_json(self) -> str:
-        """Sorted keys, no spaces, every field written out: equal documents spell equally."""
+        """Sorted keys, no spaces, every field but `later` ones at their default written out.
+
+        Equal documents spell equally.
+        """
         return json.dumps(
             self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False
         )
@@ -27,3 +31,11 @@ class Document(BaseModel):
     def content_id(self) -> str:
         """The SHA-256 of the canonical JSON."""
         return sha256_hex(self.canonical_json())
+
+
+def later(default: Any) -> Any:
+    """A field that came after ids were pinned: not spelled where it has its default.
+
+    So a document that does not use it keeps its id.
+    """
+    return Field(default=default, exclude_if=lambda value: value == default)

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from graph_schema.documents.base import Document
+from graph_schema.documents.base import Document, later
 
 
 class Metric(StrEnum):
@@ -70,16 +70,28 @@ class Eap(Document):
 
 
 class EapIg(Document):
-    """EAP with integrated gradients over inputs, Hanna et al. 2024, arXiv:2403.17806.
+    """EAP with integrated gradients, Hanna et al. 2024, arXiv:2403.17806.
 
-    Steps lie at corrupt + (clean - corrupt) * k / m with k = 0 ... m-1 (`endpoint="corrupt"`, as
-    the reference code does) or k = 1 ... m (`endpoint="clean"`).
+    Over inputs, steps lie at corrupt + (clean - corrupt) * k / m with k = 0 ... m-1
+    (`endpoint="corrupt"`, as the reference code does) or k = 1 ... m (`endpoint="clean"`). Over
+    activations each sender's own write moves, k = 1 ... m.
     """
 
     name: Literal["eap-ig"] = "eap-ig"
     version: Literal[1] = 1
     steps: Annotated[int, Field(ge=1, le=200)] = 5
     endpoint: Literal["corrupt", "clean"] = "corrupt"
+    over: Literal["inputs", "activations"] = later("inputs")
+
+    @model_validator(mode="after")
+    def _endpoint_is_of_inputs(self) -> EapIg:
+        if self.over == "activations" and self.endpoint != "corrupt":
+            # Otherwise one piece of work would have two job ids.
+            raise ValueError(
+                "eap-ig over activations always steps k = 1 ... m: leave `endpoint`, which is for "
+                "over='inputs'"
+            )
+        return self
 
 
 class Acdc(Document):

@@ -10,10 +10,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from discovery.attribution import eap, eap_ig
 from discovery.bench import Experiment
+from discovery.eap import eap
 from discovery.engine import values
 from discovery.exact import exact
+from discovery.integrated_gradients import eap_ig
 from discovery.models import CompiledAdapter
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import AblationSpec, EapIg, Metric
@@ -63,15 +64,17 @@ WANTED = {
 }
 
 
-@pytest.mark.parametrize("method", ["exact", "eap", "eap-ig"])
+@pytest.mark.parametrize("method", ["exact", "eap", "eap-ig", "eap-ig over activations"])
 def test_scores_are_those_worked_out(method: str) -> None:
     pairs = [PAIR]
     if method == "exact":
         scores = exact(EXPERIMENT, pairs)
     elif method == "eap":
         scores = eap(EXPERIMENT, pairs)
-    else:
+    elif method == "eap-ig":
         scores = eap_ig(EXPERIMENT, pairs, EapIg(steps=4, endpoint="clean"))
+    else:
+        scores = eap_ig(EXPERIMENT, pairs, EapIg(steps=4, over="activations"))
     found = dict(zip(EXPERIMENT.graph.names(), scores.tolist(), strict=True))
     assert {name: score for name, score in found.items() if score} == pytest.approx(WANTED)
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from discovery.attribution import eap
 from discovery.bench import Experiment
 from discovery.chance import (
     activation_differences,
@@ -16,6 +15,7 @@ from discovery.chance import (
     by_activation_difference,
     shuffled,
 )
+from discovery.eap import eap
 from discovery.engine import values
 from discovery.evaluation import Measured
 from discovery.graph import Graph

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from discovery.attribution import eap, eap_ig
 from discovery.bench import Experiment
+from discovery.eap import eap
 from discovery.engine import values
 from discovery.exact import exact
 from discovery.ground_truth import Case, load_case
+from discovery.integrated_gradients import eap_ig
 from discovery.selection import Scores
 from graph_schema.documents import Ablation, AblationSpec, EapIg, Metric
 

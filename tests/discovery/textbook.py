@@ -7,6 +7,8 @@ the loss's derivative by it is what attribution patching computes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
@@ -18,23 +20,28 @@ QKV = ("q", "k", "v")
 
 
 class Textbook:
-    """One forward pass under a kept set; `first` replaces what the embeddings write."""
+    """One forward pass under a kept set; `pinned` replaces what some senders write."""
 
     def __init__(
         self,
         bench: Bench,
         kept: BoolMatrix,
         nudge: Tensor | None = None,
-        first: Tensor | None = None,
+        pinned: dict[int, Tensor] | None = None,
     ) -> None:
-        self.bench, self.kept, self.nudge = bench, kept, nudge
+        self.bench, self.kept, self.nudge, self.pinned = bench, kept, nudge, pinned or {}
         experiment = bench.experiment
         self.adapter, self.graph = experiment.adapter, experiment.graph
         self.toward: Tensor | None = None
         if nudge is not None:
             clean = run(self.adapter, self.graph, bench.batch, experiment.dtype).writes
             self.toward = bench.ablated - clean
-        self.writes = list(inputs(self.adapter, bench.batch) if first is None else first)
+        self.writes: list[Tensor] = []
+        self.write(inputs(self.adapter, bench.batch))
+
+    def write(self, outs: Iterable[Tensor]) -> None:
+        for out in outs:
+            self.writes.append(self.pinned.get(len(self.writes), out))
 
     def sent(self, sender: int, receiver: int) -> Tensor:
         """What `receiver` gets from `sender`."""
@@ -80,9 +87,9 @@ class Textbook:
                 )
                 z = adapter.mix(batch, layer, q, k, v)
                 outs.append(adapter.head_out(layer, z, [head])[:, 0])
-            self.writes += outs
+            self.write(outs)
             x = self.read(graph.mlp_receiver(layer))
-            self.writes.append(adapter.mlp(layer, adapter.norm(layer, "mlp", x)))
+            self.write([adapter.mlp(layer, adapter.norm(layer, "mlp", x))])
         rows = at_positions(self.read(graph.logits), self.bench.objective.target.positions)
         return adapter.logits(adapter.norm(graph.n_layers, "logits", rows))
 
@@ -93,10 +100,10 @@ def logits(bench: Bench, kept: BoolMatrix) -> Tensor:
     return Textbook(bench, kept).logits()
 
 
-def gradient_scores(bench: Bench, first: Tensor | None = None) -> Tensor:
+def gradient_scores(bench: Bench, pinned: dict[int, Tensor] | None = None) -> Tensor:
     """Every edge's EAP score, summed over the bench, from one explicit gradient."""
     graph = bench.experiment.graph
     nudge = torch.zeros(graph.upstream.shape, dtype=bench.experiment.dtype, requires_grad=True)
-    found = Textbook(bench, graph.upstream, nudge, first).logits()
+    found = Textbook(bench, graph.upstream, nudge, pinned).logits()
     (scores,) = torch.autograd.grad(bench.objective.loss(found).sum(), nudge)
     return scores

@@ -7,18 +7,16 @@ on; should it die, the job is done here once its lease is over: there may be no 
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
-from types import FrameType
 
 from graph_schema.errors import MissingExtraError
 from workers.client import CircuitClient, Job
 from workers.client.bars import Bars
 from workers.client.service import Service
 from workers.evaluations import EvaluateRequest
+from workers.interrupts import interrupts_heard
 from workers.lifecycle import Performer, Work
 from workers.owner import owner_name
 from workers.reconcile import deliver
@@ -81,33 +79,6 @@ def _do(client: CircuitClient, submission: Submission, force: bool) -> Job:
         finally:
             performer.close()
     return job
-
-
-@contextmanager
-def interrupts_heard() -> Generator[Callable[[], None]]:
-    """A check that raises KeyboardInterrupt once Ctrl-C was pressed, for callbacks to call.
-
-    Ctrl-C raises at once, as ever; but where the interpreter happens to be in a finaliser it prints
-    the exception and goes on, and without the check the user would have been ignored.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: None  # only the main thread may handle signals, and it alone gets Ctrl-C
-        return
-    heard = threading.Event()
-
-    def hear(number: int, frame: FrameType | None) -> None:
-        heard.set()
-        signal.default_int_handler(number, frame)
-
-    def check() -> None:
-        if heard.is_set():
-            raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGINT, hear)
-    try:
-        yield check
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _look_on(job: Job, bars: Bars) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,7 @@ from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
 from tests.workers.tiny import make_tiny, worker_settings
 from workers.client import CircuitClient
-from workers.inline import interrupts_heard, run_here
+from workers.inline import run_here
 from workers.specs import DiscoverRequest, build_submission
 
 pytestmark = pytest.mark.timeout(120)
@@ -37,21 +35,3 @@ def test_a_job_whose_process_died_is_taken_over(embedded_store: GraphStore, tmp_
         assert job.job_id == waiting.job_id
         assert (job.state, job.record.attempts) == (JobState.SUCCEEDED, 2)
         assert run_here(client, request).record == job.record  # done before: nothing to do
-
-
-def test_an_interrupt_that_a_finaliser_swallows_is_heard_at_the_next_callback(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    class Interrupted:
-        def __del__(self) -> None:
-            signal.raise_signal(signal.SIGINT)
-
-    swallowed: list[object] = []
-    monkeypatch.setattr(sys, "unraisablehook", swallowed.append)
-    with interrupts_heard() as check:
-        check()
-        Interrupted()  # ends here, and Python ignores what its finaliser raises
-        assert swallowed
-        with pytest.raises(KeyboardInterrupt):
-            check()
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -1,0 +1,155 @@
+"""Asks a named question: parameters checked and looked up, then run as a user's query is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
+from typing import Any, LiteralString, cast
+
+from graph_schema.documents import Component, RoleName, Rung
+from graph_schema.errors import NotFoundError, SpecError
+from graph_schema.store.circuits import SHOWN_MATCHES, resolve_circuit
+from graph_schema.store.connection import GraphStore
+from graph_schema.store.query import QueryResult, run_user_query
+from graph_schema.store.questions import QUESTIONS, Parameter, ParameterKind, Question
+
+_MODELS: LiteralString = """
+MATCH (m:Model) WHERE m.name = $given OR m.fingerprint STARTS WITH $given
+RETURN m.fingerprint AS id, m.name AS name ORDER BY id
+"""
+_VERDICTS: LiteralString = """
+MATCH (v:Verdict) WHERE v.verdict_id STARTS WITH $given
+RETURN v.verdict_id AS id, v.motif AS name ORDER BY id
+"""
+_NAMES: dict[ParameterKind, LiteralString] = {
+    ParameterKind.MODEL: "MATCH (m:Model) RETURN DISTINCT m.name AS name",
+    ParameterKind.MOTIF: "MATCH (m:Motif) RETURN DISTINCT m.name AS name",
+    ParameterKind.TASK: "MATCH (t:Task) RETURN DISTINCT t.name AS name",
+    ParameterKind.VERDICT: "MATCH (v:Verdict) RETURN v.verdict_id AS name LIMIT 20",
+}
+_FIXED = {ParameterKind.ROLE: RoleName, ParameterKind.RUNG: Rung}
+
+
+def find_question(name: str) -> Question:
+    """The question of this name.
+
+    Raises:
+        SpecError: There is none; the message has the near ones.
+    """
+    if name in QUESTIONS:
+        return QUESTIONS[name]
+    raise SpecError(f"no question is called {name!r}; {_near(name, QUESTIONS, 'circuits query')}")
+
+
+def ask(
+    store: GraphStore,
+    name: str,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    rows: int = 10_000,
+    seconds: float = 30.0,
+) -> QueryResult:
+    """The answer to a named question, within the limits of a user's query.
+
+    Raises:
+        SpecError: No such question or parameter, one that is missing, or not with such a value.
+        NotFoundError: The graph has no circuit, model, verdict, motif or task of this name or id.
+        CypherError: It takes too long.
+    """
+    question = find_question(name)
+    given = check(question, parameters or {})
+    values = {each.name: _looked_up(store, each, given[each.name]) for each in question.parameters}
+    return run_user_query(store, question.cypher, values, rows=rows, seconds=seconds)
+
+
+def check(question: Question, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The question's parameters, with defaults; what needs the graph is looked up later.
+
+    Raises:
+        SpecError: A parameter it does not have, one that is missing or not with such a value.
+    """
+    known = {each.name: each for each in question.parameters}
+    for name in given:
+        if name not in known:
+            raise SpecError(
+                f"question {question.name} has no parameter {name!r}; "
+                f"{_near(name, known, f'circuits query {question.name} --help')}"
+            )
+    values = {name: each.default for name, each in known.items()} | dict(given)
+    for name, each in known.items():
+        if values[name] is None and each.required:
+            raise SpecError(
+                f"question {question.name} needs the parameter {name!r}: {each.about} "
+                f"(--param {name}=VALUE)"
+            )
+        if values[name] is not None:
+            values[name] = _checked(each, values[name])
+    return values
+
+
+def _checked(parameter: Parameter, value: Any) -> Any:
+    kind, name = parameter.kind, parameter.name
+    if kind in (ParameterKind.WHOLE, ParameterKind.NUMBER):
+        return _number(parameter, value)
+    if not isinstance(value, str) or not value:
+        raise SpecError(f"parameter {name} is {value!r}; expected the name or id of a {kind.value}")
+    if kind in _FIXED:
+        choices = [choice.value for choice in _FIXED[kind]]
+        if value not in choices:
+            raise SpecError(f"parameter {name} is {value!r}; expected one of {', '.join(choices)}")
+    if kind is ParameterKind.COMPONENT:
+        Component.parse(value)
+    return value
+
+
+def _number(parameter: Parameter, given: Any) -> int | float:
+    """A number, also from the text of one."""
+    whole = parameter.kind is ParameterKind.WHOLE
+    value: object = given
+    if isinstance(given, str):
+        try:
+            value = int(given) if whole else float(given)
+        except ValueError:
+            value = None
+    fits = isinstance(value, int) or (isinstance(value, float) and not whole)
+    if not fits or isinstance(value, bool) or not math.isfinite(cast("float", value)):
+        raise SpecError(
+            f"parameter {parameter.name} is {given!r}; expected a {parameter.kind.value}"
+        )
+    number = cast("int | float", value)
+    low = -math.inf if parameter.least is None else parameter.least
+    high = math.inf if parameter.most is None else parameter.most
+    if not low <= number <= high:
+        expected = f"{low:g} or more" if high == math.inf else f"{low:g} to {high:g}"
+        raise SpecError(f"parameter {parameter.name} is {given!r}; expected {expected}")
+    return number
+
+
+def _looked_up(store: GraphStore, parameter: Parameter, value: Any) -> Any:
+    """The value as the query wants it: full ids for first digits and for models' names."""
+    kind = parameter.kind
+    if value is None or (kind not in _NAMES and kind is not ParameterKind.CIRCUIT):
+        return value
+    if kind is ParameterKind.CIRCUIT:
+        return store.read(lambda tx: resolve_circuit(tx, value))
+    if kind in (ParameterKind.MODEL, ParameterKind.VERDICT):
+        found = store.rows(_MODELS if kind is ParameterKind.MODEL else _VERDICTS, given=value)
+        if len(found) > 1:
+            shown = ", ".join(str(row["id"]) for row in found[:SHOWN_MATCHES])
+            more = ", …" if len(found) > SHOWN_MATCHES else ""
+            raise NotFoundError(f"{kind.value} {value!r} is ambiguous; give one of: {shown}{more}")
+        if found:
+            return found[0]["id"]
+    names = [str(row["name"]) for row in store.rows(_NAMES[kind])]
+    if value in names:
+        return value
+    raise NotFoundError(f"the graph has no {kind.value} {value!r}; {_near(value, names, None)}")
+
+
+def _near(name: str, known: Collection[str], listed_by: str | None) -> str:
+    near = get_close_matches(name, known, n=3, cutoff=0.5) or sorted(known)[:SHOWN_MATCHES]
+    if not near:
+        return "there is none yet"
+    lists = f" (`{listed_by}` lists all)" if listed_by else ""
+    return f"near ones are {', '.join(near)}{lists}"

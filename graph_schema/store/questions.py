@@ -1,0 +1,316 @@
+"""The named questions: what each answers, its parameters, and the Cypher that asks it.
+
+`asking.py` runs them. A verdict is asked for by its motif, task and rung; where several were given,
+the latest counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import LiteralString
+
+
+class ParameterKind(StrEnum):
+    """What a parameter's value must be; names and ids are looked up in the graph."""
+
+    CIRCUIT = "circuit"
+    MODEL = "model"
+    VERDICT = "verdict"
+    MOTIF = "motif"
+    TASK = "task"
+    ROLE = "role"
+    RUNG = "rung"
+    COMPONENT = "component"
+    WHOLE = "whole number"
+    NUMBER = "number"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A question's parameter; without a default it must be given, unless it is `optional`."""
+
+    name: str
+    kind: ParameterKind
+    about: str
+    default: int | float | str | None = None
+    optional: bool = False
+    least: float | None = None
+    most: float | None = None
+
+    @property
+    def required(self) -> bool:
+        return self.default is None and not self.optional
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question that ships: its name, what it answers, its parameters, its Cypher."""
+
+    name: str
+    answers: str
+    parameters: tuple[Parameter, ...]
+    cypher: LiteralString
+
+
+_CIRCUIT = Parameter("circuit", ParameterKind.CIRCUIT, "id of a circuit, or its first digits")
+_MODEL = Parameter("model", ParameterKind.MODEL, "name of a model, or its fingerprint")
+_MOTIF = Parameter("motif", ParameterKind.MOTIF, "only this motif", optional=True)
+_TASK = Parameter("task", ParameterKind.TASK, "only this task", optional=True)
+_RUNG = Parameter("rung", ParameterKind.RUNG, "only behaviour, role or wiring", optional=True)
+_LIMIT = Parameter("limit", ParameterKind.WHOLE, "rows at most", default=20, least=1)
+
+_LATEST: LiteralString = """
+MATCH (v:Verdict)
+WHERE ($motif IS NULL OR v.motif = $motif) AND ($task IS NULL OR v.task = $task)
+WITH v ORDER BY v.judged_at DESC, v.verdict_id
+WITH v.motif_id AS motif_id, v.task_id AS task_id, v.rung AS rung, head(collect(v)) AS v
+"""
+
+_QUESTIONS = (
+    Question(
+        "induction-in-models",
+        "In which models does the induction motif occur (previous_token -k-> induction -> logits), "
+        "and in how many of their circuits? with_roles counts those whose nodes have roles at all.",
+        (_TASK,),
+        """
+        MATCH (m:Model)
+        OPTIONAL MATCH (m)<-[:OF_MODEL]-(c:Circuit) WHERE $task IS NULL OR c.task = $task
+        WITH m, c, CASE WHEN EXISTS {
+          MATCH (c)-[:CONTAINS]->(n:CircuitNode) WHERE n.role IS NOT NULL
+        } THEN 1 ELSE 0 END AS has_roles
+        WITH m, count(c) AS circuits, sum(has_roles) AS with_roles
+        OPTIONAL MATCH (m)<-[:OF_MODEL]-(c:Circuit)
+                       -[:CONTAINS]->(induction:CircuitNode {role: 'induction'})
+                       <-[:EDGE {channel: 'k'}]-(previous:CircuitNode {role: 'previous_token'}),
+                       (induction)-[:EDGE]->(:CircuitNode {kind: 'logits'})
+        WHERE $task IS NULL OR c.task = $task
+        RETURN m.family AS family, m.name AS model, circuits, with_roles,
+               count(DISTINCT c) AS with_motif, count(previous) AS occurrences
+        ORDER BY family, model
+        """,
+    ),
+    Question(
+        "counts-by-family",
+        "In k of n testable models of each family, is the motif there? By rung, with 95 % bounds; "
+        "models that could not be tested stand beside.",
+        (_MOTIF, _TASK, _RUNG),
+        _LATEST
+        + """
+        MATCH (v)-[e:COUNTED_IN]->(f:ModelFamily) WHERE $rung IS NULL OR rung = $rung
+        RETURN v.motif AS motif, v.task AS task, rung, f.name AS family, e.k AS k, e.n AS n,
+               e.untestable AS untestable, e.low AS low, e.high AS high
+        ORDER BY motif, task, rung, family
+        """,
+    ),
+    Question(
+        "counterexamples",
+        "Which motifs are candidates for universality, and which models speak against each? A "
+        "candidate without a counterexample has one row with no model.",
+        (_MOTIF, _TASK, _RUNG),
+        _LATEST
+        + """
+        OPTIONAL MATCH (v)-[e:CONTRADICTED_BY]->(m:Model)
+        WITH v, rung, e, m WHERE $rung IS NULL OR rung = $rung
+        RETURN v.motif AS motif, v.task AS task, rung, v.outcome AS outcome, v.k AS k, v.n AS n,
+               m.family AS family, m.name AS model, e.reason AS reason
+        ORDER BY motif, task, rung, family, model
+        """,
+    ),
+    Question(
+        "role-without-wiring",
+        "In which models is the motif's output role there and causal, but its wiring absent?",
+        (_MOTIF, _TASK),
+        _LATEST
+        + """
+        MATCH (v)-[e:CONTRADICTED_BY {role: 'present'}]->(m:Model) WHERE rung = 'wiring'
+        RETURN v.motif AS motif, v.task AS task, m.family AS family, m.name AS model,
+               e.reason AS reason
+        ORDER BY motif, task, family, model
+        """,
+    ),
+    Question(
+        "role-depth",
+        "At which relative depth (input 0, logits 1) do the components that play a role sit, by "
+        "family?",
+        (Parameter("role", ParameterKind.ROLE, "only this role", optional=True), _TASK),
+        """
+        MATCH (m:Model)-[:HAS]->(p:Component)-[e:PLAYS {passes: true}]->(r:Role)
+        WHERE ($role IS NULL OR r.name = $role) AND ($task IS NULL OR e.task = $task)
+        WITH DISTINCT r, m, p
+        RETURN r.name AS role, m.family AS family, count(DISTINCT m) AS models,
+               count(p) AS components, min(p.depth) AS shallowest, avg(p.depth) AS mean,
+               max(p.depth) AS deepest
+        ORDER BY role, family
+        """,
+    ),
+    Question(
+        "opposing-loops",
+        "Which feed-forward loops of a circuit have a direct and an indirect path of opposite "
+        "sign? A path's sign is that of the product of its scores.",
+        (_CIRCUIT, _LIMIT),
+        """
+        MATCH (:Circuit {circuit_id: $circuit})-[:CONTAINS]->(a:CircuitNode)
+              -[x:EDGE]->(b:CircuitNode)-[y:EDGE]->(c:CircuitNode), (a)-[z:EDGE]->(c)
+        WHERE sign(x.score) * sign(y.score) * sign(z.score) < 0
+        RETURN a.name AS first, x.channel AS in_by, b.name AS relay, y.channel AS out_by,
+               c.name AS last, z.channel AS direct_by, x.score * y.score AS indirect,
+               z.score AS direct
+        ORDER BY abs(x.score * y.score * z.score) DESC, first, relay, last LIMIT $limit
+        """,
+    ),
+    Question(
+        "closest-circuits",
+        "Which circuits of other families are closest to a circuit, by what their roles carry to "
+        "each other?",
+        (_CIRCUIT, _LIMIT),
+        """
+        MATCH (c:Circuit {circuit_id: $circuit})-[e:ALIGNED]-(o:Circuit)
+        WHERE o.family <> c.family
+        RETURN o.circuit_id AS circuit, o.family AS family, o.model AS model, o.task AS task,
+               e.similarity AS similarity, e.ci_low AS ci_low, e.ci_high AS ci_high, e.p AS p
+        ORDER BY similarity DESC, circuit LIMIT $limit
+        """,
+    ),
+    Question(
+        "same-part",
+        "What plays a component's part in other models: which components pass its roles, on the "
+        "same task?",
+        (
+            _MODEL,
+            Parameter("component", ParameterKind.COMPONENT, "a head, MLP or feature, a3.h5"),
+            _TASK,
+        ),
+        """
+        MATCH (m:Model {fingerprint: $model})-[:HAS]->(:Component {name: $component})
+              -[e:PLAYS {passes: true}]->(r:Role)<-[f:PLAYS {passes: true}]-(p:Component)
+              <-[:HAS]-(n:Model)
+        WHERE n.fingerprint <> m.fingerprint AND f.task_id = e.task_id
+          AND ($task IS NULL OR e.task = $task)
+        RETURN e.task AS task, r.name AS role, n.family AS family, n.name AS model,
+               p.name AS component, p.depth AS depth, f.score AS score, f.effect AS effect
+        ORDER BY task, role, family, model, abs(effect) DESC, component
+        """,
+    ),
+    Question(
+        "shared-components",
+        "Which components of a model are in circuits for several tasks?",
+        (
+            _MODEL,
+            Parameter("tasks", ParameterKind.WHOLE, "tasks at least", default=2, least=1),
+            _LIMIT,
+        ),
+        """
+        MATCH (:Model {fingerprint: $model})-[:HAS]->(p:Component)<-[:OF]-(:CircuitNode)
+              <-[:CONTAINS]-(c:Circuit)
+        WHERE NOT p.kind IN ['input', 'embed', 'pos_embed', 'logits'] AND c.task IS NOT NULL
+        WITH p, c.task AS task, count(DISTINCT c) AS circuits ORDER BY task
+        WITH p, collect(task) AS tasks, sum(circuits) AS circuits
+        WHERE size(tasks) >= $tasks
+        RETURN p.name AS component, p.kind AS kind, size(tasks) AS n_tasks, circuits, tasks
+        ORDER BY n_tasks DESC, circuits DESC, component LIMIT $limit
+        """,
+    ),
+    Question(
+        "strongest-paths",
+        "Which paths from the input to the logits have the largest product of scores? Of up to "
+        "`hops` edges, each with at least `least` of |score|.",
+        (
+            _CIRCUIT,
+            Parameter("hops", ParameterKind.WHOLE, "edges at most", default=4, least=1, most=5),
+            Parameter("least", ParameterKind.NUMBER, "|score| of each edge", default=0.0, least=0),
+            _LIMIT,
+        ),
+        """
+        MATCH (:Circuit {circuit_id: $circuit})-[:CONTAINS]->(a:CircuitNode)
+        WHERE a.kind IN ['input', 'embed', 'pos_embed']
+        MATCH p = (a)-[:EDGE*1..5]->(:CircuitNode {kind: 'logits'})
+        WHERE length(p) <= $hops AND all(e IN relationships(p) WHERE abs(e.score) >= $least)
+        WITH [n IN nodes(p) | n.name] AS names, [e IN relationships(p) | e.channel] AS channels,
+             reduce(x = 1.0, e IN relationships(p) | x * e.score) AS product, length(p) AS hops
+        RETURN reduce(text = names[0], i IN range(0, hops - 1) |
+                      text + ' -' + channels[i] + '-> ' + names[i + 1]) AS path, product, hops
+        ORDER BY abs(product) DESC, path LIMIT $limit
+        """,
+    ),
+    Question(
+        "occurrence-effects",
+        "What do a circuit's stored occurrences carry, as measured in its model, against the "
+        "controls? The share of the effect through each edge between bound nodes.",
+        (_CIRCUIT, _MOTIF),
+        """
+        MATCH (c:Circuit {circuit_id: $circuit})<-[:IN_CIRCUIT]-(o:Occurrence)
+              -[:BINDS]->(a:CircuitNode)-[x:EDGE]->(b:CircuitNode)<-[:BINDS]-(o)
+        WHERE $motif IS NULL OR o.motif = $motif
+        MATCH (c)-[:OF_MODEL]->(:Model)<-[:MEASURED_IN]-(g:RoleGraph)-[:HAS_ROLE]->(s:RoleNode)
+              -[e:CARRIES]->(t:RoleNode)
+        WHERE g.task_id = c.task_id AND e.channel = x.channel
+          AND a.name IN s.members AND b.name IN t.members
+        RETURN o.motif AS motif, o.nodes AS nodes, a.name AS sender, b.name AS receiver,
+               x.channel AS channel, x.score AS score, e.share AS share, e.ci_low AS ci_low,
+               e.ci_high AS ci_high, e.controls AS controls, e.control_shares AS control_shares
+        ORDER BY motif, nodes, sender, receiver, channel
+        """,
+    ),
+    Question(
+        "unstable-edges",
+        "Which edges of a circuit do fewer than `below` of the bootstraps keep? Edges whose "
+        "stability was not measured are left out.",
+        (
+            _CIRCUIT,
+            Parameter(
+                "below", ParameterKind.NUMBER, "share of bootstraps", default=0.9, least=0, most=1
+            ),
+        ),
+        """
+        MATCH (:Circuit {circuit_id: $circuit})-[:CONTAINS]->(a:CircuitNode)
+              -[e:EDGE]->(b:CircuitNode)
+        WHERE e.stability < $below
+        RETURN a.name AS sender, b.name AS receiver, e.channel AS channel, e.score AS score,
+               e.stability AS stability
+        ORDER BY stability, abs(score) DESC, sender, receiver
+        """,
+    ),
+    Question(
+        "contradicted-verdicts",
+        "Which verdicts on its task does a circuit contradict? Its model is a counterexample, or "
+        "the verdict on the wiring is strong and the motif was searched for here and not found.",
+        (_CIRCUIT,),
+        """
+        MATCH (c:Circuit {circuit_id: $circuit})-[:FOR_TASK]->(:Task)<-[:ON_TASK]-(v:Verdict)
+        WITH c, v ORDER BY v.judged_at DESC, v.verdict_id
+        WITH c, v.motif_id AS motif_id, v.rung AS rung, head(collect(v)) AS v
+        OPTIONAL MATCH (c)-[:OF_MODEL]->(:Model)<-[e:CONTRADICTED_BY]-(v)
+        OPTIONAL MATCH (c)-[s:SEARCHED {occurrences: 0}]->(:Motif)<-[:ABOUT]-(v)
+        WITH v, rung, e, s WHERE e IS NOT NULL OR (s IS NOT NULL AND v.outcome = 'strong')
+        RETURN v.motif AS motif, rung, v.outcome AS outcome,
+               CASE WHEN e IS NULL THEN 'the motif does not occur in it'
+                    ELSE 'its model is a counterexample' END AS how,
+               e.reason AS reason, v.verdict_id AS verdict
+        ORDER BY motif, rung
+        """,
+    ),
+    Question(
+        "verdict-evidence",
+        "What stands behind a verdict: every model with its state on each rung, its role graph, "
+        "its circuits with their data and runs, and what searching and testing them came to?",
+        (Parameter("verdict", ParameterKind.VERDICT, "id of a verdict, or its first digits"),),
+        """
+        MATCH (v:Verdict {verdict_id: $verdict})
+              -[e:SUPPORTED_BY|CONTRADICTED_BY|UNDECIDED_IN]->(m:Model)
+        OPTIONAL MATCH (m)<-[:OF_MODEL]-(c:Circuit) WHERE c.circuit_id IN e.circuit_ids
+        OPTIONAL MATCH (c)<-[:PRODUCED]-(r:Run)
+        OPTIONAL MATCH (c)-[s:SEARCHED]->(:Motif {motif_id: v.motif_id})
+        OPTIONAL MATCH (c)-[t:TESTED]->(:Motif {motif_id: v.motif_id})
+        RETURN m.family AS family, m.name AS model, type(e) AS says, e.behaviour AS behaviour,
+               e.role AS role, e.wiring AS wiring, e.reason AS reason,
+               e.role_graph_id AS role_graph, c.circuit_id AS circuit,
+               c.dataset_sha256 AS dataset, r.run_id AS run, s.occurrences AS occurrences,
+               t.p AS p, t.q AS q
+        ORDER BY family, model, circuit, run
+        """,
+    ),
+)
+
+QUESTIONS = MappingProxyType({question.name: question for question in _QUESTIONS})

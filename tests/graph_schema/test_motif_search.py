@@ -1,0 +1,133 @@
+"""Motifs against stored circuits: the server finds what the reference matcher finds."""
+
+from __future__ import annotations
+
+import pytest
+
+from graph_schema.documents import CircuitDocument, MotifTest
+from graph_schema.errors import NotFoundError, SpecError
+from graph_schema.motif_search import (
+    add_motif,
+    circuit_graph,
+    find_occurrences,
+    known_motifs,
+    motif_named,
+    run_motif_tests,
+    store_occurrences,
+)
+from graph_schema.motifs import catalogue, motif_tests, occurrences
+from graph_schema.store.circuits import write_circuit
+from graph_schema.store.connection import GraphStore
+from graph_schema.store.findings import write_roles
+from graph_schema.store.motifs import read_occurrences, read_tests
+from tests.factories import made_edges, make_circuit, make_model
+from tests.findings import roles_played
+
+MINE = """
+name: keys_of_an_mlp
+description: A head that reads an MLP by its keys.
+nodes:
+  relay: {kind: mlp}
+  head: {kind: head}
+edges:
+  - relay -k-> head
+"""
+MODEL = make_model("made/deep", n_layers=4, n_heads=4)
+PLAYS = (
+    *((f"a0.h{head}", "previous_token", 1.0, True) for head in range(4)),
+    *((f"a{layer}.h{head}", "induction", 1.0, True) for layer in (1, 2) for head in range(4)),
+)
+
+
+def _stored(store: GraphStore, seed: int = 0) -> CircuitDocument:
+    edges = made_edges(90, n_layers=4, n_heads=4, seed=seed)
+    circuit = make_circuit(edges, model=MODEL, job=f"seed {seed}")
+    store.write(lambda tx: write_circuit(tx, circuit))
+    store.write(lambda tx: write_roles(tx, roles_played(MODEL, PLAYS)))
+    return circuit
+
+
+def test_the_server_finds_what_the_matcher_finds(store: GraphStore) -> None:
+    circuit = _stored(store)
+    add_motif(store, MINE)
+    motifs = known_motifs(store)
+    assert list(motifs) == [*catalogue(), "keys_of_an_mlp"]
+    graph = circuit_graph(store, circuit.circuit_id)
+    stored = 0
+    for name in ("induction", "incoherent_feed_forward_loop", "keys_of_an_mlp"):
+        found = store_occurrences(store, motifs[name], circuit.circuit_id[:12])
+        assert found == occurrences(graph, motifs[name], circuit.circuit_id)
+        assert found != []
+        stored += len(found)
+    assert find_occurrences(store, motifs[name], circuit.circuit_id) == found
+    assert len(read_occurrences(store, circuit.circuit_id)) == stored
+
+
+def test_stored_occurrences_follow_the_roles(embedded_store: GraphStore) -> None:
+    circuit = _stored(embedded_store)
+    induction = motif_named(embedded_store, "induction")
+    assert store_occurrences(embedded_store, induction, circuit.circuit_id) != []
+    failed = tuple((name, role, effect, False) for name, role, effect, _ in PLAYS)
+    embedded_store.write(lambda tx: write_roles(tx, roles_played(MODEL, failed)))
+    assert store_occurrences(embedded_store, induction, circuit.circuit_id) == []
+    assert read_occurrences(embedded_store, circuit.circuit_id) == ()
+
+
+def test_a_motif_of_ones_own_is_stored_under_a_name_of_its_own(embedded_store: GraphStore) -> None:
+    motif = add_motif(embedded_store, MINE)
+    again = add_motif(embedded_store, MINE.replace("by its keys", "through K"))
+    assert again.motif_id == motif.motif_id
+    assert (
+        motif_named(embedded_store, "keys_of_an_mlp").description
+        == "A head that reads an MLP through K."
+    )
+    for text, said in (
+        (MINE.replace("-k->", "-q->"), "'keys_of_an_mlp' is already a motif stored, with another"),
+        (MINE.replace("keys_of_an_mlp", "induction"), "already a motif of the catalogue"),
+        (MINE.replace("mlp}", "mpl}"), "mpl"),
+        ("name: [", "not YAML"),
+    ):
+        with pytest.raises(SpecError, match=said):
+            add_motif(embedded_store, text)
+    assert motif_named(embedded_store, "keys_of_an_mlp") == again
+    with pytest.raises(SpecError, match=r"'keys_of_mlp'; near ones are keys_of_an_mlp"):
+        motif_named(embedded_store, "keys_of_mlp")
+
+
+def test_tests_are_those_of_the_pure_function_and_are_stored(store: GraphStore) -> None:
+    circuits = [_stored(store, seed) for seed in (0, 1)]
+    ids = [circuit.circuit_id for circuit in circuits]
+    names = ("induction", "bi_fan", "triad_feed_forward")
+    motifs = [motif_named(store, name) for name in names]
+    graphs = {circuit_id: circuit_graph(store, circuit_id) for circuit_id in ids}
+    expected = motif_tests(graphs, motifs, draws=50, seed=7)
+    asked = [circuit_id[:12] for circuit_id in ids]
+    assert run_motif_tests(store, asked, motifs, draws=50, seed=7, keep=False) == expected
+    assert read_tests(store, ids[0]) == ()
+    assert run_motif_tests(store, asked, motifs, draws=50, seed=7) == expected
+
+    def of(circuit_id: str) -> list[MotifTest]:
+        mine = [test for test in expected if test.circuit_id == circuit_id]
+        return sorted(mine, key=lambda test: test.motif)
+
+    assert [list(read_tests(store, circuit_id)) for circuit_id in ids] == [of(each) for each in ids]
+
+
+def test_a_test_that_makes_no_sense_is_refused(embedded_store: GraphStore) -> None:
+    own = _stored(embedded_store).circuit_id
+    bi_fan = motif_named(embedded_store, "bi_fan")
+    for ids, motifs, options, said in (
+        ([], [bi_fan], {}, "nothing to test"),
+        ([own], [], {}, "nothing to test"),
+        ([own, own[:10]], [bi_fan], {}, f"circuit '{own}' is given twice"),
+        ([own], [bi_fan, bi_fan], {}, "motif 'bi_fan' is given twice"),
+        ([own], [bi_fan], {"draws": 0}, "draws is 0"),
+        ([own], [bi_fan], {"alpha": 1.0}, "alpha is 1"),
+        ([own], [bi_fan], {"seed": -1}, "seed is -1"),
+    ):
+        with pytest.raises(SpecError, match=said):
+            run_motif_tests(embedded_store, ids, motifs, **options)
+    with pytest.raises(NotFoundError, match="no circuit has id 'zz'"):
+        run_motif_tests(embedded_store, ["zz"], [bi_fan])
+    with pytest.raises(NotFoundError, match="no circuit has id 'zz'"):
+        find_occurrences(embedded_store, bi_fan, "zz")

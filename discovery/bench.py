@@ -17,6 +17,7 @@ from discovery.metrics import Objective, Target, target_of, wide
 from discovery.models import Batch, ModelAdapter
 from discovery.reading import Reader
 from discovery.tasks.base import TokenPair
+from discovery.window import Window, first_difference
 from graph_schema.documents import AblationSpec, Component, Metric
 
 
@@ -50,8 +51,14 @@ class Experiment:
         self.ablator = Ablator(ablation, adapter, self.graph, pairs, seed=seed, dtype=self.dtype)
 
     def chunks(self, pairs: Sequence[TokenPair], size: int) -> list[list[Example]]:
-        """The examples of `pairs`, at most `size` a chunk, those of like length together."""
-        examples = sorted(self.ablator.examples(pairs), key=lambda found: len(found.pair.clean))
+        """The examples of `pairs`, at most `size` a chunk, those alike in length together.
+
+        Of one length, those whose prompts part late are together: they have little to compute.
+        """
+        examples = sorted(
+            self.ablator.examples(pairs),
+            key=lambda found: (len(found.pair.clean), first_difference(found)),
+        )
         return [examples[start : start + size] for start in range(0, len(examples), size)]
 
     def fitting(self, pairs: Sequence[TokenPair], budget: int = 2**30) -> int:
@@ -85,12 +92,17 @@ class Experiment:
     def bench(self, examples: Sequence[Example]) -> Bench:
         """A chunk made ready for the engine."""
         ready = self.ready(examples)
+        positions = ready.target.positions
+        window = Window.of(
+            self.adapter, self.graph, examples, ready.batch, ready.ablated, positions
+        )
         return Bench(
             self,
             np.array([example.index for example in examples]),
             ready.batch,
             ready.ablated,
-            Reader(self.adapter, self.graph, ready.ablated),
+            window,
+            Reader(self.adapter, self.graph, window.ablated),
             self.objective(ready),
         )
 
@@ -124,11 +136,15 @@ class Ready:
 
 @dataclass(frozen=True)
 class Bench:
-    """A chunk of examples made ready; `index` says which pair each of them belongs to."""
+    """A chunk of examples made ready; `index` says which pair each of them belongs to.
+
+    `batch`, `ablated` and `objective` are of whole prompts, `reader` of the window.
+    """
 
     experiment: Experiment
     index: NDArray[np.intp]
     batch: Batch
     ablated: Float[Tensor, "sender batch pos d_model"]
+    window: Window
     reader: Reader
     objective: Objective

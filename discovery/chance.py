@@ -63,9 +63,8 @@ def activation_differences(
     for examples in experiment.chunks(pairs, size):
         bench = experiment.bench(examples)
         delta: Float[Tensor, "sender batch pos d_model"] = State(bench, graph.upstream).delta
-        total += (
-            (delta.double().norm(dim=-1) * bench.batch.attention_mask).sum((1, 2)).cpu().numpy()
-        )
+        real = bench.window.batch.attention_mask
+        total += (delta.double().norm(dim=-1) * real).sum((1, 2)).cpu().numpy()
         count += int(bench.batch.attention_mask.sum())
     return total / count
 

@@ -86,11 +86,12 @@ class State:
         """Run the model. `restartable` keeps what `restart` needs: each head's q, k and v."""
         self.bench, self.kept = bench, kept.copy()
         self.graph, self._adapter = bench.experiment.graph, bench.experiment.adapter
-        targets = bench.objective.target.positions
-        self._narrow = targets if targets.shape[1] < bench.batch.tokens.shape[1] else None
-        self.delta = torch.zeros_like(bench.ablated)
+        window = bench.window
+        targets = window.positions
+        self._narrow = targets if targets.shape[1] < window.batch.tokens.shape[1] else None
+        self.delta = torch.zeros_like(window.ablated, memory_format=torch.contiguous_format)
         first = slice(0, self.graph.n_inputs)
-        self.delta[first] = inputs(self._adapter, bench.batch) - bench.ablated[first]
+        self.delta[first] = inputs(self._adapter, window.batch) - window.ablated[first]
         self.heads: dict[int, HeadValues] = {}
         for step in whole(self.graph, kept).steps:
             now = self.run(step, self.mixture(step, None), None)
@@ -144,7 +145,7 @@ class State:
         """Where a component is computed: None everywhere, else at [batch, target]."""
         match step:
             case LogitsStep():
-                return self.bench.objective.target.positions
+                return self.bench.window.positions
             case MlpStep(everywhere=False):
                 return self._narrow
             case _:
@@ -181,7 +182,7 @@ class State:
         read: Float[Tensor, "column batch pos d_model"],
         held: HeadValues | None,
     ) -> HeadValues:
-        adapter, layer, batch = self._adapter, step.layer, self.bench.batch
+        adapter, layer, batch = self._adapter, step.layer, self.bench.window.batch
         normed = adapter.norm(layer, "attn", read.to(adapter.dtype))
         now = dict(held) if held else {}
         for plan in step.channels:
@@ -207,7 +208,7 @@ class State:
         """Mix positions and write, for some heads of a layer."""
         adapter = self._adapter
         q, k, v = (values[channel] for channel in HEAD_CHANNELS)
-        z = adapter.mix(self.bench.batch, layer, q, k, v)
+        z = self.bench.window.mix(layer, heads, q, k, v)
         written = rearrange(
             adapter.head_out(layer, z, heads), "batch head pos d_model -> head batch pos d_model"
         )
@@ -215,13 +216,13 @@ class State:
         rows: slice | list[int] = [start + head for head in heads]
         if len(heads) == self.graph.n_heads:
             rows = self.graph.head_senders(layer)
-        self.delta[rows] = written - self.bench.ablated[rows]
+        self.delta[rows] = written - self.bench.window.ablated[rows]
 
     def write_mlp(self, step: MlpStep, read: Float[Tensor, "batch place d_model"]) -> None:
         """Run a layer's MLP on what it reads, where it does."""
         adapter, layer, row = self._adapter, step.layer, self.graph.mlp_sender(step.layer)
         written = adapter.mlp(layer, adapter.norm(layer, "mlp", read.to(adapter.dtype)))
-        ablated, positions = self.bench.ablated[row], self.positions_of(step)
+        ablated, positions = self.bench.window.ablated[row], self.positions_of(step)
         if positions is None:
             self.delta[row] = written - ablated
         else:

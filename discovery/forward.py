@@ -59,22 +59,30 @@ class Run:
     resid: Float[Tensor, "batch pos d_model"]
 
 
+KeysValues = tuple[Float[Tensor, "batch head _ d_head"], Float[Tensor, "batch head _ d_head"]]
+
+
 @torch.no_grad()
-def run(adapter: ModelAdapter, graph: Graph, batch: Batch, dtype: torch.dtype) -> Run:
-    """Run the model as it is; writes are kept as `dtype`."""
+def run(
+    adapter: ModelAdapter,
+    graph: Graph,
+    batch: Batch,
+    dtype: torch.dtype,
+    keys_values: list[KeysValues] | None = None,
+) -> Run:
+    """Run the model as it is; writes are kept as `dtype`, each layer's k and v in `keys_values`."""
     first = inputs(adapter, batch)
     writes = torch.empty((graph.n_senders, *first.shape[1:]), dtype=dtype, device=first.device)
     writes[: graph.n_inputs] = first
     resid = reduce(first, "input batch pos d_model -> batch pos d_model", "sum")
     for layer in range(graph.n_layers):
         normed = adapter.norm(layer, "attn", resid)
-        z = adapter.mix(
-            batch,
-            layer,
-            adapter.project(batch, layer, "q", normed),
-            adapter.project(batch, layer, "k", normed),
-            adapter.project(batch, layer, "v", normed),
-        )
+        q = adapter.project(batch, layer, "q", normed)
+        k = adapter.project(batch, layer, "k", normed)
+        v = adapter.project(batch, layer, "v", normed)
+        if keys_values is not None:
+            keys_values.append((k, v))
+        z = adapter.mix(batch, layer, q, k, v)
         heads = writes[graph.head_senders(layer)]
         heads.copy_(
             rearrange(

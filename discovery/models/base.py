@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -123,6 +123,20 @@ class ModelAdapter(ABC):
         # The first place where the count is full is the last real token.
         last = count.argmax(-1)
         return self._prepare(Batch(tokens, real, (count - 1).clamp(min=0), last))
+
+    def cut(self, batch: Batch, start: int) -> Batch:
+        """The batch from position `start` on, for all but `mix`: its masks stay whole."""
+        return replace(
+            batch,
+            tokens=batch.tokens[:, start:],
+            attention_mask=batch.attention_mask[:, start:],
+            position_ids=batch.position_ids[:, start:],
+            last=batch.last - start,
+            rotary={
+                kind: (cos[..., start:, :], sin[..., start:, :])
+                for kind, (cos, sin) in batch.rotary.items()
+            },
+        )
 
     @abstractmethod
     def _prepare(self, batch: Batch) -> Batch:

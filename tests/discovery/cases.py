@@ -62,14 +62,23 @@ def tiny_llama(layers: int = 2, dtype: torch.dtype = torch.float32, seed: int = 
 
 
 def made_pairs(
-    n: int = 4, lengths: tuple[int, ...] = (6, 4), seed: int = 0, targets: int = 1
+    n: int = 4,
+    lengths: tuple[int, ...] = (6, 4),
+    seed: int = 0,
+    targets: int = 1,
+    shared: int = 0,
 ) -> tuple[TokenPair, ...]:
-    """Random prompts of the given lengths in turn, with two answers and one wrong answer."""
+    """Random prompts of the given lengths in turn, with two answers and one wrong answer.
+
+    The first `shared` tokens of a pair's prompts are the same, the next one is not.
+    """
     rng = np.random.default_rng(seed)
     pairs: list[TokenPair] = []
     for i in range(n):
         length = lengths[i % len(lengths)]
         clean, corrupt = rng.integers(0, D_VOCAB, (2, length)).tolist()
+        if shared:
+            corrupt[: shared + 1] = [*clean[:shared], (clean[shared] + 1) % D_VOCAB]
         places = tuple(range(length - targets, length))
         tokens = [rng.permutation(D_VOCAB)[:3].tolist() for _ in places]
         pairs.append(

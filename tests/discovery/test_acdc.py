@@ -95,6 +95,14 @@ def test_the_kept_set_is_the_textbooks(family: str) -> None:
     assert dead.any(), "dead heads are part of the case"
 
 
+def test_the_kept_set_is_the_textbooks_where_prompts_part_late() -> None:
+    pairs = made_pairs(6, lengths=(6, 5), shared=3, targets=2)
+    experiment = _experiment(tiny("gemma2"), Metric.LOGIT_DIFF, pairs=pairs)
+    assert [experiment.bench(chunk).window.start for chunk in experiment.chunks(pairs, 3)] == [3, 3]
+    found = _equal(experiment, 0.05 * Pruner(experiment, pairs).gap(), pairs)
+    assert found.n_edges > 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "threshold"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from discovery.bench import Bench, Experiment
 from discovery.engine import State, values
 from discovery.graph import BoolMatrix
 from discovery.models import ModelAdapter
+from discovery.tasks.base import TokenPair
 from graph_schema.documents import Ablation, AblationSpec, Metric
 from tests.discovery import textbook
 from tests.discovery.cases import made_pairs, tiny_gpt2
@@ -116,6 +119,20 @@ def test_values_do_not_depend_on_the_chunk() -> None:
     kept = _drawn(experiment, 0.5)
     (one,), (other,) = (values(experiment, PAIRS, [kept], chunk=size) for size in (1, 5))
     np.testing.assert_allclose(one.loss, other.loss, atol=1e-5)
+
+
+def test_nothing_is_computed_before_the_prompts_part_or_the_metric_reads() -> None:
+    def start(pairs: tuple[TokenPair, ...], ablation: Ablation = Ablation.CORRUPT) -> int:
+        experiment = Experiment(tiny_gpt2(), Metric.KL, AblationSpec(kind=ablation), pairs)
+        return experiment.bench(experiment.chunks(pairs, 8)[0]).window.start
+
+    pairs = made_pairs(8, shared=2)
+    assert start(pairs) == 2
+    assert start(made_pairs(8)) == 0
+    assert start(pairs, Ablation.ZERO) == 0
+    early = replace(pairs[0], positions=(1,))
+    assert start((early, *pairs[1:])) == 1
+    assert start(tuple(replace(pair, corrupt=pair.clean) for pair in pairs[::2])) == 5
 
 
 def test_resample_averages_its_draws() -> None:

@@ -141,7 +141,7 @@ def test_the_edge_count_is_the_graphs(family: str) -> None:
 
 # With the engine: the model's own runs are its endpoints, and gradients are derivatives.
 
-PAIRS = made_pairs(4)
+PAIRS = made_pairs(4, shared=2)
 
 
 def _experiment(adapter: DecoderAdapter, metric: Metric = Metric.LOGIT_DIFF) -> Experiment:
@@ -171,6 +171,7 @@ def test_keeping_every_edge_is_the_clean_run_and_none_the_corrupt_run(family: st
 def test_the_engine_equals_the_textbook_on_a_random_circuit(family: str) -> None:
     experiment = _experiment(tiny(family))
     bench = experiment.bench(experiment.chunks(PAIRS, 4)[0])
+    assert bench.window.start == 2, "what comes before is the same whatever is kept"
     upstream = experiment.graph.upstream
     coin = torch.rand(upstream.shape, generator=torch.Generator().manual_seed(4)).numpy()
     kept = upstream & (coin < 0.6)

@@ -15,7 +15,11 @@ PATH = {"nodes", "relationships"}
 LONGEST = 60
 
 # What a reader knows a thing by; where it has one of these, the rest is left out.
-TELLING = ("name", "circuit_id", "channel", "score", "job_id", "run_id", "task_id", "sha256")
+TELLING = (
+    *("name", "circuit_id", "channel", "score", "job_id", "run_id", "task_id", "sha256"),
+    *("role", "motif", "nodes", "variable", "effect", "share", "similarity"),
+    *("rung", "outcome", "state", "author", "text"),
+)
 
 
 def graph_text(value: object) -> str | None:

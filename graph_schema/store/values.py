@@ -34,8 +34,9 @@ def plain(value: Any) -> Any:
         return {
             "id": value.element_id,
             "type": value.type,
-            "start": value.start_node.element_id if value.start_node else None,
-            "end": value.end_node.element_id if value.end_node else None,
+            # A node whose properties the answer does not have is falsy.
+            "start": None if value.start_node is None else value.start_node.element_id,
+            "end": None if value.end_node is None else value.end_node.element_id,
             "properties": _properties(value),
         }
     if isinstance(value, Path):

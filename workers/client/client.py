@@ -18,6 +18,7 @@ from graph_schema.errors import SpecError
 from workers.client.circuit import Circuit
 from workers.client.evaluation import Evaluated
 from workers.client.job import Job
+from workers.client.motifs import Motifs
 from workers.client.rows import Rows
 from workers.evaluations import EvaluateRequest
 from workers.settings import Settings, read_settings
@@ -305,6 +306,23 @@ class CircuitClient:
 
         guard(text)  # again where it is run; here before a service is started for nothing
         return self.service.cypher(text, parameters)
+
+    def query(self, name: str, /, **parameters: Any) -> Rows:
+        """The answer to a named question (docs/queries.md, `circuits query`).
+
+        Raises:
+            SpecError: No such question or parameter, or one is missing or not with such a value.
+            NotFoundError: The graph has no circuit, model, … of this name or id.
+        """
+        from graph_schema.store.asking import check, find_question
+
+        check(find_question(name), parameters)  # before a service is started for nothing
+        return self.service.query(name, parameters)
+
+    @cached_property
+    def motifs(self) -> Motifs:
+        """What there is to do with motifs: list, add, find, test."""
+        return Motifs(self)
 
     @cached_property
     def service(self) -> Service:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from graph_schema.reports import cell, table
 
 if TYPE_CHECKING:
+    import networkx as nx
     import pandas as pd
 
 
@@ -29,6 +30,16 @@ class Rows:
         import pandas as pd
 
         return pd.DataFrame(self.rows, columns=list(self.columns))
+
+    def to_networkx(self) -> nx.MultiDiGraph[str]:
+        """The nodes and relationships in the answer, or its columns `sender` and `receiver`.
+
+        Raises:
+            SpecError: It holds neither.
+        """
+        from workers.client.answer_graph import answer_graph
+
+        return answer_graph(self.columns, self.rows)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return iter(self.records())

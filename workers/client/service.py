@@ -14,11 +14,12 @@ from graph_schema.documents.jobs import JobRecord, JobState, RunRecord
 from graph_schema.errors import NotFoundError, NumericsError, SpecError, error_from_document
 from graph_schema.store import jobs
 from graph_schema.store.artifacts import ArtifactStore
+from graph_schema.store.asking import ask
 from graph_schema.store.circuits import CircuitFilter, CircuitSummary, list_circuits, read_circuit
 from graph_schema.store.connection import GraphStore, StoreAddress
 from graph_schema.store.datasets import write_dataset
 from graph_schema.store.evaluations import read_evaluation, read_evaluations
-from graph_schema.store.query import run_user_query
+from graph_schema.store.query import QueryResult, run_user_query
 from graph_schema.store.schema import SchemaSummary, summarise_schema
 from workers import broker
 from workers.client.circuit import Circuit
@@ -137,11 +138,16 @@ class Service:
 
     def cypher(self, text: str, parameters: Mapping[str, Any]) -> Rows:
         """A user's query, within the limits of the settings."""
+        return _rows(run_user_query(self.store, text, parameters, **self._query_limits))
+
+    def query(self, name: str, parameters: Mapping[str, Any]) -> Rows:
+        """A named question, within the same limits."""
+        return _rows(ask(self.store, name, parameters, **self._query_limits))
+
+    @property
+    def _query_limits(self) -> dict[str, Any]:
         limits = self.settings.limits
-        found = run_user_query(
-            self.store, text, dict(parameters), rows=limits.query_rows, seconds=limits.query_seconds
-        )
-        return Rows(tuple(found.columns), tuple(map(tuple, found.rows)), found.truncated)
+        return {"rows": limits.query_rows, "seconds": limits.query_seconds}
 
 
 @contextmanager
@@ -161,6 +167,10 @@ def connect(settings: Settings, *, worker: bool) -> Generator[Service]:
         store = stack.enter_context(GraphStore(address, patience=PATIENCE))
         store.migrate()
         yield Service(settings, address, store)
+
+
+def _rows(found: QueryResult) -> Rows:
+    return Rows(found.columns, found.rows, found.truncated)
 
 
 def _deserves_another_try(record: JobRecord) -> bool:

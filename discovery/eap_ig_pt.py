@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import pickle
 import warnings
+import zipfile
 from collections.abc import Mapping, Sequence
 from typing import cast
 
@@ -66,8 +67,7 @@ def read_eap_ig_pt(data: bytes, *, score_kind: ScoreKind = ScoreKind.ESTIMATE) -
         ExchangeError: No such file, a pickled object in it, a key missing, or matrices that do
             not have the shape of the sizes given.
     """
-    if len(data) > MAX_BYTES:
-        raise ExchangeError(f"the file has {len(data)} bytes; expected at most {MAX_BYTES}")
+    _check_size(data)
     try:
         with warnings.catch_warnings():
             # Of another pickle protocol torch warns, then reads or refuses it all the same.
@@ -131,11 +131,27 @@ def _exchanged(
     return Exchanged(tuple(kept), known, layout)
 
 
+def _check_size(data: bytes) -> None:
+    """Refuse what is too large, packed or not: a `.pt` is a zip file, and may be a bomb."""
+    size = len(data)
+    if zipfile.is_zipfile(file := io.BytesIO(data)):
+        try:
+            with zipfile.ZipFile(file) as parts:
+                size = max(size, sum(part.file_size for part in parts.infolist()))
+        except (zipfile.BadZipFile, ValueError) as error:
+            raise ExchangeError(f"the file is not a .pt that torch can read: {error}") from error
+    if size > MAX_BYTES:
+        raise ExchangeError(f"the file has {size} bytes unpacked; expected at most {MAX_BYTES}")
+
+
 def _matrix(value: object, layout: Layout, key: str) -> Tensor:
     shape = (len(layout.senders), len(layout.receivers))
     if not isinstance(value, Tensor) or tuple(value.shape) != shape:
         found = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
         raise ExchangeError(f"{key} is {found}; expected a tensor {shape} for {layout.words}")
+    if value.layout != torch.strided or value.untyped_storage().nbytes() < value.nbytes:
+        # A view that repeats one number can claim any size.
+        raise ExchangeError(f"{key} does not hold its own values; expected a plain tensor")
     return value
 
 

@@ -30,7 +30,6 @@ Floats = NDArray[np.float64]
 
 BOOTSTRAP_DRAWS = 1000
 LARGEST = 10
-_FINE = (ComponentKind.NEURON, ComponentKind.FEATURE, ComponentKind.ERROR)
 _NODES = (ComponentKind.HEAD, ComponentKind.MLP)
 _SIZES = ("architecture", "n_layers", "n_heads", "n_kv_heads", "d_model", "d_mlp", "d_vocab")
 
@@ -77,7 +76,7 @@ def compare(
     edges_a = {edge.name: edge for edge in a.edges}
     edges_b = {edge.name: edge for edge in b.edges}
     nodes_a, nodes_b = _nodes(a), _nodes(b)
-    fine = any(Component.parse(name).kind in _FINE for name in nodes_a | nodes_b)
+    fine = any(Component.parse(name).fine for name in nodes_a | nodes_b)
     if fine:
         notes.append("feature nodes: the number of possible edges is unknown, so there is no p")
     both = edges_a.keys() & edges_b.keys()
@@ -254,7 +253,8 @@ def _differences(a: CircuitDocument, b: CircuitDocument) -> tuple[str, ...]:
 def _nodes(circuit: CircuitDocument) -> set[str]:
     """Heads, MLPs and features; `input` and `logits` are in every circuit."""
     names = {name for edge in circuit.edges for name in (edge.sender, edge.receiver)}
-    return {name for name in names if Component.parse(name).kind in (*_NODES, *_FINE)}
+    parts = [Component.parse(name) for name in names]
+    return {part.name for part in parts if part.kind in _NODES or part.fine}
 
 
 def _strongest(edges: Iterable[CircuitEdge]) -> tuple[CircuitEdge, ...]:

@@ -95,6 +95,11 @@ class Component:
             raise SpecError(f"component {name!r} names a layer's attention; expected a head, a3.h5")
         return cls(name, kind, layer, head, int(index) if index else None)
 
+    @property
+    def fine(self) -> bool:
+        """Whether it is a part of a head or MLP: a neuron, a feature, what a dictionary misses."""
+        return self.kind in (ComponentKind.NEURON, ComponentKind.FEATURE, ComponentKind.ERROR)
+
     def order(self, n_layers: int) -> int:
         """Where it stands in the forward pass: input 0, heads 2l+1, MLPs 2l+2, logits last."""
         if self.kind is ComponentKind.LOGITS:

@@ -22,6 +22,11 @@ class ExchangeFormat(StrEnum):
     NODE_LINK = "node-link"
     CSV = "csv"
 
+    @property
+    def whole(self) -> bool:
+        """Whether a file holds every edge of the model, in the circuit or not."""
+        return self in (ExchangeFormat.EAP_IG, ExchangeFormat.EAP_IG_PT)
+
 
 class Imported(Document):
     """A circuit read from a file; how it was found is not known here.

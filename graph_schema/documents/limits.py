@@ -15,6 +15,8 @@ class Limits(Document):
     min_pairs: int = 8
     prompt_tokens: int = 1024
     circuit_edges: int = 50_000
+    pair_score_bytes: int = 512 * MEBIBYTE
+    import_bytes: int = 256 * MEBIBYTE
     query_rows: int = 10_000
     query_seconds: float = 30.0
     memory_bytes: int | None = None

@@ -5,6 +5,7 @@ from graph_schema.exchange.base import Exchanged, ExchangeError, imported_id
 from graph_schema.exchange.eap_ig import read_eap_ig, write_eap_ig
 from graph_schema.exchange.files import read_circuit_file, write_circuit_file
 from graph_schema.exchange.hooks import hook_edge, read_hook_edge
+from graph_schema.exchange.importing import format_of, imported_circuit, said_data
 from graph_schema.exchange.layout import Layout
 from graph_schema.exchange.node_link import (
     from_networkx,
@@ -21,8 +22,10 @@ __all__ = [
     "ExchangeFormat",
     "Exchanged",
     "Layout",
+    "format_of",
     "from_networkx",
     "hook_edge",
+    "imported_circuit",
     "imported_id",
     "read_circuit_file",
     "read_csv",
@@ -30,6 +33,7 @@ __all__ = [
     "read_graphml",
     "read_hook_edge",
     "read_node_link",
+    "said_data",
     "to_networkx",
     "write_circuit_file",
     "write_csv",

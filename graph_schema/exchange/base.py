@@ -53,8 +53,20 @@ class Exchanged:
                 f"the file is of {self.layout.words}{_wiring(self.layout)}, "
                 f"{model.name!r} is {found.words}{_wiring(found)}"
             )
+        exact = _exact_layout(model)
         for edge in self.edges:
             check_edge(edge, model)
+            fine = any(Component.parse(end).fine for end in (edge.sender, edge.receiver))
+            if exact is not None and not fine:
+                exact.check(Edge(edge.sender, edge.receiver, edge.channel))
+
+
+def _exact_layout(model: ModelDocument) -> Layout | None:
+    """The model's layout, where it is one of heads and MLPs that read one input."""
+    try:
+        return Layout.of(model)
+    except SpecError:
+        return None
 
 
 def _wiring(layout: Layout) -> str:

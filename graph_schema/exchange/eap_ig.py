@@ -122,7 +122,9 @@ def read_eap_ig(data: bytes, *, score_kind: ScoreKind = ScoreKind.ESTIMATE) -> E
             scores[edge.name] = number(score, f"{where}: score")
         if in_graph:
             if not scored:
-                raise ExchangeError(f"{where} is in the graph and has no score")
+                raise ExchangeError(
+                    f"{where} is in the graph and has no score: {score!r}; expected a number"
+                )
             kept.append(
                 make_edge(
                     edge.sender, edge.receiver, edge.channel, score, where, score_kind=score_kind

@@ -1,6 +1,7 @@
 """A circuit's edges as comma-separated values, one a line, with a header.
 
-`edge` is the name, for reading by eye; the reader takes `sender`, `receiver` and `channel`.
+`edge` is the name, for reading by eye, `hooks` the same edge between TransformerLens hooks, where
+it has them; the reader takes `sender`, `receiver` and `channel`.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ import csv
 import io
 
 from graph_schema.documents.circuit import CircuitDocument, CircuitEdge
+from graph_schema.documents.component import Component, Edge
 from graph_schema.exchange.base import Exchanged, ExchangeError, make_edge, text_of, without_repeats
+from graph_schema.exchange.hooks import hook_edge
 
-COLUMNS = ("edge", "sender", "receiver", "channel", "score", "score_kind", "stability")
+COLUMNS = ("edge", "sender", "receiver", "channel", "score", "score_kind", "stability", "hooks")
 _NEEDED = ("sender", "receiver", "channel", "score")
 
 
@@ -23,8 +26,15 @@ def write_csv(circuit: CircuitDocument) -> str:
     for edge in circuit.edges:
         stability = "" if edge.stability is None else repr(edge.stability)
         row = [edge.name, edge.sender, edge.receiver, edge.channel.value, repr(edge.score)]
-        writer.writerow([*row, edge.score_kind.value, stability])
+        hooks = _hooks(edge, circuit.model.n_layers)
+        writer.writerow([*row, edge.score_kind.value, stability, hooks])
     return out.getvalue()
+
+
+def _hooks(edge: CircuitEdge, n_layers: int) -> str:
+    if any(Component.parse(end).fine for end in (edge.sender, edge.receiver)):
+        return ""
+    return hook_edge(Edge(edge.sender, edge.receiver, edge.channel), n_layers)
 
 
 def read_csv(data: bytes) -> Exchanged:

@@ -230,6 +230,7 @@ def _properties(circuit: CircuitDocument, n_nodes: int) -> Row:
         "preset": circuit.evaluation and circuit.evaluation.preset,
         **figures_of(circuit.evaluation),
         "document": document,
+        "lock": None,
     }
 
 

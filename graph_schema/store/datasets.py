@@ -24,6 +24,11 @@ def write_dataset(tx: Transaction, dataset: DatasetDocument) -> None:
     tx.run(statements.WRITE_DATASET, dataset.model_dump()).consume()
 
 
+def has_dataset(store: GraphStore, sha256: str) -> bool:
+    """Whether a dataset with this hash is stored."""
+    return bool(store.rows(statements.HAS_DATASET, sha256=sha256))
+
+
 def read_dataset(store: GraphStore, sha256: str) -> DatasetDocument:
     """The dataset with this hash.
 

@@ -31,6 +31,8 @@ MATCH (d:Dataset {sha256: $sha256})
 RETURN d.sha256 AS sha256, d.task AS task, d.n_pairs AS n_pairs, d.jsonl AS jsonl
 """
 
+HAS_DATASET: LiteralString = "MATCH (d:Dataset {sha256: $sha256}) RETURN d.sha256 AS sha256"
+
 LINK_DATASET: LiteralString = """
 MATCH (d:Dataset {sha256: $sha256}) MATCH (t:Task {task_id: $task_id})
 MERGE (d)-[:INSTANCE_OF]->(t)

@@ -3,6 +3,7 @@
 from workers.cli import (
     benchmark,
     evaluate,
+    exchange,
     graph,
     jobs,
     plan,
@@ -10,4 +11,4 @@ from workers.cli import (
 )  # each registers its commands on the app
 from workers.cli.app import app, main
 
-__all__ = ["app", "benchmark", "evaluate", "graph", "jobs", "main", "plan", "service"]
+__all__ = ["app", "benchmark", "evaluate", "exchange", "graph", "jobs", "main", "plan", "service"]

@@ -18,7 +18,7 @@ from workers.cli.output import emit, say
 
 ORDER = (
     *("demo", "plan", "submit", "run", "job", "jobs", "cancel"),
-    *("evaluate",),
+    *("evaluate", "import", "export"),
     *("list", "show", "cypher", "schema"),
     *("up", "down", "status", "worker"),
     "benchmark",

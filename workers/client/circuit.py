@@ -91,6 +91,22 @@ class Circuit:
         arrays = self._artifacts.load(reference)
         return EdgeScores(arrays["names"].astype(np.str_), arrays["scores"].astype(np.float32))
 
+    def export(self, format: str = "eap-ig") -> bytes:
+        """The circuit as the bytes of another tool's file (`workers.exchange.FORMATS`).
+
+        EAP-IG's files hold every edge of the model: those without a stored score have score 0.
+
+        Raises:
+            SpecError: There is no such format, or it cannot hold this circuit.
+            MissingExtraError: It is `eap-ig-pt` and torch is not installed.
+        """
+        from graph_schema.store.artifacts import stored_scores
+        from workers.exchange import format_named, written
+
+        wanted = format_named(format)
+        scores = stored_scores(self.document, self._artifacts) if wanted.whole else {}
+        return written(self.document, wanted, scores)
+
     def to_networkx(self) -> nx.MultiDiGraph[str]:
         """A graph of component names; an edge's key is its channel."""
         import networkx as nx

@@ -21,6 +21,7 @@ from workers.client.job import Job
 from workers.client.motifs import Motifs
 from workers.client.rows import Rows
 from workers.evaluations import EvaluateRequest
+from workers.exchange import ImportRequest, read_request
 from workers.settings import Settings, read_settings
 from workers.specs import DiscoverRequest, build_submission, choice, validated
 
@@ -277,6 +278,66 @@ class CircuitClient:
             NotFoundError: None, or more than one.
         """
         return self.service.circuit(circuit_id)
+
+    def import_circuit(
+        self,
+        file: str | Path,
+        *,
+        model: str,
+        revision: str | None = None,
+        format: str | None = None,
+        task: str | None = None,
+        dataset: str | Path | None = None,
+        heldout: str | Path | None = None,
+        label: str | None = None,
+        task_params: Mapping[str, Any] | None = None,
+        pairs: int | None = None,
+        metric: str | None = None,
+        ablation: str | None = None,
+        draws: int = 1,
+    ) -> Circuit:
+        """Store a circuit of another tool; the same file again is the same circuit.
+
+        Args:
+            file: EAP-IG's or MIB's JSON or `.pt`, node-link JSON, GraphML or CSV.
+            model: Hub id, folder, or the first digits of a stored model's fingerprint.
+            revision: Branch, tag or commit of a hub model.
+            format: Where the file's name does not say it.
+            task: What the circuit is for; or `dataset`, with `heldout` and `label`.
+            dataset: Pairs that it is for, a JSONL file.
+            heldout: Pairs to judge it on.
+            label: What `dataset` is filed under.
+            task_params: Parameters of the task.
+            pairs: How many the task makes.
+            metric: What its scores are of; else what the file says.
+            ablation: What took an edge's place; else what the file says, with `draws`.
+
+        Raises:
+            SpecError: The request is wrong, the file corrupt or too large, or the circuit does not
+                fit the model; nothing was stored.
+            StoreUnavailable: The graph cannot be reached.
+        """
+        request = ImportRequest(
+            file=file,
+            model=model,
+            revision=revision,
+            format=format,
+            task=task,
+            task_params=task_params,
+            dataset=dataset,
+            heldout=heldout,
+            label=label,
+            pairs=pairs,
+            metric=metric,
+            ablation=ablation,
+            draws=draws,
+        )
+        return self.import_request(request)
+
+    def import_request(self, request: ImportRequest) -> Circuit:
+        """`import_circuit`, with the request as one value."""
+        read = read_request(request, self.settings.limits)  # before a service is started
+        return self.circuit(self.service.import_circuit(request, read).circuit_id)
 
     def circuits(self, **wanted: Any) -> list[CircuitSummary]:
         """Summaries of circuits, the newest first.

@@ -7,18 +7,21 @@ from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, LiteralString
 
+import numpy as np
 from celery import Celery
 
-from graph_schema.documents import CircuitEvaluation
+from graph_schema.documents import CircuitDocument, CircuitEvaluation
 from graph_schema.documents.jobs import JobRecord, JobState, RunRecord
 from graph_schema.errors import NotFoundError, NumericsError, SpecError, error_from_document
+from graph_schema.exchange import said_data
 from graph_schema.store import jobs
 from graph_schema.store.artifacts import ArtifactStore
 from graph_schema.store.asking import ask
 from graph_schema.store.circuits import CircuitFilter, CircuitSummary, list_circuits, read_circuit
 from graph_schema.store.connection import GraphStore, StoreAddress
-from graph_schema.store.datasets import write_dataset
+from graph_schema.store.datasets import has_dataset, write_dataset
 from graph_schema.store.evaluations import read_evaluation, read_evaluations
+from graph_schema.store.imports import write_imported
 from graph_schema.store.query import QueryResult, run_user_query
 from graph_schema.store.schema import SchemaSummary, summarise_schema
 from workers import broker
@@ -26,6 +29,7 @@ from workers.client.circuit import Circuit
 from workers.client.evaluation import Evaluated
 from workers.client.rows import Rows
 from workers.evaluations import EvaluateRequest, build_evaluation
+from workers.exchange import ImportRequest, ReadFile, model_of
 from workers.local import ensure_local, hold
 from workers.reconcile import deliver
 from workers.settings import Settings
@@ -102,6 +106,26 @@ class Service:
         found = self.store.rows(RUN, circuit_id=document.circuit_id)
         run = _run_record(found[0]) if found else None
         return Circuit(document, self.artifacts, run)
+
+    def import_circuit(self, request: ImportRequest, read: ReadFile) -> CircuitDocument:
+        """The stored circuit of a file that was read.
+
+        Raises:
+            SpecError: It does not fit the model, or the file is stored for another one.
+        """
+        model, source = model_of(request, self.store, self.settings.cache_dir)
+        pairs = read.pairs
+        said = said_data(read.found) if pairs is None else None
+        if said is not None and has_dataset(self.store, said.sha256):
+            pairs = said
+        circuit = read.circuit(model, source, pairs)
+        if scores := read.found.scores:
+            # In full, so that a file exported again says the same.
+            arrays = {"names": np.array(list(scores)), "scores": np.array(list(scores.values()))}
+            saved = {"scores": self.artifacts.save_by_content("scores", arrays)}
+            circuit = circuit.model_copy(update={"artifacts": saved})
+        self.store.write(lambda tx: write_imported(tx, circuit, read.dataset))
+        return read_circuit(self.store, circuit.circuit_id)
 
     def evaluations(self, circuit_id: str) -> list[Evaluated]:
         """What `evaluate` jobs found of a circuit, the oldest first."""

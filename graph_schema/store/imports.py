@@ -1,0 +1,101 @@
+"""Imported circuits in the graph: one a file, for one model; what it is for can be said again."""
+
+from __future__ import annotations
+
+import json
+from typing import LiteralString
+from uuid import uuid4
+
+from neo4j import Transaction
+
+from graph_schema.documents import CircuitDocument, DatasetDocument, ModelDocument
+from graph_schema.errors import NotFoundError, SpecError
+from graph_schema.store import statements
+from graph_schema.store.circuits import write_circuit
+from graph_schema.store.connection import GraphStore, Row, fetch
+from graph_schema.store.datasets import write_dataset
+
+# The node is made, and locked, before it is looked at: of two who import one file one is first.
+TAKE: LiteralString = """
+MERGE (c:Circuit {circuit_id: $circuit_id})
+ON CREATE SET c.created_at = timestamp()
+SET c.lock = $lock
+"""
+UNLINK_TASK: LiteralString = """
+MATCH (:Circuit {circuit_id: $circuit_id})-[r:FOR_TASK]->(:Task) DELETE r
+"""
+FIND_MODELS: LiteralString = """
+MATCH (m:Model) WHERE m.fingerprint STARTS WITH $prefix
+RETURN properties(m) AS model ORDER BY m.fingerprint LIMIT 2
+"""
+
+
+def write_imported(
+    tx: Transaction, circuit: CircuitDocument, dataset: DatasetDocument | None = None
+) -> None:
+    """Write an imported circuit, and the dataset it is said to be for; again is the same.
+
+    Until it is evaluated, importing the file again may say anew what it is for.
+
+    Raises:
+        SpecError: The file is stored for another model, or is evaluated and said to be for
+            something else.
+    """
+    circuit_id = circuit.circuit_id
+    tx.run(TAKE, circuit_id=circuit_id, lock=uuid4().hex).consume()
+    document = fetch(tx, statements.READ_CIRCUIT, circuit_id=circuit_id)[0]["document"]
+    if document is not None:
+        known = CircuitDocument.model_validate({**json.loads(document), "edges": ()})
+        _check_same(known, circuit)
+        if known.evaluation is not None:
+            circuit = known.model_copy(update={"edges": circuit.edges})
+        else:
+            tx.run(UNLINK_TASK, circuit_id=circuit_id).consume()
+    write_circuit(tx, circuit)
+    if dataset is not None:
+        write_dataset(tx, dataset)
+        tx.run(statements.LINK_DATASET, sha256=dataset.sha256, task_id=circuit.task_id).consume()
+
+
+def _check_same(known: CircuitDocument, circuit: CircuitDocument) -> None:
+    short = known.circuit_id[:12]
+    if known.model.fingerprint != circuit.model.fingerprint:
+        raise SpecError(
+            f"the file is stored already, as circuit {short} of model {known.model.fingerprint} "
+            f"({known.model.name!r}), and a circuit is of one model; to have it for "
+            f"{circuit.model.name!r} too, import it in another format (circuits export {short})"
+        )
+    if known.evaluation is not None and circuit.task not in (None, known.task):
+        raise SpecError(
+            f"the file is stored already, as circuit {short} for task {known.task!r}, and is "
+            f"evaluated on it; judge it on {circuit.task!r} as well with: circuits evaluate {short}"
+        )
+
+
+def stored_model(store: GraphStore, fingerprint: str) -> ModelDocument | None:
+    """The stored model with this fingerprint."""
+    rows = store.rows(FIND_MODELS, prefix=fingerprint)
+    return _model(rows[0]) if rows else None
+
+
+def find_model(store: GraphStore, fingerprint: str) -> ModelDocument:
+    """The stored model whose fingerprint starts so.
+
+    Raises:
+        NotFoundError: None, or several.
+    """
+    rows = store.rows(FIND_MODELS, prefix=fingerprint)
+    if not rows:
+        raise NotFoundError(
+            f"no stored model has a fingerprint that starts with {fingerprint!r}; give the model's "
+            "hub id or folder"
+        )
+    if len(rows) > 1:
+        raise NotFoundError(f"model {fingerprint!r} is the start of several; give more digits")
+    return _model(rows[0])
+
+
+def _model(row: Row) -> ModelDocument:
+    fields = ModelDocument.model_fields
+    known = {name: value for name, value in row["model"].items() if name in fields}
+    return ModelDocument.model_validate(known)

@@ -1,0 +1,160 @@
+"""Circuits to and from the files of other tools: `export`, `import`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from graph_schema.reports import summary
+from workers.cli.app import command
+from workers.cli.options import AsJson, assignments, whole
+from workers.cli.output import emit, emit_json, say
+from workers.client import Circuit, CircuitClient
+from workers.exchange import FORMATS, ImportRequest, format_named
+from workers.files import check_free, write_whole
+
+
+@command(
+    "circuits export 3f2a --format eap-ig --out ioi.json",
+    "circuits export 3f2a --format graphml --out ioi.graphml --force",
+)
+def export(
+    circuit: Annotated[str, typer.Argument(help="Circuit id, or its first digits.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write.")],
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help=f"{', '.join(FORMATS)}.")
+    ] = "eap-ig",
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a circuit to a file of another tool.
+
+    eap-ig and eap-ig-pt (also named mib and mib-pt) hold every edge of the model, with its score
+    and whether it is in the circuit; graphml, node-link and csv hold the circuit's edges.
+    """
+    wanted = format_named(form)
+    check_free(out, force)  # before anything is read for it
+    with CircuitClient(worker=False) as client:
+        found = client.circuit(circuit)
+        data = found.export(wanted)
+    write_whole(out, data, force=force)
+    if as_json:
+        emit_json(
+            {
+                "circuit_id": found.circuit_id,
+                "format": wanted.value,
+                "file": str(out),
+                "bytes": len(data),
+                "n_edges": found.n_edges,
+            }
+        )
+    else:
+        emit(f"{found.n_edges:,} edges of circuit {found.circuit_id[:12]} are in {out}")
+    n_edges, n_scored = found.document.model.n_edges, found.document.n_edges_scored
+    if wanted.whole and n_scored < n_edges:
+        say(
+            f"{n_scored:,} of {n_edges:,} edges have a stored score; the others are written as 0, "
+            "because the format has a score for every edge"
+        )
+
+
+@command(
+    "circuits import ioi.json --model openai-community/gpt2 --task ioi",
+    "circuits import circuit.graphml --model ./my-model --dataset pairs.jsonl --metric logit_diff",
+    name="import",
+)
+def import_circuit(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON, .pt, GraphML or CSV.")],
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="MODEL",
+            help="Hub id org/name, a folder, or the first digits of a stored fingerprint.",
+        ),
+    ],
+    revision: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Branch, tag or commit of a hub model.")
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", metavar="FORMAT", help=f"{', '.join(FORMATS)} (by its name)."),
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Built-in task that the circuit is for.")
+    ] = None,
+    task_param: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Parameter of the task; repeatable."),
+    ] = None,
+    pairs: Annotated[
+        int | None, typer.Option(parser=whole, metavar="N", help="Pairs that the task makes (32).")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Pairs that it is for, in place of --task.")
+    ] = None,
+    heldout: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Pairs to judge it on, FILE.jsonl.")
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Task name that a dataset is filed under (its file name)."
+        ),
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What the scores are of, where known.")
+    ] = None,
+    ablation: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="What took an edge's place, where known."),
+    ] = None,
+    draws: Annotated[
+        int, typer.Option(parser=whole, metavar="N", help="Draws of the resample ablation.")
+    ] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Store a circuit of another tool.
+
+    The same file again is the same circuit. It has no figures until it is judged: circuits evaluate
+    CIRCUIT, by default on the task or dataset given here.
+    """
+    request = ImportRequest(
+        file=file,
+        model=model,
+        revision=revision,
+        format=form,
+        task=task,
+        task_params=assignments(task_param or [], "--task-param"),
+        pairs=pairs,
+        dataset=dataset,
+        heldout=heldout,
+        label=label,
+        metric=metric,
+        ablation=ablation,
+        draws=draws,
+    )
+    with CircuitClient(worker=False) as client:
+        found = client.import_request(request)
+    if as_json:
+        emit_json(_imported(found))
+    else:
+        emit(summary(found.document))
+
+
+def _imported(circuit: Circuit) -> dict[str, object]:
+    document = circuit.document
+    file = document.imported
+    return {
+        "circuit_id": circuit.circuit_id,
+        "format": file and file.format.value,
+        "sha256": file and file.sha256,
+        "model": document.model.name,
+        "fingerprint": document.model.fingerprint,
+        "task": document.task,
+        "n_edges": circuit.n_edges,
+        "n_edges_scored": document.n_edges_scored,
+        "evaluated": document.evaluation is not None,
+        "notes": list(document.notes),
+    }

@@ -1,0 +1,79 @@
+"""Files that a user names: read within bounds, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from graph_schema.errors import SpecError
+
+
+def read_bounded(file: Path, limit: int, setting: str) -> bytes:
+    """The file's bytes.
+
+    Raises:
+        SpecError: It cannot be read, or has more than `limit` bytes (which `setting` allows).
+    """
+    try:
+        with file.open("rb") as source:
+            data = source.read(limit + 1)
+            size = max(len(data), os.fstat(source.fileno()).st_size)  # a device's size is 0
+    except OSError as error:
+        raise SpecError(
+            f"cannot read {str(file)!r}: {error.strerror}; give the path of a file"
+        ) from error
+    if size > limit:
+        raise SpecError(f"{file} has {size:,} bytes; the limit is {limit:,} bytes ({setting})")
+    return data
+
+
+def check_free(file: Path, force: bool) -> None:
+    """Refuse to replace a file, before anything is computed for it.
+
+    Raises:
+        SpecError: It is there and `force` is off; or there is no folder for it.
+    """
+    if not force and os.path.lexists(file):
+        raise SpecError(f"{str(file)!r} is there already; --force replaces it")
+    if not file.parent.is_dir():
+        raise SpecError(f"cannot write {str(file)!r}: there is no folder {str(file.parent)!r}")
+
+
+def write_whole(file: Path, data: bytes, *, force: bool) -> None:
+    """Write a file whole or not at all; one that is there stays, unless `force`.
+
+    Raises:
+        SpecError: It is there and `force` is off; or it cannot be written.
+    """
+    check_free(file, force)
+    draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    try:
+        with draft.open("xb") as target:
+            target.write(data)
+            target.flush()
+            os.fsync(target.fileno())
+        if force:
+            draft.replace(file)
+        else:
+            _link(draft, file)
+    except FileExistsError as error:
+        raise SpecError(f"{str(file)!r} is there already; --force replaces it") from error
+    except OSError as error:
+        raise SpecError(
+            f"cannot write {str(file)!r}: {error.strerror}; give the path of a file to write"
+        ) from error
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def _link(draft: Path, file: Path) -> None:
+    """Give the draft its name unless somebody has taken it meanwhile."""
+    try:
+        os.link(draft, file)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        draft.replace(file)

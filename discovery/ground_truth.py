@@ -3,7 +3,7 @@
 A case is a folder with `weights.npz`, `case.json` and, where known, `edges.json` and
 `eap_reference.json`. The metric of a case is `linear` and a *sum* over the positions where the
 program defines an output: the logit of the clean answer minus that of the corrupt one, or for a
-numerical program output times (clean - corrupt).
+numerical program output times (clean - corrupt). A pair without such a position has metric 0.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from discovery.forward import graph_of, run
 from discovery.models.compiled import CompiledAdapter
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import Edge
@@ -58,14 +59,15 @@ def load_case(
             weights = {name: file[name] for name in file.files}
         adapter = CompiledAdapter(weights, case["config"], dtype=dtype, device=device)
         pairs = tuple(
-            _pair(f"pair-{number}", pair, case["output"])
+            _pair(f"pair-{number}", pair, case["output"], case["vocab"])
             for number, pair in enumerate(case["pairs"])
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
-            f"compiled case {str(folder)!r} cannot be read ({error}); expected weights.npz, and "
-            "case.json with config, vocab, output and pairs"
+            f"compiled case {str(folder)!r} cannot be read ({type(error).__name__}: {error}); "
+            "expected weights.npz, and case.json with config, vocab, output and pairs"
         ) from error
+    _check(adapter, pairs)
     edges = _json(folder / "edges.json", {})
     return Case(
         name=folder.name,
@@ -78,6 +80,27 @@ def load_case(
         },
         reference=_reference(_json(folder / "eap_reference.json", {})),
     )
+
+
+def _check(adapter: CompiledAdapter, pairs: Sequence[TokenPair]) -> None:
+    if not pairs:
+        raise DatasetError("the case has no pairs; expected some in case.json")
+    try:
+        run(adapter, graph_of(adapter), adapter.batch(torch.tensor([[0]]), None), adapter.dtype)
+    except RuntimeError as error:
+        raise ModelError(f"the weights do not fit together: {error}") from error
+    longest, d_vocab = adapter.n_ctx, adapter.shape.d_vocab
+    for pair in pairs:
+        if len(pair.clean) > longest:
+            raise DatasetError(
+                f"{pair.id} has {len(pair.clean)} tokens; expected at most {longest}, the rows of "
+                "W_pos"
+            )
+        if not all(0 <= token < d_vocab for token in (*pair.clean, *pair.corrupt)):
+            raise DatasetError(f"{pair.id} has a token outside the vocabulary of {d_vocab}")
+        outputs = [token for place in pair.weights or () for token, _ in place]
+        if not all(token < adapter.d_out for token in outputs):
+            raise DatasetError(f"{pair.id} has an output without a column in W_U ({adapter.d_out})")
 
 
 def _json(file: Path, default: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -96,8 +119,14 @@ def _reference(file: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     }
 
 
-def _pair(name: str, pair: Mapping[str, Any], output: Mapping[str, Any]) -> TokenPair:
-    clean, corrupt = tuple(pair["clean"]), tuple(pair["corrupt"])
+def _pair(
+    name: str, pair: Mapping[str, Any], output: Mapping[str, Any], vocabulary: Mapping[str, int]
+) -> TokenPair:
+    # Tokens may be written as ids or as the vocabulary's words.
+    clean, corrupt = (
+        tuple(vocabulary[token] if isinstance(token, str) else token for token in pair[side])
+        for side in ("clean", "corrupt")
+    )
     # Outputs stand for the last positions: BOS has none.
     offset = len(clean) - len(pair["clean_out"])
     if len(clean) != len(corrupt) or len(pair["corrupt_out"]) != len(pair["clean_out"]):
@@ -116,7 +145,9 @@ def _pair(name: str, pair: Mapping[str, Any], output: Mapping[str, Any]) -> Toke
         if position > 0 and good is not None and bad is not None
     ]
     if not defined:
-        raise DatasetError(f"{name}: no position has an output for both prompts; leave it out")
+        # A sum over no position is 0, and the pair still counts in the mean over pairs.
+        nothing = ((),)
+        return TokenPair(clean, corrupt, nothing, nothing, (len(clean) - 1,), name, name, nothing)
     # The mean over positions that metrics take becomes the sum.
     n = float(len(defined))
     weights = tuple(

@@ -90,12 +90,21 @@ def case_folders(folder: Path) -> list[Path]:
 
 
 def read_cases(folder: Path) -> list[Case]:
-    """Every case at or under a folder, in float64.
+    """Every case at or under a folder.
 
     Raises:
         SpecError: There is none, or one of them cannot be read.
     """
-    return [load_case(each, dtype=torch.float64) for each in case_folders(folder)]
+    return [read_case(each) for each in case_folders(folder)]
+
+
+def read_case(folder: Path) -> Case:
+    """A case in float64.
+
+    Raises:
+        SpecError: It cannot be read.
+    """
+    return load_case(folder, dtype=torch.float64)
 
 
 def judge(case: Case, method: str, ablation: Ablation) -> Judged:
@@ -163,6 +172,7 @@ def gap(experiment: Experiment, pairs: Sequence[TokenPair]) -> float:
 
 def _prune(pruner: Pruner, scale: float) -> tuple[Effects, NDArray[np.bool_]]:
     """ACDC: the largest τ of the sweep that keeps each edge (0: none does), and what is kept."""
+    scale = scale or float(np.finfo(np.float64).tiny)  # τ = 0 would keep what does nothing
 
     def kept(share: float) -> NDArray[np.bool_]:
         return pruner.graph.to_list(pruner.run(scale * share).kept)
@@ -194,5 +204,8 @@ def max_logit_change(experiment: Experiment, pairs: Sequence[TokenPair], kept: B
     for examples in experiment.chunks(pairs, experiment.fitting(pairs)):
         bench = experiment.bench(examples)
         full, circuit = State(bench, graph.upstream), State(bench, kept)
-        largest = max(largest, float((circuit.logits - full.logits).abs().max()))
+        weighted = bench.objective.target.weighted
+        assert weighted is not None, "the metric of a case is linear"
+        defined = weighted.real.any(-1, keepdim=True)
+        largest = max(largest, float(((circuit.logits - full.logits).abs() * defined).max()))
     return largest

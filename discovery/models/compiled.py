@@ -67,6 +67,16 @@ class CompiledAdapter(ModelAdapter):
             d_vocab=self._weight("W_E").shape[0],
         )
 
+    @property
+    def n_ctx(self) -> int:
+        """How many positions there are."""
+        return self._weight("W_pos").shape[0]
+
+    @property
+    def d_out(self) -> int:
+        """How many outputs the unembedding has: values, or one number."""
+        return self._weight("W_U").shape[1]
+
     def _weight(self, name: str) -> Tensor:
         if name not in self._weights:
             known = ", ".join(sorted(self._weights)[:8])

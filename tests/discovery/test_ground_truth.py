@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -94,6 +95,19 @@ def test_a_bad_case_says_what_is_wrong(tmp_path: Path) -> None:
     pairs = [{**case["pairs"][0], "clean": [0, 1]}]
     (target / "case.json").write_text(json.dumps({**case, "pairs": pairs}))
     with pytest.raises(DatasetError, match="pair-0: clean has 2 tokens"):
+        load_case(target)
+    pairs = [{**case["pairs"][0], "clean": [0, 1, 1, 1, 99]}]
+    (target / "case.json").write_text(json.dumps({**case, "pairs": pairs}))
+    with pytest.raises(DatasetError, match="pair-0 has a token outside the vocabulary of 6"):
+        load_case(target)
+    (target / "case.json").write_text(json.dumps({**case, "pairs": []}))
+    with pytest.raises(DatasetError, match="no pairs"):
+        load_case(target)
+    with np.load(target / "weights.npz") as file:
+        torn = {**file, "L1.W_in": file["L1.W_in"][1:]}
+    np.savez(target / "weights.npz", **torn)
+    (target / "case.json").write_text(json.dumps(case))
+    with pytest.raises(ModelError, match="weights do not fit together"):
         load_case(target)
     case["config"]["act"] = "swish"
     (target / "case.json").write_text(json.dumps(case))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +156,49 @@ def test_an_unseen_case_with_the_certain_keys_alone_is_judged(
     assert found.recall == {truth: 1}
     assert found.kept == len(case.truths[truth])
     assert found.max_logit_change < 1e-9
+
+
+@pytest.fixture
+def degenerate(unseen: Path) -> Path:
+    """One layer, no biases, looks both ways; a pair without any output, words for token ids."""
+    case = json.loads((unseen / "case.json").read_text())
+    with np.load(unseen / "weights.npz") as file:
+        kept = {name: file[name] for name in file if name[:3] != "L1." and ".b_" not in name}
+    kept["W_U"] = np.concatenate([kept["W_U"], -kept["W_U"]], axis=1)
+    np.savez(unseen / "weights.npz", **kept)
+    case["config"] = {"n_layers": 1, "act": "gelu", "causal": False}
+    case["output"] = {"categorical": True, "values": [False, True]}
+    for pair in case["pairs"]:
+        length = len(pair["clean"])
+        pair["clean"] = [str(token) for token in pair["clean"]]
+        pair["clean_out"], pair["corrupt_out"] = [True] * length, [False] * length
+    case["pairs"][-1]["clean_out"] = [None] * len(case["pairs"][-1]["clean"])
+    (unseen / "case.json").write_text(json.dumps(case))
+    truths = {"resample_minimal": [], "zero_minimal": ["embed->logits"], "weights_nonzero": []}
+    (unseen / "edges.json").write_text(json.dumps(truths))
+    return unseen
+
+
+@pytest.mark.parametrize("method", ["exact", "eap", "eap-ig", "acdc"])
+def test_a_degenerate_case_is_judged(degenerate: Path, method: str) -> None:
+    (case,) = read_cases(degenerate)
+    found = judge(case, method, Ablation.CORRUPT)
+    assert found.auroc == {"resample_minimal": None, "weights_nonzero": None}
+    assert found.recall == {"resample_minimal": None, "weights_nonzero": None}
+    assert found.kept > 0
+    assert found.precision == {"resample_minimal": 0, "weights_nonzero": 0}
+
+
+def test_a_pair_without_an_output_counts_as_nothing_in_the_mean(degenerate: Path) -> None:
+    (case,) = read_cases(degenerate)
+
+    def scores(pairs: tuple[TokenPair, ...]) -> np.ndarray:
+        return exact(Experiment(case.adapter, Metric.LINEAR, AblationSpec(), pairs), pairs)
+
+    n = len(case.pairs)
+    np.testing.assert_allclose(scores(case.pairs), scores(case.pairs[:-1]) * (n - 1) / n, rtol=1e-5)
+    (nothing,) = [judge(replace(case, pairs=case.pairs[-1:]), "acdc", Ablation.CORRUPT)]
+    assert (nothing.kept, nothing.max_logit_change) == (0, 0)
 
 
 def test_padding_changes_no_judgement(unseen: Path) -> None:

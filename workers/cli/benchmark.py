@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from graph_schema.documents import Ablation
-from graph_schema.errors import SpecError
+from graph_schema.errors import CircuitServiceError, SpecError
 from graph_schema.reports import cell, table
 from workers.cli.app import app, command, with_examples
+from workers.cli.exits import exit_code
 from workers.cli.options import AsJson, assignments, whole
 from workers.cli.output import emit, emit_json, say
 from workers.local import require_worker
@@ -67,22 +68,28 @@ def ground_truth(
     |score|; ACDC's score is the largest threshold that keeps an edge, of four a decade from 1e-6
     to 1 of what ablating everything does to the loss. An edge is kept from 1e-5 of that on. The
     change of the logits is the largest when all other edges are ablated: 0 where the program
-    survives. CPU seconds are of one run of the method.
+    survives. CPU seconds are of one run of the method. A case that cannot be read or judged is
+    named on standard error and left out; the others go on, and the command ends with its code.
     """
     methods, ablations = method or None, ablation or [Ablation.CORRUPT.value]
     asked = [choice("ablation", Ablation, name) for name in ablations]
     require_worker(read_settings())
-    rows = _judged(folder, methods, asked)
+    rows, errors = _judged(folder, methods, asked)
     if as_json:
         emit_json([asdict(row) for row in rows])
-    else:
+    elif rows:
         emit(table((*HEADINGS, "logit change", "CPU s"), _lines(rows)))
+    if errors:
+        raise typer.Exit(exit_code(errors[0]))
 
 
-def _judged(folder: Path, names: Sequence[str] | None, ablations: list[Ablation]) -> list[Judged]:
+def _judged(
+    folder: Path, names: Sequence[str] | None, ablations: list[Ablation]
+) -> tuple[list[Judged], list[CircuitServiceError]]:
+    """What could be judged, and what went wrong in other cases."""
     import torch
 
-    from discovery.known_circuits import ABLATIONS, METHODS, judge, read_cases
+    from discovery.known_circuits import ABLATIONS, METHODS, case_folders, judge, read_case
 
     methods = tuple(names or METHODS)
     for name in methods:
@@ -96,12 +103,18 @@ def _judged(folder: Path, names: Sequence[str] | None, ablations: list[Ablation]
             )
     torch.set_num_threads(read_settings().threads)
     rows: list[Judged] = []
-    for case in read_cases(folder):
-        for ablation in ablations:
-            for method in methods:
-                rows.append(judge(case, method, ablation))
-                say(f"{case.name}: {method} under {ablation.value}, {rows[-1].cpu_seconds:.1f} s")
-    return rows
+    errors: list[CircuitServiceError] = []
+    for each in case_folders(folder):
+        try:
+            case = read_case(each)
+            for ablation in ablations:
+                for method in methods:
+                    rows.append(found := judge(case, method, ablation))
+                    say(f"{case.name}: {method} under {ablation.value}, {found.cpu_seconds:.1f} s")
+        except CircuitServiceError as error:
+            say(f"error: {each.name}: {error}")
+            errors.append(error)
+    return rows, errors
 
 
 def _lines(rows: Sequence[Judged]) -> list[tuple[Any, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,16 @@ def test_the_table_has_a_line_for_each_truth(circuits: Circuits) -> None:
             *("zero_necessary", "zero_minimal"),
         )
     ]
+
+
+def test_a_bad_case_is_named_and_the_others_go_on(circuits: Circuits, tmp_path: Path) -> None:
+    shutil.copytree(CASES / "ib07_hist", tmp_path / "good")
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "case.json").write_text("{")
+    ran = circuits("benchmark", "ground-truth", tmp_path, "--method", "eap", "--json")
+    assert ran.code == ExitCode.REQUEST
+    assert [row["case"] for row in ran.json()] == ["good"]
+    assert "error: bad: compiled case file" in ran.err
 
 
 def test_a_bad_request_is_told_in_one_line(circuits: Circuits, tmp_path: Path) -> None:

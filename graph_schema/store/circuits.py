@@ -155,6 +155,8 @@ def list_circuits(
     """The circuits that pass the filter, the newest first."""
     parameters = (filters or CircuitFilter()).model_dump(exclude_none=True)
     statement = statements.LIST_START
+    if parameters.keys().isdisjoint(statements.NARROWING):
+        statement += statements.LIST_NEWEST
     for name, condition in statements.LIST_FILTERS.items():
         if name in parameters:
             statement += condition + "\n"

@@ -185,8 +185,10 @@ LIST_FILTERS: dict[str, LiteralString] = {
     "min_faithfulness": "AND c.faithfulness >= $min_faithfulness",
     "max_edges": "AND c.n_edges <= $max_edges",
 }
-# By the index of created_at where nothing narrows it down.
-LIST_START: LiteralString = "MATCH (c:Circuit) WHERE c.created_at > 0\n"
+LIST_START: LiteralString = "MATCH (c:Circuit) WHERE true\n"
+LIST_NEWEST: LiteralString = "AND c.created_at > 0\n"
+"""Makes the index of created_at give the order, where no other one narrows the list down."""
+NARROWING = frozenset({"job_id", "model", "task"})
 # Sorted before anything is read from the circuits that will not be shown.
 LIST_CIRCUITS: LiteralString = """
 WITH c, c.created_at AS created_at, c.circuit_id AS circuit_id

@@ -35,12 +35,19 @@ SAVE_EVERY = 60.0
 
 @dataclass(frozen=True)
 class Visit:
-    """A receiver's turn: `senders` are decided one after the other, from decision `begin` on."""
+    """A receiver's turn: `senders` are decided one after the other, from decision `begin` on.
 
-    receiver: int
+    Receivers that are patched together have one turn.
+    """
+
+    receivers: tuple[int, ...]
     senders: tuple[int, ...]
     begin: int
     opens_layer: bool
+
+    @property
+    def receiver(self) -> int:
+        return self.receivers[0]
 
     @property
     def end(self) -> int:
@@ -49,16 +56,17 @@ class Visit:
 
 def visits(graph: Graph, edges: BoolMatrix) -> list[Visit]:
     """ACDC's way through `edges`."""
+    units = {unit[0]: unit for unit in graph.units}
     receivers = [(graph.logits, True)]
     for layer in reversed(range(graph.n_layers)):
         heads = graph.attention_receivers(layer)
         receivers.append((graph.mlp_receiver(layer), True))
-        receivers += [(receiver, False) for receiver in range(heads.start, heads.stop)]
+        receivers += [(lead, False) for lead in range(heads.start, heads.stop) if lead in units]
     found: list[Visit] = []
     begin = 0
-    for receiver, opens_layer in receivers:
-        senders = tuple(np.flatnonzero(edges[:, receiver])[::-1].tolist())
-        found.append(Visit(receiver, senders, begin, opens_layer))
+    for lead, opens_layer in receivers:
+        senders = tuple(np.flatnonzero(edges[:, lead])[::-1].tolist())
+        found.append(Visit(units[lead], senders, begin, opens_layer))
         begin += len(senders)
     return found
 
@@ -139,8 +147,9 @@ class Pruner:
         counts the receivers of the run in hand.
         """
         self.graph = experiment.graph
-        upstream = self.graph.upstream
-        self.candidates = upstream if candidates is None else candidates & upstream
+        self.candidates = upstream = self.graph.upstream
+        if candidates is not None:
+            self.candidates = upstream & (self.graph.joint(candidates.astype(np.intp)) > 0)
         self._visits = visits(self.graph, self.candidates)
         self.n_decisions = self._visits[-1].end
         self._experiment, self._pairs = experiment, pairs
@@ -200,7 +209,8 @@ class Pruner:
         kept, removed = self.candidates.copy(), trace.removed(trace.threshold)
         for visit in self._visits:
             gone = removed[visit.begin : visit.end]
-            kept[np.array(visit.senders, dtype=np.intp)[: len(gone)][gone], visit.receiver] = False
+            senders = [s for s, out in zip(visit.senders, gone, strict=False) if out]
+            kept[np.ix_(senders, visit.receivers)] = False
         return kept
 
     def _anew(self, trace: Trace, carried: list[State]) -> list[State]:
@@ -221,7 +231,7 @@ class Pruner:
     def _decide(self, trace: Trace, states: list[State], visit: Visit) -> None:
         """Decide what is left of a receiver's edges."""
         with ExitStack() as stack:
-            tries = [stack.enter_context(state.restart(visit.receiver)) for state in states]
+            tries = [stack.enter_context(state.restart(*visit.receivers)) for state in states]
             current = sum(float(each.loss.double().sum()) for each in tries) / self._n_examples
             for sender in visit.senders[len(trace.rises) - visit.begin :]:
                 losses = [each.without(sender) for each in tries]
@@ -238,11 +248,11 @@ class Pruner:
     def _pruned(self, trace: Trace) -> Pruned:
         kept = self._kept(trace)
         # What hangs on a receiver was decided before it, so dead now means dead at its turn.
-        live = self.graph.live_receivers(kept)
+        live = self.graph.joint(self.graph.live_receivers(kept).astype(np.intp)) > 0
         rises = np.zeros(kept.shape)
         for visit in self._visits:
-            senders = np.array(visit.senders, dtype=np.intp)
-            rises[senders, visit.receiver] = trace.rises[visit.begin : visit.end]
+            rise = np.array(trace.rises[visit.begin : visit.end])
+            rises[np.ix_(visit.senders, visit.receivers)] = rise[:, None]
         tested = self.candidates & live[None, :]
         return Pruned(
             trace.threshold,
@@ -250,7 +260,7 @@ class Pruner:
             rises,
             tested & (np.abs(rises - trace.threshold) <= trace.error),
             trace.error,
-            int(tested.sum()),
+            int(tested[:, np.unique(self.graph.lead)].sum()),
         )
 
     def _save(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from discovery.reading import Reader
 from discovery.tasks.base import TokenPair
 from discovery.window import Window, first_difference
 from graph_schema.documents import AblationSpec, Component, Metric
+from graph_schema.documents.method import Receivers
 
 
 def pad(adapter: ModelAdapter, prompts: Sequence[Sequence[int]]) -> Batch:
@@ -43,10 +44,12 @@ class Experiment:
         pairs: Sequence[TokenPair],
         *,
         seed: int = 0,
+        receivers: Receivers = "query_head",
     ) -> None:
         """Ablated values come from `pairs`, the discovery split, alone."""
         self.adapter, self.metric = adapter, metric
-        self.graph = graph_of(adapter)
+        group = adapter.shape.kv_group if receivers == "kv_group" else 1
+        self.graph = replace(graph_of(adapter), kv_group=group)
         self.dtype = wide(adapter.dtype)
         self.ablator = Ablator(ablation, adapter, self.graph, pairs, seed=seed, dtype=self.dtype)
 

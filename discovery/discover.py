@@ -12,11 +12,13 @@ import numpy as np
 
 from discovery.bench import Experiment
 from discovery.evaluation import evaluate
+from discovery.exact_top import exact_top
 from discovery.finding import Arrays, Found, Report, Work, find
 from discovery.full_work import FullWork
 from discovery.graph import Graph
 from discovery.metrics import check_metric
 from discovery.models import LoadedModel
+from discovery.pair_scores import require_room
 from discovery.progress import Checkpoint, Progress
 from discovery.splits import Clock, Splits
 from discovery.stability import EdgeStability
@@ -26,6 +28,7 @@ from graph_schema.documents import (
     CircuitEdge,
     Evaluation,
     Limits,
+    ScoreKind,
     circuit_id,
 )
 from graph_schema.documents.jobs import DiscoverSpec
@@ -38,7 +41,9 @@ class Discovery:
 
     `arrays["scores"]` has the name and score of every edge that the method looked at,
     `arrays["pairs"]` the metric of every pair under the full model, the circuit and with everything
-    ablated; `acdc` adds the decisions at each threshold, preset `full` each edge's "stability".
+    ablated; `acdc` adds the decisions at each threshold, preset `full` each edge's "stability",
+    `keep_pair_scores` "pair_scores" (names, ids, scores [pair, edge]), `exact_top` "exact_top"
+    (names, scores, estimates).
     """
 
     circuits: tuple[CircuitDocument, ...]
@@ -62,23 +67,30 @@ def discover(
         spec: The job.
         model: The spec's model, loaded in its dtype.
         pairs: The spec's data.
-        limits: `accuracy_floor`, `min_pairs` and `circuit_edges` are read here.
-        progress: Stages "baseline", "candidates" (acdc with proposed edges), "scores" and
-            "evaluation", and under `full` "shuffled", "stability", "removals" and "chance"; what
-            it raises passes through.
+        limits: `accuracy_floor`, `min_pairs`, `circuit_edges` and `pair_score_bytes` are read here.
+        progress: Stages "baseline", "candidates" (acdc with proposed edges), "scores", "exact_top"
+            (where asked for) and "evaluation", and under `full` "shuffled", "stability", "removals"
+            and "chance"; what it raises passes through.
         checkpoint: Where `exact` and `acdc` keep what they have.
         chunk: Examples at a time (default: 8 for attribution, else what fits).
 
     Raises:
         TaskNotPerformedError: The model does not do the task; raised before the scores.
         DatasetError: The data lack what the metric or the ablation needs.
-        SpecError: A circuit has more edges than the limit.
+        SpecError: A circuit has more edges than the limit, or the pairs' scores more bytes.
         NonFiniteError: NaN or infinite values; names the layer.
     """
     check_metric(spec.metric, (*pairs.discovery, *pairs.heldout))
     experiment = Experiment(
-        model.adapter, spec.metric, spec.ablation, pairs.discovery, seed=spec.seed
+        model.adapter,
+        spec.metric,
+        spec.ablation,
+        pairs.discovery,
+        seed=spec.seed,
+        receivers=spec.receivers,
     )
+    if spec.keep_pair_scores:
+        require_room(len(pairs.discovery), experiment.graph.n_edges, limits)
     clock = Clock()
 
     def report(stage: str) -> Report:
@@ -97,6 +109,8 @@ def discover(
     work = Work(experiment, pairs.discovery, chunk, report, checkpoint)
     with clock.stage("scores"):
         found, arrays = find(spec, work)
+        if spec.exact_top is not None:
+            found, arrays["exact_top"] = exact_top(spec.exact_top, found, work)
     for each in found:
         if (n_kept := int(each.kept.sum())) > limits.circuit_edges:
             raise SpecError(
@@ -105,7 +119,9 @@ def discover(
             )
     circuits: list[CircuitDocument] = []
     with clock.stage("evaluation"):
-        full = FullWork(spec, work, discovery) if spec.evaluation == "full" else None
+        full = None
+        if spec.evaluation == "full":
+            full = FullWork(spec, work, discovery, arrays.get("pair_scores"))
         for number, each in enumerate(found):
             evaluation = evaluate(
                 discovery,
@@ -120,7 +136,7 @@ def discover(
             stable = None
             if full is not None:
                 evaluation, stable = full.complete(evaluation, heldout, each, number)
-            notes = (*pairs.notes, *each.notes, *splits.notes)
+            notes = (*pairs.notes, *_grouped(spec, model), *each.notes, *splits.notes)
             circuits.append(
                 _document(spec, model, pairs, experiment.graph, each, evaluation, notes, stable)
             )
@@ -139,6 +155,19 @@ def _share(progress: Report, number: int, of: int) -> Report:
     return lambda done, total: progress(number * total + done, of * total)
 
 
+def _grouped(spec: DiscoverSpec, model: LoadedModel) -> tuple[str, ...]:
+    """What a reader must know of receivers that are patched together."""
+    if spec.receivers == "query_head":
+        return ()
+    group = model.adapter.shape.kv_group
+    if group == 1:
+        return ("receivers kv_group is query_head here: no query heads share keys and values",)
+    return (
+        f"receivers kv_group: the keys, and the values, of {group} query heads that share them "
+        "were patched together; their edges carry the joint score and stay or go together",
+    )
+
+
 def _document(
     spec: DiscoverSpec,
     model: LoadedModel,
@@ -150,17 +179,21 @@ def _document(
     stable: EdgeStability | None = None,
 ) -> CircuitDocument:
     by_edge = graph.to_matrix(found.scores)
+    tested = None if found.tested is None else graph.to_matrix(found.tested)
     frequency = graph.to_matrix(stable.frequency) if stable else None
     edges: list[CircuitEdge] = []
     for receiver, sender in np.argwhere(found.kept.T):
         edge = graph.edge(int(sender), int(receiver))
+        score, kind = by_edge[sender, receiver], found.kind
+        if tested is not None and np.isfinite(tested[sender, receiver]):
+            score, kind = tested[sender, receiver], ScoreKind.EXACT
         edges.append(
             CircuitEdge(
                 sender=edge.sender,
                 receiver=edge.receiver,
                 channel=edge.channel,
-                score=float(by_edge[sender, receiver]),
-                score_kind=found.kind,
+                score=float(score),
+                score_kind=kind,
                 stability=None if frequency is None else float(frequency[sender, receiver]),
             )
         )
@@ -178,6 +211,7 @@ def _document(
         ablation=spec.ablation,
         dtype=spec.dtype,
         seed=spec.seed,
+        receivers=spec.receivers,
         n_edges_scored=found.n_scored,
         edges=tuple(edges),
         evaluation=evaluation,

@@ -21,7 +21,7 @@ from discovery.exact import exact
 from discovery.graph import BoolMatrix, Graph
 from discovery.integrated_gradients import eap_ig
 from discovery.progress import Checkpoint
-from discovery.selection import Scores, select, strength
+from discovery.selection import Scores, best, select, strength
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import (
     Acdc,
@@ -51,6 +51,7 @@ class Found:
         ranks: Whether the scores order all edges, so that CMD and CPR mean something.
         n_scored: How many edges the method looked at.
         notes: What a reader would otherwise trip over.
+        tested: Exact scores of some edges, in the order of the edge list; NaN for the others.
     """
 
     kept: BoolMatrix
@@ -60,6 +61,7 @@ class Found:
     ranks: bool
     n_scored: int
     notes: tuple[str, ...] = ()
+    tested: Scores | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,9 @@ class Work:
 
 def find(spec: DiscoverSpec, work: Work) -> tuple[list[Found], dict[str, Arrays]]:
     """The kept set of each selection asked for, and arrays for the artifact store."""
+    graph, per_pair = work.experiment.graph, None
+    if spec.keep_pair_scores:
+        per_pair = np.zeros((len(work.pairs), graph.n_edges), dtype=np.float32)
     match spec.method:
         case Acdc() as method:
             return _prune(method, spec.selection, work)
@@ -91,26 +96,36 @@ def find(spec: DiscoverSpec, work: Work) -> tuple[list[Found], dict[str, Arrays]
                 chunk=work.chunk,
                 progress=work.report("scores"),
                 checkpoint=work.checkpoint,
+                per_pair=per_pair,
             )
         case Eap() | EapIg() as method:
             kind = ScoreKind.ESTIMATE
-            scores = attribute(method, work, "scores")
-    graph, found = work.experiment.graph, list[Found]()
+            scores = attribute(method, work, "scores", per_pair)
+    found: list[Found] = []
     for selection in _each(spec.selection):
         selected = select(graph, scores, selection)
         found.append(
             Found(selected.kept, selection, scores, kind, True, graph.n_edges, selected.notes)
         )
-    return found, {"scores": {"names": np.array(graph.names()), "scores": scores}}
+    arrays: dict[str, Arrays] = {"scores": {"names": np.array(graph.names()), "scores": scores}}
+    if per_pair is not None:
+        ids = np.array([pair.id for pair in work.pairs])
+        arrays["pair_scores"] = {"names": np.array(graph.names()), "ids": ids, "scores": per_pair}
+    return found, arrays
 
 
 def _each(selection: AnySelection | Thresholds) -> tuple[AnySelection, ...]:
     return selection.each if isinstance(selection, Thresholds) else (selection,)
 
 
-def attribute(method: Eap | EapIg, work: Work, stage: str) -> Scores:
-    """Every edge's score by attribution, mean over the work's pairs."""
-    options: Any = {"chunk": work.few, "progress": work.report(stage)}
+def attribute(
+    method: Eap | EapIg, work: Work, stage: str, per_pair: Scores | None = None
+) -> Scores:
+    """Every edge's score by attribution, mean over the work's pairs.
+
+    `per_pair` [pair, edge], zeros, receives each pair's own.
+    """
+    options: Any = {"chunk": work.few, "progress": work.report(stage), "per_pair": per_pair}
     if isinstance(method, Eap):
         return eap(work.experiment, work.pairs, **options)
     return eap_ig(work.experiment, work.pairs, method, **options)
@@ -126,9 +141,10 @@ def _prune(
     candidates, notes = graph.upstream, list[str]()
     if method.candidates is not None and method.candidates < graph.n_edges:
         candidates = _candidates(method, method.candidates, work)
+        n_candidates = int(candidates.sum())
         notes.append(
-            f"acdc decided {method.candidates} edges proposed by {method.proposed_by.name}; the "
-            f"other {graph.n_edges - method.candidates} are ablated throughout"
+            f"acdc decided {n_candidates} edges proposed by {method.proposed_by.name}; the "
+            f"other {graph.n_edges - n_candidates} are ablated throughout"
         )
     tell, begun, n_runs = work.report("scores"), 0, MAX_RUNS
     if not isinstance(selection, TopEdges):
@@ -175,9 +191,7 @@ def _candidates(method: Acdc, n_edges: int, work: Work) -> BoolMatrix:
     if (saved := work.checkpoint.load("candidates")) is not None:
         return saved["candidates"].astype(np.bool_)
     scores = strength(attribute(method.proposed_by, work, "candidates"), "abs")
-    chosen = np.zeros(graph.n_edges, dtype=np.bool_)
-    chosen[np.argsort(-scores, kind="stable")[:n_edges]] = True
-    candidates = graph.to_matrix(chosen)
+    candidates = graph.to_matrix(best(graph, scores, n_edges))
     work.checkpoint.save("candidates", {"candidates": candidates})
     return candidates
 

@@ -12,11 +12,11 @@ from discovery.bench import Experiment
 from discovery.chance import shuffled
 from discovery.evaluation import Measured
 from discovery.evaluation_full import Evidence, complete
-from discovery.finding import Found, Work, attribute, find
+from discovery.finding import Arrays, Found, Work, attribute, find
 from discovery.graph import BoolMatrix
 from discovery.progress import Checkpoint
 from discovery.stability import EdgeStability, GroupScores
-from graph_schema.documents import Ablation, Eap, EapIg, Evaluation, Metric
+from graph_schema.documents import Ablation, Eap, EapIg, Evaluation, Exact, Metric
 from graph_schema.documents.jobs import DiscoverSpec
 
 
@@ -27,6 +27,8 @@ class FullWork:
     spec: DiscoverSpec
     work: Work
     discovery: Measured
+    pair_scores: Arrays | None = None
+    """The artifact of each pair's scores, where the job keeps them."""
 
     def complete(
         self, quick: Evaluation, heldout: Measured | None, found: Found, number: int
@@ -61,24 +63,34 @@ class FullWork:
         # Ablated values are the job's own; `corrupt` takes them from the pairs at hand.
         there = Work(
             Experiment(
-                work.experiment.adapter, spec.metric, spec.ablation, work.pairs, seed=spec.seed
+                work.experiment.adapter,
+                spec.metric,
+                spec.ablation,
+                work.pairs,
+                seed=spec.seed,
+                receivers=spec.receivers,
             ),
             pairs,
             work.chunk,
             lambda stage: work.report("shuffled"),
             _Renamed(work.checkpoint, "shuffled-"),
         )
-        return [found.kept for found in find(spec, there)[0]]
+        without = spec.model_copy(update={"keep_pair_scores": False})
+        return [found.kept for found in find(without, there)[0]]
 
     @cached_property
     def groups(self) -> GroupScores | str:
         """The method's scores group by group, for methods whose score is a mean over pairs."""
-        work, method = self.work, self.spec.method
-        if not isinstance(method, Eap | EapIg):
-            return f"{method.name} would need a run for every resample of the groups"
+        work, method, kept = self.work, self.spec.method, self.pair_scores
+        if not isinstance(method, Eap | EapIg) and kept is None:
+            more = "; keep_pair_scores spares that" if isinstance(method, Exact) else ""
+            return f"{method.name} would need a run for every resample of the groups{more}"
         n_groups = self.discovery.bootstrap.n_groups
         if n_groups < 4:
             return f"{n_groups} groups of discovery pairs, at least 4 needed"
+        if kept is not None:
+            return GroupScores.of_pairs(work.pairs, kept["scores"])
+        assert isinstance(method, Eap | EapIg)
         return GroupScores.of(
             work.pairs,
             lambda pairs: attribute(method, replace(work, pairs=pairs), "stability"),

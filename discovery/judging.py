@@ -75,7 +75,12 @@ def judge(
         )
     check_metric(spec.metric, (*pairs.discovery, *pairs.heldout))
     experiment = Experiment(
-        model.adapter, spec.metric, spec.ablation, pairs.discovery, seed=spec.seed
+        model.adapter,
+        spec.metric,
+        spec.ablation,
+        pairs.discovery,
+        seed=spec.seed,
+        receivers=circuit.receivers,
     )
     kept = experiment.graph.kept(edge.name for edge in circuit.edges)
     ranking, no_ranking = _ranking(circuit, scores, experiment.graph)

@@ -27,31 +27,46 @@ def strength(scores: Scores, by: Ranking) -> Scores:
     return np.abs(scores) if by == "abs" else scores
 
 
+def best(graph: Graph, strengths: Scores, n_edges: int) -> NDArray[np.bool_]:
+    """Which edges are the `n_edges` strongest; among equals the first in the edge list.
+
+    Edges that are patched together are taken together: the ranking ends before the first ones that
+    would be too many.
+    """
+    senders, receivers = graph.edges
+    leads = np.flatnonzero(graph.lead[receivers] == receivers)
+    order = leads[np.argsort(-strengths[leads], kind="stable")]
+    sizes = np.bincount(graph.lead)[receivers[order]]
+    order = order[: np.searchsorted(np.cumsum(sizes), n_edges, side="right")]
+    chosen = np.zeros((graph.n_senders, graph.n_receivers), dtype=np.intp)
+    chosen[senders[order], receivers[order]] = 1
+    return graph.to_list(graph.joint(chosen) > 0)
+
+
 def top(graph: Graph, scores: Scores, n_edges: int, by: Ranking) -> BoolMatrix:
-    """The `n_edges` best edges, dead ends removed; among equals the first in the edge list.
+    """The `n_edges` best edges, dead ends removed.
 
     `scores` has one value an edge, in the order of the edge list.
     """
-    chosen = np.zeros(graph.n_edges, dtype=np.bool_)
-    chosen[np.argsort(-strength(scores, by), kind="stable")[:n_edges]] = True
-    return graph.trim(graph.to_matrix(chosen))
+    return graph.trim(graph.to_matrix(best(graph, strength(scores, by), n_edges)))
 
 
 def select(graph: Graph, scores: Scores, selection: AnySelection) -> Selected:
     """The circuit that `selection` asks for; keeping nothing or everything is a note."""
+    notes: list[str] = []
     if isinstance(selection, Threshold):
         chosen = strength(scores, selection.by) >= selection.threshold
         asked = f"threshold {selection.threshold:g}"
-        kept = graph.trim(graph.to_matrix(chosen))
     else:
-        chosen = np.arange(graph.n_edges) < selection.n_edges
+        chosen = best(graph, strength(scores, selection.by), selection.n_edges)
         asked = f"{selection.n_edges} edges"
-        kept = top(graph, scores, selection.n_edges, selection.by)
+        if int(chosen.sum()) < min(selection.n_edges, graph.n_edges):
+            notes.append(f"{asked} chooses {int(chosen.sum())}: a group's edges go together")
+    kept = graph.trim(graph.to_matrix(chosen))
     n_chosen, n_kept = int(chosen.sum()), int(kept.sum())
-    notes: list[str] = []
     if n_chosen == 0:
-        best = float(strength(scores, selection.by).max())
-        notes.append(f"{asked} keeps nothing: the largest score is {best:.3g}")
+        largest = float(strength(scores, selection.by).max())
+        notes.append(f"{asked} keeps nothing: the largest score is {largest:.3g}")
     elif n_kept == 0:
         notes.append(f"{asked} keeps nothing: none of {n_chosen} edges lies on a kept path")
     elif n_chosen == graph.n_edges:

@@ -1,8 +1,8 @@
 """Would the same method keep the same edges on other pairs? Resampling by groups of pairs.
 
 Mean scores of a resample are weighted means of the groups' scores, so attribution runs once, group
-by group, and no draw runs the model. That holds for methods whose score of an edge is a mean over
-pairs; ACDC's decisions are not.
+by group, and no draw runs the model; not even that where the job keeps each pair's scores. That
+holds for methods whose score of an edge is a mean over pairs; ACDC's decisions are not.
 """
 
 from __future__ import annotations
@@ -39,13 +39,15 @@ class GroupScores:
     @classmethod
     def of(cls, pairs: Sequence[TokenPair], score: ScorePairs) -> GroupScores:
         """Score the groups one by one; `score` gives the mean over the pairs it is given."""
-        _, member = np.unique([pair.group for pair in pairs], return_inverse=True)
-        member = member % MOST_GROUPS
-        groups = [
-            [pair for pair, mine in zip(pairs, member, strict=True) if mine == group]
-            for group in range(int(member.max()) + 1)
-        ]
-        scores = np.stack([score(group) for group in groups])
+        groups = _groups(pairs)
+        scores = np.stack([score([pairs[i] for i in group]) for group in groups])
+        return cls(scores, np.array([len(group) for group in groups], dtype=np.float64))
+
+    @classmethod
+    def of_pairs(cls, pairs: Sequence[TokenPair], per_pair: NDArray[np.float32]) -> GroupScores:
+        """The same from each pair's own scores [pair, edge], without running the model."""
+        groups = _groups(pairs)
+        scores = np.stack([per_pair[group].mean(axis=0) for group in groups])
         return cls(scores, np.array([len(group) for group in groups], dtype=np.float64))
 
     @property
@@ -56,6 +58,13 @@ class GroupScores:
         """Scores of a resample that has each group `counts` times."""
         weights = counts * self.sizes
         return ((weights / weights.sum()) @ self.scores).astype(np.float32)
+
+
+def _groups(pairs: Sequence[TokenPair]) -> list[NDArray[np.intp]]:
+    """The numbers of the pairs of each group."""
+    _, member = np.unique([pair.group for pair in pairs], return_inverse=True)
+    member = member % MOST_GROUPS
+    return [np.flatnonzero(member == group) for group in range(int(member.max()) + 1)]
 
 
 @dataclass(frozen=True)

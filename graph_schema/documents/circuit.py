@@ -7,11 +7,17 @@ from typing import Literal
 
 from pydantic import Field
 
-from graph_schema.documents.base import Document, sha256_hex
+from graph_schema.documents.base import Document, later, sha256_hex
 from graph_schema.documents.component import Channel
 from graph_schema.documents.evaluation import Evaluation
 from graph_schema.documents.imported import CircuitMethod, Imported
-from graph_schema.documents.method import AblationSpec, AnySelection, Metric, ScoreKind
+from graph_schema.documents.method import (
+    AblationSpec,
+    AnySelection,
+    Metric,
+    Receivers,
+    ScoreKind,
+)
 from graph_schema.documents.model import ModelDocument
 
 
@@ -80,6 +86,7 @@ class CircuitDocument(Document):
     ablation: AblationSpec | None
     dtype: str | None
     seed: int | None
+    receivers: Receivers = later("query_head")
     n_edges_scored: int
     edges: tuple[CircuitEdge, ...]
     evaluation: Evaluation | None

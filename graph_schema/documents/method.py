@@ -117,6 +117,10 @@ class Acdc(Document):
 
 AnyMethod = Annotated[Exact | Eap | EapIg | Acdc, Field(discriminator="name")]
 
+Receivers = Literal["query_head", "kv_group"]
+"""What is patched by itself: every query head's input, or, of grouped queries, a whole group's keys
+and its values. Edges are those of query heads either way; a group's carry their joint score."""
+
 Ranking = Literal["abs", "signed"]
 
 

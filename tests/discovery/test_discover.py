@@ -10,14 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from discovery.bench import Experiment
 from discovery.discover import Discovery, discover
+from discovery.eap import eap
 from discovery.models import LoadedModel
 from discovery.progress import NoCheckpoint, no_progress
+from discovery.stability import GroupScores
 from discovery.tasks.base import PairSet
 from graph_schema.documents import (
+    AblationSpec,
     CircuitDocument,
     DatasetDocument,
     Limits,
+    Metric,
     ModelDocument,
     ScoreKind,
     sha256_hex,
@@ -223,3 +228,85 @@ def test_acdc_decides_proposed_candidates_alone() -> None:
     assert {edge.name for edge in circuit.edges} <= set(found.arrays["scores"]["names"])
     assert any("20 edges proposed by eap" in note for note in circuit.notes)
     assert "candidates" in stages
+
+
+def test_the_best_edges_are_tested_exactly_and_the_ranking_stays() -> None:
+    taus = [0.01, 0.03]
+    selection = {"kind": "thresholds", "thresholds": taus}
+    estimated = run(method={"name": "eap"}, selection=selection)
+    found = run(method={"name": "eap"}, selection=selection, exact_top=5)
+    exact = run(method={"name": "exact"}, selection=selection).arrays["scores"]
+    oracle = dict(zip(exact["names"].tolist(), exact["scores"].tolist(), strict=True))
+    for circuit, before in zip(found.circuits, estimated.circuits, strict=True):
+        estimates = {edge.name: edge.score for edge in before.edges}
+        assert {edge.name for edge in circuit.edges} == set(estimates)
+        tested = [edge for edge in circuit.edges if edge.score_kind is ScoreKind.EXACT]
+        best = sorted(estimates, key=lambda name: -abs(estimates[name]))[:5]
+        assert {edge.name for edge in tested} == set(best)
+        for edge in tested:
+            assert edge.score == pytest.approx(oracle[edge.name], abs=1e-5)
+        for edge in set(circuit.edges) - set(tested):
+            assert (edge.score, edge.score_kind) == (estimates[edge.name], ScoreKind.ESTIMATE)
+        assert any("5 best of" in note for note in circuit.notes)
+        assert circuit.evaluation == before.evaluation
+    both = found.arrays["exact_top"]
+    estimates = {edge.name: edge.score for edge in estimated.circuits[0].edges}
+    rows = zip(*(both[key].tolist() for key in ("names", "scores", "estimates")), strict=True)
+    for name, score, estimate in rows:
+        assert (score, estimate) == (pytest.approx(oracle[name], abs=1e-5), estimates[name])
+
+
+def test_an_empty_circuit_has_no_edges_to_test() -> None:
+    (circuit,) = run(selection={"kind": "threshold", "threshold": 1e6}, exact_top=5).circuits
+    assert circuit.n_edges == 0
+
+
+def test_scores_of_single_pairs_give_stability_without_another_run() -> None:
+    stages: list[str] = []
+    found = run(
+        progress=lambda *now: stages.append(now[0]),
+        keep_pair_scores=True,
+        method={"name": "exact"},
+        evaluation="full",
+    )
+    kept = found.arrays["pair_scores"]
+    assert kept["scores"].shape == (len(data().discovery), 75)
+    assert kept["ids"].tolist() == [pair.id for pair in data().discovery]
+    np.testing.assert_allclose(kept["scores"].mean(0), found.arrays["scores"]["scores"], atol=1e-6)
+    (circuit,) = found.circuits
+    assert "stability" not in stages
+    assert circuit.evaluation is not None
+    assert circuit.evaluation.stability is not None
+    assert circuit.evaluation.stability.frequency is not None
+
+
+def test_groups_of_kept_pair_scores_are_those_that_a_run_a_group_gives() -> None:
+    pairs = data().discovery
+    experiment = Experiment(tiny_gpt2(), Metric.LOGIT_DIFF, AblationSpec(), pairs)
+    per_pair = np.zeros((len(pairs), 75), dtype=np.float32)
+    eap(experiment, pairs, per_pair=per_pair)
+    once = GroupScores.of_pairs(pairs, per_pair)
+    anew = GroupScores.of(pairs, lambda group: eap(experiment, group))
+    np.testing.assert_allclose(once.scores, anew.scores, atol=1e-6)
+    assert once.sizes.tolist() == anew.sizes.tolist()
+
+
+def test_more_pair_scores_than_the_limit_are_refused_with_the_number() -> None:
+    stages: list[str] = []
+    with pytest.raises(SpecError, match=r"10 pairs x 75 edges = 0\.00286 MiB, the limit is 0\.00"):
+        discover(
+            spec(keep_pair_scores=True),
+            model(),
+            data(),
+            limits=Limits(pair_score_bytes=1000),
+            progress=lambda *now: stages.append(now[0]),
+            checkpoint=NoCheckpoint(),
+        )
+    assert stages == []
+
+
+def test_kv_groups_that_the_model_has_not_are_said() -> None:
+    (circuit,) = run(receivers="kv_group").circuits
+    (plain,) = run().circuits
+    assert any("no query heads share keys and values" in note for note in circuit.notes)
+    assert circuit.edges == plain.edges

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from discovery.bench import Bench
@@ -34,20 +35,34 @@ def in_order(graph: Graph) -> Iterator[tuple[int, int]]:
                 yield s, r
 
 
+def patched_together(graph: Graph, receiver: int, group: int) -> list[int]:
+    """The receivers whose keys, or values, are one: `group` query heads in a row share them."""
+    name = graph.receiver_names[receiver]
+    if not name.endswith(("<k>", "<v>")):
+        return [receiver]
+    layer, head = re.findall(r"\d+", name)
+    first = int(head) // group * group
+    return [graph.receiver_names.index(f"a{layer}.h{first + i}{name[-3:]}") for i in range(group)]
+
+
 def acdc(
-    benches: Sequence[Bench], threshold: float, candidates: BoolMatrix | None = None
+    benches: Sequence[Bench],
+    threshold: float,
+    candidates: BoolMatrix | None = None,
+    group: int = 1,
 ) -> BoolMatrix:
-    """What τ = `threshold` keeps."""
+    """What τ = `threshold` keeps, keys and values of `group` heads decided together."""
     graph = benches[0].experiment.graph
     kept = graph.upstream.copy() if candidates is None else candidates.copy()
     current = mean_loss(benches, kept)
     for sender, receiver in in_order(graph):
-        if not kept[sender, receiver]:
+        together = patched_together(graph, receiver, group)
+        if not kept[sender, receiver] or receiver != together[0]:
             continue
-        kept[sender, receiver] = False
+        kept[sender, together] = False
         without = mean_loss(benches, kept)
         if without - current < threshold:
             current = without
         else:
-            kept[sender, receiver] = True
+            kept[sender, together] = True
     return kept

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
+from graph_schema.documents.base import later
 from graph_schema.documents.jobs.base import MeasuredSpec
-from graph_schema.documents.method import AnyMethod, JobSelection, Metric
+from graph_schema.documents.method import AnyMethod, JobSelection, Metric, Receivers
 
 
 class DiscoverSpec(MeasuredSpec):
-    """Everything a circuit depends on. Its SHA-256 is the job id."""
+    """Everything a circuit depends on. Its SHA-256 is the job id.
+
+    `exact_top` K tests the K best edges of a circuit that attribution found exactly, one at a time;
+    the ranking stays the estimate's. `keep_pair_scores` stores every edge's score on every pair.
+    """
 
     kind: Literal["discover"] = "discover"
     method: AnyMethod
     granularity: Literal["head"] = "head"
+    receivers: Receivers = later("query_head")
     selection: JobSelection
+    exact_top: Annotated[int, Field(ge=1)] | None = later(None)
+    keep_pair_scores: bool = later(False)
 
     @model_validator(mode="after")
     def _method_fits_metric(self) -> DiscoverSpec:
@@ -40,5 +48,19 @@ class DiscoverSpec(MeasuredSpec):
             raise ValueError(
                 "candidates cannot be proposed by 'eap' under metric 'kl', whose gradient at the "
                 "clean run is zero; use 'eap-ig'"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _extras_fit_the_method(self) -> DiscoverSpec:
+        if self.exact_top is not None and self.method.name not in ("eap", "eap-ig"):
+            raise ValueError(
+                f"exact_top tests the best edges of eap or eap-ig; method {self.method.name!r} "
+                "measures each edge exactly already: leave it out"
+            )
+        if self.keep_pair_scores and self.method.name == "acdc":
+            raise ValueError(
+                "keep_pair_scores goes with exact, eap and eap-ig; acdc decides on the mean over "
+                "pairs and has no score of a single pair"
             )
         return self

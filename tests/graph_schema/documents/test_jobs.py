@@ -8,6 +8,7 @@ from graph_schema.documents import (
     DatasetData,
     Eap,
     EapIg,
+    Exact,
     IoiTask,
     Metric,
     ModelId,
@@ -45,6 +46,33 @@ def test_a_spec_survives_its_json_with_its_id() -> None:
 def test_the_job_id_is_pinned() -> None:
     """A changed id orphans every stored job: change `schema_version` with it."""
     assert spec().job_id.startswith("6205535a0f97fde8")
+
+
+def test_fields_that_came_later_change_the_id_only_where_they_are_used() -> None:
+    plain = spec(method=EapIg())
+    assert plain.job_id.startswith("b3c2355aee8d4eed")  # as before they came
+    same = spec(
+        method=EapIg(over="inputs"), receivers="query_head", exact_top=None, keep_pair_scores=False
+    )
+    assert same.job_id == plain.job_id
+    used = [
+        spec(method=EapIg(over="activations")),
+        spec(method=EapIg(), receivers="kv_group"),
+        spec(method=EapIg(), exact_top=10),
+        spec(method=EapIg(), keep_pair_scores=True),
+    ]
+    assert len({each.job_id for each in (plain, *used)}) == 5
+    for each in used:
+        assert DiscoverSpec.model_validate_json(each.canonical_json()) == each
+
+
+def test_extras_that_do_not_fit_the_method_are_refused() -> None:
+    with pytest.raises(ValidationError, match="method 'exact' measures each edge exactly already"):
+        spec(method=Exact(), exact_top=3)
+    with pytest.raises(ValidationError, match="acdc decides on the mean over pairs"):
+        spec(method=Acdc(), keep_pair_scores=True)
+    with pytest.raises(ValidationError, match=r"k = 1 \.\.\. m: leave `endpoint`"):
+        EapIg(over="activations", endpoint="clean")
 
 
 def test_eap_with_kl_is_refused_with_the_way_out() -> None:

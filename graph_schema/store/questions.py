@@ -62,10 +62,10 @@ _RUNG = Parameter("rung", ParameterKind.RUNG, "only behaviour, role or wiring", 
 _LIMIT = Parameter("limit", ParameterKind.WHOLE, "rows at most", default=20, least=1)
 
 _LATEST: LiteralString = """
-MATCH (v:Verdict)
-WHERE ($motif IS NULL OR v.motif = $motif) AND ($task IS NULL OR v.task = $task)
-WITH v ORDER BY v.judged_at DESC, v.verdict_id
-WITH v.motif_id AS motif_id, v.task_id AS task_id, v.rung AS rung, head(collect(v)) AS v
+        MATCH (v:Verdict)
+        WHERE ($motif IS NULL OR v.motif = $motif) AND ($task IS NULL OR v.task = $task)
+        WITH v ORDER BY v.judged_at DESC, v.verdict_id
+        WITH v.motif_id AS motif_id, v.task_id AS task_id, v.rung AS rung, head(collect(v)) AS v
 """
 
 _QUESTIONS = (

@@ -6,9 +6,23 @@ from workers.cli import (
     exchange,
     graph,
     jobs,
+    motifs,
     plan,
+    query,
     service,
 )  # each registers its commands on the app
 from workers.cli.app import app, main
 
-__all__ = ["app", "benchmark", "evaluate", "exchange", "graph", "jobs", "main", "plan", "service"]
+__all__ = [
+    "app",
+    "benchmark",
+    "evaluate",
+    "exchange",
+    "graph",
+    "jobs",
+    "main",
+    "motifs",
+    "plan",
+    "query",
+    "service",
+]

@@ -1,11 +1,7 @@
-"""Commands that read the graph: `list`, `show`, `cypher`, `schema`."""
+"""Commands that read circuits: `list`, `show`."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,9 +10,9 @@ import typer
 from graph_schema.errors import SpecError
 from graph_schema.reports import edge_table, layer_table, picture, summary, table
 from workers.cli.app import command
-from workers.cli.options import AsJson, assignments, whole
+from workers.cli.options import AsJson, whole
 from workers.cli.output import emit, emit_json, marks, page_width, say
-from workers.client import Circuit, CircuitClient, Rows
+from workers.client import Circuit, CircuitClient
 from workers.specs import unknown
 
 FORMATS = ("text", "json")
@@ -128,94 +124,3 @@ def list_circuits(
     ]
     headings = ("circuit", "model", "task", "method", "edges", "ablation", "faithfulness")
     emit(table((*headings, "held out"), rows))
-
-
-@command(
-    'circuits cypher "MATCH (c:Circuit) RETURN c.circuit_id, c.task, c.faithfulness"',
-    "circuits cypher --param task=ioi --csv < query.cypher",
-)
-def cypher(
-    query: Annotated[
-        str | None,
-        typer.Argument(metavar="[QUERY]", help="From standard input where left out."),
-    ] = None,
-    param: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Value of $NAME; repeatable."),
-    ] = None,
-    as_json: AsJson = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
-) -> None:
-    """Ask the graph in Cypher.
-
-    Queries only read; one that would write, or read files, is refused.
-    """
-    if as_json and as_csv:
-        raise SpecError("--json and --csv cannot go together: leave one out")
-    parameters = assignments(param or [], "--param")
-    text = _standard_input() if query is None or query == "-" else query
-    with CircuitClient() as client:
-        found = client.cypher(text, **parameters)
-    if as_json:
-        emit_json(found.records())
-    elif as_csv:
-        emit(_csv(found))
-    else:
-        emit(str(found))
-    if found.truncated:
-        say(
-            f"only the first {len(found):,} rows are shown; narrow the query, add LIMIT, or raise "
-            "CIRCUITS_LIMITS__QUERY_ROWS"
-        )
-
-
-@command("circuits schema")
-def schema(as_json: AsJson = False) -> None:
-    """Show what the graph holds: labels, relationships, counts, example queries."""
-    with CircuitClient() as client:
-        found = client.schema()
-    if as_json:
-        emit_json(found.model_dump(mode="json"))
-        return
-    nodes = [(part.name, part.count, ", ".join(part.properties)) for part in found.nodes]
-    relationships = [
-        (
-            f"({part.sender})-[:{part.name}]->({part.receiver})",
-            part.count,
-            ", ".join(part.properties),
-        )
-        for part in found.relationships
-    ]
-    examples = [
-        f"{part.name}: {part.about}\n    {part.example}"
-        for part in (*found.nodes, *found.relationships)
-        if part.example
-    ]
-    emit(
-        "\n\n".join(
-            [
-                f"schema version {found.version}",
-                table(("label", "count", "properties"), nodes),
-                table(("relationship", "count", "properties"), relationships),
-                *examples,
-            ]
-        )
-    )
-
-
-def _standard_input() -> str:
-    if sys.stdin.isatty():
-        raise SpecError('no query: write it as an argument, circuits cypher "MATCH …", or pipe it')
-    text = sys.stdin.read()
-    if not text.strip():
-        raise SpecError("the query on standard input is empty")
-    return text
-
-
-def _csv(found: Rows) -> str:
-    target = io.StringIO()
-    writer = csv.writer(target, lineterminator="\n")
-    writer.writerow(found.columns)
-    for row in found.rows:
-        writer.writerow([json.dumps(v) if isinstance(v, dict | list) else v for v in row])
-    return target.getvalue().removesuffix("\n")

@@ -33,6 +33,18 @@ def real(text: str) -> float:
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script on standard output.")]
 
 
+def name_and_value(text: str, flag: str) -> tuple[str, str]:
+    """`"name=a3.h1"` in its two parts.
+
+    Raises:
+        SpecError: The text has no `=`.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise SpecError(f"{flag} {text!r} is not of the form NAME=VALUE")
+    return key, value
+
+
 def assignments(texts: Sequence[str], flag: str) -> dict[str, Any]:
     """`["k=5", "name=a3.h1"]` as a dictionary; values are JSON where they read as JSON.
 
@@ -41,9 +53,7 @@ def assignments(texts: Sequence[str], flag: str) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise SpecError(f"{flag} {text!r} is not of the form NAME=VALUE")
+        key, value = name_and_value(text, flag)
         try:
             found[key] = json.loads(value)
         except ValueError:

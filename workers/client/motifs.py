@@ -24,6 +24,17 @@ class Motifs:
 
         return known_motifs(self._client.service.store)
 
+    def named(self, name: str) -> Motif:
+        """The motif of this name.
+
+        Raises:
+            SpecError: No motif is called so; the message has the near ones.
+        """
+        from graph_schema.motif_search import motif_named
+        from graph_schema.motifs import catalogue
+
+        return catalogue().get(name) or motif_named(self._client.service.store, name)
+
     def add(self, text: str) -> Motif:
         """Store a motif of your own, given as YAML (docs/motifs.md).
 
@@ -94,13 +105,21 @@ class Motifs:
             keep=store,
         )
 
-    def _motif(self, motif: str | Motif) -> Motif:
-        from graph_schema.motif_search import motif_named
-        from graph_schema.motifs import catalogue
+    def roles(self, circuit: str | Circuit) -> dict[str, str]:
+        """The roles of a circuit's nodes, by name; nodes without one are left out.
 
-        if isinstance(motif, Motif):
-            return motif
-        return catalogue().get(motif) or motif_named(self._client.service.store, motif)
+        Raises:
+            NotFoundError: There is no such circuit.
+        """
+        from graph_schema.store.circuits import resolve_circuit
+        from graph_schema.store.motifs import read_node_roles
+
+        store = self._client.service.store
+        whole_id = store.read(lambda tx: resolve_circuit(tx, _id(circuit)))
+        return read_node_roles(store, whole_id)
+
+    def _motif(self, motif: str | Motif) -> Motif:
+        return motif if isinstance(motif, Motif) else self.named(motif)
 
 
 def _id(circuit: str | Circuit) -> str:

@@ -20,9 +20,15 @@ def test_the_promised_commands_are_there_in_their_order() -> None:
     assert typer.main.get_command(app).list_commands(None) == list(ORDER)  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+def _with_subcommands() -> list[str]:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    own = [f"{name} {sub}" for name in COMMANDS for sub in getattr(commands[name], "commands", ())]
+    return [*COMMANDS, *own]
+
+
+@pytest.mark.parametrize("name", _with_subcommands())
 def test_help_shows_an_example(circuits: Circuits, name: str) -> None:
-    ran = circuits(name, "--help")
+    ran = circuits(*name.split(), "--help")
     assert ran.code == ExitCode.DONE
     assert ran.err == ""
     assert re.search(rf"Example:\n +.*circuits {name}\b", ran.out)

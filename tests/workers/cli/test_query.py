@@ -1,0 +1,91 @@
+"""`query`: the named questions, listed and asked."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+from graph_schema.store.connection import GraphStore
+from graph_schema.store.questions import QUESTIONS
+from tests.made_world import MadeWorld, fill
+from tests.workers.cli.conftest import Circuits
+from tests.workers.world import World
+from workers.cli.exits import ExitCode
+
+
+@pytest.fixture(scope="module")
+def made(world: World) -> MadeWorld:
+    """The made world, in the graph."""
+    with GraphStore(world.settings.store_address()) as store:
+        return fill(store)
+
+
+def test_all_questions_are_listed_with_what_they_answer(circuits: Circuits) -> None:
+    """Without a graph: the list is no answer of it."""
+    text = circuits("query").out
+    for question in QUESTIONS.values():
+        assert f"{question.name}\n    {question.answers}\n" in text + "\n"
+    assert "--param circuit=…" in text
+    assert "--param [hops=4]" in text
+    listed = circuits("query", "--json").json()
+    assert [each["name"] for each in listed] == list(QUESTIONS)
+    hops = next(each for each in listed if each["name"] == "strongest-paths")["parameters"][1]
+    assert (hops["name"], hops["default"], hops["required"]) == ("hops", 4, False)
+
+
+def test_the_page_has_every_question_with_its_parameters() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "queries.md").read_text()
+    rows = dict(re.findall(r"^\| `([a-z-]+)` \|.*\| (.*?) \|$", page, re.MULTILINE))
+    expected = {
+        name: " ".join(f"**`{p.name}`**" if p.required else f"`{p.name}`" for p in each.parameters)
+        for name, each in QUESTIONS.items()
+    }
+    assert rows == expected
+
+
+def test_a_question_is_answered_as_table_json_and_csv(
+    circuits: Circuits, world: World, made: MadeWorld
+) -> None:
+    ask = ("query", "strongest-paths", "--param", f"circuit={made.id('g1')[:12]}")
+    rows = circuits(*ask, "--param", "hops=2", "--json", world=world).json()
+    assert rows[0] == {"path": "input -q-> a1.h2 -r-> logits", "product": 1.0625, "hops": 2}
+    table = circuits(*ask, world=world).out.splitlines()
+    assert table[0].split() == ["path", "product", "hops"]
+    assert table[2].startswith("input -v-> a0.h1 -k-> a1.h2 -r-> logits")
+    read = list(csv.DictReader(io.StringIO(circuits(*ask, "--csv", world=world).out)))
+    assert [row["hops"] for row in read] == ["3", "2", "2", "1", "2"]
+
+
+def test_the_cypher_of_a_question_can_be_asked_as_ones_own(
+    circuits: Circuits, world: World, made: MadeWorld
+) -> None:
+    text = circuits("query", "counterexamples", "--cypher").out
+    assert text.startswith("MATCH (v:Verdict)")
+    given = [word for name in ("motif", "task", "rung") for word in ("--param", f"{name}=null")]
+    own = circuits("cypher", text, *given, "--json", world=world).json()
+    assert own == circuits("query", "counterexamples", "--json", world=world).json()
+    assert len(own) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("unstable-edge",), "near ones are unstable-edges"),
+        (("unstable-edges",), "needs the parameter 'circuit'"),
+        (("unstable-edges", "--param", "circiut=ab"), "near ones are circuit"),
+        (("unstable-edges", "--param", "circuit"), "not of the form NAME=VALUE"),
+        (("unstable-edges", "--json", "--csv"), "cannot go together"),
+        (("--param", "circuit=ab"), "give its name"),
+    ],
+)
+def test_a_mistake_is_told_before_a_service_is_started(
+    circuits: Circuits, words: tuple[str, ...], said: str
+) -> None:
+    ran = circuits("query", *words)
+    assert ran.code == ExitCode.REQUEST
+    assert said in ran.err
+    assert ran.out == ""

@@ -1,0 +1,195 @@
+"""Commands on motifs: list them, add one's own, find and test them in stored circuits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from graph_schema.documents import Motif, MotifTest, Occurrence
+from graph_schema.errors import SpecError
+from graph_schema.reports import table
+from workers.cli.app import app, command, with_examples
+from workers.cli.options import AsJson, real, whole
+from workers.cli.output import emit, emit_json, say
+from workers.client import CircuitClient
+from workers.files import read_bounded
+
+motifs = typer.Typer(
+    name="motifs",
+    help=with_examples(
+        "Find small patterns in circuits, and test them.\n\nWithout a command: list the motifs of "
+        "the catalogue and those that were added.",
+        "circuits motifs",
+        "circuits motifs find induction 3f2a --store",
+        "circuits motifs test 3f2a --motif induction --motif bi_fan",
+    ),
+    invoke_without_command=True,
+    rich_markup_mode=None,
+)
+app.add_typer(motifs)
+
+Circuit = Annotated[str, typer.Argument(help="Circuit id, or its first digits.")]
+
+
+@motifs.callback()
+def listed(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the motifs; the group's help stands above."""
+    if context.invoked_subcommand is not None:
+        if as_json:
+            raise SpecError(f"--json goes after {context.invoked_subcommand}")
+        return
+    from graph_schema.motifs import catalogue
+
+    with CircuitClient() as client:
+        known = client.motifs.known()
+    if as_json:
+        emit_json([_object(motif) for motif in known.values()])
+        return
+    rows = [
+        (name, "catalogue" if name in catalogue() else "stored", motif.description, motif.source)
+        for name, motif in known.items()
+    ]
+    emit(table(("motif", "from", "description", "source"), rows))
+
+
+@command("circuits motifs add my_motif.yaml", name="add", group=motifs)
+def add(
+    file: Annotated[Path, typer.Argument(metavar="FILE.yaml", help="The motif; docs/motifs.md.")],
+    as_json: AsJson = False,
+) -> None:
+    """Store a motif of your own, to be found by its name.
+
+    The same pattern again updates its description; another pattern needs another name.
+    """
+    from graph_schema.motifs.notation import MAX_BYTES
+
+    data = read_bounded(file, MAX_BYTES, "a motif is small")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{str(file)!r} is not UTF-8: byte {error.start + 1}") from error
+    with CircuitClient() as client:
+        motif = client.motifs.add(text)
+    if as_json:
+        emit_json(_object(motif))
+    else:
+        emit(f"stored motif {motif.name} ({motif.motif_id[:12]})")
+
+
+@command(
+    "circuits motifs find induction 3f2a",
+    "circuits motifs find my_motif 3f2a --store --json",
+    name="find",
+    group=motifs,
+)
+def find(
+    motif: Annotated[str, typer.Argument(help="Name of a motif; `circuits motifs` lists them.")],
+    circuit: Circuit,
+    store: Annotated[
+        bool,
+        typer.Option("--store", help="Keep them in the graph, in place of those found before."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show where a motif occurs in a circuit, a row an occurrence."""
+    with CircuitClient() as client:
+        pattern = client.motifs.named(motif)
+        whole_circuit = client.circuit(circuit)
+        found = client.motifs.find(pattern, whole_circuit, store=store)
+        if pattern.reads_roles and not found and not client.motifs.roles(whole_circuit):
+            say(
+                "no node of this circuit has a role in the graph, and the motif names roles: "
+                "nothing can match"
+            )
+    if as_json:
+        emit_json(
+            {
+                "motif": pattern.name,
+                "motif_id": pattern.motif_id,
+                "circuit_id": whole_circuit.circuit_id,
+                "stored": store,
+                "occurrences": [each.binds for each in found],
+            }
+        )
+        return
+    emit(_places(pattern, found))
+    kept = ", stored" if store else ""
+    say(f"{len(found):,} occurrences of {pattern.name} in {whole_circuit.circuit_id[:12]}{kept}")
+
+
+@command(
+    "circuits motifs test 3f2a",
+    "circuits motifs test 3f2a 77c0 --motif induction --draws 10000 --json",
+    name="test",
+    group=motifs,
+)
+def judge(
+    circuit: Annotated[list[str], typer.Argument(help="Circuit ids, or their first digits.")],
+    motif: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this motif; repeatable (all)."),
+    ] = None,
+    draws: Annotated[
+        int, typer.Option(parser=whole, metavar="N", help="Graphs drawn from each null model.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(parser=whole, metavar="N", help="Of the draws.")] = 0,
+    alpha: Annotated[
+        float, typer.Option(parser=real, metavar="X", help="What p_max and q must reach.")
+    ] = 0.05,
+    store: Annotated[
+        bool, typer.Option("--store/--no-store", help="Keep the results in the graph.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Test whether motifs occur in circuits more often than chance has it.
+
+    Motifs that name roles are held against roles dealt out anew, others against rewired graphs.
+    q is adjusted for all circuits and motifs of one call; a motif is called where p_max, adjusted
+    within its circuit, and q are at most alpha.
+    """
+    with CircuitClient() as client:
+        tests = client.motifs.test(
+            circuit, motif or None, draws=draws, seed=seed, alpha=alpha, store=store
+        )
+    if as_json:
+        emit_json([each.model_dump(mode="json") for each in tests])
+        return
+    emit(_judged(tests))
+    counts = Counter(each.state.value for each in tests)
+    kept = "stored" if store else "not stored"
+    say(", ".join(f"{count} {state}" for state, count in sorted(counts.items())) + f"; {kept}")
+
+
+def _judged(tests: Sequence[MotifTest]) -> str:
+    rows = [
+        (
+            test.circuit_id[:12],
+            test.motif,
+            test.observed,
+            test.null_mean,
+            test.null_sd,
+            test.p,
+            test.p_max,
+            test.q,
+            test.state.value,
+            test.reason,
+        )
+        for test in tests
+    ]
+    head = ("circuit", "motif", "observed", "null mean", "null sd", "p", "p_max", "q", "state")
+    return table((*head, "reason"), rows)
+
+
+def _places(motif: Motif, found: Sequence[Occurrence]) -> str:
+    if not found:
+        return "(no occurrences)"
+    variables = motif.variables
+    return table(variables, [[each.binds[name] for name in variables] for each in found])
+
+
+def _object(motif: Motif) -> dict[str, Any]:
+    return {"motif_id": motif.motif_id, **motif.model_dump(mode="json")}

@@ -1,0 +1,202 @@
+"""Commands that question the graph: `query` by name, `cypher` by pattern, `schema`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from inspect import cleandoc
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from graph_schema.errors import SpecError
+from graph_schema.reports import table
+from workers.cli.app import command
+from workers.cli.options import AsJson, assignments, name_and_value
+from workers.cli.output import emit, emit_json, say
+from workers.client import CircuitClient, Rows
+
+if TYPE_CHECKING:
+    from graph_schema.store.questions import Parameter, Question
+
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+
+
+@command(
+    "circuits query",
+    "circuits query strongest-paths --param circuit=3f2a --param hops=3",
+    "circuits query counts-by-family --param motif=induction --csv",
+)
+def query(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="A question; without one, all are listed."),
+    ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A parameter of the question; repeatable."),
+    ] = None,
+    show_cypher: Annotated[
+        bool, typer.Option("--cypher", help="Print its Cypher, and do not ask.")
+    ] = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Ask the graph a question by its name.
+
+    Circuits and verdicts go by their ids or first digits, models by name or fingerprint.
+    """
+    from graph_schema.store.asking import find_question
+    from graph_schema.store.questions import QUESTIONS
+
+    _one_format(as_json, as_csv)
+    if name is None:
+        if param or show_cypher or as_csv:
+            raise SpecError("no question: give its name; `circuits query` alone lists them")
+        _list(list(QUESTIONS.values()), as_json)
+        return
+    question = find_question(name)
+    if show_cypher:
+        emit(cleandoc(question.cypher))
+        return
+    given = dict(name_and_value(text, "--param") for text in param or [])
+    with CircuitClient() as client:
+        _answer(client.query(name, **given), as_json, as_csv)
+
+
+def _list(questions: list[Question], as_json: bool) -> None:
+    if as_json:
+        emit_json(
+            [
+                {
+                    "name": question.name,
+                    "answers": question.answers,
+                    "parameters": [
+                        {
+                            "name": each.name,
+                            "kind": each.kind.value,
+                            "about": each.about,
+                            "required": each.required,
+                            "default": each.default,
+                        }
+                        for each in question.parameters
+                    ],
+                }
+                for question in questions
+            ]
+        )
+        return
+    parts: list[str] = []
+    for question in questions:
+        lines = [question.name, f"    {question.answers}"]
+        lines += [f"    --param {_usage(each)}  {each.about}" for each in question.parameters]
+        parts.append("\n".join(lines))
+    emit("\n\n".join(parts))
+
+
+def _usage(parameter: Parameter) -> str:
+    """`circuit=…` where it must be given, `[hops=4]` where it may."""
+    if parameter.required:
+        return f"{parameter.name}=…"
+    default = "…" if parameter.default is None else parameter.default
+    return f"[{parameter.name}={default}]"
+
+
+@command(
+    'circuits cypher "MATCH (c:Circuit) RETURN c.circuit_id, c.task, c.faithfulness"',
+    "circuits cypher --param task=ioi --csv < query.cypher",
+)
+def cypher(
+    query: Annotated[
+        str | None,
+        typer.Argument(metavar="[QUERY]", help="From standard input where left out."),
+    ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Value of $NAME; repeatable."),
+    ] = None,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Ask the graph in Cypher.
+
+    Queries only read; one that would write, or read files, is refused.
+    """
+    _one_format(as_json, as_csv)
+    parameters = assignments(param or [], "--param")
+    text = _standard_input() if query is None or query == "-" else query
+    with CircuitClient() as client:
+        _answer(client.cypher(text, **parameters), as_json, as_csv)
+
+
+def _one_format(as_json: bool, as_csv: bool) -> None:
+    if as_json and as_csv:
+        raise SpecError("--json and --csv cannot go together: leave one out")
+
+
+def _answer(found: Rows, as_json: bool, as_csv: bool) -> None:
+    if as_json:
+        emit_json(found.records())
+    elif as_csv:
+        emit(_csv(found))
+    else:
+        emit(str(found))
+    if found.truncated:
+        say(
+            f"only the first {len(found):,} rows are shown; narrow the query, add LIMIT, or raise "
+            "CIRCUITS_LIMITS__QUERY_ROWS"
+        )
+
+
+@command("circuits schema")
+def schema(as_json: AsJson = False) -> None:
+    """Show what the graph holds: labels, relationships, counts, example queries."""
+    with CircuitClient() as client:
+        found = client.schema()
+    if as_json:
+        emit_json(found.model_dump(mode="json"))
+        return
+    nodes = [(part.name, part.count, ", ".join(part.properties)) for part in found.nodes]
+    relationships = [
+        (
+            f"({part.sender})-[:{part.name}]->({part.receiver})",
+            part.count,
+            ", ".join(part.properties),
+        )
+        for part in found.relationships
+    ]
+    examples = [
+        f"{part.name}: {part.about}\n    {part.example}"
+        for part in (*found.nodes, *found.relationships)
+        if part.example
+    ]
+    emit(
+        "\n\n".join(
+            [
+                f"schema version {found.version}",
+                table(("label", "count", "properties"), nodes),
+                table(("relationship", "count", "properties"), relationships),
+                *examples,
+            ]
+        )
+    )
+
+
+def _standard_input() -> str:
+    if sys.stdin.isatty():
+        raise SpecError('no query: write it as an argument, circuits cypher "MATCH …", or pipe it')
+    text = sys.stdin.read()
+    if not text.strip():
+        raise SpecError("the query on standard input is empty")
+    return text
+
+
+def _csv(found: Rows) -> str:
+    target = io.StringIO()
+    writer = csv.writer(target, lineterminator="\n")
+    writer.writerow(found.columns)
+    for row in found.rows:
+        writer.writerow([json.dumps(v) if isinstance(v, dict | list) else v for v in row])
+    return target.getvalue().removesuffix("\n")

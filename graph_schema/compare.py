@@ -6,7 +6,9 @@ units, so `Comparison.differs` is to be read with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -15,23 +17,37 @@ from numpy.typing import NDArray
 from graph_schema.documents.circuit import CircuitDocument, CircuitEdge
 from graph_schema.documents.comparison import (
     Comparison,
+    Comparisons,
     Overlap,
     PairDifference,
     PairDifferences,
     Scope,
     ScoreAgreement,
     Side,
+    TrainingStep,
 )
 from graph_schema.documents.component import Component, ComponentKind
+from graph_schema.documents.evaluation import Figure
+from graph_schema.documents.model import ModelDocument
 from graph_schema.errors import SpecError
 
 Scores = Mapping[str, float]
+Related = Callable[[str, str], bool]
 Floats = NDArray[np.float64]
 
 BOOTSTRAP_DRAWS = 1000
 LARGEST = 10
 _NODES = (ComponentKind.HEAD, ComponentKind.MLP)
-_SIZES = ("architecture", "n_layers", "n_heads", "n_kv_heads", "d_model", "d_mlp", "d_vocab")
+_SIZES = (
+    "family",
+    "architecture",
+    "n_layers",
+    "n_heads",
+    "n_kv_heads",
+    "d_model",
+    "d_mlp",
+    "d_vocab",
+)
 
 
 def compare(
@@ -62,7 +78,11 @@ def compare(
         notes.append("judged on different pairs or metrics: pairs are not compared")
         pairs = None
     if scope is Scope.ACROSS_MODELS:
-        notes.append("different models: names of nodes and edges stand for different things")
+        pairs = None  # the metrics of two models have no common scale
+        notes.append(
+            "different models: names of nodes and edges stand for different things, so neither "
+            "they nor scores are compared, only figures and kinds"
+        )
     plain = Comparison(
         scope=scope,
         a=_side(a),
@@ -100,26 +120,85 @@ def compare(
     )
 
 
-def compare_all(
-    circuits: Sequence[CircuitDocument], *, checkpoints: bool = False
-) -> list[Comparison]:
-    """Every pair of the circuits, in order."""
-    return [compare(a, b, checkpoints=checkpoints) for a, b in combinations(circuits, 2)]
+@dataclass(frozen=True)
+class Known:
+    """A circuit with what its artifacts hold, as far as they are there.
+
+    `scores` are those of all edges by name, `pairs` the metric of every pair within the circuit.
+    """
+
+    circuit: CircuitDocument
+    scores: Scores | None = None
+    pairs: Scores | None = None
 
 
-def along_training(circuits: Sequence[CircuitDocument]) -> list[tuple[Comparison, Comparison]]:
-    """For each checkpoint but the first: against the one before, and against the last.
+def compare_all(circuits: Sequence[Known], related: Related | None = None) -> Comparisons:
+    """Every two of the circuits, in order.
+
+    Args:
+        circuits: At least two.
+        related: Whether two models, by fingerprint, are known to be checkpoints of one run.
+
+    Raises:
+        SpecError: Fewer than two; models said to be checkpoints with different sizes.
+    """
+    _at_least_two(circuits)
+    pairs = [_pair(a, b, related) for a, b in combinations(circuits, 2)]
+    sides = tuple(_side(known.circuit) for known in circuits)
+    return Comparisons(scope=_narrowest(pairs), sides=sides, pairs=tuple(pairs))
+
+
+def along_training(circuits: Sequence[Known]) -> Comparisons:
+    """Checkpoints of one run, in training order: each against the one before, and the last.
 
     Raises:
         SpecError: Fewer than two, or models that are no checkpoints of one run.
     """
-    if len(circuits) < 2:
-        raise SpecError(f"{len(circuits)} checkpoints; expected at least two, in training order")
-    last = circuits[-1]
-    return [
-        (compare(before, here, checkpoints=True), compare(here, last, checkpoints=True))
-        for before, here in pairwise(circuits)
+    _at_least_two(circuits)
+
+    def same_run(a: str, b: str) -> bool:
+        return True
+
+    pairs = [_pair(before, here, same_run) for before, here in pairwise(circuits)]
+    to_last = [_pair(here, circuits[-1], same_run) for here in circuits[:-1]]
+    steps = [
+        TrainingStep(
+            circuit_id=known.circuit.circuit_id,
+            edges_before=before and before.edges,
+            scores_before=before and (before.all_scores or before.scores),
+            edges_last=last and last.edges,
+            scores_last=last and (last.all_scores or last.scores),
+        )
+        for known, before, last in zip(circuits, [None, *pairs], [*to_last, None], strict=True)
     ]
+    return Comparisons(
+        scope=_narrowest(pairs),
+        sides=tuple(_side(known.circuit) for known in circuits),
+        pairs=tuple(pairs),
+        training=tuple(steps),
+    )
+
+
+def _at_least_two(circuits: Sequence[Known]) -> None:
+    if len(circuits) < 2:
+        raise SpecError(f"{len(circuits)} circuits; expected at least two to compare")
+
+
+def _pair(a: Known, b: Known, related: Related | None) -> Comparison:
+    prints = a.circuit.model.fingerprint, b.circuit.model.fingerprint
+    return compare(
+        a.circuit,
+        b.circuit,
+        checkpoints=prints[0] != prints[1] and related is not None and related(*prints),
+        scores=(a.scores, b.scores) if a.scores and b.scores else None,
+        pairs=(a.pairs, b.pairs) if a.pairs and b.pairs else None,
+    )
+
+
+def _narrowest(pairs: Sequence[Comparison]) -> Scope:
+    found = {pair.scope for pair in pairs}
+    order = (Scope.ACROSS_MODELS, Scope.CHECKPOINTS, Scope.ONE_MODEL)
+    return next(scope for scope in order if scope in found)
 
 
 def overlap(a: Iterable[str], b: Iterable[str], universe: int | None) -> Overlap:
@@ -213,14 +292,23 @@ def _scope(a: CircuitDocument, b: CircuitDocument, checkpoints: bool) -> Scope:
         return Scope.ONE_MODEL
     if not checkpoints:
         return Scope.ACROSS_MODELS
+    check_checkpoints(a.model, b.model)
+    return Scope.CHECKPOINTS
+
+
+def check_checkpoints(a: ModelDocument, b: ModelDocument) -> None:
+    """Refuse to take two models for checkpoints of one run when their sizes or families differ.
+
+    Raises:
+        SpecError: They differ; the message says in what.
+    """
     for size in _SIZES:
-        one, two = getattr(a.model, size), getattr(b.model, size)
+        one, two = getattr(a, size), getattr(b, size)
         if one != two:
             raise SpecError(
-                f"{a.model.name!r} and {b.model.name!r} are no checkpoints of one run: {size} is "
-                f"{one} and {two}; leave out the checkpoints option to compare them as models"
+                f"{a.name!r} and {b.name!r} are no checkpoints of one run: {size} is {one!r} and "
+                f"{two!r}; leave out --checkpoints to compare them as models"
             )
-    return Scope.CHECKPOINTS
 
 
 def _side(circuit: CircuitDocument) -> Side:
@@ -235,12 +323,27 @@ def _side(circuit: CircuitDocument) -> Side:
         metric=circuit.metric and circuit.metric.value,
         ablation=circuit.ablation and circuit.ablation.kind.value,
         n_edges=circuit.n_edges,
+        nodes_by_kind=_kinds(circuit),
+        edges_by_channel=dict(sorted(Counter(e.channel.value for e in circuit.edges).items())),
         share_of_edges=circuit.n_edges / model.n_edges,
         faithfulness=judged and judged.faithfulness.value,
+        faithfulness_interval=judged and _interval(judged.faithfulness),
         heldout_faithfulness=judged and judged.heldout_faithfulness.value,
+        heldout_interval=judged and _interval(judged.heldout_faithfulness),
         cmd=judged and judged.cmd.value,
         cpr=judged and judged.cpr.value,
     )
+
+
+def _interval(figure: Figure) -> tuple[float, float] | None:
+    if figure.ci_low is None or figure.ci_high is None:
+        return None
+    return figure.ci_low, figure.ci_high
+
+
+def _kinds(circuit: CircuitDocument) -> dict[str, int]:
+    names = {end for edge in circuit.edges for end in (edge.sender, edge.receiver)}
+    return dict(sorted(Counter(Component.parse(name).kind.value for name in names).items()))
 
 
 def _differences(a: CircuitDocument, b: CircuitDocument) -> tuple[str, ...]:

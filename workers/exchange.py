@@ -182,7 +182,7 @@ def model_of(
         ModelError: There is none, or its configuration cannot be read.
         NotFoundError: No stored model, or several, have these digits.
     """
-    from graph_schema.store.imports import find_model, stored_model
+    from graph_schema.store.models import find_model, stored_model
 
     if _DIGITS.fullmatch(request.model) and request.revision is None:
         return find_model(store, request.model), None

@@ -12,6 +12,7 @@ from graph_schema.documents.circuit import (
 )
 from graph_schema.documents.comparison import (
     Comparison,
+    Comparisons,
     Overlap,
     PairDifferences,
     Scope,
@@ -122,6 +123,7 @@ __all__ = [
     "CircuitEvaluation",
     "CircuitMethod",
     "Comparison",
+    "Comparisons",
     "Component",
     "ComponentKind",
     "ControlShare",

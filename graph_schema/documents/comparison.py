@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
+from pydantic import Field
+
 from graph_schema.documents.base import Document
 from graph_schema.documents.circuit import CircuitEdge
 
@@ -81,8 +83,13 @@ class Side(Document):
     ablation: str | None
     n_edges: int
     share_of_edges: float
+    nodes_by_kind: dict[str, int] = Field(default_factory=dict)
+    """How many heads, MLPs and so on the kept edges touch: kinds, not which ones."""
+    edges_by_channel: dict[str, int] = Field(default_factory=dict)
     faithfulness: float | None
+    faithfulness_interval: tuple[float, float] | None = None
     heldout_faithfulness: float | None
+    heldout_interval: tuple[float, float] | None = None
     cmd: float | None
     cpr: float | None
 
@@ -108,4 +115,32 @@ class Comparison(Document):
     nodes_only_a: tuple[str, ...] = ()
     nodes_only_b: tuple[str, ...] = ()
     pairs: PairDifferences | None = None
+    notes: tuple[str, ...] = ()
+
+
+class TrainingStep(Document):
+    """A checkpoint held against the one before it, and against the last.
+
+    The first one has nothing before it, the last nothing after it.
+    """
+
+    circuit_id: str
+    edges_before: Overlap | None = None
+    scores_before: ScoreAgreement | None = None
+    edges_last: Overlap | None = None
+    scores_last: ScoreAgreement | None = None
+
+
+class Comparisons(Document):
+    """Several circuits side by side.
+
+    `pairs` are every two of them in order; along training, each checkpoint with the next. `scope`
+    is the narrowest of all: figures alone, as soon as two of the models are not related.
+    """
+
+    schema_version: Literal[1] = 1
+    scope: Scope
+    sides: tuple[Side, ...]
+    pairs: tuple[Comparison, ...]
+    training: tuple[TrainingStep, ...] = ()
     notes: tuple[str, ...] = ()

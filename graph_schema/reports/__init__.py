@@ -1,5 +1,8 @@
 """What people read: circuits as tables, as pictures of text, and as HTML for notebooks."""
 
+from graph_schema.reports.comparison import comparison_text
+from graph_schema.reports.comparison_svg import comparison_html, comparison_svg
+from graph_schema.reports.drawing import circuit_svg
 from graph_schema.reports.html import circuit_html, evaluation_html
 from graph_schema.reports.picture import ASCII, UNICODE, picture
 from graph_schema.reports.text import (
@@ -21,6 +24,10 @@ __all__ = [
     "UNICODE",
     "cell",
     "circuit_html",
+    "circuit_svg",
+    "comparison_html",
+    "comparison_svg",
+    "comparison_text",
     "conditions",
     "edge_table",
     "evaluation_html",

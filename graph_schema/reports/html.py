@@ -1,4 +1,4 @@
-"""A circuit in a notebook: a small table."""
+"""A circuit in a notebook: its figures, a drawing, its strongest edges."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from html import escape
 
 from graph_schema.documents import CircuitDocument, CircuitEvaluation
+from graph_schema.reports.drawing import circuit_svg
 from graph_schema.reports.text import conditions, evaluation_summary, headline, number, strongest
 
 
@@ -24,7 +25,7 @@ def _facts(facts: Iterable[tuple[str, str]]) -> str:
 
 
 def circuit_html(circuit: CircuitDocument, top: int = 10) -> str:
-    """The circuit's headline and its strongest edges as an HTML table."""
+    """The circuit's headline, a drawing, and its strongest edges, as HTML."""
     facts = [
         ("model", circuit.model.name),
         ("task", circuit.task or "unknown"),
@@ -40,6 +41,6 @@ def circuit_html(circuit: CircuitDocument, top: int = 10) -> str:
     )
     return (
         f"<div><b>Circuit <code>{escape(circuit.circuit_id[:12])}</code></b>"
-        f"{head}"
+        f"{head}{circuit_svg(circuit)}"
         f"<table><tr><th>strongest edges</th><th>score</th></tr>{edges}</table></div>"
     )

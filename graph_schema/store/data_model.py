@@ -333,6 +333,14 @@ RELATIONSHIP_KINDS: tuple[RelationshipKind, ...] = (
         "MATCH (d:Dataset)-[:INSTANCE_OF]->(t:Task) RETURN t.name, count(d) AS datasets",
     ),
     RelationshipKind(
+        "DERIVED_FROM",
+        "Model",
+        "Model",
+        "the checkpoint of the same run that a model was trained on from",
+        {},
+        "MATCH (m:Model)-[:DERIVED_FROM]->(o:Model) RETURN m.name, o.name LIMIT 10",
+    ),
+    RelationshipKind(
         "IN_FAMILY",
         "Model",
         "ModelFamily",

@@ -8,11 +8,11 @@ from uuid import uuid4
 
 from neo4j import Transaction
 
-from graph_schema.documents import CircuitDocument, DatasetDocument, ModelDocument
-from graph_schema.errors import NotFoundError, SpecError
+from graph_schema.documents import CircuitDocument, DatasetDocument
+from graph_schema.errors import SpecError
 from graph_schema.store import statements
 from graph_schema.store.circuits import write_circuit
-from graph_schema.store.connection import GraphStore, Row, fetch
+from graph_schema.store.connection import fetch
 from graph_schema.store.datasets import write_dataset
 
 # The node is made, and locked, before it is looked at: of two who import one file one is first.
@@ -23,10 +23,6 @@ SET c.lock = $lock
 """
 UNLINK_TASK: LiteralString = """
 MATCH (:Circuit {circuit_id: $circuit_id})-[r:FOR_TASK]->(:Task) DELETE r
-"""
-FIND_MODELS: LiteralString = """
-MATCH (m:Model) WHERE m.fingerprint STARTS WITH $prefix
-RETURN properties(m) AS model ORDER BY m.fingerprint LIMIT 2
 """
 
 
@@ -70,32 +66,3 @@ def _check_same(known: CircuitDocument, circuit: CircuitDocument) -> None:
             f"the file is stored already, as circuit {short} for task {known.task!r}, and is "
             f"evaluated on it; judge it on {circuit.task!r} as well with: circuits evaluate {short}"
         )
-
-
-def stored_model(store: GraphStore, fingerprint: str) -> ModelDocument | None:
-    """The stored model with this fingerprint."""
-    rows = store.rows(FIND_MODELS, prefix=fingerprint)
-    return _model(rows[0]) if rows else None
-
-
-def find_model(store: GraphStore, fingerprint: str) -> ModelDocument:
-    """The stored model whose fingerprint starts so.
-
-    Raises:
-        NotFoundError: None, or several.
-    """
-    rows = store.rows(FIND_MODELS, prefix=fingerprint)
-    if not rows:
-        raise NotFoundError(
-            f"no stored model has a fingerprint that starts with {fingerprint!r}; give the model's "
-            "hub id or folder"
-        )
-    if len(rows) > 1:
-        raise NotFoundError(f"model {fingerprint!r} is the start of several; give more digits")
-    return _model(rows[0])
-
-
-def _model(row: Row) -> ModelDocument:
-    fields = ModelDocument.model_fields
-    known = {name: value for name, value in row["model"].items() if name in fields}
-    return ModelDocument.model_validate(known)

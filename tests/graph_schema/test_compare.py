@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from graph_schema.compare import (
+    Known,
     along_training,
     compare,
     compare_all,
@@ -116,23 +117,50 @@ def test_models_of_other_sizes_are_no_checkpoints() -> None:
 
 def test_training_is_followed_from_step_to_step_and_to_its_end() -> None:
     steps = [
-        make_circuit(made_edges(n, n_layers=2, n_heads=4), model=make_model(f"made/step-{n}"))
+        Known(make_circuit(made_edges(n, n_layers=2, n_heads=4), model=make_model(f"made/{n}")))
         for n in (5, 10, 20)
     ]
     found = along_training(steps)
-    shares = [(before.edges.jaccard, last.edges.jaccard) for before, last in found]
-    assert shares == [(0.5, 0.5), (0.5, 1.0)]
-    with pytest.raises(SpecError, match="1 checkpoints; expected at least two"):
+    assert found.scope is Scope.CHECKPOINTS
+    shares = [
+        tuple(each and each.jaccard for each in (step.edges_before, step.edges_last))
+        for step in found.training
+    ]
+    assert shares == [(None, 0.25), (0.5, 0.5), (0.5, None)]
+    assert [pair.b.n_edges for pair in found.pairs] == [10, 20]
+    with pytest.raises(SpecError, match="1 circuits; expected at least two"):
         along_training(steps[:1])
 
 
 def test_several_circuits_are_compared_pair_by_pair() -> None:
-    found = compare_all([A, B, A])
-    assert [(c.a.circuit_id, c.b.circuit_id) for c in found] == [
+    found = compare_all([Known(A), Known(B), Known(A)])
+    assert [(c.a.circuit_id, c.b.circuit_id) for c in found.pairs] == [
         (A.circuit_id, B.circuit_id),
         (A.circuit_id, A.circuit_id),
         (B.circuit_id, A.circuit_id),
     ]
+    assert found.scope is Scope.ONE_MODEL
+    assert found.sides[0].nodes_by_kind == {"head": 2, "input": 1, "logits": 1}
+    assert found.sides[0].edges_by_channel == {"k": 1, "q": 1, "r": 1, "v": 1}
+
+
+def test_models_known_to_be_checkpoints_need_not_be_said_to_be() -> None:
+    later = make_circuit(B.edges, model=make_model("made/later"))
+    other = make_circuit(B.edges, model=make_model("made/other"))
+    prints = {A.model.fingerprint, later.model.fingerprint}
+    scores = {edge.name: edge.score for edge in A.edges}
+    known = [Known(circuit, scores, {"heldout 1": 0.5}) for circuit in (A, later, other)]
+    found = compare_all(known, lambda a, b: {a, b} == prints)
+    assert [pair.scope for pair in found.pairs] == [
+        Scope.CHECKPOINTS,
+        Scope.ACROSS_MODELS,
+        Scope.ACROSS_MODELS,
+    ]
+    assert found.scope is Scope.ACROSS_MODELS
+    near, far, _ = found.pairs
+    assert near.all_scores is not None
+    assert near.pairs is not None
+    assert far.all_scores is far.pairs is far.edges is None
 
 
 def test_features_have_overlap_and_no_p() -> None:

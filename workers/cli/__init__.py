@@ -2,6 +2,7 @@
 
 from workers.cli import (
     benchmark,
+    compare,
     evaluate,
     exchange,
     graph,
@@ -16,6 +17,7 @@ from workers.cli.app import app, main
 __all__ = [
     "app",
     "benchmark",
+    "compare",
     "evaluate",
     "exchange",
     "graph",

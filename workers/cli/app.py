@@ -19,7 +19,7 @@ from workers.cli.output import emit, say
 ORDER = (
     *("demo", "plan", "submit", "run", "job", "jobs", "cancel"),
     *("evaluate", "import", "export"),
-    *("list", "show", "query", "cypher", "schema", "motifs"),
+    *("list", "show", "compare", "query", "cypher", "schema", "motifs"),
     *("up", "down", "status", "worker"),
     "benchmark",
 )

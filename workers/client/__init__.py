@@ -2,8 +2,9 @@
 
 from workers.client.circuit import Circuit, EdgeScores
 from workers.client.client import CircuitClient
+from workers.client.comparison import Compared
 from workers.client.evaluation import Evaluated
 from workers.client.job import Job
 from workers.client.rows import Rows
 
-__all__ = ["Circuit", "CircuitClient", "EdgeScores", "Evaluated", "Job", "Rows"]
+__all__ = ["Circuit", "CircuitClient", "Compared", "EdgeScores", "Evaluated", "Job", "Rows"]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from graph_schema.documents import CircuitDocument, CircuitEdge, Component, Evaluation
 from graph_schema.documents.jobs import RunRecord
 from graph_schema.errors import NotFoundError
-from graph_schema.reports import circuit_html, summary
+from graph_schema.reports import circuit_html, circuit_svg, summary
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -29,6 +29,18 @@ class EdgeScores:
 
     def __len__(self) -> int:
         return len(self.names)
+
+
+@dataclass(frozen=True)
+class PairScores:
+    """Every edge's score on every discovery pair: `scores` [pair, edge], `names`, pair `ids`.
+
+    Their mean over pairs is the edge's score.
+    """
+
+    names: NDArray[np.str_]
+    ids: NDArray[np.str_]
+    scores: NDArray[np.float32]
 
 
 class Circuit:
@@ -91,6 +103,25 @@ class Circuit:
         arrays = self._artifacts.load(reference)
         return EdgeScores(arrays["names"].astype(np.str_), arrays["scores"].astype(np.float32))
 
+    def pair_scores(self) -> PairScores:
+        """Every edge's score on every pair, where the job was asked to keep them.
+
+        Raises:
+            NotFoundError: It was not.
+        """
+        reference = self.document.artifacts.get("pair_scores")
+        if reference is None:
+            raise NotFoundError(
+                f"circuit {self.circuit_id} has no stored scores of single pairs; submit its job "
+                "with keep_pair_scores=True (--keep-pair-scores)"
+            )
+        found = self._artifacts.load(reference)
+        return PairScores(
+            found["names"].astype(np.str_),
+            found["ids"].astype(np.str_),
+            found["scores"].astype(np.float32),
+        )
+
     def export(self, format: str = "eap-ig") -> bytes:
         """The circuit as the bytes of another tool's file (`workers.exchange.FORMATS`).
 
@@ -106,6 +137,10 @@ class Circuit:
         wanted = format_named(format)
         scores = stored_scores(self.document, self._artifacts) if wanted.whole else {}
         return written(self.document, wanted, scores)
+
+    def to_svg(self) -> str:
+        """A drawing of the strongest edges."""
+        return circuit_svg(self.document)
 
     def to_networkx(self) -> nx.MultiDiGraph[str]:
         """A graph of component names; an edge's key is its channel."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from graph_schema.documents.jobs import JobState
 from graph_schema.errors import SpecError
 from workers.client.circuit import Circuit
+from workers.client.comparison import Compared
 from workers.client.evaluation import Evaluated
 from workers.client.job import Job
 from workers.client.motifs import Motifs
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from graph_schema.store.circuits import CircuitSummary
     from graph_schema.store.schema import SchemaSummary
     from workers.client.service import Service
+
+MOST_COMPARED = 50
 
 
 class CircuitClient:
@@ -93,6 +96,10 @@ class CircuitClient:
         draws: int = 1,
         add_bos: bool | None = None,
         answers: Literal["single", "first_difference"] = "single",
+        misfits: Literal["refuse", "leave_out"] = "refuse",
+        receivers: Literal["query_head", "kv_group"] = "query_head",
+        exact_top: int | None = None,
+        keep_pair_scores: bool = False,
         evaluation: Literal["quick", "full"] = "quick",
         dtype: str = "float32",
         device: str = "cpu",
@@ -110,7 +117,7 @@ class CircuitClient:
             dataset: Your own pairs, a JSONL file, filed under `label` (default: its name).
             heldout: Pairs to judge the circuit on, in place of a part of `dataset`.
             method: `exact`, `eap`, `eap-ig` or `acdc`, with `method_params` (`steps`,
-                `endpoint`; `candidates`, `proposed_by`).
+                `endpoint`, `over`; `candidates`, `proposed_by`).
             n_edges: How many edges to keep.
             threshold: The score that an edge must reach to be kept, in the metric's units; of
                 several, each gives a circuit (`job.results()`).
@@ -121,6 +128,12 @@ class CircuitClient:
             by: Rank edges by `abs` or `signed` score.
             add_bos: Force a BOS token on or off; None leaves it to the tokenizer.
             answers: Answers are `single` tokens, or the `first_difference` of several is taken.
+            misfits: Pairs of a dataset that do not fit the tokenizer `refuse` the dataset, or
+                `leave_out` just these.
+            receivers: Patch every `query_head`'s inputs alone, or the keys, and the values, of a
+                whole `kv_group` (grouped queries).
+            exact_top: Test so many of the best edges that `eap` or `eap-ig` keeps exactly.
+            keep_pair_scores: Store every edge's score on every pair (`circuit.pair_scores()`).
             evaluation: `quick`, or `full` with tests and stability.
             dtype: What the model computes in.
             device: Where it runs; with `chunk` and `priority` outside the job's identity.
@@ -152,6 +165,10 @@ class CircuitClient:
             draws=draws,
             add_bos=add_bos,
             answers=answers,
+            misfits=misfits,
+            receivers=receivers,
+            exact_top=exact_top,
+            keep_pair_scores=keep_pair_scores,
             evaluation=evaluation,
             dtype=dtype,
             seed=seed,
@@ -245,6 +262,35 @@ class CircuitClient:
             NotFoundError: No circuit, or more than one, has the id.
         """
         return self.service.evaluations(self.service.circuit(circuit).circuit_id)
+
+    def compare(self, *circuits: str, checkpoints: bool = False) -> Compared:
+        """Circuits side by side: overlap, scores and pairs inside one model, figures across.
+
+        Args:
+            circuits: Ids of at least two circuits, or their first digits.
+            checkpoints: Their models are checkpoints of one training run, in this order. Models
+                that the graph knows to be (`derived_from`) need not be said to be.
+
+        Raises:
+            SpecError: Fewer than two; or models that cannot be checkpoints of one run.
+            NotFoundError: No circuit, or more than one, has an id.
+        """
+        if not 2 <= len(circuits) <= MOST_COMPARED:
+            raise SpecError(f"{len(circuits)} circuits; expected 2 to {MOST_COMPARED} to compare")
+        return self.service.compare(circuits, checkpoints)
+
+    def derived_from(self, later: str, earlier: str) -> None:
+        """Remember that one stored model was trained on from another: checkpoints of one run.
+
+        Args:
+            later: The first digits of its fingerprint.
+            earlier: Likewise.
+
+        Raises:
+            NotFoundError: There is no such model, or more than one.
+            SpecError: Their sizes or families differ.
+        """
+        self.service.derived(later, earlier)
 
     def _require_worker(self) -> None:
         if self.settings.local:

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, LiteralString
 
 import numpy as np
 from celery import Celery
 
+from graph_schema.compare import Known, along_training, check_checkpoints, compare_all
 from graph_schema.documents import CircuitDocument, CircuitEvaluation
 from graph_schema.documents.jobs import JobRecord, JobState, RunRecord
 from graph_schema.errors import NotFoundError, NumericsError, SpecError, error_from_document
 from graph_schema.exchange import said_data
 from graph_schema.store import jobs
-from graph_schema.store.artifacts import ArtifactStore
+from graph_schema.store.artifacts import ArtifactStore, stored_scores
 from graph_schema.store.asking import ask
 from graph_schema.store.circuits import CircuitFilter, CircuitSummary, list_circuits, read_circuit
 from graph_schema.store.connection import GraphStore, StoreAddress
 from graph_schema.store.datasets import has_dataset, write_dataset
 from graph_schema.store.evaluations import read_evaluation, read_evaluations
 from graph_schema.store.imports import write_imported
+from graph_schema.store.models import ancestors, find_model, write_derived
 from graph_schema.store.query import QueryResult, run_user_query
 from graph_schema.store.schema import SchemaSummary, summarise_schema
 from workers import broker
 from workers.client.circuit import Circuit
+from workers.client.comparison import Compared
 from workers.client.evaluation import Evaluated
 from workers.client.rows import Rows
 from workers.evaluations import EvaluateRequest, build_evaluation
@@ -126,6 +129,56 @@ class Service:
             circuit = circuit.model_copy(update={"artifacts": saved})
         self.store.write(lambda tx: write_imported(tx, circuit, read.dataset))
         return read_circuit(self.store, circuit.circuit_id)
+
+    def compare(self, circuit_ids: Sequence[str], checkpoints: bool) -> Compared:
+        """The circuits side by side, as far as their models allow.
+
+        Raises:
+            SpecError: Fewer than two; models said to be checkpoints that are none.
+        """
+        circuits = [read_circuit(self.store, circuit_id) for circuit_id in circuit_ids]
+        known = [self._known(circuit) for circuit in circuits]
+        if checkpoints:
+            return Compared(along_training(known), tuple(circuits))
+        earlier = ancestors(self.store)
+
+        def related(a: str, b: str) -> bool:
+            return b in earlier.get(a, ()) or a in earlier.get(b, ())
+
+        return Compared(compare_all(known, related), tuple(circuits))
+
+    def _known(self, circuit: CircuitDocument) -> Known:
+        """The circuit with what its artifacts hold; without them where they are gone."""
+        scores = pairs = None
+        with suppress(NotFoundError):
+            scores = stored_scores(circuit, self.artifacts)
+        with suppress(NotFoundError):
+            pairs = self._pairs(circuit)
+        if scores is not None and len(scores) <= circuit.n_edges:
+            scores = None  # the kept edges alone
+        return Known(circuit, scores, pairs)
+
+    def _pairs(self, circuit: CircuitDocument) -> dict[str, float] | None:
+        """The metric of every pair within the circuit, by pair."""
+        ref = circuit.artifacts.get("pairs")
+        if ref is None:
+            return None
+        arrays = self.artifacts.load(ref)
+        values = arrays["circuit"]
+        if values.ndim == 2:  # a row for each circuit of its job
+            siblings = jobs.get(self.store, circuit.job_id or "").circuit_ids
+            if circuit.circuit_id not in siblings:
+                return None
+            values = values[siblings.index(circuit.circuit_id)]
+        names = zip(arrays["split"].tolist(), arrays["id"].tolist(), strict=True)
+        labels = [f"{split} {name}" for split, name in names]
+        return dict(zip(labels, values.tolist(), strict=True))
+
+    def derived(self, later: str, earlier: str) -> None:
+        """Remember that one stored model is a later checkpoint of the other's run."""
+        models = find_model(self.store, later), find_model(self.store, earlier)
+        check_checkpoints(*models)
+        write_derived(self.store, models[0].fingerprint, models[1].fingerprint)
 
     def evaluations(self, circuit_id: str) -> list[Evaluated]:
         """What `evaluate` jobs found of a circuit, the oldest first."""

@@ -15,6 +15,7 @@ from graph_schema.store.data_model import NODE_KINDS, RELATIONSHIP_KINDS
 from graph_schema.store.evaluations import write_evaluation
 from graph_schema.store.java import JavaServer
 from graph_schema.store.migrations import VERSION
+from graph_schema.store.models import ancestors, write_derived
 from graph_schema.store.query import run_user_query
 from graph_schema.store.schema import summarise_schema
 from tests.factories import make_circuit_evaluation, make_model, make_run
@@ -31,6 +32,8 @@ def filled(server: JavaServer) -> Generator[tuple[GraphStore, MadeWorld]]:
         world = fill(store)
         judged = make_circuit_evaluation(world.circuits["g1"])
         store.write(lambda tx: write_evaluation(tx, judged, make_run(job="judge")))
+        models = [world.circuits[name].model.fingerprint for name in ("g1", "l1")]
+        write_derived(store, *models)
         spec = DiscoverSpec(
             model=ModelId(fingerprint=make_model().fingerprint),
             data=TaskData(task=InductionTask()),
@@ -58,6 +61,12 @@ def test_counts_are_those_of_the_graph(filled: tuple[GraphStore, MadeWorld]) -> 
     assert counts["ALIGNED"] == 3
     assert [name for name, count in counts.items() if count == 0] == []
     assert found.version == VERSION
+
+
+def test_a_model_remembers_what_it_comes_from(filled: tuple[GraphStore, MadeWorld]) -> None:
+    store, world = filled
+    later, earlier = (world.circuits[name].model.fingerprint for name in ("g1", "l1"))
+    assert ancestors(store) == {later: {earlier}}
 
 
 def test_everything_stored_is_in_the_data_model(filled: tuple[GraphStore, MadeWorld]) -> None:

@@ -1,0 +1,102 @@
+"""A circuit as a drawing: components from the input down to the logits, edges as curves.
+
+Colour says the channel; in a comparison it says whose an edge is. Width grows with |score|, a
+broken line is a score below zero. The strongest edges are drawn, and the caption says how many.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from graph_schema.documents import Channel, CircuitDocument, CircuitEdge, Component
+from graph_schema.reports import svg
+from graph_schema.reports.text import number, strongest
+
+MOST = 60
+WIDTH, ROW, MARGIN = 760, 58, 24
+NODE_HEIGHT = 22
+CHANNELS = {
+    Channel.Q: (svg.BLUE, "query"),
+    Channel.K: (svg.ORANGE, "key"),
+    Channel.V: (svg.GREEN, "value"),
+    Channel.R: (svg.INK, "residual"),
+}
+# Where on its receiver an edge ends: queries left, values right.
+_OFFSET = {Channel.Q: -8.0, Channel.K: 0.0, Channel.V: 8.0, Channel.R: 0.0}
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """An edge to draw: its colour, and what to say of it."""
+
+    edge: CircuitEdge
+    colour: str
+    hint: str
+
+
+def circuit_svg(circuit: CircuitDocument, most: int = MOST) -> str:
+    """The circuit's strongest edges, as an SVG document."""
+    chosen = strongest(circuit.edges)[:most]
+    strokes = [
+        Stroke(edge, CHANNELS[edge.channel][0], f"{edge.name}  {number(edge.score)}")
+        for edge in chosen
+    ]
+    used = {edge.channel for edge in chosen}
+    entries = [entry for channel, entry in CHANNELS.items() if channel in used]
+    name = f"circuit {circuit.circuit_id[:12]} of {circuit.model.name}"
+    return draw(strokes, circuit.model.n_layers, entries, name, circuit.n_edges)
+
+
+def draw(
+    strokes: Sequence[Stroke],
+    n_layers: int,
+    entries: Sequence[tuple[str, str]],
+    title: str,
+    n_edges: int,
+) -> str:
+    """These edges as an SVG document; `entries` explain the colours, `n_edges` is of how many."""
+    places, rows = _places([stroke.edge for stroke in strokes], n_layers)
+    largest = max((abs(stroke.edge.score) for stroke in strokes), default=0.0) or 1.0
+    shapes = svg.legend(MARGIN, 20, entries)
+    for stroke in reversed(strokes):  # the strongest on top
+        edge = stroke.edge
+        (x1, y1), (x2, y2) = places[edge.sender], places[edge.receiver]
+        shapes.append(
+            svg.curve(
+                (x1, y1 + NODE_HEIGHT / 2),
+                (x2 + _OFFSET[edge.channel], y2 - NODE_HEIGHT / 2),
+                stroke.colour,
+                width=1 + 3 * abs(edge.score) / largest,
+                dashed=edge.score < 0,
+                hint=stroke.hint,
+            )
+        )
+    for name, (x, y) in places.items():
+        width = 14 + 6.6 * len(name)
+        shapes.append(svg.box(x - width / 2, y - NODE_HEIGHT / 2, width, NODE_HEIGHT))
+        shapes.append(svg.text(x, y + 4, name, anchor="middle"))
+    height = MARGIN + ROW * max(rows, 1) + 34
+    shown = "all" if len(strokes) == n_edges else f"the strongest {len(strokes)} of"
+    words = f"{shown} {n_edges:,} edges; broken where the score is below 0"
+    shapes.append(svg.text(MARGIN, height - 10, words, fill=svg.FAINT))
+    return svg.sheet(WIDTH, height, shapes, title)
+
+
+def _places(
+    edges: Sequence[CircuitEdge], n_layers: int
+) -> tuple[Mapping[str, tuple[float, float]], int]:
+    """The middle of each component, and the number of rows; time runs downwards."""
+    by_row: dict[int, list[Component]] = defaultdict(list)
+    for name in {end for edge in edges for end in (edge.sender, edge.receiver)}:
+        part = Component.parse(name)
+        by_row[part.order(n_layers)].append(part)
+    places: dict[str, tuple[float, float]] = {}
+    for number_of_row, order in enumerate(sorted(by_row)):
+        row = sorted(by_row[order], key=lambda part: (part.head or 0, part.index or 0, part.name))
+        step = (WIDTH - 2 * MARGIN) / len(row)
+        for place, part in enumerate(row):
+            y = MARGIN + ROW * (number_of_row + 0.5) + 8
+            places[part.name] = (MARGIN + step * (place + 0.5), y)
+    return places, len(by_row)

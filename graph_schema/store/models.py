@@ -1,0 +1,73 @@
+"""Models in the graph: found by the first digits of a fingerprint, and which comes from which."""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+from graph_schema.documents import ModelDocument
+from graph_schema.errors import NotFoundError
+from graph_schema.store.connection import GraphStore, Row, write_rows
+
+FIND: LiteralString = """
+MATCH (m:Model) WHERE m.fingerprint STARTS WITH $prefix
+RETURN properties(m) AS model ORDER BY m.fingerprint LIMIT 2
+"""
+WRITE_DERIVED: LiteralString = """
+MATCH (later:Model {fingerprint: $later}) MATCH (earlier:Model {fingerprint: $earlier})
+MERGE (later)-[:DERIVED_FROM]->(earlier)
+RETURN count(later) AS written
+"""
+DERIVED: LiteralString = """
+MATCH (later:Model)-[:DERIVED_FROM]->(earlier:Model)
+RETURN later.fingerprint AS later, earlier.fingerprint AS earlier
+"""
+
+
+def stored_model(store: GraphStore, fingerprint: str) -> ModelDocument | None:
+    """The stored model with this fingerprint."""
+    rows = store.rows(FIND, prefix=fingerprint)
+    return _model(rows[0]) if rows else None
+
+
+def find_model(store: GraphStore, fingerprint: str) -> ModelDocument:
+    """The stored model whose fingerprint starts so.
+
+    Raises:
+        NotFoundError: None, or several.
+    """
+    rows = store.rows(FIND, prefix=fingerprint)
+    if not rows:
+        raise NotFoundError(
+            f"no stored model has a fingerprint that starts with {fingerprint!r}; give the model's "
+            "hub id or folder"
+        )
+    if len(rows) > 1:
+        raise NotFoundError(f"model {fingerprint!r} is the start of several; give more digits")
+    return _model(rows[0])
+
+
+def write_derived(store: GraphStore, later: str, earlier: str) -> None:
+    """Say that one stored model was trained on from another: a checkpoint of the same run."""
+    store.write(lambda tx: write_rows(tx, WRITE_DERIVED, later=later, earlier=earlier, expected=1))
+
+
+def ancestors(store: GraphStore) -> dict[str, set[str]]:
+    """For each model, by fingerprint, all that it was trained on from, however many steps back."""
+    parents: dict[str, set[str]] = {}
+    for row in store.rows(DERIVED):
+        parents.setdefault(row["later"], set()).add(row["earlier"])
+    found: dict[str, set[str]] = {}
+    for model in parents:
+        reached, waiting = set[str](), list(parents[model])
+        while waiting:
+            if (step := waiting.pop()) not in reached:
+                reached.add(step)
+                waiting.extend(parents.get(step, ()))
+        found[model] = reached
+    return found
+
+
+def _model(row: Row) -> ModelDocument:
+    fields = ModelDocument.model_fields
+    known = {name: value for name, value in row["model"].items() if name in fields}
+    return ModelDocument.model_validate(known)

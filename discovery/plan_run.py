@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from discovery.graph import Graph
-from graph_schema.documents import Acdc, AnyMethod, EapIg, Exact, Metric, ModelSource
+from graph_schema.documents import Acdc, AnyMethod, Eap, EapIg, Exact, Metric, ModelSource
 from graph_schema.errors import ResourceError
 from graph_schema.fingerprint import CONFIG_FILE, is_path
 
@@ -149,6 +149,8 @@ def plan_run(
     n_heldout: int = 0,
     metric: Metric = Metric.LOGIT_DIFF,
     dtype: str = "float32",
+    exact_top: int | None = None,
+    keep_pair_scores: bool = False,
     chunk: int | None = None,
     limit: int | None = None,
 ) -> RunPlan:
@@ -162,12 +164,16 @@ def plan_run(
         n_heldout: Held-out pairs.
         metric: `kl` adds a clean run.
         dtype: Of the weights.
+        exact_top: How many edges are tested exactly after attribution.
+        keep_pair_scores: Whether every pair's own scores are kept.
         chunk: Examples at a time; else the most, up to eight, that fit `limit`.
         limit: Bytes of memory; None for no limit.
     """
     graph = sizes.graph
     weights = sizes.n_weights * WIDTHS[dtype]
     scores = graph.n_senders * graph.n_receivers * 8 * 2
+    if keep_pair_scores:
+        scores += graph.n_edges * n_pairs * 4
     one = _example_bytes(sizes, graph, n_tokens, max(4, WIDTHS[dtype]))
     engine = 0
     if chunk is None:
@@ -177,7 +183,6 @@ def plan_run(
         else:
             chunk = max(1, min(chunk, (limit - SPENT - weights - scores) // one))
     per_pair = _pass_seconds(sizes, n_tokens)
-    contraction = 2 * graph.n_edges * n_tokens * sizes.d_model / FLOPS
     match method:
         case None:
             work = 0.0
@@ -186,12 +191,10 @@ def plan_run(
         case Acdc(candidates=candidates):
             work = (candidates or graph.n_edges) * EXACT_SHARE * per_pair
             if candidates is not None:
-                steps = method.proposed_by.steps if isinstance(method.proposed_by, EapIg) else 1
-                work += (1 + 3 * steps) * per_pair + steps * contraction
-        case EapIg(steps=steps):
-            work = (2 + 2 * steps) * per_pair + steps * contraction
+                work += _attribution_seconds(method.proposed_by, sizes, n_tokens)
         case _:
-            work = 3 * per_pair + contraction
+            work = _attribution_seconds(method, sizes, n_tokens)
+    work += (exact_top or 0) * EXACT_SHARE * per_pair
     if metric is Metric.KL and method is not None:
         work += per_pair
     # M, empty, circuit, complement; ten points by size and by sign; ten random circuits.
@@ -220,6 +223,18 @@ def _pass_seconds(sizes: Sizes, n_tokens: int) -> float:
     """One run of the model on one example: weights by tokens, the logits at one position."""
     inner = sizes.n_weights - sizes.n_embeddings
     return 2 * (inner * n_tokens + sizes.d_model * sizes.d_vocab) / FLOPS
+
+
+def _attribution_seconds(method: Eap | EapIg, sizes: Sizes, n_tokens: int) -> float:
+    """Forwards and backwards of one example, and their products with all differences."""
+    graph, per_pair = sizes.graph, _pass_seconds(sizes, n_tokens)
+    contraction = 2 * graph.n_edges * n_tokens * sizes.d_model / FLOPS
+    if isinstance(method, Eap):
+        return 3 * per_pair + contraction
+    if method.over == "inputs":
+        return (2 + 2 * method.steps) * per_pair + method.steps * contraction
+    # A sender's path runs what lies after it: on average half of the model.
+    return (2 + method.steps * graph.n_senders) * per_pair + method.steps * contraction
 
 
 def _read_seconds(sizes: Sizes, graph: Graph, n_tokens: int) -> float:

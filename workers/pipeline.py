@@ -31,6 +31,7 @@ from discovery.models.load import (
     inspect_model,
     load_model,
 )
+from discovery.pair_scores import require_room
 from discovery.plan_run import plan_run, read_config, sizes_of
 from discovery.tasks import PairSet, build_dataset
 from graph_schema.documents import (
@@ -237,13 +238,23 @@ def _planned_chunk(
 
     Raises:
         ResourceError: The job is expected not to fit; no weights have been read.
+        SpecError: The pairs' own scores, where the job keeps them, are over their limit.
     """
     limit = settings.limits.memory_bytes
+    found = spec if isinstance(spec, DiscoverSpec) else None
+    kept = found is not None and found.keep_pair_scores
+    if limit is None and not kept:
+        return placement.chunk
+    sizes = sizes_of(read_config(placement.model, spec.model.fingerprint))
+    if kept:
+        require_room(len(pairs.discovery), sizes.graph.n_edges, settings.limits)
     if limit is None:
         return placement.chunk
     plan = plan_run(
-        sizes_of(read_config(placement.model, spec.model.fingerprint)),
-        spec.method if isinstance(spec, DiscoverSpec) else None,
+        sizes,
+        found.method if found else None,
+        exact_top=found.exact_top if found else None,
+        keep_pair_scores=kept,
         n_pairs=len(pairs.discovery),
         n_heldout=len(pairs.heldout),
         n_tokens=max(len(pair.clean) for pair in pairs.discovery),

@@ -91,6 +91,10 @@ class DiscoverRequest(MeasureRequest):
     draws: int = 1
     add_bos: bool | None = None
     answers: str = "single"
+    misfits: str = "refuse"
+    receivers: str = "query_head"
+    exact_top: int | None = None
+    keep_pair_scores: bool = False
     dtype: str = "float32"
     seed: int = 0
 
@@ -122,7 +126,12 @@ def build_submission(request: DiscoverRequest, limits: Limits, cache_dir: Path) 
             "model": ModelId(fingerprint="0" * 64),  # the real one replaces it below
             "data": data,
             "tokenisation": validated(
-                Tokenisation, {"add_bos": request.add_bos, "answers": request.answers}
+                Tokenisation,
+                {
+                    "add_bos": request.add_bos,
+                    "answers": request.answers,
+                    "misfits": request.misfits,
+                },
             ),
             "method": named("method", METHODS, request.method, request.method_params),
             "metric": metric,
@@ -133,7 +142,10 @@ def build_submission(request: DiscoverRequest, limits: Limits, cache_dir: Path) 
                     "draws": request.draws,
                 },
             ),
+            "receivers": request.receivers,
             "selection": _selection(request),
+            "exact_top": request.exact_top,
+            "keep_pair_scores": request.keep_pair_scores,
             "evaluation": request.evaluation,
             "dtype": request.dtype,
             "seed": request.seed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -127,21 +128,34 @@ def job_object(record: JobRecord) -> dict[str, Any]:
 
 
 def result_object(
-    record: JobRecord, circuit: Circuit | None, judged: Evaluated | None = None
+    record: JobRecord, circuits: Sequence[Circuit], judged: Evaluated | None = None
 ) -> dict[str, Any]:
-    """A job with its circuit as `submit --wait --json` and `run --json` print them.
+    """A job with its circuits as `submit --wait --json` and `run --json` print them.
 
-    Of an `evaluate` job the figures are those that it found.
+    The first circuit's figures stand at the top as well. Of an `evaluate` job the figures are
+    those that it found.
     """
-    quality = circuit.evaluation if circuit else None
-    run = circuit.run if circuit else None
-    notes = circuit.document.notes if circuit else ()
-    if judged is not None:
-        quality, run = judged.document.evaluation, judged.run
-        notes = judged.document.notes
+    each = [figures(circuit, judged) for circuit in circuits]
+    run = judged.run if judged else circuits[0].run if circuits else None
     return {
         **job_object(record),
+        **(each[0] if each else figures(None, None)),
+        "circuits": each,
+        "cpu_seconds": sum(run.cpu_seconds.values()) if run else None,
+        "cpu_seconds_by_stage": run.cpu_seconds if run else None,
+    }
+
+
+def figures(circuit: Circuit | None, judged: Evaluated | None) -> dict[str, Any]:
+    """A circuit's size, notes and figures; null where there is no circuit."""
+    quality = circuit.evaluation if circuit else None
+    notes = circuit.document.notes if circuit else ()
+    selection = circuit.document.selection if circuit else None
+    if judged is not None:
+        quality, notes = judged.document.evaluation, judged.document.notes
+    return {
         "circuit_id": circuit.circuit_id if circuit else None,
+        "selection": selection.model_dump(mode="json") if selection else None,
         "n_edges_scored": circuit.document.n_edges_scored if circuit else None,
         "n_edges": circuit.n_edges if circuit else None,
         "notes": list(notes),
@@ -150,8 +164,6 @@ def result_object(
         "complement_faithfulness": quality.complement_faithfulness.value if quality else None,
         "cmd": quality.cmd.value if quality else None,
         "cpr": quality.cpr.value if quality else None,
-        "cpu_seconds": sum(run.cpu_seconds.values()) if run else None,
-        "cpu_seconds_by_stage": run.cpu_seconds if run else None,
     }
 
 
@@ -175,7 +187,7 @@ def report(job: Job, as_json: bool) -> None:
     circuits = [] if error else job.results(progress=False)
     judged = job.evaluation() if circuits and job.record.kind == "evaluate" else None
     if as_json:
-        emit_json(result_object(job.record, circuits[0] if circuits else None, judged))
+        emit_json(result_object(job.record, circuits, judged))
     elif judged is not None:
         emit(str(judged))
     elif circuits:

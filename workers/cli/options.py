@@ -105,6 +105,13 @@ def discover_request(
             metavar="END", help="Which end of eap-ig's path is left in: corrupt or clean."
         ),
     ] = None,
+    over: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHAT",
+            help="What eap-ig's path moves: inputs, or each sender's activations (slow).",
+        ),
+    ] = None,
     candidates: Annotated[
         int | None,
         typer.Option(parser=whole, metavar="N", help="acdc decides the N most promising edges."),
@@ -126,6 +133,22 @@ def discover_request(
     by: Annotated[
         str, typer.Option(metavar="RANK", help="Rank edges by abs or signed score.")
     ] = "abs",
+    receivers: Annotated[
+        str,
+        typer.Option(
+            metavar="WHAT",
+            help="Patch every query_head alone, or keys and values of a whole kv_group.",
+        ),
+    ] = "query_head",
+    exact_top: Annotated[
+        int | None,
+        typer.Option(
+            parser=whole, metavar="K", help="Test the best K edges of eap or eap-ig exactly."
+        ),
+    ] = None,
+    keep_pair_scores: Annotated[
+        bool, typer.Option("--keep-pair-scores", help="Store every edge's score on every pair.")
+    ] = False,
     metric: Annotated[
         str,
         typer.Option(
@@ -147,6 +170,14 @@ def discover_request(
     answers: Annotated[
         str, typer.Option(metavar="HOW", help="single tokens, or the first_difference of several.")
     ] = "single",
+    misfits: Annotated[
+        str,
+        typer.Option(
+            metavar="HOW",
+            help="Pairs of a dataset that do not fit the tokenizer: refuse the dataset, or "
+            "leave_out the pairs.",
+        ),
+    ] = "refuse",
     evaluation: Annotated[str, typer.Option(metavar="PRESET", help="quick or full.")] = "quick",
     seed: Annotated[
         int, typer.Option(parser=whole, metavar="N", help="Seed of everything random.")
@@ -169,6 +200,7 @@ def discover_request(
     given = {
         "steps": steps,
         "endpoint": endpoint,
+        "over": over,
         "candidates": candidates,
         "proposed_by": proposed_by,
     }
@@ -191,6 +223,10 @@ def discover_request(
         draws=draws,
         add_bos=bos,
         answers=answers,
+        misfits=misfits,
+        receivers=receivers,
+        exact_top=exact_top,
+        keep_pair_scores=keep_pair_scores,
         evaluation=evaluation,
         dtype=dtype,
         seed=seed,

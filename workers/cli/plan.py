@@ -51,6 +51,8 @@ def plan(request: DiscoverRequest, tokens: Tokens = 32, as_json: AsJson = False)
         n_tokens=tokens,
         metric=metric,
         dtype=request.dtype,
+        exact_top=request.exact_top,
+        keep_pair_scores=request.keep_pair_scores,
         chunk=request.chunk,
         limit=limit,
     )

@@ -122,6 +122,41 @@ def test_a_token_id_beyond_the_vocabulary_fails_the_job(
     assert "it failed before" in again.err
 
 
+def test_a_misfit_can_be_left_out_and_is_said(
+    circuits: Circuits, world: World, tmp_path: Path
+) -> None:
+    lines = world.lines()
+    lines[4]["clean"][0] = 40
+    file = write_lines(tmp_path / "beyond.jsonl", lines)
+    asked = ("--model", world.model, "--dataset", file, "--edges", 5, "--method", "eap")
+    ran = circuits("run", *asked, "--misfits", "leave_out", "--json", world=world)
+    assert ran.code == ExitCode.DONE, ran.err
+    assert any("line 5: clean holds token id 40" in note for note in ran.json()["notes"])
+    wrong = circuits("run", *asked, "--misfits", "ignore", world=world)
+    assert wrong.code == ExitCode.REQUEST
+    assert "misfits is \"ignore\"; expected 'refuse' or 'leave_out'" in wrong.err
+
+
+def test_a_sweeps_json_has_the_figures_of_every_circuit(circuits: Circuits, world: World) -> None:
+    asked = ("--model", world.model, "--dataset", world.pairs, "--method", "eap-ig")
+    sweep = ("--over", "activations", "--steps", 1, "--threshold", 0.01, "--threshold", 1e6)
+    extras = ("--exact-top", 3, "--receivers", "kv_group", "--keep-pair-scores")
+    ran = circuits("run", *asked, *sweep, *extras, "--json", world=world)
+    assert ran.code == ExitCode.DONE, ran.err
+    told = ran.json()
+    some, none = told["circuits"]
+    assert [each["selection"]["threshold"] for each in (some, none)] == [0.01, 1e6]
+    assert some["n_edges"] > none["n_edges"] == 0
+    assert none["faithfulness"] == 0
+    assert {key: told[key] for key in some} == some
+    assert [some["circuit_id"], none["circuit_id"]] == told["circuit_ids"]
+    assert any("3 best of" in note for note in some["notes"])
+    shown = circuits("show", some["circuit_id"], "--format", "json", world=world).json()
+    kinds = [edge["score_kind"] for edge in shown["edges"]]
+    assert kinds.count("exact") == 3
+    assert shown["method"]["over"] == "activations"
+
+
 def test_text_for_a_model_without_a_tokenizer_fails_the_job(
     circuits: Circuits, world: World, tmp_path: Path
 ) -> None:

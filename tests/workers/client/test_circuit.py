@@ -6,6 +6,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
+from graph_schema.errors import NotFoundError
 from tests.workers.world import N_EDGES, World
 from workers.client import Circuit, CircuitClient, Rows
 from workers.inline import run_here
@@ -37,6 +38,25 @@ def test_scores_name_every_edge_and_agree_with_the_kept_ones(circuit: Circuit) -
     assert scores.scores.dtype == np.float32
     known = dict(zip(scores.names.tolist(), scores.scores.tolist(), strict=True))
     assert all(known[edge.name] == pytest.approx(edge.score, rel=1e-6) for edge in circuit.edges)
+
+
+def test_scores_of_single_pairs_are_there_when_asked_for(
+    client: CircuitClient, world: World, circuit: Circuit
+) -> None:
+    request = DiscoverRequest(
+        model=str(world.model),
+        dataset=world.pairs,
+        method="eap",
+        n_edges=20,
+        keep_pair_scores=True,
+    )
+    asked = run_here(client, request).result()
+    each, mean = asked.pair_scores(), asked.scores()
+    assert each.names.tolist() == mean.names.tolist()
+    assert each.scores.shape == (len(each.ids), N_EDGES)
+    np.testing.assert_allclose(each.scores.mean(0), mean.scores, atol=1e-6)
+    with pytest.raises(NotFoundError, match="--keep-pair-scores"):
+        circuit.pair_scores()
 
 
 def test_a_circuit_is_a_graph_and_a_table(circuit: Circuit) -> None:

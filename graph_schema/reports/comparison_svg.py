@@ -135,7 +135,7 @@ def _training(found: Comparisons) -> str:
 def _figures(sides: Sequence[Side]) -> str:
     """Faithfulness on both splits, with its interval: all that may stand side by side."""
     shapes = svg.legend(MARGIN, 20, [(svg.BLUE, "faithfulness"), (svg.ORANGE, "held out")])
-    left, right = 300.0, WIDTH - 2.0 * MARGIN
+    left, right = 300.0, WIDTH - 3.0 * MARGIN
 
     def at(value: float) -> float:
         return left + (right - left) * max(0.0, min(1.0, value))

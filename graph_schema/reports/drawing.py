@@ -10,13 +10,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from graph_schema.documents import Channel, CircuitDocument, CircuitEdge, Component
+from graph_schema.documents import Channel, CircuitDocument, CircuitEdge, Component, ComponentKind
 from graph_schema.reports import svg
 from graph_schema.reports.text import number, strongest
 
 MOST = 60
 WIDTH, ROW, MARGIN = 760, 58, 24
-NODE_HEIGHT = 22
+NODE_HEIGHT, COLUMN = 22, 64
 CHANNELS = {
     Channel.Q: (svg.BLUE, "query"),
     Channel.K: (svg.ORANGE, "key"),
@@ -87,7 +87,10 @@ def draw(
 def _places(
     edges: Sequence[CircuitEdge], n_layers: int
 ) -> tuple[Mapping[str, tuple[float, float]], int]:
-    """The middle of each component, and the number of rows; time runs downwards."""
+    """The middle of each component, and the number of rows; time runs downwards.
+
+    MLPs have a column of their own on the left, so that their chain does not run behind heads.
+    """
     by_row: dict[int, list[Component]] = defaultdict(list)
     for name in {end for edge in edges for end in (edge.sender, edge.receiver)}:
         part = Component.parse(name)
@@ -95,8 +98,9 @@ def _places(
     places: dict[str, tuple[float, float]] = {}
     for number_of_row, order in enumerate(sorted(by_row)):
         row = sorted(by_row[order], key=lambda part: (part.head or 0, part.index or 0, part.name))
-        step = (WIDTH - 2 * MARGIN) / len(row)
+        step = (WIDTH - 2 * MARGIN - COLUMN) / len(row)
         for place, part in enumerate(row):
-            y = MARGIN + ROW * (number_of_row + 0.5) + 8
-            places[part.name] = (MARGIN + step * (place + 0.5), y)
+            alone = part.kind is ComponentKind.MLP and len(row) == 1
+            x = COLUMN / 2 if alone else COLUMN + step * (place + 0.5)
+            places[part.name] = (MARGIN + x, MARGIN + ROW * (number_of_row + 0.5) + 8)
     return places, len(by_row)

@@ -1,5 +1,6 @@
 """What people read: circuits as tables, as pictures of text, and as HTML for notebooks."""
 
+from graph_schema.reports.bibtex import bibtex
 from graph_schema.reports.comparison import comparison_text
 from graph_schema.reports.comparison_svg import comparison_html, comparison_svg
 from graph_schema.reports.drawing import circuit_svg
@@ -22,6 +23,7 @@ from graph_schema.reports.text import (
 __all__ = [
     "ASCII",
     "UNICODE",
+    "bibtex",
     "cell",
     "circuit_html",
     "circuit_svg",

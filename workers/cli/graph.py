@@ -8,24 +8,27 @@ from typing import Annotated
 import typer
 
 from graph_schema.errors import SpecError
-from graph_schema.reports import edge_table, layer_table, picture, summary, table
+from graph_schema.reports import bibtex, edge_table, layer_table, picture, summary, table
 from workers.cli.app import command
 from workers.cli.options import AsJson, whole
 from workers.cli.output import emit, emit_json, marks, page_width, say
 from workers.client import Circuit, CircuitClient
 from workers.specs import unknown
 
-FORMATS = ("text", "json")
+FORMATS = ("text", "json", "bibtex")
 
 
 @command(
     "circuits show 3f2a",
     "circuits show 3f2a --format json",
+    "circuits show 3f2a --format bibtex >> references.bib",
     "circuits show 3f2a --all-scores scores.npz",
 )
 def show(
     circuit: Annotated[str, typer.Argument(help="Circuit id, or its first digits.")],
-    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text or json.")] = "text",
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="text, json or bibtex.")
+    ] = "text",
     top: Annotated[
         int, typer.Option(parser=whole, metavar="N", help="Edges listed; twice as many drawn.")
     ] = 20,
@@ -53,6 +56,8 @@ def show(
         ]
     if form == "json":
         emit_json(found.document.model_dump(mode="json"))
+    elif form == "bibtex":
+        emit(bibtex(found.document))
     else:
         emit("\n\n".join([describe(found, top), *map(str, others)]))
 

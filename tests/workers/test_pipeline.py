@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Generator
 from dataclasses import replace
@@ -10,17 +11,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from transformers import GPT2LMHeadModel
 
-from graph_schema.documents import DatasetData
-from graph_schema.documents.jobs import DiscoverSpec, JobRecord, JobState
+from graph_schema.documents import DatasetData, Limits
+from graph_schema.documents.jobs import DiscoverSpec, EvaluateSpec, JobRecord, JobState
 from graph_schema.store import jobs
 from graph_schema.store.artifacts import ArtifactStore
 from graph_schema.store.circuits import read_circuit
 from graph_schema.store.connection import GraphStore
+from graph_schema.store.evaluations import read_evaluations
 from tests.workers.tiny import Tiny, make_tiny, worker_settings
 from workers.lease import Lease
 from workers.lifecycle import Performer
-from workers.pipeline import Checkpoints, ModelCache, Result, run_job
+from workers.pipeline import Checkpoints, ModelCache, run_job
+from workers.results import EvaluationResult, Result
 from workers.settings import Settings
 
 
@@ -38,10 +43,10 @@ class Process:
         self.models = ModelCache()
         self.artifacts = ArtifactStore(settings.artifacts_url)
         self.performer = Performer(settings, store.address, "here", list)
-        self.results: list[Result] = []
+        self.results: list[Any] = []
         self.stages: list[str] = []
 
-    def work(self, record: JobRecord, run_id: str, lease: Lease) -> Result:
+    def work(self, record: JobRecord, run_id: str, lease: Lease) -> Result | EvaluationResult:
         result = run_job(
             record,
             run_id,
@@ -54,7 +59,7 @@ class Process:
         self.results.append(result)
         return result
 
-    def do(self, spec: DiscoverSpec, tiny: Tiny, **submission: Any) -> JobRecord:
+    def do(self, spec: DiscoverSpec | EvaluateSpec, tiny: Tiny, **submission: Any) -> JobRecord:
         jobs.submit(self.store, spec, tiny.placement, **submission)
         assert self.performer.perform(
             spec.job_id, self.work, lambda stage, *_: self.stages.append(stage)
@@ -115,6 +120,41 @@ def test_a_forced_attempt_gives_the_same_circuit_and_the_same_files(
     assert one.circuits == two.circuits
     assert process.store.rows("MATCH (c:Circuit) RETURN count(c) AS n") == [{"n": 1}]
     assert process.store.rows("MATCH (r:Run) RETURN count(r) AS n") == [{"n": 2}]
+
+
+def test_an_evaluation_is_kept_once_beside_its_circuit_however_often_it_is_made(
+    make: Callable[..., Process], tiny: Tiny
+) -> None:
+    limits = Limits(memory_bytes=2**32)
+    process = make(limits=limits)
+    found = tiny.spec(process.store)
+    (circuit_id,) = process.do(found, tiny).circuit_ids
+    spec = EvaluateSpec(
+        circuit_id=circuit_id,
+        model=found.model,
+        data=found.data,
+        ablation=AblationSpec(kind="zero"),
+    )
+    for force in (False, True):
+        record = process.do(spec, tiny, force=force)
+        assert (record.state, record.kind) == (JobState.SUCCEEDED, "evaluate")
+        assert record.circuit_ids == (circuit_id,)
+    one, two = process.results[1:]
+    assert one.evaluation == two.evaluation
+    (kept,) = read_evaluations(process.store, circuit_id)
+    assert kept == one.evaluation
+    assert kept.evaluation_id == spec.job_id
+    assert len(process.artifacts.load(kept.artifacts["pairs"])["circuit"]) == 16
+    counted = process.store.rows(
+        "MATCH (r:Run)-[:MEASURED]->(:Evaluation)-[:JUDGES]->(c:Circuit)<-[:PRODUCED]-(p:Run) "
+        "RETURN count(DISTINCT r) AS measured, count(DISTINCT p) AS produced"
+    )
+    assert counted == [{"measured": 2, "produced": 1}]
+    assert read_circuit(process.store, circuit_id).ablation == AblationSpec()
+
+    gone = process.do(spec.model_copy(update={"circuit_id": "0" * 64}), tiny)
+    assert gone.error is not None
+    assert gone.error.type == "NotFoundError"
 
 
 def test_the_model_stays_loaded_for_the_next_job(make: Callable[..., Process], tiny: Tiny) -> None:
@@ -211,3 +251,80 @@ def test_a_kept_model_is_held_to_what_lies_there_now(
     assert record.error is not None
     assert record.error.type == "ModelError"
     assert "another model lies there now" in record.error.message
+
+
+def _edited(tiny: Tiny, folder: Path, **changes: Any) -> Tiny:
+    """The model with another configuration."""
+    moved = replace(tiny, folder=Path(shutil.copytree(tiny.folder, folder)))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
+    return moved
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "quantised weights (gptq)"),
+        (
+            {"model_type": "opt", "architectures": ["OPTForCausalLM"]},
+            "no adapter for OPTForCausalLM",
+        ),
+    ],
+)
+def test_weights_and_families_that_cannot_be_run_fail_the_job(
+    make: Callable[..., Process], tiny: Tiny, tmp_path: Path, changes: Any, message: str
+) -> None:
+    process, bad = make(), _edited(tiny, tmp_path / "bad", **changes)
+    record = process.do(bad.spec(process.store), bad)
+    assert (record.state, record.attempts) == (JobState.FAILED, 1)
+    assert record.error is not None
+    assert record.error.type == "ModelError"
+    assert message in record.error.message
+    assert process.models._model is None
+
+
+def test_a_job_over_the_memory_limit_is_refused_with_the_numbers(
+    make: Callable[..., Process], tiny: Tiny
+) -> None:
+    process = make(limits=Limits(memory_bytes=2**28), max_attempts=1)
+    record = process.do(tiny.spec(process.store), tiny)
+    assert record.state is JobState.FAILED
+    assert record.error is not None
+    assert record.error.type == "ResourceError"
+    assert "the job needs about 0.49 GiB of memory" in record.error.message
+    assert "the limit is 0.25 GiB (setting limits.memory_bytes)" in record.error.message
+    assert process.models._model is None
+
+
+def test_pair_scores_over_their_limit_are_refused_before_weights_are_read(
+    make: Callable[..., Process], tiny: Tiny
+) -> None:
+    process = make(limits=Limits(pair_score_bytes=100))
+    spec = tiny.spec(process.store).model_copy(update={"keep_pair_scores": True})
+    record = process.do(spec, tiny)
+    assert record.error is not None
+    assert record.error.type == "SpecError"
+    assert "limits.pair_score_bytes" in record.error.message
+    assert process.models._model is None
+
+
+def test_an_overflow_of_half_precision_names_the_layer_and_the_way_out(
+    make: Callable[..., Process], tiny: Tiny, tmp_path: Path
+) -> None:
+    """Weights that half precision holds, whose MLP writes more than it holds."""
+    folder = tmp_path / "large"
+    model = GPT2LMHeadModel.from_pretrained(tiny.folder)
+    with torch.no_grad():
+        model.transformer.h[0].mlp.c_fc.weight.mul_(200)
+        model.transformer.h[0].mlp.c_proj.weight.mul_(2000)
+    model.save_pretrained(folder)
+    large, process = replace(tiny, folder=folder), make()
+    spec = large.spec(process.store)
+    record = process.do(spec.model_copy(update={"dtype": "float16"}), large)
+    assert record.state is JobState.FAILED
+    assert record.error is not None
+    assert record.error.type == "NonFiniteError"
+    assert "m0 (in layer 0) writes NaN or infinite values in float16" in record.error.message
+    assert "use dtype bfloat16 or float32" in record.error.message
+    record = process.do(spec.model_copy(update={"dtype": "bfloat16"}), large)
+    assert record.error is None or record.error.type == "TaskNotPerformedError"

@@ -115,8 +115,9 @@ class Experiment:
         advice = "check the weights"
         if self.adapter.dtype == torch.float16:
             advice = "half precision overflows: use dtype bfloat16 or float32, or check the weights"
-        for start in range(0, len(pairs), 8):
-            batch = pad(self.adapter, [pair.clean for pair in pairs[start : start + 8]])
+        prompts = [pair.clean for pair in pairs] + [pair.corrupt for pair in pairs]
+        for start in range(0, len(prompts), 8):
+            batch = pad(self.adapter, prompts[start : start + 8])
             writes = run(self.adapter, self.graph, batch, self.dtype).writes
             real = batch.attention_mask
             bad = [sender for sender, w in enumerate(writes) if not w[real].isfinite().all()]
@@ -125,7 +126,10 @@ class Experiment:
                 layer = Component.parse(name).layer
                 where = "before layer 0" if layer is None else f"in layer {layer}"
                 return f"{name} ({where}) writes NaN or infinite values in {dtype}; {advice}"
-        return f"the loss is NaN or infinite in {dtype} though every write is finite; {advice}"
+        return (
+            f"logits or loss (after the last layer) are NaN or infinite in {dtype} though every "
+            f"write is finite; {advice}"
+        )
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pytest
 import torch
 from transformers import GPT2LMHeadModel
 
-from graph_schema.documents import DatasetData, Limits
+from graph_schema.documents import AblationSpec, DatasetData, Limits
 from graph_schema.documents.jobs import DiscoverSpec, EvaluateSpec, JobRecord, JobState
 from graph_schema.store import jobs
 from graph_schema.store.artifacts import ArtifactStore

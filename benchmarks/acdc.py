@@ -3,20 +3,19 @@
     python -m benchmarks.acdc [--case 479-edges] [--threshold 1e-3] [--repeat 3] [--write]
     python -m benchmarks.acdc --case 479-edges --peer VENV
 
-Random weights, metric `kl`, 32 pairs x 16 tokens, one torch thread, every case in a process of its
-own. "Bare" are the matrix products of one forward pass over all pairs, the unembedding at the last
-position included, so the ratio reads as forward passes: ACDC decides every edge of the graph.
-`--peer` runs AutoCircuit on the same model, pairs and order of edges in the environment VENV,
-which is made from peers/requirements-auto-circuit.txt if it is not there, and compares what both
-keep; one run of each in turn, `--repeat` times.
+Random weights, 32 pairs x 16 tokens, metric `kl` unless `--metric` says otherwise, one torch
+thread, every case in a process of its own. "Bare" are the matrix products of one forward pass over
+all pairs, the unembedding at the last position included, so the ratio reads as forward passes: ACDC
+decides every edge of the graph. `--peer` runs AutoCircuit on the same model, pairs and order of
+edges in the environment VENV, which is made from peers/requirements-auto-circuit.txt if it is not
+there, and compares what both keep; one run of each in turn, `--repeat` times. `--write` replaces
+the whole table, so it goes with the default cases.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -26,53 +25,24 @@ import venv
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import transformers
 
+from benchmarks.page import peak_gb, put, versions
+from benchmarks.shapes import N_PAIRS, N_TOKENS, SHAPES, random_gpt2, random_pairs
 from discovery.acdc import Pruner, visits
 from discovery.bench import Experiment
 from discovery.models import GPT2Adapter
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import AblationSpec, Metric
 
-N_PAIRS, N_TOKENS = 32, 16
-CASES: dict[str, dict[str, int]] = {
-    "479-edges": {"n_layer": 4, "n_head": 4, "n_embd": 128, "vocab_size": 1024},
-    "gpt2-small": {"n_layer": 12, "n_head": 12, "n_embd": 768, "vocab_size": 50257},
-}
 HERE = Path(__file__).parent
 REQUIREMENTS = HERE / "peers" / "requirements-auto-circuit.txt"
-PAGE = HERE.parent / "docs" / "performance.md"
-BEGIN, END = "<!-- acdc: begin -->", "<!-- acdc: end -->"
-
-
-def random_model(case: str) -> transformers.GPT2LMHeadModel:
-    torch.manual_seed(0)
-    tokens: dict[str, Any] = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"))
-    config = transformers.GPT2Config(**CASES[case], n_positions=64, **tokens)
-    return transformers.GPT2LMHeadModel(config).eval()
-
-
-def random_pairs(d_vocab: int) -> tuple[TokenPair, ...]:
-    drawn = np.random.default_rng(0).integers(0, d_vocab, (N_PAIRS, 2, N_TOKENS)).tolist()
-    return tuple(
-        TokenPair(
-            clean=tuple(clean),
-            corrupt=tuple(corrupt),
-            answers=((clean[0],),),
-            wrong_answers=((corrupt[0],),),
-            positions=(N_TOKENS - 1,),
-            id=f"pair-{number}",
-            group=f"pair-{number}",
-        )
-        for number, (clean, corrupt) in enumerate(drawn)
-    )
 
 
 def bare_forward(case: str) -> float:
     """CPU seconds of one forward pass's matrix products."""
-    sizes = CASES[case]
+    sizes = SHAPES[case]
     d_model, rows = sizes["n_embd"], N_PAIRS * N_TOKENS
     weights = [(d_model, 3 * d_model), (d_model, d_model), (d_model, 4 * d_model)]
     weights.append((4 * d_model, d_model))
@@ -85,20 +55,23 @@ def bare_forward(case: str) -> float:
     return time.process_time() - started
 
 
-def measure(case: str, threshold: float, repeat: int, peer: Path | None) -> dict[str, Any]:
+def measure(
+    case: str, threshold: float, metric: Metric, shared: int, repeat: int, peer: Path | None
+) -> dict[str, Any]:
     """One row, in this process: medians, and the process's peak memory."""
     torch.set_num_threads(1)
-    model = random_model(case)
-    adapter, pairs = GPT2Adapter(model), random_pairs(CASES[case]["vocab_size"])
+    model = random_gpt2(case)
+    adapter, pairs = GPT2Adapter(model), random_pairs(SHAPES[case]["vocab_size"], shared)
     bare_forward(case)  # warm-up
     seconds: list[float] = []
     bare: list[float] = []
     theirs: list[dict[str, Any]] = []
     row: dict[str, Any] = {"case": case, "threshold": threshold}
+    row |= {"metric": metric.value, "shared": shared, "runs": repeat}
     for _ in range(repeat):
         bare.append(bare_forward(case))
         started = time.process_time()
-        experiment = Experiment(adapter, Metric.KL, AblationSpec(), pairs)
+        experiment = Experiment(adapter, metric, AblationSpec(), pairs)
         found = Pruner(experiment, pairs).run(threshold)
         seconds.append(time.process_time() - started)
         graph = experiment.graph
@@ -112,9 +85,7 @@ def measure(case: str, threshold: float, repeat: int, peer: Path | None) -> dict
         each = [their["cpu_seconds"] for their in theirs]
         row["peer_seconds"] = statistics.median(each)
         row["peer_ratio"] = statistics.median(a / b for a, b in zip(each, seconds, strict=True))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Kibibytes on Linux, bytes on macOS.
-    row["peak_gb"] = peak / (1e6 if sys.platform == "linux" else 1e9)
+    row["peak_gb"] = peak_gb()
     return row
 
 
@@ -165,54 +136,51 @@ def make_environment(folder: Path) -> None:
 
 def table(rows: list[dict[str, Any]]) -> str:
     lines = [
-        "| model | edges | τ | kept | tests run | CPU s | bare forward, CPU s | forwards | "
-        "AutoCircuit, CPU s | times faster | peak memory, GB |",
-        "| --- " + "| ---: " * 10 + "|",
+        "| model | edges | metric | tokens alike | τ | kept | tests run | runs | CPU s | bare forward, "
+        "CPU s | forwards | AutoCircuit, CPU s | times faster | peak memory, GB |",
+        "| --- | ---: | --- " + "| ---: " * 11 + "|",
     ]
     for row in rows:
         peer = ("-", "-")
         if "peer_seconds" in row:
             peer = (f"{row['peer_seconds']:.1f}", f"{row['peer_ratio']:.0f}")
         lines.append(
-            f"| {row['case']} | {row['edges']:,} | {row['threshold']:g} | {row['kept']:,} | "
-            f"{row['tests']:,} | {row['cpu_seconds']:.2f} | {row['bare_seconds']:.3f} | "
+            f"| {row['case']} | {row['edges']:,} | {row['metric']} | {row['shared']} | "
+            f"{row['threshold']:g} | {row['kept']:,} | "
+            f"{row['tests']:,} | {row['runs']} | {row['cpu_seconds']:.2f} | {row['bare_seconds']:.3f} | "
             f"{row['cpu_seconds'] / row['bare_seconds']:.0f} | {peer[0]} | {peer[1]} | "
             f"{row['peak_gb']:.1f} |"
         )
     return "\n".join(lines)
 
 
-def write(text: str, repeat: int) -> None:
-    """Put the section into the page, in place of an older one."""
-    page = PAGE.read_text() if PAGE.exists() else "# Performance\n"
-    section = (
-        f"{BEGIN}\n## ACDC\n\n`python -m benchmarks.acdc`: complete exact runs, `kl`, {N_PAIRS} "
-        f"pairs x {N_TOKENS} tokens, random weights, float32, one thread, medians of "
-        f"{repeat} run{'s' * (repeat > 1)}; "
-        f"torch {torch.__version__}, transformers {transformers.__version__}, Python "
-        f"{platform.python_version()}, {platform.machine()}. Where AutoCircuit 1.0.1 was run, it "
-        f"was given our order of edges, and it kept the same edges.\n\n{text}\n{END}"
+def section(text: str) -> str:
+    return (
+        f"## ACDC\n\n`python -m benchmarks.acdc`: complete exact runs, {N_PAIRS} pairs x "
+        f"{N_TOKENS} tokens, the first of them alike in both prompts of a pair where the table "
+        f"says so, random weights, float32, one thread, medians; {versions()}. Where AutoCircuit 1.0.1 was run, it was given our "
+        f"order of edges, and it kept the same edges.\n\n{text}"
     )
-    if BEGIN in page:
-        before, rest = page.split(BEGIN, 1)
-        page = before + section + rest.split(END, 1)[1]
-    else:
-        page = f"{page.rstrip()}\n\n{section}\n"
-    PAGE.write_text(page)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--case", choices=CASES, action="append")
+    parser.add_argument("--case", choices=SHAPES, action="append")
     parser.add_argument("--threshold", type=float, action="append")
+    metrics = [metric.value for metric in (Metric.KL, Metric.LOGIT_DIFF)]
+    parser.add_argument("--metric", choices=metrics, default=Metric.KL.value)
+    parser.add_argument(
+        "--shared", type=int, default=0, metavar="N", help="first tokens alike in both prompts"
+    )
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--peer", type=Path, metavar="VENV", help="run AutoCircuit on 479-edges")
     parser.add_argument("--write", action="store_true", help="into docs/performance.md")
     parser.add_argument("--row", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    cases, thresholds = asked.case or list(CASES), asked.threshold or [1e-3]
+    cases, thresholds = asked.case or list(SHAPES), asked.threshold or [1e-3]
     if asked.row:
-        print(json.dumps(measure(cases[0], thresholds[0], asked.repeat, asked.peer)))
+        options = (Metric(asked.metric), asked.shared, asked.repeat, asked.peer)
+        print(json.dumps(measure(cases[0], thresholds[0], *options)))
         return
     if asked.peer:
         make_environment(asked.peer)
@@ -220,7 +188,8 @@ def main() -> None:
     for case in cases:
         for threshold in thresholds:
             options = ["--row", "--case", case, "--threshold", f"{threshold:g}"]
-            options += ["--repeat", str(asked.repeat)]
+            options += ["--repeat", str(asked.repeat), "--shared", str(asked.shared)]
+            options += ["--metric", asked.metric]
             if asked.peer and case == "479-edges":
                 options += ["--peer", str(asked.peer)]
             command = [sys.executable, "-m", "benchmarks.acdc", *options]
@@ -231,7 +200,7 @@ def main() -> None:
             print(json.dumps(rows[-1]), file=sys.stderr)
     print(table(rows))
     if asked.write:
-        write(table(rows), asked.repeat)
+        put("acdc", section(table(rows)))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
 
 Each row is measured in a process of its own, on one torch thread: the bare products and the
 method in turn, `--repeat` times, medians reported. GPT-2-small shape has random weights and
-needs no download; SmolLM2-135M is measured where its weights are to be had (tests/real_models.py).
+needs no download; SmolLM2-135M and Gemma-3-270M are measured where their weights are to be had
+(tests/real_models.py).
 `--write` puts the table into docs/performance.md.
 """
 
@@ -12,73 +13,27 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
-import resource
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-import transformers
 
+from benchmarks.page import cpu, peak_gb, put, versions
+from benchmarks.shapes import N_PAIRS, N_TOKENS, REAL, load, random_pairs
 from discovery.bench import Experiment
 from discovery.eap import eap
 from discovery.graph import Graph
 from discovery.integrated_gradients import eap_ig
-from discovery.models import GPT2Adapter, LlamaAdapter, ModelAdapter
-from discovery.tasks import TokenPair
+from discovery.models import LlamaAdapter, ModelAdapter
 from graph_schema.documents import AblationSpec, EapIg, Metric
 
-N_PAIRS, N_TOKENS, CHUNK, STEPS = 32, 16, 8, 5
-CASES = ("gpt2-small", "smollm2-135m")
+CHUNK, STEPS = 8, 5
+CASES = ("gpt2-small", *REAL)
 METHODS = ("eap", f"eap-ig, {STEPS} steps")
-PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
-BEGIN, END = "<!-- attribution: begin -->", "<!-- attribution: end -->"
-
-
-def gpt2_small() -> ModelAdapter:
-    """GPT-2 small's sizes with random weights."""
-    torch.manual_seed(0)
-    return GPT2Adapter(transformers.GPT2LMHeadModel(transformers.GPT2Config()))
-
-
-def smollm2() -> ModelAdapter:
-    from tests.real_models import MODELS, fetch_folder
-
-    folder = fetch_folder(MODELS["smollm2-135m"])
-    model = transformers.LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    return LlamaAdapter(model)
-
-
-def load(case: str) -> ModelAdapter:
-    return gpt2_small() if case == "gpt2-small" else smollm2()
-
-
-def random_pairs(d_vocab: int) -> tuple[TokenPair, ...]:
-    rng = np.random.default_rng(0)
-    pairs: list[TokenPair] = []
-    for number in range(N_PAIRS):
-        clean, corrupt = rng.integers(0, d_vocab, (2, N_TOKENS)).tolist()
-        right, wrong = rng.permutation(d_vocab)[:2].tolist()
-        pairs.append(
-            TokenPair(
-                clean=tuple(clean),
-                corrupt=tuple(corrupt),
-                answers=((right,),),
-                wrong_answers=((wrong,),),
-                positions=(N_TOKENS - 1,),
-                id=f"pair-{number}",
-                group=f"pair-{number}",
-            )
-        )
-    return tuple(pairs)
 
 
 @dataclass(frozen=True)
@@ -114,12 +69,6 @@ def products(adapter: ModelAdapter, graph: Graph, steps: int | None) -> list[Pro
         found.append(Product(graph.before(layer), row, 3 * graph.n_heads, n_chunks))
         found.append(Product(graph.before_mlp(layer), row, 1, n_chunks))
     return found
-
-
-def cpu(work: Callable[[], object]) -> float:
-    started = time.process_time()
-    work()
-    return time.process_time() - started
 
 
 def repeat(count: float, left: torch.Tensor, right: torch.Tensor) -> None:
@@ -158,7 +107,6 @@ def measure(case: str, method: str, repeat: int) -> dict[str, Any]:
     for _ in range(repeat):
         bare.append(run_products(wanted))
         whole.append(cpu(score))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "case": case,
         "method": method,
@@ -166,8 +114,7 @@ def measure(case: str, method: str, repeat: int) -> dict[str, Any]:
         "cpu_seconds": statistics.median(whole),
         "bare_seconds": statistics.median(bare),
         "ratio": statistics.median(w / b for w, b in zip(whole, bare, strict=True)),
-        # Kibibytes on Linux, bytes on macOS.
-        "peak_gb": peak / (1e6 if sys.platform == "linux" else 1e9),
+        "peak_gb": peak_gb(),
     }
 
 
@@ -184,23 +131,13 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def write(text: str) -> None:
-    """Put the section into the page, in place of an older one."""
-    page = PAGE.read_text() if PAGE.exists() else "# Performance\n"
-    section = (
-        f"{BEGIN}\n## Attribution\n\n`python -m benchmarks.attribution`: {N_PAIRS} pairs x "
-        f"{N_TOKENS} tokens, float32, one thread, medians; torch {torch.__version__}, "
-        f"transformers {transformers.__version__}, Python {platform.python_version()}, "
-        f"{platform.machine()}.\n\n{text}\n\nThe bare matrix products are those no "
-        "implementation can do without: every weight matrix on every token for each pass, and "
-        f"every sender's difference with every receiver's gradient.\n{END}"
+def section(text: str) -> str:
+    return (
+        f"## Attribution\n\n`python -m benchmarks.attribution`: {N_PAIRS} pairs x {N_TOKENS} "
+        f"tokens, float32, one thread, medians; {versions()}.\n\n{text}\n\nThe bare matrix "
+        "products are those no implementation can do without: every weight matrix on every token "
+        "for each pass, and every sender's difference with every receiver's gradient."
     )
-    if BEGIN in page:
-        before, rest = page.split(BEGIN, 1)
-        page = before + section + rest.split(END, 1)[1]
-    else:
-        page = page.rstrip() + "\n\n" + section + "\n"
-    PAGE.write_text(page)
 
 
 def main() -> None:
@@ -225,7 +162,7 @@ def main() -> None:
             rows.append(json.loads(ran.stdout.strip().splitlines()[-1]))
     print(table(rows))
     if args.write:
-        write(table(rows))
+        put("attribution", section(table(rows)))
 
 
 if __name__ == "__main__":

@@ -136,8 +136,8 @@ def make_environment(folder: Path) -> None:
 
 def table(rows: list[dict[str, Any]]) -> str:
     lines = [
-        "| model | edges | metric | tokens alike | τ | kept | tests run | runs | CPU s | bare forward, "
-        "CPU s | forwards | AutoCircuit, CPU s | times faster | peak memory, GB |",
+        "| model | edges | metric | tokens alike | τ | kept | tests run | runs | CPU s | "
+        "bare forward, CPU s | forwards | AutoCircuit, CPU s | times faster | peak memory, GB |",
         "| --- | ---: | --- " + "| ---: " * 11 + "|",
     ]
     for row in rows:
@@ -146,8 +146,8 @@ def table(rows: list[dict[str, Any]]) -> str:
             peer = (f"{row['peer_seconds']:.1f}", f"{row['peer_ratio']:.0f}")
         lines.append(
             f"| {row['case']} | {row['edges']:,} | {row['metric']} | {row['shared']} | "
-            f"{row['threshold']:g} | {row['kept']:,} | "
-            f"{row['tests']:,} | {row['runs']} | {row['cpu_seconds']:.2f} | {row['bare_seconds']:.3f} | "
+            f"{row['threshold']:g} | {row['kept']:,} | {row['tests']:,} | {row['runs']} | "
+            f"{row['cpu_seconds']:.2f} | {row['bare_seconds']:.3f} | "
             f"{row['cpu_seconds'] / row['bare_seconds']:.0f} | {peer[0]} | {peer[1]} | "
             f"{row['peak_gb']:.1f} |"
         )
@@ -158,8 +158,9 @@ def section(text: str) -> str:
     return (
         f"## ACDC\n\n`python -m benchmarks.acdc`: complete exact runs, {N_PAIRS} pairs x "
         f"{N_TOKENS} tokens, the first of them alike in both prompts of a pair where the table "
-        f"says so, random weights, float32, one thread, medians; {versions()}. Where AutoCircuit 1.0.1 was run, it was given our "
-        f"order of edges, and it kept the same edges.\n\n{text}"
+        f"says so, random weights, float32, one thread, medians; {versions()}. "
+        "Where AutoCircuit 1.0.1 was run, it was given our order of edges, and it kept the same "
+        f"edges.\n\n{text}"
     )
 
 

@@ -15,8 +15,11 @@ from pathlib import Path
 import pytest
 
 import graph_schema
+from graph_schema.documents import ExchangeFormat, ModelSource
 from graph_schema.errors import MissingExtraError
+from graph_schema.model_config import read_model
 from workers.client import CircuitClient
+from workers.exchange import ImportRequest, read_request, written
 from workers.settings import read_settings
 
 CIRCUITS = [sys.executable, "-c", "from workers.cli import main; main()"]
@@ -64,3 +67,25 @@ def test_bad_input_is_told_without_torch(tmp_path: Path) -> None:
     assert ran.returncode == 2
     assert "-5" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_circuits_come_and_go_as_json_without_torch(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(
+        '{"model_type": "gpt2", "n_layer": 2, "n_head": 4, "n_embd": 32, "vocab_size": 40}'
+    )
+    model = read_model(ModelSource(name=str(tmp_path)), "a" * 64)
+    assert model.n_edges == 110
+    file = tmp_path / "circuit.csv"
+    file.write_text("sender,receiver,channel,score\ninput,m0,r,1.5\nm0,logits,r,-0.5\n")
+    limits = read_settings(home=tmp_path / "home").limits
+    first = read_request(ImportRequest(file=file, model="aaaaaa"), limits).circuit(
+        model, None, None
+    )
+    file = tmp_path / "circuit.json"
+    file.write_bytes(written(first, ExchangeFormat.EAP_IG, {}))
+    again = read_request(ImportRequest(file=file, model="aaaaaa"), limits)
+    assert len(again.found.scores) == 110
+    edges = again.circuit(model, None, None).edges
+    assert {edge.name: edge.score for edge in edges} == {"input->m0": 1.5, "m0->logits": -0.5}
+    with pytest.raises(MissingExtraError, match=r"eap-ig \(JSON\), or run: pip install"):
+        written(first, ExchangeFormat.EAP_IG_PT, {})

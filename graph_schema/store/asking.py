@@ -12,7 +12,8 @@ from graph_schema.errors import NotFoundError, SpecError
 from graph_schema.store.circuits import SHOWN_MATCHES, resolve_circuit
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.query import QueryResult, run_user_query
-from graph_schema.store.questions import QUESTIONS, Parameter, ParameterKind, Question
+from graph_schema.store.question import Parameter, ParameterKind, Question
+from graph_schema.store.questions import QUESTIONS
 
 _MODELS: LiteralString = """
 MATCH (m:Model) WHERE m.name = $given OR m.fingerprint STARTS WITH $given

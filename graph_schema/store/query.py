@@ -131,10 +131,15 @@ def _explain(
 ) -> CircuitServiceError:
     code = str(getattr(error, "code", "") or "")
     message = str(getattr(error, "message", "") or error)
-    if took >= seconds or "TimedOut" in code or "timeout" in message.lower():
+    if took >= seconds:
         return CypherError(
             f"the query took longer than {seconds:g} s and was ended; narrow its pattern, add "
             "LIMIT, or raise CIRCUITS_LIMITS__QUERY_SECONDS"
+        )
+    if "TimedOut" in code or "timeout" in message.lower():
+        return CypherError(
+            f"the query was ended by the server's own limit, after {took:.1f} s; narrow its "
+            "pattern or add LIMIT"
         )
     if isinstance(error, AuthError | ServiceUnavailable | SessionExpired):
         return to_our_error(error, reader.address)

@@ -6,53 +6,11 @@ the latest counts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
 from typing import LiteralString
 
-
-class ParameterKind(StrEnum):
-    """What a parameter's value must be; names and ids are looked up in the graph."""
-
-    CIRCUIT = "circuit"
-    MODEL = "model"
-    VERDICT = "verdict"
-    MOTIF = "motif"
-    TASK = "task"
-    ROLE = "role"
-    RUNG = "rung"
-    COMPONENT = "component"
-    WHOLE = "whole number"
-    NUMBER = "number"
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A question's parameter; without a default it must be given, unless it is `optional`."""
-
-    name: str
-    kind: ParameterKind
-    about: str
-    default: int | float | str | None = None
-    optional: bool = False
-    least: float | None = None
-    most: float | None = None
-
-    @property
-    def required(self) -> bool:
-        return self.default is None and not self.optional
-
-
-@dataclass(frozen=True)
-class Question:
-    """A question that ships: its name, what it answers, its parameters, its Cypher."""
-
-    name: str
-    answers: str
-    parameters: tuple[Parameter, ...]
-    cypher: LiteralString
-
+from graph_schema.store.paths import MOST_HOPS, STRONGEST_PATHS
+from graph_schema.store.question import Parameter, ParameterKind, Question
 
 _CIRCUIT = Parameter("circuit", ParameterKind.CIRCUIT, "id of a circuit, or its first digits")
 _MODEL = Parameter("model", ParameterKind.MODEL, "name of a model, or its fingerprint")
@@ -218,21 +176,11 @@ _QUESTIONS = (
         "`hops` edges, each with at least `least` of |score|.",
         (
             _CIRCUIT,
-            Parameter("hops", ParameterKind.WHOLE, "edges at most", default=4, least=1, most=5),
+            Parameter("hops", ParameterKind.WHOLE, "edges at most", 4, least=1, most=MOST_HOPS),
             Parameter("least", ParameterKind.NUMBER, "|score| of each edge", default=0.0, least=0),
             _LIMIT,
         ),
-        """
-        MATCH (:Circuit {circuit_id: $circuit})-[:CONTAINS]->(a:CircuitNode)
-        WHERE a.kind IN ['input', 'embed', 'pos_embed']
-        MATCH p = (a)-[:EDGE*1..5]->(:CircuitNode {kind: 'logits'})
-        WHERE length(p) <= $hops AND all(e IN relationships(p) WHERE abs(e.score) >= $least)
-        WITH [n IN nodes(p) | n.name] AS names, [e IN relationships(p) | e.channel] AS channels,
-             reduce(x = 1.0, e IN relationships(p) | x * e.score) AS product, length(p) AS hops
-        RETURN reduce(text = names[0], i IN range(0, hops - 1) |
-                      text + ' -' + channels[i] + '-> ' + names[i + 1]) AS path, product, hops
-        ORDER BY abs(product) DESC, path LIMIT $limit
-        """,
+        STRONGEST_PATHS,
     ),
     Question(
         "occurrence-effects",

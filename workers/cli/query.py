@@ -19,7 +19,7 @@ from workers.cli.output import emit, emit_json, say
 from workers.client import CircuitClient, Rows
 
 if TYPE_CHECKING:
-    from graph_schema.store.questions import Parameter, Question
+    from graph_schema.store.question import Parameter, Question
 
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 

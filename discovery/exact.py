@@ -52,7 +52,6 @@ def exact(
     size = chunk or experiment.fitting(pairs)
     chunks = experiment.chunks(pairs, size)
     total, first = np.zeros((graph.n_senders, graph.n_receivers)), 0
-    each = np.zeros((len(pairs), 0), np.float32) if per_pair is None else per_pair
     # Work is counted in (chunk, unit); another chunk size would count otherwise.
     if (saved := checkpoint.load("exact")) is not None and int(saved["chunk"]) == size:
         total, first = saved["total"].astype(np.float64), int(saved["done"])
@@ -80,8 +79,9 @@ def exact(
                         for edge in number_of[sender, unit]:
                             np.add.at(per_pair[:, edge], bench.index, share * rise)
             if time.monotonic() - saved_at > SAVE_EVERY:
-                state_of_work = {"total": total, "done": done + 1, "chunk": size, "per_pair": each}
-                checkpoint.save("exact", {k: np.asarray(v) for k, v in state_of_work.items()})
+                so_far = {"total": total, "done": done + 1, "chunk": size}
+                so_far |= {} if per_pair is None else {"per_pair": per_pair}
+                checkpoint.save("exact", {k: np.asarray(v) for k, v in so_far.items()})
                 saved_at = time.monotonic()
     n_examples = sum(len(examples) for examples in chunks)
     scores = graph.to_list(total / n_examples).astype(np.float32)

@@ -59,7 +59,8 @@ class _Kept:
 def test_a_cancelled_run_goes_on_to_the_same_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SAVE_EVERY", -1.0)
     experiment = Experiment(tiny_gpt2(), Metric.LOGIT_DIFF, AblationSpec(), PAIRS)
-    whole = exact(experiment, PAIRS, chunk=2)
+    each, again_each = np.zeros((2, len(PAIRS), experiment.graph.n_edges), dtype=np.float32)
+    whole = exact(experiment, PAIRS, chunk=2, per_pair=each)
     checkpoint = _Kept()
 
     def stop(done: int, total: int) -> None:
@@ -67,7 +68,8 @@ def test_a_cancelled_run_goes_on_to_the_same_scores(monkeypatch: pytest.MonkeyPa
             raise JobCancelled("stopped here")
 
     with pytest.raises(JobCancelled):
-        exact(experiment, PAIRS, chunk=2, progress=stop, checkpoint=checkpoint)
+        begun = np.zeros_like(each)
+        exact(experiment, PAIRS, chunk=2, progress=stop, checkpoint=checkpoint, per_pair=begun)
     seen: list[int] = []
     again = exact(
         experiment,
@@ -75,6 +77,8 @@ def test_a_cancelled_run_goes_on_to_the_same_scores(monkeypatch: pytest.MonkeyPa
         chunk=2,
         progress=lambda done, _: seen.append(done),
         checkpoint=checkpoint,
+        per_pair=again_each,
     )
     assert seen[0] == 25
     np.testing.assert_allclose(again, whole, atol=1e-6)
+    np.testing.assert_allclose(again_each, each, atol=1e-6)

@@ -26,6 +26,7 @@ from graph_schema.documents import (
 from graph_schema.errors import MissingExtraError, SpecError
 from graph_schema.exchange import (
     Exchanged,
+    ExchangeError,
     format_of,
     imported_circuit,
     read_circuit_file,
@@ -52,6 +53,8 @@ FORMATS = {format.value: format for format in ExchangeFormat} | {
 }
 """Formats by name; the MIB benchmark takes EAP-IG's files."""
 
+LONGEST = 400
+"""Characters of a complaint about a file: what it quotes of the file has no bound."""
 _DIGITS = re.compile(r"[0-9a-f]{6,64}")
 
 
@@ -162,7 +165,13 @@ def read_request(request: ImportRequest, limits: Limits) -> ReadFile:
     file = Path(request.file).expanduser()
     data = read_bounded(file, limits.import_bytes, "CIRCUITS_LIMITS__IMPORT_BYTES")
     format = named or format_of(file.name, data)
-    found = read(data, format)
+    try:
+        found = read(data, format)
+    except ExchangeError as error:
+        words = str(error)
+        if len(words) > LONGEST:
+            words = f"{words[: LONGEST // 2]} … {words[-LONGEST // 2 :]}"
+        raise ExchangeError(f"{file}: {words}") from error
     if len(found.edges) > limits.circuit_edges:
         raise SpecError(
             f"{file} keeps {len(found.edges):,} edges; the limit is {limits.circuit_edges:,} edges "

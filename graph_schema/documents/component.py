@@ -43,8 +43,8 @@ _WHOLE = {
     if kind.value in ("input", "embed", "pos_embed", "logits")
 }
 _BLOCK = re.compile(
-    r"(?:a(?P<attn>\d+)(?:\.h(?P<head>\d+))?|m(?P<mlp>\d+))"
-    r"(?:\.(?:n(?P<neuron>\d+)|f(?P<feature>\d+)|(?P<error>error)))?"
+    r"(?:a(?P<attn>\d{1,9})(?:\.h(?P<head>\d{1,9}))?|m(?P<mlp>\d{1,9}))"
+    r"(?:\.(?:n(?P<neuron>\d{1,9})|f(?P<feature>\d{1,9})|(?P<error>error)))?"
 )
 _RECEIVER = re.compile(r"(?P<name>.+?)(?:<(?P<channel>[qkv])>|\.(?P<dotted>[qkv]))?")
 

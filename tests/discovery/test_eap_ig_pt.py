@@ -85,6 +85,10 @@ def test_an_edge_that_was_not_scored_is_left_out() -> None:
         ({"cfg": {}}, "the key 'edges_scores' is missing; found cfg"),
         (WHOLE | {"cfg": {"n_layers": 2}}, r"cfg\.n_heads is None"),
         (WHOLE | {"edges_scores": torch.zeros(3, 3)}, r"is \(3, 3\); expected a tensor \(7, 15\)"),
+        (
+            WHOLE | {"edges_scores": torch.zeros(1, 1).expand(7, 15)},
+            "edges_scores does not hold its own values",
+        ),
         (WHOLE | {"edges_in_graph": [1]}, "edges_in_graph is list; expected a tensor"),
         (WHOLE | {"src_nodes": ["input"]}, "src_nodes does not list input, a0.h0, ..., m1"),
         (

@@ -97,10 +97,17 @@ def jobs(
         emit_json([job_object(record) for record in records])
         return
     rows = [
-        (record.job_id[:12], record.state.value, _step(record), record.attempts, _found(record))
+        (
+            record.job_id[:12],
+            record.kind,
+            record.state.value,
+            _step(record),
+            record.attempts,
+            _found(record),
+        )
         for record in records
     ]
-    emit(table(("job", "state", "at", "attempts", "circuit"), rows))
+    emit(table(("job", "kind", "state", "at", "attempts", "circuit"), rows))
 
 
 @command("circuits cancel 3f2a")
@@ -225,7 +232,8 @@ def _headline(circuit: Circuit) -> str:
 
 
 def _described(record: JobRecord) -> str:
-    facts = [("job", record.job_id), ("state", record.state.value), ("at", _step(record))]
+    facts = [("job", record.job_id), ("kind", record.kind), ("state", record.state.value)]
+    facts.append(("at", _step(record)))
     facts.append(("attempts", str(record.attempts)))
     if record.error:
         facts.append(("error", f"{record.error.type}: {record.error.message}"))

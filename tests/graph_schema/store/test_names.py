@@ -24,7 +24,7 @@ MISTAKES = {
     "MATCH (c:Circuit) RETURN c.faithfullness": ("'faithfullness'", "faithfulness"),
     "MATCH (c:Circuit {taks: 'ioi'}) RETURN c": ("'taks'", "task"),
     "MATCH ()-[e:EDGE {chanel: 'k'}]->() RETURN e.score": ("'chanel'", "channel"),
-    "MATCH ()-[e:EDGE]->() WHERE e.scores > 1 RETURN e": ("'scores'", "score"),
+    "MATCH ()-[e:EDGE]->() WHERE e.scoer > 1 RETURN e": ("'scoer'", "score"),
     "MATCH (n:`CircuitNodes`) RETURN n": ("'CircuitNodes'", "CircuitNode"),
     "MATCH (c:Circuit) WHERE EXISTS { (c)-[:CONTAINS]->(m:CircuitNodde) } RETURN c": (
         "'CircuitNodde'",

@@ -67,8 +67,8 @@ def test_a_cancelled_run_goes_on_to_the_same_scores(monkeypatch: pytest.MonkeyPa
         if done == 25:
             raise JobCancelled("stopped here")
 
+    begun = np.zeros_like(each)
     with pytest.raises(JobCancelled):
-        begun = np.zeros_like(each)
         exact(experiment, PAIRS, chunk=2, progress=stop, checkpoint=checkpoint, per_pair=begun)
     seen: list[int] = []
     again = exact(

@@ -256,7 +256,7 @@ RELATIONSHIP_KINDS: tuple[RelationshipKind, ...] = (
         "HAS",
         "Model",
         "Component",
-        "a model's components that any circuit has touched",
+        "a model's components that a circuit or a role test has touched",
         {},
         "MATCH (m:Model)-[:HAS]->(p:Component {kind: 'head'}) RETURN m.name, count(p) AS heads",
     ),

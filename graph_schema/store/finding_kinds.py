@@ -213,7 +213,7 @@ FINDING_RELATIONSHIPS: tuple[RelationshipKind, ...] = (
         "SEARCHED",
         "Circuit",
         "Motif",
-        "all occurrences of the motif in the circuit are stored, were there any",
+        "the circuit was searched for the motif: all its occurrences there are stored",
         {"occurrences": "how many there are", "at": "milliseconds"},
         "MATCH (c:Circuit)-[s:SEARCHED]->(m:Motif) RETURN c.circuit_id, m.name, s.occurrences "
         "LIMIT 10",

@@ -50,10 +50,10 @@ def listed(context: typer.Context, as_json: AsJson = False) -> None:
         emit_json([_object(motif) for motif in known.values()])
         return
     rows = [
-        (name, "catalogue" if name in catalogue() else "stored", motif.description, motif.source)
+        (name, "catalogue" if name in catalogue() else "stored", motif.source, motif.description)
         for name, motif in known.items()
     ]
-    emit(table(("motif", "from", "description", "source"), rows))
+    emit(table(("motif", "from", "source", "description"), rows))
 
 
 @command("circuits motifs add my_motif.yaml", name="add", group=motifs)

@@ -5,6 +5,7 @@ from workers.client.client import CircuitClient
 from workers.client.comparison import Compared
 from workers.client.evaluation import Evaluated
 from workers.client.job import Job
+from workers.client.motifs import Motifs
 from workers.client.rows import Rows
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "EdgeScores",
     "Evaluated",
     "Job",
+    "Motifs",
     "PairScores",
     "Rows",
 ]

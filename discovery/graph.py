@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graph_schema.documents import Channel, Edge, head_name, mlp_name, receiver_name
+from graph_schema.documents import Channel, Edge, receiver_name
 from graph_schema.errors import SpecError
+from graph_schema.exchange.layout import HEAD_CHANNELS, Layout
 
 BoolMatrix = NDArray[np.bool_]
-HEAD_CHANNELS = (Channel.Q, Channel.K, Channel.V)
 
 
 @dataclass(frozen=True)
@@ -222,26 +222,22 @@ class Graph:
     # Names.
 
     @cached_property
-    def sender_names(self) -> tuple[str, ...]:
-        names = ["embed", "pos_embed"] if self.split_embed else ["input"]
-        for layer in range(self.n_layers):
-            names += [head_name(layer, head) for head in range(self.n_heads)]
-            names.append(mlp_name(layer))
-        return tuple(names)
+    def layout(self) -> Layout:
+        """The same model as other tools list it: senders and receivers have one order."""
+        return Layout(self.n_layers, self.n_heads, self.parallel, self.split_embed)
 
-    @cached_property
+    @property
+    def sender_names(self) -> tuple[str, ...]:
+        return self.layout.senders
+
+    @property
     def receivers(self) -> tuple[tuple[str, Channel], ...]:
         """(component, channel) of every receiver."""
-        found: list[tuple[str, Channel]] = []
-        for layer in range(self.n_layers):
-            for channel in HEAD_CHANNELS:
-                found += [(head_name(layer, head), channel) for head in range(self.n_heads)]
-            found.append((mlp_name(layer), Channel.R))
-        return (*found, ("logits", Channel.R))
+        return self.layout.receivers
 
-    @cached_property
+    @property
     def receiver_names(self) -> tuple[str, ...]:
-        return tuple(receiver_name(*receiver) for receiver in self.receivers)
+        return self.layout.receiver_names
 
     def edge(self, sender: int, receiver: int) -> Edge:
         return Edge(self.sender_names[sender], *self.receivers[receiver])

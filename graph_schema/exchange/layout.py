@@ -1,7 +1,8 @@
 """Which nodes and edges a model of given sizes has, in the order that other tools list them.
 
-Senders: `input`, then per layer its heads and its MLP. Receivers: per layer the heads' q, k and v
-inputs and the MLP, then `logits`. EAP-IG and MIB index their matrices this way.
+Senders: `input` (or `embed` and `pos_embed`), then per layer its heads and its MLP. Receivers: per
+layer the heads' q, k and v inputs and the MLP, then `logits`. EAP-IG and MIB index their matrices
+this way, and so does `discovery.graph`.
 """
 
 from __future__ import annotations
@@ -28,11 +29,16 @@ _MAX_NODES = 200_000
 
 @dataclass(frozen=True)
 class Layout:
-    """A transformer's sizes; `parallel`: an MLP does not read its own layer's heads."""
+    """A transformer's sizes.
+
+    `parallel`: an MLP does not read its own layer's heads. `split_embed`: `embed` and `pos_embed`
+    send apart instead of as one `input`, which no file format here has.
+    """
 
     n_layers: int
     n_heads: int
     parallel: bool = False
+    split_embed: bool = False
 
     def __post_init__(self) -> None:
         if self.n_layers < 1 or self.n_heads < 1 or self.n_layers * self.n_heads > _MAX_NODES:
@@ -56,9 +62,13 @@ class Layout:
             "read one input; node-link, graphml and csv can hold its circuits"
         )
 
+    @property
+    def n_inputs(self) -> int:
+        return 2 if self.split_embed else 1
+
     @cached_property
     def senders(self) -> tuple[str, ...]:
-        names = ["input"]
+        names = ["embed", "pos_embed"] if self.split_embed else ["input"]
         for layer in range(self.n_layers):
             names += [head_name(layer, head) for head in range(self.n_heads)]
             names.append(mlp_name(layer))
@@ -82,13 +92,13 @@ class Layout:
         part = Component.parse(component)
         if part.kind is ComponentKind.LOGITS or part.layer is None:
             return len(self.senders)
-        before = 1 + part.layer * (self.n_heads + 1)
+        before = self.n_inputs + part.layer * (self.n_heads + 1)
         reads_heads = part.kind is ComponentKind.MLP and not self.parallel
         return before + (self.n_heads if reads_heads else 0)
 
     @cached_property
     def n_edges(self) -> int:
-        per_layer = [1 + layer * (self.n_heads + 1) for layer in range(self.n_layers)]
+        per_layer = [self.n_inputs + layer * (self.n_heads + 1) for layer in range(self.n_layers)]
         to_mlp = 0 if self.parallel else self.n_heads
         return sum(n * 3 * self.n_heads + n + to_mlp for n in per_layer) + len(self.senders)
 

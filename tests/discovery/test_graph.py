@@ -45,6 +45,16 @@ def test_split_embeddings_send_apart() -> None:
     assert graph.n_edges == 8 + 5
 
 
+@pytest.mark.parametrize("parallel", [False, True])
+@pytest.mark.parametrize("split_embed", [False, True])
+def test_numbers_and_the_layouts_names_say_the_same(parallel: bool, split_embed: bool) -> None:
+    graph = Graph(3, 2, parallel=parallel, split_embed=split_embed)
+    assert graph.names() == [edge.name for edge in graph.layout.edges()]
+    assert graph.n_edges == graph.layout.n_edges
+    assert len(graph.sender_names) == graph.n_senders
+    assert len(graph.receivers) == graph.n_receivers
+
+
 def test_names_and_matrices_say_the_same() -> None:
     graph = Graph(2, 3)
     names = graph.names()

@@ -89,7 +89,12 @@ def test_eap_ig_of_gpt2_has_its_158_nodes_and_32491_edges() -> None:
 
 @pytest.mark.parametrize(
     ("layout", "n_edges"),
-    [(Layout(30, 9), 123_211), (Layout(18, 4), 10_342), (Layout(2, 2, parallel=True), 42)],
+    [
+        (Layout(30, 9), 123_211),
+        (Layout(18, 4), 10_342),
+        (Layout(2, 2, parallel=True), 42),
+        (Layout(2, 2, split_embed=True), 61),
+    ],
 )
 def test_layouts_count_their_edges(layout: Layout, n_edges: int) -> None:
     assert layout.n_edges == n_edges == sum(1 for _ in layout.edges())

@@ -32,7 +32,11 @@ from graph_schema.store.connection import GraphStore, Row, fetch, write_rows
 
 
 def write_roles(tx: Transaction, found: RolesPlayed) -> None:
-    """Write what role tests found, and copy the strongest roles to the circuits' nodes."""
+    """Write what role tests found, and copy the strongest roles to the circuits' nodes.
+
+    What was found before of the same component and role on this task is replaced; tests of other
+    components or roles stay.
+    """
     names = {play.component for play in found.plays}
     _write_measured(tx, found, names)
     rows = [_play_row(found, play) for play in found.plays]

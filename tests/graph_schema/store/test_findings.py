@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from neo4j import Transaction
@@ -102,6 +103,11 @@ def test_an_alignment_is_one_whichever_way_round(store: GraphStore) -> None:
     store.write(lambda tx: findings.write_alignment(tx, alignment(two, one, 0.75)))
     assert findings.read_alignments(store, one) == (alignment(one, two, 0.75),)
     assert findings.read_alignments(store, two) == (alignment(two, one, 0.75),)
+
+
+FORGET = """
+MATCH (n) WHERE n:Role OR n:RoleGraph OR n:RoleNode OR n:Occurrence OR n:Verdict DETACH DELETE n
+"""
 
 
 def _models(store: GraphStore) -> None:
@@ -216,3 +222,24 @@ def test_a_test_takes_the_place_of_the_one_before(store: GraphStore) -> None:
     for test in (called, untestable):
         _twice(store, lambda tx, test=test: write_tests(tx, [INDUCTION], [test], seed=3))
         assert read_tests(store, circuit_id) == (test,)
+
+
+def test_four_writers_of_the_same_findings_leave_them_once(store: GraphStore) -> None:
+    _models(store)
+    circuit_id = _circuit(store).circuit_id
+    occurrences = [_occurrence(circuit_id, name) for name in ("a0.h1", "m0")]
+
+    def write(tx: Transaction) -> None:
+        findings.write_roles(tx, roles_played())
+        findings.write_role_graph(tx, role_graph())
+        write_occurrences(tx, INDUCTION, circuit_id, occurrences)
+        findings.write_verdict(tx, verdict())
+
+    store.write(write)
+    once = store.rows(COUNTS)
+    store.write(lambda tx: tx.run(FORGET).consume())
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: store.write(write), range(4)))
+    assert store.rows(COUNTS) == once
+    assert len(read_occurrences(store, circuit_id)) == 2
+    assert findings.read_verdict(store, verdict().verdict_id) == verdict()

@@ -110,7 +110,8 @@ def discover(
     with clock.stage("scores"):
         found, arrays = find(spec, work)
         if spec.exact_top is not None:
-            found, arrays["exact_top"] = exact_top(spec.exact_top, found, work)
+            found, tested = exact_top(spec.exact_top, found, work)
+            arrays |= {"exact_top": tested} if tested else {}
     for each in found:
         if (n_kept := int(each.kept.sum())) > limits.circuit_edges:
             raise SpecError(

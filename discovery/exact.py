@@ -66,14 +66,15 @@ def exact(
         bench = experiment.bench(examples)
         state = State(bench, graph.upstream, restartable=True)
         for done, unit in enumerate(graph.units, number * len(graph.units)):
-            if done < first:
+            senders = np.flatnonzero(wanted[:, unit[0]]).tolist()
+            if done < first or not senders:
                 continue
             if progress:
                 progress(done, n_all)
             with state.restart(*unit) as restart:
                 clean = restart.loss.double()
-                for sender in np.flatnonzero(wanted[:, unit[0]]):
-                    rise = (restart.without(int(sender)).double() - clean).cpu().numpy()
+                for sender in senders:
+                    rise = (restart.without(sender).double() - clean).cpu().numpy()
                     total[sender, unit] += rise.sum()
                     if per_pair is not None:
                         for edge in number_of[sender, unit]:

@@ -257,8 +257,9 @@ def test_the_best_edges_are_tested_exactly_and_the_ranking_stays() -> None:
 
 
 def test_an_empty_circuit_has_no_edges_to_test() -> None:
-    (circuit,) = run(selection={"kind": "threshold", "threshold": 1e6}, exact_top=5).circuits
-    assert circuit.n_edges == 0
+    found = run(selection={"kind": "threshold", "threshold": 1e6}, exact_top=5)
+    assert found.circuits[0].n_edges == 0
+    assert "exact_top" not in found.arrays
 
 
 def test_scores_of_single_pairs_give_stability_without_another_run() -> None:

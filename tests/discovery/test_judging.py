@@ -58,7 +58,9 @@ def test_a_circuit_on_its_own_pairs_is_judged_as_its_job_judged_it() -> None:
 
 def test_full_says_what_it_does_not_run() -> None:
     circuit, scores = _found()
-    found = _judged(circuit, scores, evaluation="full").evaluation.evaluation
+    direct = {"sender": "input", "receiver": "logits", "channel": "r"}
+    one = circuit.model_copy(update={"edges": (circuit.edges[0].model_copy(update=direct),)})
+    found = _judged(one, scores, evaluation="full").evaluation.evaluation
     assert found.redundant_share is not None
     assert {test.name for test in found.tests} >= {"equivalence", "minimality"}
     reasons = {each.rule: each.reason for each in found.chance}

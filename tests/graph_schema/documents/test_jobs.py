@@ -17,7 +17,7 @@ from graph_schema.documents import (
     TopEdges,
     circuit_id,
 )
-from graph_schema.documents.jobs import DiscoverSpec, JobState
+from graph_schema.documents.jobs import DiscoverSpec, EvaluateSpec, JobState, read_spec
 
 
 def spec(**changes: object) -> DiscoverSpec:
@@ -111,3 +111,12 @@ def test_circuit_id_does_not_depend_on_the_order_of_edges() -> None:
 
 def test_only_queued_and_running_are_live() -> None:
     assert [state for state in JobState if not state.ended] == [JobState.QUEUED, JobState.RUNNING]
+
+
+def test_a_spec_is_read_by_its_kind_and_the_id_of_an_evaluation_is_pinned() -> None:
+    found = spec()
+    judged = EvaluateSpec(circuit_id="c" * 64, model=found.model, data=found.data)
+    assert read_spec(found.canonical_json()) == found
+    assert read_spec(judged.canonical_json()) == judged
+    assert judged.job_id.startswith("3e60746dd482e3d1")
+    assert judged.model_copy(update={"circuit_id": "d" * 64}).job_id != judged.job_id

@@ -14,7 +14,14 @@ from discovery.bench import Experiment
 from discovery.evaluation import SHARES
 from discovery.judging import NO_METHOD, Judged, judge
 from discovery.progress import no_progress
-from graph_schema.documents import AblationSpec, CircuitDocument, Edge, Limits, Metric
+from graph_schema.documents import (
+    AblationSpec,
+    Channel,
+    CircuitDocument,
+    Edge,
+    Limits,
+    Metric,
+)
 from graph_schema.documents.jobs import EvaluateSpec
 from graph_schema.errors import SpecError, TaskNotPerformedError
 from tests.discovery import test_discover as whole_job
@@ -58,7 +65,7 @@ def test_a_circuit_on_its_own_pairs_is_judged_as_its_job_judged_it() -> None:
 
 def test_full_says_what_it_does_not_run() -> None:
     circuit, scores = _found()
-    direct = {"sender": "input", "receiver": "logits", "channel": "r"}
+    direct = {"sender": "input", "receiver": "logits", "channel": Channel.R}
     one = circuit.model_copy(update={"edges": (circuit.edges[0].model_copy(update=direct),)})
     found = _judged(one, scores, evaluation="full").evaluation.evaluation
     assert found.redundant_share is not None

@@ -57,3 +57,13 @@ def test_exact_work_grows_with_edges_and_attribution_with_steps() -> None:
     assert seconds(Exact()) > 20 * seconds(Eap())
     assert seconds(EapIg(steps=5)) <= 6 * seconds(Eap())
     assert seconds(Acdc(candidates=50)) < seconds(Acdc())
+
+
+def test_paths_of_all_senders_exact_tests_and_pair_scores_are_counted() -> None:
+    # Measured: 72 CPU s, one step over activations on 8 pairs x 16 tokens.
+    slow = plan_run(GPT2, EapIg(steps=1, over="activations"), n_pairs=8, n_tokens=16)
+    assert slow.cpu_seconds["scores"] == pytest.approx(72, rel=0.5)
+    plain = plan_run(GPT2, Eap(), n_pairs=8, n_tokens=16)
+    more = plan_run(GPT2, Eap(), n_pairs=8, n_tokens=16, exact_top=100, keep_pair_scores=True)
+    assert more.cpu_seconds["scores"] > plain.cpu_seconds["scores"]
+    assert more.memory_bytes - plain.memory_bytes == 8 * 32_491 * 4

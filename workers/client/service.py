@@ -137,23 +137,27 @@ class Service:
             SpecError: Fewer than two; models said to be checkpoints that are none.
         """
         circuits = [read_circuit(self.store, circuit_id) for circuit_id in circuit_ids]
-        known = [self._known(circuit) for circuit in circuits]
+        missing: list[str] = []
+        known = [self._known(circuit, missing) for circuit in circuits]
         if checkpoints:
-            return Compared(along_training(known), tuple(circuits))
-        earlier = ancestors(self.store)
+            found = along_training(known)
+        else:
+            earlier = ancestors(self.store)
 
-        def related(a: str, b: str) -> bool:
-            return b in earlier.get(a, ()) or a in earlier.get(b, ())
+            def related(a: str, b: str) -> bool:
+                return b in earlier.get(a, ()) or a in earlier.get(b, ())
 
-        return Compared(compare_all(known, related), tuple(circuits))
+            found = compare_all(known, related)
+        return Compared(found.model_copy(update={"notes": tuple(missing)}), tuple(circuits))
 
-    def _known(self, circuit: CircuitDocument) -> Known:
-        """The circuit with what its artifacts hold; without them where they are gone."""
+    def _known(self, circuit: CircuitDocument, missing: list[str]) -> Known:
+        """The circuit with what its artifacts hold; what is gone is told in `missing`."""
         scores = pairs = None
-        with suppress(NotFoundError):
+        try:
             scores = stored_scores(circuit, self.artifacts)
-        with suppress(NotFoundError):
             pairs = self._pairs(circuit)
+        except NotFoundError as error:
+            missing.append(f"circuit {circuit.circuit_id[:12]}: {error}")
         if scores is not None and len(scores) <= circuit.n_edges:
             scores = None  # the kept edges alone
         return Known(circuit, scores, pairs)

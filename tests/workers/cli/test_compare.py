@@ -54,6 +54,12 @@ def test_circuits_leave_come_back_are_judged_and_compared(
     text = circuits("compare", ours, fewer, world=world).out
     assert "p (hypergeometric)" in text
     assert "metric of a pair, B - A:" in text
+    away = world.settings.model_copy(update={"artifacts": str(tmp_path / "nothing")})
+    with CircuitClient(settings=away) as client:
+        alone = client.compare(ours, fewer)
+        assert alone.document.pairs[0].all_scores is None
+        assert "is not in" in alone.document.notes[0]
+        assert f"note: circuit {ours[:12]}: artifact" in str(alone)
     with CircuitClient(settings=world.settings) as client:
         html = client.compare(ours, fewer)._repr_html_()  # pyright: ignore[reportPrivateUsage]
         assert html.startswith("<div><svg")

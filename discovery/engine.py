@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from discovery.bench import Bench, Experiment
-from discovery.forward import at_positions, inputs, logits_at, put_at_positions
+from discovery.forward import at_positions, inputs, logits_at, loss_at, put_at_positions
 from discovery.graph import HEAD_CHANNELS, BoolMatrix, Graph
 from discovery.metrics import accuracy, rank
 from discovery.models import Qkv
@@ -230,12 +230,8 @@ class State:
 
     def finish(self, read: Float[Tensor, "batch target d_model"]) -> None:
         """The loss from what the logits read."""
-        self.last, objective = read, self.bench.objective
-        if (tokens := objective.tokens) is None:
-            self.loss = objective.loss(self.logits)
-        else:
-            few = logits_at(self._adapter, read.to(self._adapter.dtype), tokens.ids)
-            self.loss = objective.loss_of_tokens(few)
+        self.last = read
+        self.loss = loss_at(self._adapter, self.bench.objective, read.to(self._adapter.dtype))
 
 
 class Restart:

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from discovery.graph import Graph
+from discovery.metrics import Objective
 from discovery.models import Batch, ModelAdapter
 
 
@@ -39,6 +40,15 @@ def logits_at(
 ) -> Float[Tensor, "*rows d_vocab"]:
     """Logits from rows of the final residual stream: every token's, or each row's `tokens`."""
     return adapter.logits(adapter.norm(adapter.shape.n_layers, "logits", rows), tokens)
+
+
+def loss_at(
+    adapter: ModelAdapter, objective: Objective, rows: Float[Tensor, "batch target d_model"]
+) -> Float[Tensor, " batch"]:
+    """The loss from rows of the final residual stream, by the few logits that the metric reads."""
+    if (tokens := objective.tokens) is None:
+        return objective.loss(logits_at(adapter, rows))
+    return objective.loss_of_tokens(logits_at(adapter, rows, tokens.ids))
 
 
 def at_positions(x: Tensor, positions: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from discovery.forward import add_const, at_positions, logits_at
+from discovery.forward import add_const, at_positions, loss_at
 from discovery.graph import Graph
 from discovery.metrics import Objective
 from discovery.models import Batch, ModelAdapter, Sublayer
@@ -184,7 +184,7 @@ class Tape:
         resid = self.resid.detach().requires_grad_()
         with torch.enable_grad():
             rows = at_positions(resid, objective.target.positions)
-            loss = objective.loss(logits_at(self._adapter, rows)).sum()
+            loss = loss_at(self._adapter, objective, rows).sum()
         (grad,) = torch.autograd.grad(loss, resid)
         yield Gradient(slice(graph.logits, graph.logits + 1), graph.n_senders, grad[None])
         while self._layers:

@@ -10,6 +10,19 @@ from typing import LiteralString
 
 WRITE_ROLES: LiteralString = "UNWIND $names AS name MERGE (:Role {name: name})"
 
+CLEAR_ROLES: LiteralString = """
+MATCH (:Model {fingerprint: $fingerprint})<-[:OF_MODEL]-(:Circuit {task_id: $task_id})
+      -[:CONTAINS]->(n:CircuitNode)
+WHERE n.role IS NOT NULL
+REMOVE n.role
+"""
+
+DELETE_PLAYS: LiteralString = """
+MATCH (:Model {fingerprint: $fingerprint})-[:HAS]->(:Component)
+      -[e:PLAYS {task_id: $task_id}]->(:Role)
+DELETE e
+"""
+
 WRITE_PLAYS: LiteralString = """
 UNWIND $rows AS row
 MATCH (p:Component {component_id: row.component_id}) MATCH (r:Role {name: row.role})
@@ -82,10 +95,12 @@ RETURN c.circuit_id AS circuit_ids, e.similarity AS similarity, e.ci_low AS ci_l
 ORDER BY similarity DESC, circuit_ids
 """
 
+# Its time is that of the judgement: the same document again is no new one.
 WRITE_VERDICT: LiteralString = """
 MATCH (m:Motif {motif_id: $verdict.motif_id}) MATCH (t:Task {task_id: $verdict.task_id})
 MERGE (v:Verdict {verdict_id: $verdict.verdict_id})
-SET v += $verdict, v.judged_at = timestamp()
+SET v.judged_at = CASE WHEN v.document = $verdict.document THEN v.judged_at ELSE timestamp() END
+SET v += $verdict
 MERGE (v)-[:ABOUT]->(m)
 MERGE (v)-[:ON_TASK]->(t)
 RETURN count(v) AS written

@@ -34,11 +34,14 @@ from graph_schema.store.connection import GraphStore, Row, fetch, write_rows
 def write_roles(tx: Transaction, found: RolesPlayed) -> None:
     """Write what role tests found, and copy the strongest roles to the circuits' nodes.
 
-    What was found before of the same component and role on this task is replaced; tests of other
-    components or roles stay.
+    All that was found before of the model on this task is replaced: what is not in `found` is gone,
+    from the nodes too. What was found on other tasks stays.
     """
     names = {play.component for play in found.plays}
     _write_measured(tx, found, names)
+    own = {"fingerprint": found.model.fingerprint, "task_id": found.task_id}
+    tx.run(cypher.CLEAR_ROLES, own).consume()
+    tx.run(cypher.DELETE_PLAYS, own).consume()
     rows = [_play_row(found, play) for play in found.plays]
     tx.run(cypher.WRITE_ROLES, names=sorted({row["role"] for row in rows})).consume()
     write_batches(tx, cypher.WRITE_PLAYS, rows)

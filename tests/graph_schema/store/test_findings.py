@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import LiteralString
 
 import pytest
 from neo4j import Transaction
@@ -86,6 +87,25 @@ def test_roles_are_copied_to_the_nodes_of_circuits_on_their_task(store: GraphSto
     assert read_node_roles(store, last.circuit_id) == {"a1.h2": "copy_suppression"}
 
 
+def test_a_role_that_is_not_found_again_is_gone(store: GraphStore) -> None:
+    first = (
+        ("a0.h1", "previous_token", 1.0, True),
+        ("a1.h2", "induction", 2.0, True),
+        ("m0", "induction", 1.0, True),
+    )
+    circuit = _circuit(store)
+    store.write(lambda tx: findings.write_roles(tx, roles_played(plays=first)))
+    ioi = roles_played(plays=first[2:], task="ioi")
+    store.write(lambda tx: findings.write_roles(tx, ioi))
+    assert read_node_roles(store, circuit.circuit_id).keys() == {"a0.h1", "a1.h2", "m0"}
+    second = roles_played(plays=(first[0], ("a1.h2", "induction", 0.1, False)))
+    _twice(store, lambda tx: findings.write_roles(tx, second))
+    assert read_node_roles(store, circuit.circuit_id) == {"a0.h1": "previous_token"}
+    fingerprint = make_model().fingerprint
+    assert findings.read_roles(store, fingerprint, sha256_hex("induction")) == second.plays
+    assert findings.read_roles(store, fingerprint, sha256_hex("ioi")) == ioi.plays
+
+
 def test_a_role_graph_survives_and_is_updated(store: GraphStore) -> None:
     graph = role_graph()
     _twice(store, lambda tx: findings.write_role_graph(tx, graph))
@@ -137,6 +157,20 @@ def test_a_verdict_survives_and_says_which_models_are_for_and_against(store: Gra
     again = judged.model_copy(update={"models": tuple(changed), "outcome": Outcome.UNDECIDED})
     store.write(lambda tx: findings.write_verdict(tx, again))
     assert [row["side"] for row in store.rows(FOUND)] == ["SUPPORTED_BY"] * 3 + ["UNDECIDED_IN"]
+
+
+def test_only_a_changed_verdict_is_a_new_judgement(store: GraphStore) -> None:
+    _models(store)
+    judged_at: LiteralString = "MATCH (v:Verdict) RETURN v.judged_at AS at"
+    judged = verdict()
+    store.write(lambda tx: findings.write_verdict(tx, judged))
+    assert store.rows(judged_at)[0]["at"] > 0
+    store.write(lambda tx: tx.run("MATCH (v:Verdict) SET v.judged_at = 7").consume())
+    store.write(lambda tx: findings.write_verdict(tx, judged))
+    assert store.rows(judged_at) == [{"at": 7}]
+    changed = judged.model_copy(update={"outcome": Outcome.WEAK})
+    store.write(lambda tx: findings.write_verdict(tx, changed))
+    assert store.rows(judged_at)[0]["at"] > 7
 
 
 def test_a_task_that_is_not_done_contradicts_nothing(store: GraphStore) -> None:

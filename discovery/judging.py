@@ -7,7 +7,7 @@ preset `full` would ask of it (shuffled pairs, stability) is not available and s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,10 +21,18 @@ from discovery.models import LoadedModel
 from discovery.progress import Progress
 from discovery.selection import Scores
 from discovery.splits import Clock, Splits
-from discovery.tasks.base import PairSet
-from graph_schema.documents import Acdc, CircuitDocument, CircuitEvaluation, Limits
+from discovery.tasks.base import PairSet, TokenIds
+from graph_schema.documents import (
+    Acdc,
+    CircuitDocument,
+    CircuitEvaluation,
+    DatasetDocument,
+    Limits,
+    Split,
+)
 from graph_schema.documents.jobs import EvaluateSpec
 from graph_schema.errors import SpecError
+from graph_schema.pairs import parse_object, parse_pair
 
 NO_METHOD = "an evaluation does not run the method that found the circuit"
 
@@ -47,9 +55,13 @@ def judge(
     *,
     limits: Limits,
     progress: Progress,
+    found_on: DatasetDocument | None = None,
     chunk: int | None = None,
 ) -> Judged:
     """Judge a circuit under the spec's metric and ablation, on the spec's pairs.
+
+    A held-out pair whose clean prompt the circuit's own job discovered on is left out, whatever
+    split the spec's pairs come in: a held-out figure is of pairs that discovery did not see.
 
     Args:
         spec: The job.
@@ -59,6 +71,8 @@ def judge(
         model: The circuit's model, loaded in the spec's dtype.
         pairs: The spec's data.
         limits: `accuracy_floor` and `min_pairs` are read here.
+        found_on: The stored pairs of the circuit's own job; None where there is no job, or its
+            pairs are gone (a note then says that nobody can tell).
         progress: Stages "baseline" and "evaluation", under `full` "removals" and "chance".
         chunk: Examples at a time (default: what fits).
 
@@ -73,6 +87,9 @@ def judge(
             f"circuit {circuit.circuit_id[:12]} is of model {circuit.model.fingerprint}, not of "
             f"{model.document.fingerprint}: a circuit is judged in its own model"
         )
+    if circuit.job_id is not None:
+        tokenizer = model.tokenizer
+        pairs = _unseen(pairs, found_on, tokenizer.bos_token_id if tokenizer else None)
     check_metric(spec.metric, (*pairs.discovery, *pairs.heldout))
     experiment = Experiment(
         model.adapter,
@@ -136,6 +153,34 @@ def judge(
         notes=(*pairs.notes, *splits.notes),
     )
     return Judged(evaluation, {"pairs": splits.per_pair([kept])}, clock.seconds)
+
+
+def _unseen(pairs: PairSet, found_on: DatasetDocument | None, bos: object) -> PairSet:
+    """The pairs without those held out that the circuit was found on."""
+    if found_on is None:
+        note = (
+            "the pairs that the circuit was found on are not stored: held-out pairs may be among "
+            "them"
+        )
+        return replace(pairs, notes=(*pairs.notes, note)) if pairs.heldout else pairs
+
+    def bare(clean: TokenIds) -> TokenIds:
+        return clean[1:] if clean[:1] == (bos,) else clean
+
+    known = (
+        parse_pair("stored pair", parse_object("stored pair", line))
+        for line in found_on.jsonl.splitlines()
+    )
+    # Stored prompts are token ids, with the special tokens that the job put before them.
+    seen = {bare(tuple(map(int, pair.clean))) for pair in known if pair.split is Split.DISCOVERY}
+    heldout = tuple(pair for pair in pairs.heldout if bare(pair.clean) not in seen)
+    if not (n_seen := len(pairs.heldout) - len(heldout)):
+        return pairs
+    note = (
+        f"{n_seen} of {len(pairs.heldout)} held-out pairs left out: the circuit was found on their "
+        "clean prompts"
+    )
+    return replace(pairs, heldout=heldout, notes=(*pairs.notes, note))
 
 
 def _ranking(

@@ -36,7 +36,9 @@ from discovery.plan_run import plan_run, read_config, sizes_of
 from discovery.tasks import PairSet, build_dataset
 from graph_schema.documents import (
     ArtifactRef,
+    CircuitDocument,
     DatasetData,
+    DatasetDocument,
     ModelSource,
 )
 from graph_schema.documents.jobs import (
@@ -53,7 +55,7 @@ from graph_schema.fingerprint import is_path
 from graph_schema.store.artifacts import ArtifactStore, decode, stored_scores
 from graph_schema.store.circuits import read_circuit
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.datasets import read_dataset
+from graph_schema.store.datasets import has_dataset, read_dataset
 from workers.lease import Lease
 from workers.results import EvaluationResult, Result
 from workers.settings import Settings
@@ -191,6 +193,7 @@ def run_job(
             pairs,
             limits=settings.limits,
             progress=lease,
+            found_on=_found_on(circuit, store),
             chunk=chunk,
         )
         lease("storing", 0, 1)
@@ -281,6 +284,14 @@ def _pairs(
         settings.limits,
         inspected.n_ctx,
     )
+
+
+def _found_on(circuit: CircuitDocument, store: GraphStore) -> DatasetDocument | None:
+    """The pairs of the job that found the circuit, where there was one and they are stored."""
+    sha256 = circuit.dataset_sha256
+    if circuit.job_id is None or sha256 is None or not has_dataset(store, sha256):
+        return None
+    return read_dataset(store, sha256)
 
 
 def _saved(

@@ -14,13 +14,17 @@ from discovery.bench import Experiment
 from discovery.evaluation import SHARES
 from discovery.judging import NO_METHOD, Judged, judge
 from discovery.progress import no_progress
+from discovery.tasks.base import PairSet
+from graph_schema.datasets import dataset_document
 from graph_schema.documents import (
     AblationSpec,
     Channel,
     CircuitDocument,
+    DatasetDocument,
     Edge,
     Limits,
     Metric,
+    Split,
 )
 from graph_schema.documents.jobs import EvaluateSpec
 from graph_schema.errors import SpecError, TaskNotPerformedError
@@ -37,7 +41,11 @@ def _found() -> tuple[CircuitDocument, dict[str, float]]:
 
 
 def _judged(
-    circuit: CircuitDocument, scores: Mapping[str, float], pairs: Any = None, **changed: Any
+    circuit: CircuitDocument,
+    scores: Mapping[str, float],
+    pairs: Any = None,
+    stored: bool = True,
+    **changed: Any,
 ) -> Judged:
     job = whole_job.spec()
     spec = EvaluateSpec.model_validate(
@@ -51,7 +59,13 @@ def _judged(
         pairs or whole_job.data(),
         limits=Limits(),
         progress=no_progress,
+        found_on=_stored(whole_job.data()) if stored else None,
     )
+
+
+def _stored(pairs: PairSet) -> DatasetDocument:
+    lines = [pair.document(Split.DISCOVERY) for pair in pairs.discovery]
+    return dataset_document([*lines, *(p.document(Split.HELDOUT) for p in pairs.heldout)], "made")
 
 
 def test_a_circuit_on_its_own_pairs_is_judged_as_its_job_judged_it() -> None:
@@ -61,6 +75,25 @@ def test_a_circuit_on_its_own_pairs_is_judged_as_its_job_judged_it() -> None:
     assert found.evaluation.circuit_id == circuit.circuit_id
     assert found.evaluation.notes == circuit.notes[:1]
     assert found.arrays["pairs"]["circuit"].shape == (20,)
+
+
+def test_no_held_out_figure_stands_on_a_pair_that_the_circuit_was_found_on() -> None:
+    circuit, scores = _found()
+    own = whole_job.data()
+    other = replace(
+        own, discovery=own.heldout[:8], heldout=(*own.discovery, *own.heldout[8:]), notes=()
+    )
+    found = _judged(circuit, scores, other).evaluation
+    note, reason = found.notes
+    assert note == "10 of 12 held-out pairs left out: the circuit was found on their clean prompts"
+    assert reason == "no held-out figure: 2 held-out pairs, at least 8 needed"
+    assert found.evaluation.heldout_faithfulness.value is None
+    assert found.evaluation.heldout_faithfulness.reason == reason
+    unknown = _judged(circuit, scores, stored=False).evaluation
+    assert "not stored: held-out pairs may be among them" in unknown.notes[1]
+    imported = _judged(circuit.model_copy(update={"job_id": None}), scores, other).evaluation
+    assert imported.notes == ()
+    assert imported.evaluation.heldout_faithfulness.n == 12
 
 
 def test_full_says_what_it_does_not_run() -> None:

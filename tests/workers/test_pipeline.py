@@ -134,6 +134,7 @@ def test_an_evaluation_is_kept_once_beside_its_circuit_however_often_it_is_made(
         model=found.model,
         data=found.data,
         ablation=AblationSpec(kind="zero"),
+        seed=1,
     )
     for force in (False, True):
         record = process.do(spec, tiny, force=force)
@@ -144,6 +145,8 @@ def test_an_evaluation_is_kept_once_beside_its_circuit_however_often_it_is_made(
     (kept,) = read_evaluations(process.store, circuit_id)
     assert kept == one.evaluation
     assert kept.evaluation_id == spec.job_id
+    # Another seed splits the pairs anew: what the circuit was found on is not held out.
+    assert "held-out pairs left out: the circuit was found on" in kept.notes[0]
     assert (
         len(process.artifacts.load(kept.artifacts["pairs"])["circuit"])
         == kept.evaluation.losses[0].n

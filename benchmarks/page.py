@@ -7,10 +7,8 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
-
-import torch
-import transformers
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 
@@ -29,11 +27,10 @@ def peak_gb() -> float:
     return peak * 1024 / 1e9 if sys.platform == "linux" else peak / 1e9
 
 
-def versions() -> str:
-    return (
-        f"torch {torch.__version__}, transformers {transformers.__version__}, Python "
-        f"{platform.python_version()}, {platform.machine()}"
-    )
+def versions(*packages: str) -> str:
+    """What a figure was measured with; torch and transformers unless told otherwise."""
+    named = [f"{name} {metadata.version(name)}" for name in packages or ("torch", "transformers")]
+    return ", ".join([*named, f"Python {platform.python_version()}", platform.machine()])
 
 
 def put(name: str, section: str) -> None:

@@ -26,7 +26,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, LiteralString
 
-from benchmarks.pages import versions, write_section
+from benchmarks.page import put, versions
 from graph_schema.documents import CircuitDocument, CircuitEdge, ModelDocument
 from graph_schema.store.circuits import CircuitFilter, list_circuits, read_circuit, write_circuit
 from graph_schema.store.connection import GraphStore, StoreAddress
@@ -192,7 +192,7 @@ def run(asked: argparse.Namespace, folder: Path) -> dict[str, Any]:
                 "processes": asked.processes,
                 "edges_a_second": fill_all(server.address, there, circuits, asked.processes),
                 "times": measure(store, max(there, circuits)),
-                "versions": versions("neo4j", "pydantic"),
+                "versions": versions("neo4j", "arcadedb-embedded"),
             }
     finally:
         server.stop()
@@ -215,7 +215,7 @@ def main() -> None:
     print(json.dumps(found) if asked.json else table(found))
     if asked.write:
         title = f"## The store: {asked.server}\n\n`python -m benchmarks.store`. "
-        write_section(f"store-{asked.server}", title + table(found))
+        put(f"store-{asked.server}", title + table(found))
 
 
 if __name__ == "__main__":

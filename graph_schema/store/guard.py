@@ -14,6 +14,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from graph_schema.errors import CypherError
 
@@ -42,6 +43,17 @@ PROCEDURES = frozenset(
     }
 )
 """What CALL may name, in lower case. Subqueries, `CALL {…}` and `CALL (x) {…}`, always may."""
+
+NAMESPACES = frozenset(
+    {"date", "datetime", "duration", "localdatetime", "localtime", "point", "time", "vector"}
+)
+"""Whose functions may be called, `date.truncate(…)`; a server may have others that do anything."""
+
+BEFORE_VALUE = frozenset("([{,|:=<>+-*/") | {
+    *("RETURN", "DISTINCT", "WITH", "WHERE", "BY", "AS", "UNWIND"),
+    *("AND", "OR", "XOR", "NOT", "IN", "CASE", "WHEN", "THEN", "ELSE"),
+}
+"""After which a value or a name follows, never a clause."""
 
 _ESCAPE = re.compile(r"\\u+([0-9a-fA-F]{4})")
 _ESCAPE_OR_BACKSLASH = re.compile(r"\\u+([0-9a-fA-F]{4})|\\\\")
@@ -87,6 +99,8 @@ def guard(text: str) -> Guarded:
     Raises:
         CypherError: It could do more, or cannot be told apart; the message names what is refused.
     """
+    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise CypherError(f"the query is {text!r}; expected text, such as 'MATCH (n) RETURN n'")
     if len(text) > MAX_LENGTH:
         raise CypherError(
             f"the query has {len(text):,} characters; expected at most {MAX_LENGTH:,}"
@@ -125,10 +139,11 @@ def _tokens(text: str) -> Iterator[Token]:
 
 
 def _check(tokens: list[Token]) -> None:
-    if not tokens or all(token.text == ";" for token in tokens):
+    last = next((i for i in reversed(range(len(tokens))) if tokens[i].text != ";"), -1)
+    if last < 0:
         raise CypherError("the query is empty; write something like MATCH (c:Circuit) RETURN c")
     for place, token in enumerate(tokens):
-        if token.text == ";" and any(later.text != ";" for later in tokens[place:]):
+        if token.text == ";" and place < last:
             raise CypherError("the query holds several statements; send them one by one")
         if token.kind == "sign" and unicodedata.category(token.text).startswith("C"):
             raise CypherError(
@@ -136,8 +151,10 @@ def _check(tokens: list[Token]) -> None:
             )
         if token.kind == "number":
             _check_number(token)
+        elif token.text == "(":
+            _check_function(tokens, place)
         elif token.kind == "word":
-            if _is_property(tokens, place):
+            if _is_property(tokens, place) or _is_variable_start(tokens, place):
                 continue
             for word in _spellings(token.text):
                 _check_word(word, token.text)
@@ -151,6 +168,46 @@ def _is_property(tokens: list[Token], place: int) -> bool:
         return False
     before = tokens[place - 2]
     return before.kind in ("word", "quoted", "parameter") or before.text in (")", "]", "}")
+
+
+def _is_variable_start(tokens: list[Token], place: int) -> bool:
+    """Whether START stands where only a value can: `(start)-[]->(end)`, `RETURN start`.
+
+    As a clause it begins a statement or follows another clause's end; as `START DATABASE` it names
+    what it starts.
+    """
+    if tokens[place].text.upper() != "START" or place == 0:
+        return False
+    after = tokens[place + 1].text.upper() if place + 1 < len(tokens) else ""
+    before = tokens[place - 1].text.upper()
+    return before in BEFORE_VALUE and after not in ("DATABASE", "SERVER")
+
+
+def _check_function(tokens: list[Token], opening: int) -> None:
+    """A function of a namespace is one of the standard ones, as both servers have them."""
+    name, first = _dotted_name(tokens, opening)
+    namespace, dot, _ = name.rpartition(".")
+    if not dot or (first and tokens[first - 1].text.upper() == "CALL"):
+        return  # no function of a namespace; or a procedure, which `_check_call` reads
+    if namespace.lower() not in NAMESPACES:
+        raise CypherError(
+            f"function {name} is refused; those of {', '.join(sorted(NAMESPACES))} may be called, "
+            "and those without a dot"
+        )
+
+
+def _dotted_name(tokens: list[Token], end: int) -> tuple[str, int]:
+    """What stands right before the token at `end`, `a.b.c`, and where it begins."""
+    first = end
+    parts: list[str] = []
+    while first and tokens[first - 1].kind in ("word", "quoted"):
+        first -= 1
+        parts.append(tokens[first].text.strip("`"))
+        if first < 2 or tokens[first - 1].text != "." or tokens[first - 2].text == ".":
+            break  # `[0..size(x)]` has a range, no name of two parts
+        first -= 1
+        parts.append(".")
+    return "".join(reversed(parts)), first
 
 
 def _spellings(word: str) -> set[str]:
@@ -182,11 +239,10 @@ def _check_number(token: Token) -> None:
 
 def _check_call(tokens: list[Token], place: int) -> None:
     """CALL opens a subquery or names a procedure on the list."""
-    rest = tokens[place + 1 :]
-    if rest and rest[0].text in ("{", "("):
+    if place + 1 < len(tokens) and tokens[place + 1].text in ("{", "("):
         return
     parts: list[str] = []
-    for token in rest:
+    for token in islice(tokens, place + 1, None):
         if token.kind not in ("word", "quoted") and token.text != ".":
             break
         if token.kind != "sign" and parts and parts[-1] != ".":

@@ -1,9 +1,10 @@
 """Names in a user's query that nothing has: an error that shows the near ones.
 
 A database answers a misspelt label with no rows and a misspelt property with nulls. What the data
-model (`data_model.py`) does not know is looked up in the database, then refused. Properties are
-checked only where a variable is bound by a pattern, `(c:Circuit)`, and never given another meaning
-(`WITH … AS c`): anything else may be a map of the user's own.
+model (`data_model.py`) does not know is looked up in the database, then refused. Properties, those
+of map projections too (`c {.task}`), are checked only where a variable is bound by a pattern,
+`(c:Circuit)`, and never given another meaning (`WITH … AS c`): anything else may be a map of the
+user's own.
 """
 
 from __future__ import annotations
@@ -74,10 +75,17 @@ def names_in(tokens: Sequence[Token]) -> Named:
     bound = _bound_variables(tokens) - _given_anew(tokens)
     kinds: list[str] = []
     properties: list[str] = []
+    read_to = 0  # a label expression holds colons of its own
     for place, token in enumerate(tokens):
         inside = openings[place]
         if token.text == ":" and (inside is None or tokens[inside].text != "{"):
-            kinds += _expression(tokens, place + 1)
+            if place >= read_to:
+                found, read_to = _expression(tokens, place + 1)
+                kinds += found
+        elif (
+            token.text == "." and inside is not None and _is_projected(tokens, place, inside, bound)
+        ):
+            properties.append(_bare(tokens[place + 1]))
         elif token.kind in NAMES and place + 1 < len(tokens):
             after = tokens[place + 1].text
             if after == ":" and inside is not None and _is_pattern_map(tokens, inside, openings):
@@ -151,19 +159,33 @@ def _is_pattern_map(tokens: Sequence[Token], place: int, openings: list[int | No
     )
 
 
-def _expression(tokens: Sequence[Token], place: int) -> list[str]:
-    """The names of a label expression: `A`, `A|B`, `A|:B`, `!A&B`, `(A|B)`."""
+def _is_projected(tokens: Sequence[Token], place: int, inside: int, bound: set[str]) -> bool:
+    """Whether this dot takes a property into a map: `c {.task, .model}`."""
+    return (
+        inside is not None
+        and inside > 0
+        and tokens[inside].text == "{"
+        and _bare(tokens[inside - 1]) in bound
+        and tokens[place - 1].text in ("{", ",")
+        and place + 1 < len(tokens)
+        and tokens[place + 1].kind in NAMES
+    )
+
+
+def _expression(tokens: Sequence[Token], start: int) -> tuple[list[str], int]:
+    """The names of a label expression, `A`, `A|B`, `A|:B`, `!A&B`, `(A|B)`, and where it ends."""
     found: list[str] = []
     expects_name = True
-    for token in tokens[place:]:
+    for place in range(start, len(tokens)):
+        token = tokens[place]
         if token.kind in NAMES and expects_name:
             found.append(_bare(token))
             expects_name = False
         elif token.text in ("|", "&", "!", "(", ":"):
             expects_name = True
         else:
-            break
-    return found
+            return found, place
+    return found, len(tokens)
 
 
 def _bare(token: Token) -> str:

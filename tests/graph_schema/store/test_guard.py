@@ -2,6 +2,8 @@ r"""The guard lets reads pass, refuses the rest, and names what it refused."""
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +34,10 @@ READS = [
     "EXPLAIN MATCH (n) RETURN n",
     "MATCH (n:CircuitNode {name: $name}) RETURN n.created_at, n.loads",
     "RETURN [x IN [1, 2] WHERE x > 1 | x][0..1]",
+    "WITH [1, 2, 3] AS x RETURN x[0..size(x)] AS y, x[1 .. toInteger(2.0)] AS z",
+    "MATCH (start:Circuit)-[]->(end) WITH start, end WHERE start.task = 'x' RETURN start, end",
+    "RETURN date.truncate('month', date('2026-03-04')) AS d, point.distance(point({x: 1, y: 2}), "
+    "point({x: 1, y: 3})) AS p, duration.between(date('2026-01-01'), date('2026-01-02')) AS s",
 ]
 
 ATTACKS = {
@@ -58,7 +64,19 @@ ATTACKS = {
     "REVOKE ROLE admin FROM reader": "REVOKE",
     "RENAME USER a TO b": "RENAME",
     "START DATABASE neo4j": "START",
+    "EXPLAIN START DATABASE neo4j": "START",
+    "CYPHER 25 START DATABASE neo4j": "START",
+    "MATCH (n) WITH n START m = node(1) RETURN m": "START",
+    "RETURN START DATABASE neo4j": "START",
     "STOP DATABASE neo4j": "STOP",
+    "RETURN util.sleep(1000)": "util.sleep",
+    "RETURN `util`.`sleep`(1000)": "util.sleep",
+    "RETURN `util.sleep`(1000)": "util.sleep",
+    "RETURN util /* */ . sleep (1000)": "util.sleep",
+    "RETURN [1, 2][0..util.sleep(1000)]": "util.sleep",
+    "RETURN apoc.text.join(['a'], '')": "apoc.text.join",
+    "RETURN sql.query('DELETE FROM X')": "sql.query",
+    "RETURN date.x.y(1)": "date.x.y",
     "ENABLE SERVER 'a'": "ENABLE",
     "CYPHER 25 CREATE (n)": "CREATE",
     "EXPLAIN CREATE (n)": "CREATE",
@@ -123,6 +141,19 @@ def test_an_attack_is_refused_by_name(text: str) -> None:
     with pytest.raises(CypherError) as caught:
         guard(text)
     assert ATTACKS[text] in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["RETURN 1" + ";" * 99_000, "CALL {" * 16_000])
+def test_a_long_text_is_read_once(text: str) -> None:
+    """Reading what is left at every token would take minutes; a second is plenty."""
+    start = time.process_time()
+    guard(text)
+    assert time.process_time() - start < 5
+
+
+def test_a_query_that_is_no_text_is_refused() -> None:
+    with pytest.raises(CypherError, match="the query is 5; expected text"):
+        guard(5)  # type: ignore[arg-type]
 
 
 def test_the_closing_semicolon_is_taken_off() -> None:

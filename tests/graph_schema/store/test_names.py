@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from graph_schema.errors import CypherError
@@ -25,6 +27,7 @@ MISTAKES = {
     "MATCH (c:Circuit {taks: 'ioi'}) RETURN c": ("'taks'", "task"),
     "MATCH ()-[e:EDGE {chanel: 'k'}]->() RETURN e.score": ("'chanel'", "channel"),
     "MATCH ()-[e:EDGE]->() WHERE e.scoer > 1 RETURN e": ("'scoer'", "score"),
+    "MATCH (c:Circuit) RETURN c {.task, .modle}": ("'modle'", "model"),
     "MATCH (n:`CircuitNodes`) RETURN n": ("'CircuitNodes'", "CircuitNode"),
     "MATCH (c:Circuit) WHERE EXISTS { (c)-[:CONTAINS]->(m:CircuitNodde) } RETURN c": (
         "'CircuitNodde'",
@@ -40,6 +43,8 @@ FINE = [
     "MATCH (c:Circuit) WITH collect(c) AS c RETURN size(c)",
     "RETURN [x IN [{a: 1}] WHERE x.a = 1 | x.a]",
     "MATCH (c) RETURN c {.task, own: c.task}",
+    "WITH {foo: 1} AS c RETURN c {.foo}",
+    "MATCH (c:Circuit) RETURN c {.*, own: 1} AS c",
     "MATCH p = (:CircuitNode)-[:EDGE*1..2]->(:CircuitNode) RETURN length(p)",
     "RETURN date({year: 2026, month: 1}).year AS year",
     "MATCH (a:CircuitNode)-[e:EDGE {channel: 'q'}]->{1,2}(b) RETURN count(*)",
@@ -73,6 +78,13 @@ def test_names_are_found_in_the_order_of_the_text() -> None:
     found = names_in(guard(text).tokens)
     assert found.kinds == ("Circuit", "CONTAINS", "A", "B")
     assert found.properties == ("task", "kind", "cmd")
+
+
+def test_a_long_label_expression_is_read_once() -> None:
+    tokens = guard("MATCH (n" + ":!" * 49_000 + "X) RETURN n").tokens
+    start = time.process_time()
+    assert names_in(tokens).kinds == ("X",)
+    assert time.process_time() - start < 5
 
 
 def test_labels_and_types_share_no_name() -> None:

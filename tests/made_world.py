@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from graph_schema.documents import (
     CircuitDocument,
+    Metric,
     MotifState,
     MotifTest,
     NullModel,
@@ -141,7 +142,9 @@ def fill(store: GraphStore) -> MadeWorld:
     ids = {name: circuit.circuit_id for name, circuit in circuits.items()}
     _write_roles(store)
     graph = role_graph(G1)
-    store.write(lambda tx: findings.write_role_graph(tx, graph))
+    other = graph.model_copy(update={"metric": Metric.PROB_DIFF, "seed": 1})
+    for measured in (other, graph):
+        store.write(lambda tx, measured=measured: findings.write_role_graph(tx, measured))
     for motif in (INDUCTION, K_COMPOSITION):
         store.write(lambda tx, motif=motif: write_motif(tx, motif))
     store_occurrences(store, INDUCTION, ids["g1"])
@@ -156,17 +159,20 @@ def fill(store: GraphStore) -> MadeWorld:
     models = [
         finding(model, states, **(evidence if model is G1 else {})) for model, states in STATES
     ]
-    earlier = verdict(Rung.ROLE, models=models[3:4])
+    later = verdict(Rung.ROLE, models=models[2:3])
     role, wiring = verdict(Rung.ROLE, models=models), verdict(Rung.WIRING, models=models)
     strong = verdict(Rung.WIRING, Outcome.STRONG, models=models[:1]).model_copy(
         update={"motif_id": K_COMPOSITION.motif_id, "motif": K_COMPOSITION.name}
     )
-    for judged in (earlier, role, wiring, strong):
+    earlier = strong.model_copy(update={"models": (finding(G2, "ppa"),)})
+    # Of several verdicts the one over the most models counts, of those the latest.
+    for at, judged in enumerate((earlier, role, wiring, strong, later)):
         store.write(lambda tx, judged=judged: findings.write_verdict(tx, judged))
-    # Given long before: the latest verdict of a motif, task and rung is the one that counts.
-    store.write(
-        lambda tx: tx.run(
-            "MATCH (v:Verdict {verdict_id: $id}) SET v.judged_at = 0", id=earlier.verdict_id
-        ).consume()
-    )
+        store.write(
+            lambda tx, at=at, judged=judged: tx.run(
+                "MATCH (v:Verdict {verdict_id: $id}) SET v.judged_at = $at",
+                id=judged.verdict_id,
+                at=at,
+            ).consume()
+        )
     return MadeWorld(circuits, graph, role, wiring)

@@ -1,7 +1,7 @@
 """The named questions: what each answers, its parameters, and the Cypher that asks it.
 
-`asking.py` runs them. A verdict is asked for by its motif, task and rung; where several were given,
-the latest counts.
+`asking.py` runs them. A verdict is asked for by its motif, task and rung; of several the one over
+the most models counts, of those the latest: a later look at fewer models hides no counterexample.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ _TASK = Parameter("task", ParameterKind.TASK, "only this task", optional=True)
 _RUNG = Parameter("rung", ParameterKind.RUNG, "only behaviour, role or wiring", optional=True)
 _LIMIT = Parameter("limit", ParameterKind.WHOLE, "rows at most", default=20, least=1)
 
-_LATEST: LiteralString = """
-        MATCH (v:Verdict)
+_WIDEST: LiteralString = """
+        MATCH (v:Verdict)-[:SUPPORTED_BY|CONTRADICTED_BY|UNDECIDED_IN]->(m:Model)
         WHERE ($motif IS NULL OR v.motif = $motif) AND ($task IS NULL OR v.task = $task)
-        WITH v ORDER BY v.judged_at DESC, v.verdict_id
-        WITH v.motif_id AS motif_id, v.task_id AS task_id, v.rung AS rung, head(collect(v)) AS v
+        WITH v, count(m) AS models ORDER BY models DESC, v.judged_at DESC, v.verdict_id
+        WITH v.motif_id AS motif_id, v.task_id AS task_id, v.rung AS rung, head(collect(v)) AS v,
+             max(models) AS models
 """
 
 _QUESTIONS = (
@@ -54,11 +55,12 @@ _QUESTIONS = (
         "In k of n testable models of each family, is the motif there? By rung, with 95 % bounds; "
         "models that could not be tested stand beside.",
         (_MOTIF, _TASK, _RUNG),
-        _LATEST
+        _WIDEST
         + """
         MATCH (v)-[e:COUNTED_IN]->(f:ModelFamily) WHERE $rung IS NULL OR rung = $rung
         RETURN v.motif AS motif, v.task AS task, rung, f.name AS family, e.k AS k, e.n AS n,
-               e.untestable AS untestable, e.low AS low, e.high AS high
+               e.untestable AS untestable, e.low AS low, e.high AS high, models,
+               v.scope AS scope
         ORDER BY motif, task, rung, family
         """,
     ),
@@ -67,12 +69,13 @@ _QUESTIONS = (
         "Which motifs are candidates for universality, and which models speak against each? A "
         "candidate without a counterexample has one row with no model.",
         (_MOTIF, _TASK, _RUNG),
-        _LATEST
+        _WIDEST
         + """
         OPTIONAL MATCH (v)-[e:CONTRADICTED_BY]->(m:Model)
-        WITH v, rung, e, m WHERE $rung IS NULL OR rung = $rung
+        WITH v, models, rung, e, m WHERE $rung IS NULL OR rung = $rung
         RETURN v.motif AS motif, v.task AS task, rung, v.outcome AS outcome, v.k AS k, v.n AS n,
-               m.family AS family, m.name AS model, e.reason AS reason
+               m.family AS family, m.name AS model, e.reason AS reason, models,
+               v.scope AS scope
         ORDER BY motif, task, rung, family, model
         """,
     ),
@@ -80,11 +83,11 @@ _QUESTIONS = (
         "role-without-wiring",
         "In which models is the motif's output role there and causal, but its wiring absent?",
         (_MOTIF, _TASK),
-        _LATEST
+        _WIDEST
         + """
         MATCH (v)-[e:CONTRADICTED_BY {role: 'present'}]->(m:Model) WHERE rung = 'wiring'
         RETURN v.motif AS motif, v.task AS task, m.family AS family, m.name AS model,
-               e.reason AS reason
+               e.reason AS reason, models, v.scope AS scope
         ORDER BY motif, task, family, model
         """,
     ),
@@ -185,20 +188,29 @@ _QUESTIONS = (
     Question(
         "occurrence-effects",
         "What do a circuit's stored occurrences carry, as measured in its model, against the "
-        "controls? The share of the effect through each edge between bound nodes.",
+        "controls? The share of the effect through each edge between bound nodes, by role graph: "
+        "those of the circuit's own metric and ablation, or where there is none all on its task.",
         (_CIRCUIT, _MOTIF),
         """
-        MATCH (c:Circuit {circuit_id: $circuit})<-[:IN_CIRCUIT]-(o:Occurrence)
+        MATCH (c:Circuit {circuit_id: $circuit})-[:OF_MODEL]->(:Model)
+              <-[:MEASURED_IN]-(g:RoleGraph)
+        WHERE g.task_id = c.task_id
+        WITH c, collect(g.role_graph_id) AS every,
+             collect(CASE WHEN g.metric = c.metric AND g.ablation = c.ablation
+                     THEN g.role_graph_id ELSE null END) AS own
+        UNWIND CASE WHEN size(own) > 0 THEN own ELSE every END AS measured
+        MATCH (c)<-[:IN_CIRCUIT]-(o:Occurrence)
               -[:BINDS]->(a:CircuitNode)-[x:EDGE]->(b:CircuitNode)<-[:BINDS]-(o)
         WHERE $motif IS NULL OR o.motif = $motif
-        MATCH (c)-[:OF_MODEL]->(:Model)<-[:MEASURED_IN]-(g:RoleGraph)-[:HAS_ROLE]->(s:RoleNode)
+        MATCH (g:RoleGraph {role_graph_id: measured})-[:HAS_ROLE]->(s:RoleNode)
               -[e:CARRIES]->(t:RoleNode)
-        WHERE g.task_id = c.task_id AND e.channel = x.channel
-          AND a.name IN s.members AND b.name IN t.members
+        WHERE e.channel = x.channel AND a.name IN s.members AND b.name IN t.members
         RETURN o.motif AS motif, o.nodes AS nodes, a.name AS sender, b.name AS receiver,
                x.channel AS channel, x.score AS score, e.share AS share, e.ci_low AS ci_low,
-               e.ci_high AS ci_high, e.controls AS controls, e.control_shares AS control_shares
-        ORDER BY motif, nodes, sender, receiver, channel
+               e.ci_high AS ci_high, e.controls AS controls, e.control_shares AS control_shares,
+               g.metric AS metric, g.ablation AS ablation, g.seed AS seed,
+               measured AS role_graph_id
+        ORDER BY motif, nodes, sender, receiver, channel, seed, role_graph_id
         """,
     ),
     Question(
@@ -227,15 +239,18 @@ _QUESTIONS = (
         (_CIRCUIT,),
         """
         MATCH (c:Circuit {circuit_id: $circuit})-[:FOR_TASK]->(:Task)<-[:ON_TASK]-(v:Verdict)
-        WITH c, v ORDER BY v.judged_at DESC, v.verdict_id
-        WITH c, v.motif_id AS motif_id, v.rung AS rung, head(collect(v)) AS v
+              -[:SUPPORTED_BY|CONTRADICTED_BY|UNDECIDED_IN]->(m:Model)
+        WITH c, v, count(m) AS models ORDER BY models DESC, v.judged_at DESC, v.verdict_id
+        WITH c, v.motif_id AS motif_id, v.rung AS rung, head(collect(v)) AS v,
+             max(models) AS models
         OPTIONAL MATCH (c)-[:OF_MODEL]->(:Model)<-[e:CONTRADICTED_BY]-(v)
         OPTIONAL MATCH (c)-[s:SEARCHED {occurrences: 0}]->(:Motif)<-[:ABOUT]-(v)
-        WITH v, rung, e, s WHERE e IS NOT NULL OR (s IS NOT NULL AND v.outcome = 'strong')
+        WITH v, models, rung, e, s
+        WHERE e IS NOT NULL OR (s IS NOT NULL AND v.outcome = 'strong')
         RETURN v.motif AS motif, rung, v.outcome AS outcome,
                CASE WHEN e IS NULL THEN 'the motif does not occur in it'
                     ELSE 'its model is a counterexample' END AS how,
-               e.reason AS reason, v.verdict_id AS verdict
+               e.reason AS reason, models, v.scope AS scope, v.verdict_id AS verdict
         ORDER BY motif, rung
         """,
     ),

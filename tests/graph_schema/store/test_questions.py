@@ -35,6 +35,8 @@ def _g1(world: MadeWorld) -> Params:
 
 ROLE = ("induction", "induction", "role")
 WIRING = ("induction", "induction", "wiring")
+NONE = (None, None, None)
+FIVE = (5, "made models of three families")
 CHAIN = "input -v-> a0.h1 -k-> a1.h2 -r-> logits"
 
 # name, parameters, rows; columns that the row leaves out at its end are not compared.
@@ -82,10 +84,10 @@ KNOWN: list[tuple[str, Callable[[MadeWorld], Params], Callable[[MadeWorld], list
         "counterexamples",
         lambda _: {},
         lambda _: [
-            (*ROLE, "undecided", 3, 4, "neox", "neox/one", "role is absent"),
-            (*WIRING, "undecided", 2, 4, "gpt2", "gpt2/two", "wiring is absent"),
-            (*WIRING, "undecided", 2, 4, "neox", "neox/one", "wiring is absent"),
-            ("k_composition", "induction", "wiring", "strong", 1, 1, None, None, None),
+            (*ROLE, "undecided", 3, 4, "neox", "neox/one", "role is absent", *FIVE),
+            (*WIRING, "undecided", 2, 4, "gpt2", "gpt2/two", "wiring is absent", *FIVE),
+            (*WIRING, "undecided", 2, 4, "neox", "neox/one", "wiring is absent", *FIVE),
+            ("k_composition", "induction", "wiring", "strong", 1, 1, *NONE, 1, FIVE[1]),
         ],
     ),
     (
@@ -191,10 +193,11 @@ KNOWN: list[tuple[str, Callable[[MadeWorld], Params], Callable[[MadeWorld], list
             (
                 *("induction", ["a0.h1", "a1.h2", "logits"], "a0.h1", "a1.h2", "k", 1.5),
                 *(0.5, 0.45, 0.55, ["wrong_position", "v"], [0.001, 0.05]),
+                *("logit_diff", "corrupt", 0),
             ),
             (
                 *("induction", ["a0.h1", "a1.h2", "logits"], "a1.h2", "logits", "r", 2.125),
-                *(0.9, 0.85, 0.95, [], []),
+                *(0.9, 0.85, 0.95, [], [], "logit_diff", "corrupt", 0),
             ),
         ],
     ),

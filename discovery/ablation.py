@@ -7,7 +7,7 @@ length, `zero` is nothing. The output projection's bias belongs to no sender and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,8 +41,9 @@ class Example:
 class Ablator:
     """Ablated values under one spec, from the discovery pairs alone.
 
-    A held-out pair can be ablated when discovery has what it takes: a pair of the same length
-    (`mean`), with another answer (`resample`).
+    A pair can be ablated when discovery has what it takes: another prompt of the same length
+    (`mean`), with another answer (`resample`; where nobody has answers, another prompt will do). A
+    mean of the pair's own writes alone would ablate nothing.
     """
 
     def __init__(
@@ -64,8 +65,7 @@ class Ablator:
     def covers(self, pairs: Sequence[TokenPair]) -> NDArray[np.bool_]:
         """Which of `pairs` discovery can ablate."""
         if self.kind is Ablation.MEAN:
-            lengths = {len(pair.clean) for pair in self._pairs}
-            return np.array([len(pair.clean) in lengths for pair in pairs], dtype=np.bool_)
+            return np.any(_alike(pairs, self._pairs), axis=1)
         if self.kind is Ablation.RESAMPLE:
             return np.any(_partners(pairs, self._pairs), axis=1)
         return np.ones(len(pairs), dtype=np.bool_)
@@ -74,14 +74,15 @@ class Ablator:
         """`pairs` with the prompts of their ablated values.
 
         Raises:
-            DatasetError: `resample` finds no partner for a pair, or `mean` no pair of its length.
+            DatasetError: Discovery does not cover a pair; names the pair and its length.
         """
         if not (covered := self.covers(pairs)).all():
             pair = pairs[int(np.argmin(covered))]
+            answer = " and another answer" if self.kind is Ablation.RESAMPLE else ""
             raise DatasetError(
                 f"pair {pair.id}: ablation {self.kind.value!r} finds no discovery pair of its "
-                f"length ({len(pair.clean)} tokens) with another answer; use ablation 'corrupt' "
-                "or 'zero', or submit more pairs of this length"
+                f"length ({len(pair.clean)} tokens) with another clean prompt{answer}; use "
+                "ablation 'corrupt' or 'zero', or submit more pairs of this length"
             )
         if self.kind is Ablation.RESAMPLE:
             rng = np.random.default_rng(self._seed)
@@ -127,19 +128,36 @@ class Ablator:
         return self._means[length]
 
 
-def _partners(pairs: Sequence[TokenPair], pool: Sequence[TokenPair]) -> NDArray[np.bool_]:
-    """[pair, pool]: same length, another prompt and another answer."""
+def _alike(pairs: Sequence[TokenPair], pool: Sequence[TokenPair]) -> NDArray[np.bool_]:
+    """[pair, pool]: same length, another clean prompt."""
     lengths = np.array([len(pair.clean) for pair in pairs])
     pool_lengths = np.array([len(pair.clean) for pair in pool])
-    answers: dict[object, int] = {}
-    mine = np.array([answers.setdefault(_answer(pair), len(answers)) for pair in pairs])
-    theirs = np.array([answers.setdefault(_answer(pair), len(answers)) for pair in pool])
+    mine, theirs = _numbered([pair.clean for pair in pairs], [pair.clean for pair in pool])
     return (lengths[:, None] == pool_lengths) & (mine[:, None] != theirs)
 
 
-def _answer(pair: TokenPair) -> object:
-    """What tells answers apart; a numerical program's are in the weights alone."""
-    return (pair.answers, pair.weights)
+def _partners(pairs: Sequence[TokenPair], pool: Sequence[TokenPair]) -> NDArray[np.bool_]:
+    """[pair, pool]: same length, another clean prompt, and another answer if there are any."""
+    answers, pool_answers = [_answer(pair) for pair in pairs], [_answer(pair) for pair in pool]
+    mine, theirs = _numbered(answers, pool_answers)
+    silent = np.array([answer is None for answer in answers], dtype=np.bool_)
+    return _alike(pairs, pool) & ((mine[:, None] != theirs) | silent[:, None])
+
+
+def _numbered(
+    mine: Sequence[Hashable], theirs: Sequence[Hashable]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Both as numbers, equal where the values are."""
+    numbers: dict[Hashable, int] = {}
+    one, two = (
+        [numbers.setdefault(each, len(numbers)) for each in side] for side in (mine, theirs)
+    )
+    return np.array(one, dtype=np.intp), np.array(two, dtype=np.intp)
+
+
+def _answer(pair: TokenPair) -> Hashable:
+    """What tells answers apart (a numerical program's are in the weights alone); None: nothing."""
+    return (pair.answers, pair.weights) if any(pair.answers) or pair.weights else None
 
 
 def _assign(allowed: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.intp]:

@@ -60,6 +60,11 @@ class FullWork:
                 "corrupt prompts"
             )
         pairs = shuffled(work.pairs, spec.metric, np.random.default_rng(spec.seed))
+        if not work.experiment.ablator.covers(pairs).all():
+            return (
+                f"ablation {spec.ablation.kind.value} finds no other prompt with another answer "
+                "for each shuffled pair"
+            )
         # Ablated values are the job's own; `corrupt` takes them from the pairs at hand.
         there = Work(
             Experiment(

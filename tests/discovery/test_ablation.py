@@ -96,3 +96,38 @@ def test_a_pair_without_what_it_needs_is_named(kind: Ablation) -> None:
     lonely = made_pairs(1, lengths=(9,), seed=2)
     with pytest.raises(DatasetError, match=rf"pair-0: ablation '{kind.value}' .*\(9 tokens\)"):
         _ablator(kind).examples(lonely)
+
+
+def test_a_pair_is_not_ablated_with_itself() -> None:
+    # Alone in its length, or beside copies of itself, a pair's mean would be its own writes.
+    alone = (*PAIRS, replace(made_pairs(1, lengths=(9,), seed=2)[0], id="alone"))
+    twice = (*alone, replace(alone[-1], id="copy"))
+    for pairs in (alone, twice):
+        ablator = _ablator(Ablation.MEAN, pairs)
+        assert ablator.covers(pairs).tolist() == [True] * 8 + [False] * (len(pairs) - 8)
+        with pytest.raises(DatasetError, match=r"pair alone: .*'mean' .*another clean prompt;"):
+            ablator.examples(pairs)
+        held_out = made_pairs(1, lengths=(9,), seed=3)
+        assert ablator.covers(held_out).all()
+    # Dealt-out answers, or two questions about one prompt: the partner has another prompt.
+    pairs = made_pairs(8, lengths=(5,))
+    dealt = tuple(
+        replace(pair, answers=other.answers, weights=other.weights)
+        for pair, other in zip(pairs, (*pairs[1:], pairs[0]), strict=True)
+    )
+    twins = tuple(
+        replace(pair, answers=one.answers, weights=one.weights)
+        for pair in pairs[:4]
+        for one in pairs[:2]
+    )
+    for asked, pool in ((dealt, pairs), (twins, twins)):
+        examples = _ablator(Ablation.RESAMPLE, pool, draws=16).examples(asked)
+        assert not any(found.source == found.pair.clean for found in examples)
+
+
+def test_pairs_without_answers_are_resampled_from_other_prompts() -> None:
+    silent = tuple(
+        replace(pair, answers=((),), wrong_answers=((),), weights=None) for pair in PAIRS
+    )
+    examples = _ablator(Ablation.RESAMPLE, silent).examples(silent)
+    assert all(found.source != found.pair.clean for found in examples)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from discovery.bench import Experiment
@@ -101,6 +102,15 @@ class Measured:
         mean = float(self.gap.mean())
         return (mean if low is None else low, mean if high is None else high)
 
+    @property
+    def no_gap(self) -> float:
+        """A mean gap up to this is none: 0, and for `kl`, which is never negative, its rounding."""
+        if self.experiment.metric is not Metric.KL:
+            return 0.0
+        # Of sums, and of logits in the model's dtype, which KL has in square.
+        sums, logits = self.experiment.dtype, self.experiment.adapter.dtype
+        return 10 * max(torch.finfo(sums).eps, torch.finfo(logits).eps ** 2)
+
     def faithfulness(self, kept: BoolMatrix) -> float:
         """Faithfulness of C: (loss(∅) - loss(C)) / (loss(∅) - loss(M))."""
         return float((self.empty.loss - self.of(kept).loss).sum() / self.gap.sum())
@@ -138,7 +148,7 @@ def require_performance(discovery: Measured, limits: Limits) -> None:
 
     Raises:
         TaskNotPerformedError: Accuracy is under the floor, or the bootstrap interval of
-            loss(∅) - loss(M) reaches 0 (`kl` apart, where the difference is always positive).
+            loss(∅) - loss(M) reaches 0 (for `kl`, which is never negative, rounding of 0).
     """
     if all(any(pair.answers) for pair in discovery.pairs):
         accuracy = float(discovery.full.accuracy.mean())
@@ -149,12 +159,13 @@ def require_performance(discovery: Measured, limits: Limits) -> None:
                 "task it does, or another model"
             )
     low, high = discovery.gap_interval
-    if discovery.experiment.metric is not Metric.KL and low <= 0:
+    if low <= discovery.no_gap:
         raise TaskNotPerformedError(
             f"ablating everything changes the {discovery.experiment.metric.value} loss by "
             f"{discovery.gap.mean():.3g}, 95 % interval [{low:.3g}, {high:.3g}], which reaches "
-            "0: the model does not tell clean from ablated prompts, so there is no behaviour to "
-            "find a circuit for; check the answers, or take more pairs"
+            f"{'rounding of ' if discovery.no_gap else ''}0: the model does not tell clean from "
+            "ablated prompts, so there is no behaviour to find a circuit for; check the answers, "
+            "or take more pairs"
         )
 
 

@@ -115,6 +115,6 @@ def _heldout(
             f"{left if len(usable) < len(pairs) else ''}, at least {limits.min_pairs} needed"
         )
     heldout = Measured(experiment, Split.HELDOUT, usable, seed=seed, chunk=chunk)
-    if heldout.gap_interval[0] <= 0:
+    if heldout.gap_interval[0] <= heldout.no_gap:
         return None, "no held-out figure: the model does not do the task on the held-out pairs"
     return heldout, ""

@@ -92,6 +92,8 @@ def test_a_task_that_is_not_done_is_refused() -> None:
     same = tuple(replace(pair, corrupt=pair.clean) for pair in PAIRS)
     with pytest.raises(TaskNotPerformedError, match="reaches 0"):
         require_performance(_measured(same), Limits())
+    with pytest.raises(TaskNotPerformedError, match="reaches rounding of 0"):
+        require_performance(_measured(same, Metric.KL), Limits())
     require_performance(_measured(PAIRS), Limits())
     require_performance(_measured(PAIRS, Metric.KL), Limits())
 

@@ -26,6 +26,8 @@ from graph_schema.store.motifs import (
 )
 
 MAX_DRAWS = 1_000_000
+MAX_SEED = 2**63 - 1
+"""The largest integer that the graph holds."""
 
 
 def known_motifs(store: GraphStore) -> dict[str, Motif]:
@@ -136,8 +138,8 @@ def run_motif_tests(
         raise SpecError(f"draws is {draws}; expected 1 to {MAX_DRAWS:,}")
     if not 0 < alpha < 1:
         raise SpecError(f"alpha is {alpha:g}; expected more than 0 and less than 1")
-    if seed < 0:
-        raise SpecError(f"seed is {seed}; expected 0 or more")
+    if not 0 <= seed <= MAX_SEED:
+        raise SpecError(f"seed is {seed}; expected 0 to {MAX_SEED}")
     whole = [store.read(lambda tx, each=each: resolve_circuit(tx, each)) for each in circuit_ids]
     names = [motif.name for motif in motifs]
     for what, given in (("circuit", whole), ("motif", names)):

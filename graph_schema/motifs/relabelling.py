@@ -154,7 +154,10 @@ def _reachable(
     observed = role_codes(graph)
     allowed: dict[str, Bools] = {}
     for pattern in motif.nodes:
-        fits = np.array([not pattern.kinds or node.kind in pattern.kinds for node in graph.nodes])
+        fits = np.array(
+            [not pattern.kinds or node.kind in pattern.kinds for node in graph.nodes],
+            dtype=np.bool_,  # of no nodes too
+        )
         if pattern.variable in wanted:
             for members in drawn.strata:
                 fits[members] &= wanted[pattern.variable][observed[members]].any()

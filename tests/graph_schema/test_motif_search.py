@@ -124,6 +124,7 @@ def test_a_test_that_makes_no_sense_is_refused(embedded_store: GraphStore) -> No
         ([own], [bi_fan], {"draws": 0}, "draws is 0"),
         ([own], [bi_fan], {"alpha": 1.0}, "alpha is 1"),
         ([own], [bi_fan], {"seed": -1}, "seed is -1"),
+        ([own], [bi_fan], {"seed": 2**63}, "seed is 9223372036854775808; expected 0 to"),
     ):
         with pytest.raises(SpecError, match=said):
             run_motif_tests(embedded_store, ids, motifs, **options)

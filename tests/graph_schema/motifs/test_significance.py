@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, false_discovery_control
 
 from graph_schema.documents import Motif, MotifState, NullModel, RoleName
-from graph_schema.motifs import catalogue, find_motif, motif_tests
+from graph_schema.motifs import CircuitGraph, catalogue, find_motif, motif_tests
 from graph_schema.motifs.significance import benjamini_hochberg, called
 from tests.graph_schema.motifs.made import graph_of
 from tests.graph_schema.motifs.simulated import (
@@ -137,3 +137,9 @@ def test_plants_are_found(plant, size: int, name: str) -> None:
         tests = motif_tests({"c": plant(base, size, rng)}, MOTIFS, draws=300, seed=seed)
         found += any(t.state is MotifState.CALLED and t.motif == name for t in tests)
     assert found >= 3
+
+
+def test_motifs_of_a_circuit_without_edges_are_tested_too() -> None:
+    tests = motif_tests({"empty": CircuitGraph((), ())}, list(catalogue().values()), draws=10)
+    assert {test.observed for test in tests} == {0}
+    assert {test.state for test in tests} == {MotifState.UNTESTABLE}

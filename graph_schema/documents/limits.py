@@ -18,6 +18,7 @@ class Limits(Document):
     pair_score_bytes: int = 512 * MEBIBYTE
     import_bytes: int = 256 * MEBIBYTE
     query_rows: int = 10_000
+    query_bytes: int = 16 * MEBIBYTE
     query_seconds: float = 30.0
     memory_bytes: int | None = None
     job_seconds: float = 24 * 3600.0

@@ -11,13 +11,17 @@ from graph_schema.documents import Component, RoleName, Rung
 from graph_schema.errors import NotFoundError, SpecError
 from graph_schema.store.circuits import SHOWN_MATCHES, resolve_circuit
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.query import QueryResult, run_user_query
+from graph_schema.store.query import LARGEST_INTEGER, LIMITS, QueryResult, run_user_query
 from graph_schema.store.question import Parameter, ParameterKind, Question
 from graph_schema.store.questions import QUESTIONS
 
 _MODELS: LiteralString = """
 MATCH (m:Model) WHERE m.name = $given OR m.fingerprint STARTS WITH $given
 RETURN m.fingerprint AS id, m.name AS name ORDER BY id
+"""
+_SIZES: LiteralString = """
+MATCH (m:Model {fingerprint: $fingerprint})
+RETURN m.name AS name, m.n_layers AS n_layers, m.n_heads AS n_heads
 """
 _VERDICTS: LiteralString = """
 MATCH (v:Verdict) WHERE v.verdict_id STARTS WITH $given
@@ -38,6 +42,8 @@ def find_question(name: str) -> Question:
     Raises:
         SpecError: There is none; the message has the near ones.
     """
+    if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise SpecError(f"the question is {name!r}; expected the name of one (circuits query)")
     if name in QUESTIONS:
         return QUESTIONS[name]
     raise SpecError(f"no question is called {name!r}; {_near(name, QUESTIONS, 'circuits query')}")
@@ -48,8 +54,9 @@ def ask(
     name: str,
     parameters: Mapping[str, Any] | None = None,
     *,
-    rows: int = 10_000,
-    seconds: float = 30.0,
+    rows: int = LIMITS.query_rows,
+    seconds: float = LIMITS.query_seconds,
+    size: int = LIMITS.query_bytes,
 ) -> QueryResult:
     """The answer to a named question, within the limits of a user's query.
 
@@ -61,7 +68,8 @@ def ask(
     question = find_question(name)
     given = check(question, parameters or {})
     values = {each.name: _looked_up(store, each, given[each.name]) for each in question.parameters}
-    return run_user_query(store, question.cypher, values, rows=rows, seconds=seconds)
+    _check_components(store, question, values)
+    return run_user_query(store, question.cypher, values, rows=rows, seconds=seconds, size=size)
 
 
 def check(question: Question, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,6 +122,11 @@ def _number(parameter: Parameter, given: Any) -> int | float:
         except ValueError:
             value = None
     fits = isinstance(value, int) or (isinstance(value, float) and not whole)
+    if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+        raise SpecError(
+            f"parameter {parameter.name} is {value}; expected an integer of 64 bits (int64), at "
+            f"most {LARGEST_INTEGER}"
+        )
     if not fits or isinstance(value, bool) or not math.isfinite(cast("float", value)):
         raise SpecError(
             f"parameter {parameter.name} is {given!r}; expected a {parameter.kind.value}"
@@ -146,6 +159,22 @@ def _looked_up(store: GraphStore, parameter: Parameter, value: Any) -> Any:
     if value in names:
         return value
     raise NotFoundError(f"the graph has no {kind.value} {value!r}; {_near(value, names, None)}")
+
+
+def _check_components(store: GraphStore, question: Question, values: Mapping[str, Any]) -> None:
+    """Components asked for are there in the model asked for, by its numbers of layers and heads."""
+    kinds = {each.kind: values[each.name] for each in question.parameters}
+    name, fingerprint = kinds.get(ParameterKind.COMPONENT), kinds.get(ParameterKind.MODEL)
+    if name is None or fingerprint is None:
+        return
+    component = Component.parse(name)
+    for row in store.rows(_SIZES, fingerprint=fingerprint):
+        layers, heads = int(row["n_layers"]), int(row["n_heads"])
+        if (component.layer or 0) >= layers or (component.head or 0) >= heads:
+            raise NotFoundError(
+                f"model {row['name']!r} has no component {name!r}: it has layers 0 to {layers - 1} "
+                f"with heads 0 to {heads - 1}"
+            )
 
 
 def _near(name: str, known: Collection[str], listed_by: str | None) -> str:

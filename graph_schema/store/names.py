@@ -82,22 +82,20 @@ def names_in(tokens: Sequence[Token]) -> Named:
             if place >= read_to:
                 found, read_to = _expression(tokens, place + 1)
                 kinds += found
-        elif (
-            token.text == "." and inside is not None and _is_projected(tokens, place, inside, bound)
-        ):
-            properties.append(_bare(tokens[place + 1]))
+        elif token.text == "." and _is_projected(tokens, place, inside, bound):
+            properties.append(bare(tokens[place + 1]))
         elif token.kind in NAMES and place + 1 < len(tokens):
             after = tokens[place + 1].text
             if after == ":" and inside is not None and _is_pattern_map(tokens, inside, openings):
-                properties.append(_bare(token))
+                properties.append(bare(token))
             elif (
                 after == "."
-                and _bare(token) in bound
+                and bare(token) in bound
                 and (place == 0 or tokens[place - 1].text != ".")
                 and place + 2 < len(tokens)
                 and tokens[place + 2].kind in NAMES
             ):
-                properties.append(_bare(tokens[place + 2]))
+                properties.append(bare(tokens[place + 2]))
     return Named(tuple(kinds), tuple(properties))
 
 
@@ -125,7 +123,7 @@ def _opens_pattern(tokens: Sequence[Token], place: int) -> bool:
 def _bound_variables(tokens: Sequence[Token]) -> set[str]:
     """Variables that a pattern's bracket begins with."""
     return {
-        _bare(tokens[place + 1])
+        bare(tokens[place + 1])
         for place, token in enumerate(tokens[:-2])
         if token.text in ("(", "[")
         and _opens_pattern(tokens, place)
@@ -142,9 +140,9 @@ def _given_anew(tokens: Sequence[Token]) -> set[str]:
     found: set[str] = set()
     for place, token in enumerate(tokens):
         if token.kind == "word" and token.text.upper() == "AS" and place + 1 < len(tokens):
-            found.add(_bare(tokens[place + 1]))
+            found.add(bare(tokens[place + 1]))
         elif token.kind == "word" and token.text.upper() == "IN" and place:
-            found.add(_bare(tokens[place - 1]))
+            found.add(bare(tokens[place - 1]))
     return found
 
 
@@ -159,13 +157,13 @@ def _is_pattern_map(tokens: Sequence[Token], place: int, openings: list[int | No
     )
 
 
-def _is_projected(tokens: Sequence[Token], place: int, inside: int, bound: set[str]) -> bool:
+def _is_projected(tokens: Sequence[Token], place: int, inside: int | None, bound: set[str]) -> bool:
     """Whether this dot takes a property into a map: `c {.task, .model}`."""
     return (
         inside is not None
         and inside > 0
         and tokens[inside].text == "{"
-        and _bare(tokens[inside - 1]) in bound
+        and bare(tokens[inside - 1]) in bound
         and tokens[place - 1].text in ("{", ",")
         and place + 1 < len(tokens)
         and tokens[place + 1].kind in NAMES
@@ -179,7 +177,7 @@ def _expression(tokens: Sequence[Token], start: int) -> tuple[list[str], int]:
     for place in range(start, len(tokens)):
         token = tokens[place]
         if token.kind in NAMES and expects_name:
-            found.append(_bare(token))
+            found.append(bare(token))
             expects_name = False
         elif token.text in ("|", "&", "!", "(", ":"):
             expects_name = True
@@ -188,7 +186,8 @@ def _expression(tokens: Sequence[Token], start: int) -> tuple[list[str], int]:
     return found, len(tokens)
 
 
-def _bare(token: Token) -> str:
+def bare(token: Token) -> str:
+    """The name that a token spells, without back-ticks."""
     if token.kind == "quoted":
         return token.text[1:-1].replace("``", "`")
     return token.text

@@ -1,23 +1,28 @@
-"""A user's Cypher: guarded, on the read-only login, bounded in time and rows.
+"""A user's Cypher: guarded, on the read-only login, bounded in time, rows and bytes.
 
 The guard refuses what does more than read (`guard.py`), the login refuses it again, and here the
 limits hold: a query ends after `seconds`, by the server's own limit where it has one and by cutting
-the connection where not; of more than `rows` rows the first ones come back, and the result says so.
+the connection where not; of more than `rows` rows, or `size` bytes, the first rows come back, and
+the result says so. What a query holds in memory on its way there is up to the server.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, LiteralString, cast
 
 from neo4j import READ_ACCESS, Driver
 from neo4j.exceptions import AuthError, DriverError, Neo4jError, ServiceUnavailable, SessionExpired
 
+from graph_schema.documents.limits import Limits
 from graph_schema.errors import CircuitServiceError, CypherError, StoreUnavailable
+from graph_schema.store.columns import returned_columns
 from graph_schema.store.connection import GraphStore, to_our_error
 from graph_schema.store.guard import Guarded, guard
 from graph_schema.store.names import check_names
@@ -25,6 +30,9 @@ from graph_schema.store.values import plain
 
 GRACE_SECONDS = 1.0
 LONGEST_MESSAGE = 400
+LARGEST_INTEGER = 2**63 - 1
+
+LIMITS = Limits()
 
 KINDS: LiteralString = """
 CALL db.labels() YIELD label RETURN label AS name
@@ -35,13 +43,24 @@ PROPERTIES: LiteralString = "CALL db.propertyKeys() YIELD propertyKey RETURN pro
 _LONG_LIST = re.compile(r": expected (?!.{0,120}$)[^()]*(?:\([^()]*\)[^()]+)*(?= \(line)")
 
 
+class CutBy(StrEnum):
+    """The limit that cut an answer, by the name of its setting."""
+
+    ROWS = "query_rows"
+    BYTES = "query_bytes"
+
+
 @dataclass(frozen=True)
 class QueryResult:
-    """The answer: JSON-able values; `truncated` where the limit on rows cut it."""
+    """The answer: JSON-able values; `cut_by` a limit where it has more rows than these."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
-    truncated: bool = False
+    cut_by: CutBy | None = None
+
+    @property
+    def truncated(self) -> bool:
+        return self.cut_by is not None
 
 
 def run_user_query(
@@ -49,8 +68,9 @@ def run_user_query(
     text: str,
     parameters: Mapping[str, Any] | None = None,
     *,
-    rows: int = 10_000,
-    seconds: float = 30.0,
+    rows: int = LIMITS.query_rows,
+    seconds: float = LIMITS.query_seconds,
+    size: int = LIMITS.query_bytes,
 ) -> QueryResult:
     """The answer to a user's query, which can only read.
 
@@ -60,6 +80,7 @@ def run_user_query(
         parameters: Values of its `$names`.
         rows: Return at most this many rows, and say when there were more.
         seconds: End it after this long.
+        size: Return rows of at most so many bytes, as JSON, and say when there were more.
 
     Raises:
         CypherError: The query is refused, wrong, too slow or too large; the message says which.
@@ -72,6 +93,8 @@ def run_user_query(
         raise CypherError(
             f"parameter ${missing[0]} has no value; give one (--param {missing[0]}=VALUE)"
         )
+    for name, value in given.items():
+        _check_integers(name, value)
     with store.reader() as reader:
         reader.ping()  # waits where the server is starting; a query itself is never repeated
         check_names(
@@ -79,11 +102,30 @@ def run_user_query(
             kinds=lambda: [str(row["name"]) for row in reader.rows(KINDS)],
             properties=lambda: [str(row["name"]) for row in reader.rows(PROPERTIES)],
         )
-        return _bounded(reader, guarded, given, rows, seconds)
+        return _bounded(reader, guarded, given, rows, seconds, size)
+
+
+def _check_integers(name: str, value: Any) -> None:
+    """Cypher's integers have 64 bits."""
+    if isinstance(value, int) and not -LARGEST_INTEGER - 1 <= value <= LARGEST_INTEGER:
+        raise CypherError(
+            f"parameter ${name} holds {value}; expected integers of 64 bits (int64), at most "
+            f"{LARGEST_INTEGER}; a larger number goes as text or with a decimal point"
+        )
+    if isinstance(value, Mapping):
+        value = list(cast("Mapping[Any, Any]", value).values())
+    if isinstance(value, list | tuple):
+        for item in cast("list[Any] | tuple[Any, ...]", value):
+            _check_integers(name, item)
 
 
 def _bounded(
-    reader: GraphStore, guarded: Guarded, given: dict[str, Any], rows: int, seconds: float
+    reader: GraphStore,
+    guarded: Guarded,
+    given: dict[str, Any],
+    rows: int,
+    seconds: float,
+    size: int,
 ) -> QueryResult:
     start = time.monotonic()
     # The embedded server ignores a query's own limit: when time is up the connection is cut.
@@ -91,7 +133,7 @@ def _bounded(
     cut.daemon = True
     cut.start()
     try:
-        return _ask(reader, guarded, given, rows, seconds)
+        return _ask(reader, guarded, given, rows, seconds, size)
     except (TypeError, ValueError) as error:
         raise CypherError(f"a parameter cannot be sent: {error}") from error
     except (DriverError, Neo4jError, OSError) as error:
@@ -101,7 +143,12 @@ def _bounded(
 
 
 def _ask(
-    reader: GraphStore, guarded: Guarded, given: dict[str, Any], rows: int, seconds: float
+    reader: GraphStore,
+    guarded: Guarded,
+    given: dict[str, Any],
+    rows: int,
+    seconds: float,
+    size: int,
 ) -> QueryResult:
     session = reader.driver.session(
         database=reader.address.database,
@@ -112,12 +159,16 @@ def _ask(
     text = cast("LiteralString", guarded.text)
     with session, session.begin_transaction(timeout=seconds) as tx:
         result = tx.run(text, given)
-        columns = tuple(result.keys())
+        columns = tuple(result.keys()) or returned_columns(guarded.tokens)
         found: list[tuple[Any, ...]] = []
         for record in result:
             if len(found) == rows:
-                return QueryResult(columns, tuple(found), truncated=True)
-            found.append(tuple(plain(value) for value in record.values()))
+                return QueryResult(columns, tuple(found), CutBy.ROWS)
+            row = tuple(plain(value) for value in record.values())
+            size -= len(json.dumps(row, ensure_ascii=False).encode(errors="replace"))
+            if size < 0:
+                return QueryResult(columns, tuple(found), CutBy.BYTES)
+            found.append(row)
         return QueryResult(columns, tuple(found))
 
 

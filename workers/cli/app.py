@@ -99,6 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     debug = words[:1] == ["--debug"]
     # It warns of every retry; what comes of them is in our message.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    # It prints a lost connection as it sees it; ours says what to do.
+    logging.getLogger("neo4j").setLevel(logging.CRITICAL)
     try:
         app(words, prog_name="circuits")
     except CircuitServiceError as error:

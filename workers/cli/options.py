@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -49,16 +49,33 @@ def assignments(texts: Sequence[str], flag: str) -> dict[str, Any]:
     """`["k=5", "name=a3.h1"]` as a dictionary; values are JSON where they read as JSON.
 
     Raises:
-        SpecError: A text has no `=`.
+        SpecError: A text has no `=`, or a name is given twice.
     """
-    found: dict[str, Any] = {}
-    for text in texts:
-        key, value = name_and_value(text, flag)
-        try:
-            found[key] = json.loads(value)
-        except ValueError:
-            found[key] = value
+    given = once((name_and_value(text, flag) for text in texts), flag)
+    return {name: _json_or_text(value) for name, value in given.items()}
+
+
+def once(pairs: Iterable[tuple[str, str]], flag: str) -> dict[str, str]:
+    """The pairs as a dictionary.
+
+    Raises:
+        SpecError: A name is given twice.
+    """
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if name in found:
+            raise SpecError(
+                f"{flag} {name} is given twice, {found[name]!r} and {value!r}: leave one out"
+            )
+        found[name] = value
     return found
+
+
+def _json_or_text(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
 
 
 def discover_request(

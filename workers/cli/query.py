@@ -14,7 +14,7 @@ import typer
 from graph_schema.errors import SpecError
 from graph_schema.reports import table
 from workers.cli.app import command
-from workers.cli.options import AsJson, assignments, name_and_value
+from workers.cli.options import AsJson, assignments, name_and_value, once
 from workers.cli.output import emit, emit_json, say
 from workers.client import CircuitClient, Rows
 
@@ -58,10 +58,16 @@ def query(
         _list(list(QUESTIONS.values()), as_json)
         return
     question = find_question(name)
+    given = once((name_and_value(text, "--param") for text in param or []), "--param")
     if show_cypher:
-        emit(cleandoc(question.cypher))
+        if as_csv:
+            raise SpecError("--cypher and --csv cannot go together: leave one out")
+        text = cleandoc(question.cypher)
+        if as_json:
+            emit_json({"name": question.name, "cypher": text})
+        else:
+            emit(text)
         return
-    given = dict(name_and_value(text, "--param") for text in param or [])
     with CircuitClient() as client:
         _answer(client.query(name, **given), as_json, as_csv)
 
@@ -143,10 +149,10 @@ def _answer(found: Rows, as_json: bool, as_csv: bool) -> None:
         emit(_csv(found))
     else:
         emit(str(found))
-    if found.truncated:
+    if found.cut_by is not None:
         say(
             f"only the first {len(found):,} rows are shown; narrow the query, add LIMIT, or raise "
-            "CIRCUITS_LIMITS__QUERY_ROWS"
+            f"CIRCUITS_LIMITS__{found.cut_by.upper()}"
         )
 
 
@@ -198,5 +204,5 @@ def _csv(found: Rows) -> str:
     writer = csv.writer(target, lineterminator="\n")
     writer.writerow(found.columns)
     for row in found.rows:
-        writer.writerow([json.dumps(v) if isinstance(v, dict | list) else v for v in row])
+        writer.writerow([json.dumps(v) if isinstance(v, dict | list | bool) else v for v in row])
     return target.getvalue().removesuffix("\n")

@@ -16,11 +16,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rows:
-    """Columns and rows; `truncated` where the limit on rows cut the answer."""
+    """Columns and rows; `cut_by` names the setting of the limit that cut the answer, if one did."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
-    truncated: bool = False
+    cut_by: str | None = None
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the answer has more rows than these."""
+        return self.cut_by is not None
 
     def records(self) -> list[dict[str, Any]]:
         """One dictionary a row."""

@@ -228,7 +228,11 @@ class Service:
     @property
     def _query_limits(self) -> dict[str, Any]:
         limits = self.settings.limits
-        return {"rows": limits.query_rows, "seconds": limits.query_seconds}
+        return {
+            "rows": limits.query_rows,
+            "seconds": limits.query_seconds,
+            "size": limits.query_bytes,
+        }
 
 
 @contextmanager
@@ -251,7 +255,7 @@ def connect(settings: Settings, *, worker: bool) -> Generator[Service]:
 
 
 def _rows(found: QueryResult) -> Rows:
-    return Rows(found.columns, found.rows, found.truncated)
+    return Rows(found.columns, found.rows, found.cut_by)
 
 
 def _deserves_another_try(record: JobRecord) -> bool:

@@ -15,7 +15,7 @@ from graph_schema.errors import CypherError, SpecError, StoreUnavailable
 from graph_schema.store.circuits import write_circuit
 from graph_schema.store.connection import GraphStore, StoreAddress
 from graph_schema.store.java import JavaServer, free_port
-from graph_schema.store.query import run_user_query
+from graph_schema.store.query import QueryResult, run_user_query
 from tests.factories import make_circuit, make_run
 from tests.graph_schema.store.test_guard import ATTACKS, READS
 
@@ -119,6 +119,31 @@ def test_exactly_as_many_rows_as_allowed_are_whole(filled: GraphStore) -> None:
     assert not found.truncated
 
 
+def test_an_answer_of_too_many_bytes_is_cut_and_said(filled: GraphStore) -> None:
+    text = "UNWIND range(1, 20) AS x RETURN reduce(t = 'a', i IN range(1, 10) | t + t) AS a"
+    found = run_user_query(filled, text, size=5_000)  # rows of 1,024 letters
+    assert [len(row[0]) for row in found.rows] == [1024] * 4
+    assert found.cut_by == "query_bytes"
+    assert run_user_query(filled, text, size=1_000).rows == ()
+    assert not run_user_query(filled, text, size=30_000).truncated
+
+
+@pytest.mark.parametrize(
+    ("returned", "columns"),
+    [
+        ("c.task AS task, c AS `my circuit`, c.model, n", ("task", "my circuit", "c.model", "n")),
+        ("DISTINCT c.task ORDER BY c.task LIMIT 3;", ("c.task",)),
+        ("{a: c.task, b: [1, 2]} AS map, count(n) AS n", ("map", "n")),
+    ],
+)
+def test_an_empty_answer_has_its_columns(
+    store: GraphStore, returned: str, columns: tuple[str, ...]
+) -> None:
+    text = f"MATCH (c:Circuit {{task: 'none'}})-[:CONTAINS]->(n) RETURN {returned}"
+    found = run_user_query(store, text)
+    assert found == QueryResult(columns, ())
+
+
 def test_every_value_becomes_json(filled: GraphStore) -> None:
     found = run_user_query(
         filled,
@@ -170,6 +195,13 @@ def test_a_parameter_without_a_value_is_named(embedded_store: GraphStore) -> Non
 def test_a_parameter_that_cannot_be_sent_is_said(embedded_store: GraphStore) -> None:
     with pytest.raises(CypherError, match="cannot be sent"):
         run_user_query(embedded_store, "RETURN $x", {"x": object()})
+
+
+@pytest.mark.parametrize("value", [2**63, [1, {"a": -(2**63) - 1}]])
+def test_an_integer_that_is_too_large_is_named(embedded_store: GraphStore, value: object) -> None:
+    with pytest.raises(CypherError, match=r"parameter \$x holds -?922337203685477580\d; .*int64"):
+        run_user_query(embedded_store, "RETURN $x AS x", {"x": value})
+    assert run_user_query(embedded_store, "RETURN $x AS x", {"x": -(2**63)}).rows == ((-(2**63),),)
 
 
 def test_a_server_that_is_down_is_said(embedded_store: GraphStore) -> None:

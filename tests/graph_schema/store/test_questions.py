@@ -9,7 +9,9 @@ import pytest
 
 from graph_schema.errors import NotFoundError, SpecError
 from graph_schema.store.asking import ask, check, find_question
+from graph_schema.store.columns import returned_columns
 from graph_schema.store.connection import GraphStore
+from graph_schema.store.guard import guard
 from graph_schema.store.java import JavaServer
 from graph_schema.store.questions import QUESTIONS
 from tests.made_world import G1, MadeWorld, fill
@@ -248,6 +250,8 @@ def test_a_question_has_the_known_answer(
     answer = ask(store, name, parameters(world))
     columns = len(expected[0]) if expected else None
     assert [row[:columns] for row in answer.rows] == expected
+    assert answer.columns == returned_columns(guard(find_question(name).cypher).tokens)
+    assert answer.columns
 
 
 def test_everything_behind_a_verdict_is_there(filled: tuple[GraphStore, MadeWorld]) -> None:
@@ -288,6 +292,8 @@ def test_every_question_is_asked_here() -> None:
         ("strongest-paths", {"circuit": "ab", "hops": 2.5}, "hops is 2.5; expected a whole"),
         ("strongest-paths", {"circuit": "ab", "hops": 6}, "hops is 6; expected 1 to 5"),
         ("strongest-paths", {"circuit": "ab", "limit": True}, "limit is True"),
+        ("strongest-paths", {"circuit": "ab", "limit": str(2**63)}, "limit is 922.*int64"),
+        ("strongest-paths", {"circuit": "ab", "least": 10**400}, "least is 1000.*int64"),
         ("strongest-paths", {"circuit": "ab", "least": "nan"}, "least is 'nan'"),
         ("role-depth", {"role": "inductor"}, "role is 'inductor'; expected one of previous_token"),
         ("counts-by-family", {"rung": "top"}, "rung is 'top'; expected one of behaviour"),
@@ -310,6 +316,12 @@ def test_a_question_that_cannot_be_asked_is_refused(
         ("role-depth", {"task": "iou"}, "no task 'iou'; near ones are ioi"),
         ("shared-components", {"model": "gpt2/on"}, "no model 'gpt2/on'; near ones are gpt2/one"),
         ("shared-components", {"model": ""}, "model is ''"),
+        (
+            "same-part",
+            {"model": "gpt2/one", "component": "a2.h0"},
+            "'gpt2/one' has no component 'a2.h0': it has layers 0 to 1 with heads 0 to 3",
+        ),
+        ("same-part", {"model": "gpt2/one", "component": "a1.h4"}, "no component 'a1.h4'"),
     ],
 )
 def test_what_the_graph_does_not_have_is_said(

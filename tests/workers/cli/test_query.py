@@ -65,10 +65,21 @@ def test_the_cypher_of_a_question_can_be_asked_as_ones_own(
 ) -> None:
     text = circuits("query", "counterexamples", "--cypher").out
     assert text.startswith("MATCH (v:Verdict)")
+    as_json = circuits("query", "counterexamples", "--cypher", "--json").json()
+    assert as_json == {"name": "counterexamples", "cypher": text.removesuffix("\n")}
     given = [word for name in ("motif", "task", "rung") for word in ("--param", f"{name}=null")]
     own = circuits("cypher", text, *given, "--json", world=world).json()
     assert own == circuits("query", "counterexamples", "--json", world=world).json()
     assert len(own) == 4
+
+
+def test_csv_spells_a_value_as_json_does_and_keeps_the_columns_of_no_rows(
+    circuits: Circuits, world: World, made: MadeWorld
+) -> None:
+    text = "MATCH (:Component)-[e:PLAYS]->() RETURN DISTINCT e.passes AS passes ORDER BY passes"
+    assert circuits("cypher", text, "--csv", world=world).out == "passes\nfalse\ntrue\n"
+    ask = ("query", "unstable-edges", "--param", f"circuit={made.id('n1')[:12]}", "--csv")
+    assert circuits(*ask, world=world).out == "sender,receiver,channel,score,stability\n"
 
 
 @pytest.mark.parametrize(
@@ -79,6 +90,11 @@ def test_the_cypher_of_a_question_can_be_asked_as_ones_own(
         (("unstable-edges", "--param", "circiut=ab"), "near ones are circuit"),
         (("unstable-edges", "--param", "circuit"), "not of the form NAME=VALUE"),
         (("unstable-edges", "--json", "--csv"), "cannot go together"),
+        (("unstable-edges", "--cypher", "--csv"), "cannot go together"),
+        (
+            ("unstable-edges", "--param", "below=0.1", "--param", "below=0.2"),
+            "--param below is given twice, '0.1' and '0.2'",
+        ),
         (("--param", "circuit=ab"), "give its name"),
     ],
 )

@@ -108,6 +108,7 @@ class DecoderAdapter(ModelAdapter):
             )
             for kind in kinds
         }
+        masks = {kind: _seeing_itself(mask) for kind, mask in masks.items()}
         rotary = {kind: self.angles(kind, stand_in, batch.position_ids) for kind in kinds}
         known = {kind: pair for kind, pair in rotary.items() if pair is not None}
         return replace(batch, masks=masks, rotary=known)
@@ -155,6 +156,21 @@ class DecoderAdapter(ModelAdapter):
     ) -> Float[Tensor, "*rows d_vocab"]:
         head = self.model.get_output_embeddings()
         return head(rows) if tokens is None else unembed(rows, head.weight, head.bias, tokens)
+
+
+def _seeing_itself(mask: Tensor | None) -> Tensor | None:
+    """The mask, additive or boolean, where a query that sees nothing sees its own position.
+
+    That is padding behind a window's reach: nobody reads it, but a softmax over nothing is NaN in
+    a dtype that the mask's lowest value overflows, and NaN spreads (0 · NaN).
+    """
+    if mask is None:
+        return None
+    seen = mask if mask.dtype == torch.bool else mask == 0
+    n_queries, n_keys = mask.shape[-2:]
+    itself = torch.eye(n_queries, n_keys, dtype=torch.bool, device=mask.device)
+    own = ~seen.any(-1, keepdim=True) & itself
+    return mask | own if mask.dtype == torch.bool else mask.masked_fill(own, 0)
 
 
 class _SingleGroup(nn.Module):

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from discovery.bench import Experiment
-from discovery.engine import State
 from discovery.evaluation import Measured
+from discovery.forward import run
 from discovery.graph import BoolMatrix, Graph
 from discovery.selection import top
 from discovery.tasks.base import TokenPair
@@ -61,11 +61,13 @@ def activation_differences(
     graph, size = experiment.graph, chunk or experiment.fitting(pairs)
     total, count = np.zeros(graph.n_senders), 0
     for examples in experiment.chunks(pairs, size):
-        bench = experiment.bench(examples)
-        delta: Float[Tensor, "sender batch pos d_model"] = State(bench, graph.upstream).delta
-        real = bench.window.batch.attention_mask
-        total += (delta.double().norm(dim=-1) * real).sum((1, 2)).cpu().numpy()
-        count += int(bench.batch.attention_mask.sum())
+        ready = experiment.ready(examples)
+        # The engine would leave out what no metric reads, as the last MLP's other positions.
+        clean = run(experiment.adapter, graph, ready.batch, experiment.dtype).writes
+        moved: Float[Tensor, "sender batch pos"] = (clean - ready.ablated).norm(dim=-1)
+        real = ready.batch.attention_mask
+        total += (moved.cpu().double() * real.cpu()).sum((1, 2)).numpy()
+        count += int(real.sum())
     return total / count
 
 

@@ -18,6 +18,7 @@ from discovery.chance import (
 from discovery.eap import eap
 from discovery.engine import values
 from discovery.evaluation import Measured
+from discovery.forward import run as run_model
 from discovery.graph import Graph
 from discovery.random_circuits import PathSampler
 from discovery.removals import changes, edges_of, inflated, redundant_share
@@ -94,6 +95,9 @@ def test_activation_differences_are_norms_of_what_ablation_changes() -> None:
     batch = experiment.adapter.batch(torch.tensor([pair.clean for pair in PAIRS]))
     wanted = experiment.adapter.embed(batch).norm(dim=-1).mean()
     assert found[0] == pytest.approx(float(wanted), rel=1e-5)
+    writes = run_model(experiment.adapter, experiment.graph, batch, torch.float32).writes
+    last = experiment.graph.mlp_sender(1)
+    assert found[last] == pytest.approx(float(writes[last].norm(dim=-1).mean()), rel=1e-5)
     padded = Experiment(tiny_llama(), Metric.LOGIT_DIFF, AblationSpec(), made_pairs(4))
     both = activation_differences(padded, made_pairs(4), chunk=4)
     assert both == pytest.approx(activation_differences(padded, made_pairs(4), chunk=1), rel=1e-4)

@@ -125,4 +125,7 @@ class CircuitDocument(Document):
 
 def circuit_id(job_id: str, selection_value: float, edge_names: Iterable[str]) -> str:
     """SHA-256 of job id, selection value and sorted edge names: no measured floats."""
-    return sha256_hex("\n".join([job_id, f"{selection_value:g}", *sorted(edge_names)]))
+    short = f"{selection_value:g}"
+    # In full where six digits do not tell it; where they do, ids are as they always were.
+    value = short if float(short) == selection_value else repr(float(selection_value))
+    return sha256_hex("\n".join([job_id, value, *sorted(edge_names)]))

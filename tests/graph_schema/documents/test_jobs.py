@@ -17,6 +17,7 @@ from graph_schema.documents import (
     TopEdges,
     circuit_id,
 )
+from graph_schema.documents.base import sha256_hex
 from graph_schema.documents.jobs import DiscoverSpec, EvaluateSpec, JobState, read_spec
 
 
@@ -107,6 +108,9 @@ def test_circuit_id_does_not_depend_on_the_order_of_edges() -> None:
     assert circuit_id("j", 5, ["a", "b"]) == circuit_id("j", 5, ["b", "a"])
     assert circuit_id("j", 5, ["a", "b"]) != circuit_id("j", 6, ["a", "b"])
     assert circuit_id("j", 5, ["a"]) != circuit_id("k", 5, ["a"])
+    # Six digits where they tell the value, as ids always were; else all of them.
+    assert circuit_id("j", 0.01, ["a"]) == sha256_hex("j\n0.01\na")
+    assert circuit_id("j", 0.01234567, ["a"]) != circuit_id("j", 0.01234568, ["a"])
 
 
 def test_only_queued_and_running_are_live() -> None:

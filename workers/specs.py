@@ -41,6 +41,7 @@ from graph_schema.documents import (
 from graph_schema.documents.jobs import DiscoverSpec, EvaluateSpec, Placement, Tokenisation
 from graph_schema.errors import DatasetError, ModelError, SpecError
 from graph_schema.fingerprint import fingerprint, resolve_source
+from graph_schema.printable import printable, quoted
 
 Params = Mapping[str, Any]
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -268,13 +269,19 @@ def data_of(
             "leave them out"
         )
     file = Path(request.dataset).expanduser()
+    label = request.label or file.stem
+    if printable(label) != label:
+        raise SpecError(
+            f"label {quoted(label)} holds control characters; expected a name that can be printed: "
+            "give one (--label NAME)"
+        )
     pairs = _read_pairs(file, limits)
     if request.heldout is not None:
         # How few are too few is the evaluation's business: its figure is then null, with a reason.
         loose = limits.model_copy(update={"min_pairs": 0})
         pairs = merge_heldout(pairs, _read_pairs(Path(request.heldout).expanduser(), loose))
     check_metric(pairs, metric)
-    document = dataset_document(pairs, request.label or file.stem)
+    document = dataset_document(pairs, label)
     data = validated(DatasetData, {"sha256": document.sha256, "task": document.task})
     return data, document
 

@@ -21,8 +21,11 @@ from graph_schema.documents.method import ScoreKind
 from graph_schema.documents.model import ModelDocument
 from graph_schema.errors import SpecError
 from graph_schema.exchange.layout import Layout
+from graph_schema.printable import printable
 
 MAX_BYTES = 512 * 2**20
+MAX_SAID = 200
+"""Characters kept of each value that a file says about its circuit."""
 
 
 class ExchangeError(SpecError):
@@ -34,7 +37,8 @@ class Exchanged:
     """A circuit as a file holds it.
 
     `scores` are those of every edge the file scores, by name, kept or not. `layout` is None where
-    the file does not say the model's sizes; `metadata` is what it says about the circuit.
+    the file does not say the model's sizes; `metadata` is what it says about the circuit,
+    printable and in at most `MAX_SAID` characters each.
     """
 
     edges: tuple[CircuitEdge, ...]
@@ -179,4 +183,4 @@ def metadata_of(circuit: CircuitDocument) -> dict[str, str]:
         "ablation": circuit.ablation and circuit.ablation.kind.value,
         "score_sign": "loss(patched) - loss(clean)",
     }
-    return {name: value for name, value in known.items() if value is not None}
+    return {name: printable(value) for name, value in known.items() if value is not None}

@@ -17,6 +17,7 @@ from graph_schema.documents.circuit import CircuitDocument, CircuitEdge
 from graph_schema.documents.component import Component
 from graph_schema.documents.method import ScoreKind
 from graph_schema.exchange.base import (
+    MAX_SAID,
     Exchanged,
     ExchangeError,
     make_edge,
@@ -24,6 +25,7 @@ from graph_schema.exchange.base import (
     text_of,
     without_repeats,
 )
+from graph_schema.printable import clipped, printable
 
 if TYPE_CHECKING:
     import networkx
@@ -78,7 +80,11 @@ def from_networkx(graph: Graph) -> Exchanged:
             )
         )
     kept = without_repeats(edges)
-    metadata = {str(key): str(value) for key, value in graph.graph.items()}
+    metadata = {
+        str(key): clipped(printable(str(value)), MAX_SAID)
+        for key, value in graph.graph.items()
+        if isinstance(value, str | int | float)
+    }
     return Exchanged(kept, {edge.name: edge.score for edge in kept}, metadata=metadata)
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from graph_schema.printable import printable
+
 FONT = "font-family='sans-serif'"
 INK = "#222222"
 FAINT = "#999999"
@@ -20,7 +22,7 @@ def sheet(width: float, height: float, shapes: Sequence[str], title: str) -> str
     size = f"width='{width:g}' height='{height:g}' viewBox='0 0 {width:g} {height:g}'"
     return (
         f"<svg xmlns='http://www.w3.org/2000/svg' role='img' {size}>"
-        f"<title>{escape(title)}</title>"
+        f"<title>{_escaped(title)}</title>"
         f"<rect width='{width:g}' height='{height:g}' fill='#ffffff'/>"
         f"{''.join(shapes)}</svg>"
     )
@@ -31,7 +33,7 @@ def text(
 ) -> str:
     return (
         f"<text x='{x:.1f}' y='{y:.1f}' {FONT} font-size='{size}' fill='{fill}' "
-        f"text-anchor='{anchor}'>{escape(words)}</text>"
+        f"text-anchor='{anchor}'>{_escaped(words)}</text>"
     )
 
 
@@ -61,7 +63,7 @@ def curve(
     return (
         f"<path d='M{x1:.1f},{y1:.1f} C{x1:.1f},{y1 + bend:.1f} {x2:.1f},{y2 - bend:.1f} "
         f"{x2:.1f},{y2:.1f}' fill='none' stroke='{stroke}' stroke-width='{width:.1f}' "
-        f"stroke-opacity='.7'{dash}><title>{escape(hint)}</title></path>"
+        f"stroke-opacity='.7'{dash}><title>{_escaped(hint)}</title></path>"
     )
 
 
@@ -83,3 +85,7 @@ def legend(x: float, y: float, entries: Sequence[tuple[str, str]]) -> list[str]:
         shapes.append(text(x + 23, y, words))
         x += 38 + 6.5 * len(words)
     return shapes
+
+
+def _escaped(words: str) -> str:
+    return escape(printable(words))

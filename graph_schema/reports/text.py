@@ -17,6 +17,7 @@ from graph_schema.documents import (
     Figure,
     Stability,
 )
+from graph_schema.printable import printable
 from graph_schema.reports.values import graph_text
 
 MIN_WIDTH = 40
@@ -25,6 +26,7 @@ _NUMBER = re.compile(r"-?[\d,]*\.?\d+(e[+-]?\d+)?")
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Rows under their headings, columns aligned, numbers to the right; no cell is ever cut."""
+    columns = [cell(heading) for heading in columns]
     cells = [[cell(value) for value in row] for row in rows]
     numeric = [_is_numeric(value) for value in zip(*cells, strict=True)] if cells else []
     numeric = numeric or [False] * len(columns)
@@ -53,12 +55,12 @@ def cell(value: object) -> str:
     if isinstance(value, float):
         return number(value)
     if text := graph_text(value):
-        return text
+        return printable(text)
     if isinstance(value, list | tuple) and any(graph_text(item) for item in value):
         return ", ".join(cell(item) for item in value)
     if isinstance(value, dict | list | tuple):
-        return json.dumps(value, ensure_ascii=False)
-    return " ".join(str(value).split())
+        return printable(json.dumps(value, ensure_ascii=False))
+    return printable(" ".join(str(value).split()))
 
 
 def number(value: float) -> str:
@@ -122,7 +124,7 @@ def evaluation_summary(found: CircuitEvaluation) -> str:
 
 
 def _lines(facts: Iterable[tuple[str, str]]) -> str:
-    return "\n".join(f"{label:<14}{text}" for label, text in facts)
+    return "\n".join(f"{label:<14}{printable(text)}" for label, text in facts)
 
 
 def _quality(quality: Evaluation) -> list[tuple[str, str]]:

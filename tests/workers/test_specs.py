@@ -201,3 +201,9 @@ def test_a_dataset_that_lacks_what_the_metric_reads_is_refused(
     with pytest.raises(DatasetError, match=r"line 4: metric 'logit_diff' needs 'wrong_answers'"):
         build(folder, dataset=file)
     assert build(folder, dataset=file, metric="answer_logit").dataset is not None
+
+
+def test_a_label_that_would_steer_a_terminal_is_refused(folder: Path) -> None:
+    file = write(folder.parent / "pairs.jsonl", [pair(n) for n in range(8)])
+    with pytest.raises(SpecError, match=r"label 'a\\x1b\[31m' holds control characters.*--label"):
+        build(folder, dataset=file, label="a\x1b[31m")

@@ -10,6 +10,7 @@ import shutil
 import sys
 from typing import Any
 
+from graph_schema.printable import printable
 from graph_schema.reports import ASCII, UNICODE
 from graph_schema.reports.picture import Marks
 
@@ -25,8 +26,8 @@ def emit_json(value: Any) -> None:
 
 
 def say(text: str) -> None:
-    """Tell the person at the keyboard."""
-    print(text, file=sys.stderr, flush=True)
+    """Tell the person at the keyboard; what quotes others cannot steer the terminal."""
+    print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)
 
 
 def page_width() -> int:

@@ -7,6 +7,7 @@ commit or hash, since a paper names none.
 from __future__ import annotations
 
 from graph_schema.documents import CircuitDocument
+from graph_schema.printable import printable
 
 _CIRCUIT = "circuit-"
 
@@ -196,7 +197,10 @@ FAMILIES = {
 _ESCAPES = str.maketrans(
     {
         "\\": r"\textbackslash{}",
-        **{mark: f"\\{mark}" for mark in "&%$#_{}"},
+        **{mark: f"\\{mark}" for mark in "&%$#_"},
+        # BibTeX counts braces without regard to a backslash.
+        "{": r"\textbraceleft{}",
+        "}": r"\textbraceright{}",
         "~": r"\textasciitilde{}",
         "^": r"\textasciicircum{}",
     }
@@ -250,7 +254,7 @@ def _paper(key: str) -> str:
 
 def escaped(words: str) -> str:
     """Text as TeX reads it back: what means something to it is escaped."""
-    return " ".join(words.split()).translate(_ESCAPES)
+    return printable(" ".join(words.split())).translate(_ESCAPES)
 
 
 def _entry(kind: str, key: str, fields: dict[str, str]) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import cast
 
 from graph_schema.errors import CypherError
 from graph_schema.store.data_model import LABELS, PROPERTIES, TYPES
@@ -80,7 +81,10 @@ def names_in(tokens: Sequence[Token]) -> Named:
         inside = openings[place]
         if token.text == ":" and (inside is None or tokens[inside].text != "{"):
             if place >= read_to:
-                found, read_to = _expression(tokens, place + 1)
+                # In a list, `[n IN list WHERE n:A | n.task]`, a bar ends the condition.
+                listed = inside is not None and tokens[inside].text == "["
+                bars = not listed or _opens_pattern(tokens, cast("int", inside))
+                found, read_to = _expression(tokens, place + 1, bars)
                 kinds += found
         elif token.text == "." and _is_projected(tokens, place, inside, bound):
             properties.append(bare(tokens[place + 1]))
@@ -170,8 +174,11 @@ def _is_projected(tokens: Sequence[Token], place: int, inside: int | None, bound
     )
 
 
-def _expression(tokens: Sequence[Token], start: int) -> tuple[list[str], int]:
-    """The names of a label expression, `A`, `A|B`, `A|:B`, `!A&B`, `(A|B)`, and where it ends."""
+def _expression(tokens: Sequence[Token], start: int, bars: bool) -> tuple[list[str], int]:
+    """The names of a label expression, `A`, `A|B`, `A|:B`, `!A&B`, `(A|B)`, and where it ends.
+
+    A bar belongs to it where `bars`.
+    """
     found: list[str] = []
     expects_name = True
     for place in range(start, len(tokens)):
@@ -179,7 +186,7 @@ def _expression(tokens: Sequence[Token], start: int) -> tuple[list[str], int]:
         if token.kind in NAMES and expects_name:
             found.append(bare(token))
             expects_name = False
-        elif token.text in ("|", "&", "!", "(", ":"):
+        elif token.text in ("&", "!", "(", ":") or (bars and token.text == "|"):
             expects_name = True
         else:
             return found, place

@@ -28,6 +28,7 @@ MISTAKES = {
     "MATCH ()-[e:EDGE {chanel: 'k'}]->() RETURN e.score": ("'chanel'", "channel"),
     "MATCH ()-[e:EDGE]->() WHERE e.scoer > 1 RETURN e": ("'scoer'", "score"),
     "MATCH (c:Circuit) RETURN c {.task, .modle}": ("'modle'", "model"),
+    "MATCH p = (a)-->() RETURN [x IN nodes(p) WHERE x:Circit | x.name]": ("'Circit'", "Circuit"),
     "MATCH (n:`CircuitNodes`) RETURN n": ("'CircuitNodes'", "CircuitNode"),
     "MATCH (c:Circuit) WHERE EXISTS { (c)-[:CONTAINS]->(m:CircuitNodde) } RETURN c": (
         "'CircuitNodde'",
@@ -44,6 +45,7 @@ FINE = [
     "RETURN [x IN [{a: 1}] WHERE x.a = 1 | x.a]",
     "MATCH (c) RETURN c {.task, own: c.task}",
     "WITH {foo: 1} AS c RETURN c {.foo}",
+    "MATCH p = (:CircuitNode)-[:EDGE]->() RETURN [x IN nodes(p) WHERE x:CircuitNode | x.name]",
     "MATCH (c:Circuit) RETURN c {.*, own: 1} AS c",
     "MATCH p = (:CircuitNode)-[:EDGE*1..2]->(:CircuitNode) RETURN length(p)",
     "RETURN date({year: 2026, month: 1}).year AS year",

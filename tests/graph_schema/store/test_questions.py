@@ -274,6 +274,23 @@ def test_everything_behind_a_verdict_is_there(filled: tuple[GraphStore, MadeWorl
     assert [row["circuit"] for row in rows[1:]] == [None] * 4
 
 
+def test_role_graphs_measured_otherwise_are_shown_where_there_is_no_other(
+    filled: tuple[GraphStore, MadeWorld],
+) -> None:
+    """The made world has one by logit_diff, as the circuit's, and one by prob_diff."""
+    store, world = filled
+    own, metric = world.id("g1"), "MATCH (c:Circuit {circuit_id: $id}) SET c.metric = $metric"
+    store.write(lambda tx: tx.run(metric, id=own, metric="kl").consume())
+    answer = ask(store, "occurrence-effects", {"circuit": own})
+    store.write(lambda tx: tx.run(metric, id=own, metric="logit_diff").consume())
+    assert answer.columns[-4:] == ("metric", "ablation", "seed", "role_graph_id")
+    assert [row[-4:-1] for row in answer.rows] == [
+        ("logit_diff", "corrupt", 0),
+        ("prob_diff", "corrupt", 1),
+    ] * 2
+    assert {row[-1] for row in answer.rows} > {world.graph.role_graph_id}
+
+
 def test_every_question_is_asked_here() -> None:
     asked = {known[0] for known in KNOWN} | {"verdict-evidence"}
     assert asked == set(QUESTIONS)

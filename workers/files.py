@@ -32,13 +32,32 @@ def read_bounded(file: Path, limit: int, setting: str) -> bytes:
 def check_free(file: Path, force: bool) -> None:
     """Refuse to replace a file, before anything is computed for it.
 
+    A link stands for the file that it leads to, which `force` replaces; the link stays.
+
     Raises:
-        SpecError: It is there and `force` is off; or there is no folder for it.
+        SpecError: It is there and `force` is off, or is no regular file; or there is no folder for
+            it.
     """
+    target = _led_to(file)
+    if os.path.lexists(target) and not target.is_file():
+        raise SpecError(
+            f"{str(file)!r} is no regular file (but a folder, a device or a pipe) and is not "
+            "replaced; give the path of a file to write"
+        )
     if not force and os.path.lexists(file):
         raise SpecError(f"{str(file)!r} is there already; --force replaces it")
-    if not file.parent.is_dir():
-        raise SpecError(f"cannot write {str(file)!r}: there is no folder {str(file.parent)!r}")
+    if not target.parent.is_dir():
+        raise SpecError(f"cannot write {str(file)!r}: there is no folder {str(target.parent)!r}")
+
+
+def _led_to(file: Path) -> Path:
+    """The file itself, where the path leads over links."""
+    try:
+        return file.resolve()
+    except (OSError, RuntimeError) as error:  # links that lead in a circle
+        raise SpecError(
+            f"cannot write {str(file)!r}: {error}; give the path of a file to write"
+        ) from error
 
 
 def write_whole(file: Path, data: bytes, *, force: bool) -> None:
@@ -48,16 +67,17 @@ def write_whole(file: Path, data: bytes, *, force: bool) -> None:
         SpecError: It is there and `force` is off; or it cannot be written.
     """
     check_free(file, force)
-    draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    path = _led_to(file)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with draft.open("xb") as target:
             target.write(data)
             target.flush()
             os.fsync(target.fileno())
         if force:
-            draft.replace(file)
+            draft.replace(path)
         else:
-            _link(draft, file)
+            _link(draft, path)
     except FileExistsError as error:
         raise SpecError(f"{str(file)!r} is there already; --force replaces it") from error
     except OSError as error:

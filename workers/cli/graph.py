@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from workers.cli.app import command
 from workers.cli.options import AsJson, whole
 from workers.cli.output import emit, emit_json, marks, page_width, say
 from workers.client import Circuit, CircuitClient
+from workers.files import check_free, write_whole
 from workers.specs import unknown
 
 FORMATS = ("text", "json", "bibtex")
@@ -36,6 +38,7 @@ def show(
         Path | None,
         typer.Option(metavar="FILE.npz", help="Write the scores of all edges: names, scores."),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Show a circuit: tables and a picture.
 
@@ -45,10 +48,12 @@ def show(
         raise SpecError(unknown("format", form, FORMATS))
     if top < 1:
         raise SpecError(f"top is {top}; expected 1 or more")
+    if all_scores is not None:
+        check_free(all_scores, force)
     with CircuitClient() as client:
         found = client.circuit(circuit)
         if all_scores is not None:
-            write_scores(found, all_scores)
+            write_scores(found, all_scores, force=force)
         others = [
             judged
             for judged in client.evaluations(found.circuit_id)
@@ -74,22 +79,18 @@ def describe(circuit: Circuit, top: int = 20) -> str:
     return "\n\n".join(parts)
 
 
-def write_scores(circuit: Circuit, file: Path) -> None:
+def write_scores(circuit: Circuit, file: Path, *, force: bool) -> None:
     """Write the scores of all edges as npz, without pickles.
 
     Raises:
-        SpecError: The file cannot be written.
+        SpecError: It is there and `force` is off; or it cannot be written.
     """
     import numpy as np
 
     scores = circuit.scores()
-    try:
-        with file.open("wb") as target:
-            np.savez_compressed(target, names=scores.names, scores=scores.scores)
-    except OSError as error:
-        raise SpecError(
-            f"cannot write {str(file)!r}: {error.strerror}; give the path of a file to write"
-        ) from error
+    target = io.BytesIO()
+    np.savez_compressed(target, names=scores.names, scores=scores.scores)
+    write_whole(file, target.getvalue(), force=force)
     say(f"wrote the scores of {len(scores):,} edges to {file}")
 
 

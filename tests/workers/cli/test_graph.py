@@ -59,7 +59,12 @@ def test_all_scores_name_every_edge(
         assert by_name[edge.name] == pytest.approx(edge.score, rel=1e-6)
     away = circuits("show", found["circuit_id"], "--all-scores", tmp_path / "a/b", world=world)
     assert away.code == ExitCode.REQUEST
-    assert "No such file or directory" in away.err
+    assert "there is no folder" in away.err
+    there = circuits("show", found["circuit_id"], "--all-scores", file, world=world)
+    assert (there.code, there.out) == (ExitCode.REQUEST, "")
+    assert "--force replaces it" in there.err
+    words = ("--all-scores", file, "--force")
+    assert circuits("show", found["circuit_id"], *words, world=world).code == ExitCode.DONE
 
 
 def test_list_filters(circuits: Circuits, world: World, found: dict[str, Any]) -> None:

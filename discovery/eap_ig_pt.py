@@ -22,6 +22,9 @@ from graph_schema.exchange import Exchanged, ExchangeError, Layout
 from graph_schema.exchange.base import MAX_BYTES, make_edge
 from graph_schema.exchange.eap_ig import cfg_of, layout_of
 
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+
 
 def write_eap_ig_pt(circuit: CircuitDocument, scores: Mapping[str, float] | None = None) -> bytes:
     """The circuit as EAP-IG's `.pt`; the arguments are those of `write_eap_ig`."""
@@ -90,7 +93,9 @@ def read_eap_ig_pt(data: bytes, *, score_kind: ScoreKind = ScoreKind.ESTIMATE) -
             raise ExchangeError(f"the key {key!r} is missing; found {', '.join(map(str, fields))}")
     layout = layout_of(fields["cfg"])
     scores = _matrix(fields["edges_scores"], layout, "edges_scores")
-    in_graph = _matrix(fields["edges_in_graph"], layout, "edges_in_graph").bool()
+    if scores.dtype not in _FLOATS:
+        raise ExchangeError(f"edges_scores is of {scores.dtype}; expected floating numbers")
+    in_graph = _mask(_matrix(fields["edges_in_graph"], layout, "edges_in_graph"))
     _check_order(fields.get("src_nodes"), layout.senders, "src_nodes")
     _check_order(fields.get("dst_nodes"), layout.receiver_names, "dst_nodes")
     return _exchanged(layout, scores.double(), in_graph, score_kind)
@@ -149,10 +154,24 @@ def _matrix(value: object, layout: Layout, key: str) -> Tensor:
     if not isinstance(value, Tensor) or tuple(value.shape) != shape:
         found = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
         raise ExchangeError(f"{key} is {found}; expected a tensor {shape} for {layout.words}")
-    if value.layout != torch.strided or value.untyped_storage().nbytes() < value.nbytes:
+    if value.is_meta or value.layout != torch.strided:
+        raise ExchangeError(f"{key} holds no values; expected a plain tensor")
+    if value.untyped_storage().nbytes() < value.nbytes:
         # A view that repeats one number can claim any size.
         raise ExchangeError(f"{key} does not hold its own values; expected a plain tensor")
     return value
+
+
+def _mask(value: Tensor) -> Tensor:
+    """A matrix of members, from truth values or from 0 and 1."""
+    if value.dtype is torch.bool:
+        return value
+    exact = value.dtype in (*_FLOATS, *_INTEGERS) and bool(((value == 0) | (value == 1)).all())
+    if not exact:
+        raise ExchangeError(
+            f"edges_in_graph is of {value.dtype} and not of true and false, or 0 and 1, alone"
+        )
+    return value.bool()
 
 
 def _check_order(value: object, expected: Sequence[str], key: str) -> None:

@@ -89,6 +89,11 @@ def test_an_edge_that_was_not_scored_is_left_out() -> None:
             WHOLE | {"edges_scores": torch.zeros(1, 1).expand(7, 15)},
             "edges_scores does not hold its own values",
         ),
+        (WHOLE | {"edges_scores": torch.zeros(7, 15, device="meta")}, "holds no values"),
+        (WHOLE | {"edges_scores": torch.zeros(7, 15).cfloat()}, "expected floating numbers"),
+        (WHOLE | {"edges_scores": torch.zeros(7, 15).long()}, "expected floating numbers"),
+        (WHOLE | {"edges_in_graph": torch.full((7, 15), 0.5)}, "or 0 and 1, alone"),
+        (WHOLE | {"edges_in_graph": torch.zeros(7, 15).cfloat()}, "or 0 and 1, alone"),
         (WHOLE | {"edges_in_graph": [1]}, "edges_in_graph is list; expected a tensor"),
         (WHOLE | {"src_nodes": ["input"]}, "src_nodes does not list input, a0.h0, ..., m1"),
         (

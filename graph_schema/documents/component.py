@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from graph_schema.errors import SpecError
+from graph_schema.printable import quoted
 
 
 class Channel(StrEnum):
@@ -42,9 +43,11 @@ _WHOLE = {
     for kind in ComponentKind
     if kind.value in ("input", "embed", "pos_embed", "logits")
 }
+# One number, one spelling: no leading zeros, no digits of other scripts.
+_INT = "0|[1-9][0-9]{0,8}"
 _BLOCK = re.compile(
-    r"(?:a(?P<attn>\d{1,9})(?:\.h(?P<head>\d{1,9}))?|m(?P<mlp>\d{1,9}))"
-    r"(?:\.(?:n(?P<neuron>\d{1,9})|f(?P<feature>\d{1,9})|(?P<error>error)))?"
+    rf"(?:a(?P<attn>{_INT})(?:\.h(?P<head>{_INT}))?|m(?P<mlp>{_INT}))"
+    rf"(?:\.(?:n(?P<neuron>{_INT})|f(?P<feature>{_INT})|(?P<error>error)))?"
 )
 _RECEIVER = re.compile(r"(?P<name>.+?)(?:<(?P<channel>[qkv])>|\.(?P<dotted>[qkv]))?")
 
@@ -74,8 +77,8 @@ class Component:
         found = _BLOCK.fullmatch(name)
         if found is None:
             raise SpecError(
-                f"component {name!r} is not a name we know; expected input, embed, pos_embed, "
-                "logits, a head such as a3.h5, an MLP such as m3, or a feature such as m3.f17"
+                f"component {quoted(name)} is not a name we know; expected input, embed, "
+                "pos_embed, logits, a head such as a3.h5, an MLP such as m3, or a feature such as m3.f17"
             )
         part = found.groupdict()
         layer = int(part["attn"] or part["mlp"])
@@ -92,7 +95,9 @@ class Component:
         elif part["head"]:
             kind = ComponentKind.HEAD
         else:
-            raise SpecError(f"component {name!r} names a layer's attention; expected a head, a3.h5")
+            raise SpecError(
+                f"component {quoted(name)} names a layer's attention; expected a head, a3.h5"
+            )
         return cls(name, kind, layer, head, int(index) if index else None)
 
     @property
@@ -150,12 +155,18 @@ class Edge:
         sender, arrow, receiver = name.partition("->")
         found = _RECEIVER.fullmatch(receiver)
         if not arrow or not sender or found is None:
-            raise SpecError(f"edge {name!r} is not of the form SENDER->RECEIVER, a3.h5->a7.h2<q>")
+            raise SpecError(
+                f"edge {quoted(name)} is not of the form SENDER->RECEIVER, a3.h5->a7.h2<q>"
+            )
         Component.parse(sender)
         target = Component.parse(found["name"])
         letter = found["channel"] or found["dotted"]
         if target.kind is ComponentKind.HEAD and letter is None:
-            raise SpecError(f"edge {name!r} ends in a head; say which input: {target.name}<q>")
+            raise SpecError(
+                f"edge {quoted(name)} ends in a head; say which input: {target.name}<q>"
+            )
         if letter is not None and not target.name.startswith("a"):
-            raise SpecError(f"edge {name!r}: {target.name} has no {letter} input, only heads do")
+            raise SpecError(
+                f"edge {quoted(name)}: {target.name} has no {letter} input, only heads do"
+            )
         return cls(sender, target.name, Channel(letter) if letter else Channel.R)

@@ -6,7 +6,9 @@ turns it at its own reader and writer (EAP-IG and MIB files have ours).
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
@@ -15,14 +17,15 @@ from pydantic import ValidationError
 
 from graph_schema.documents.base import sha256_hex
 from graph_schema.documents.circuit import CircuitDocument, CircuitEdge
-from graph_schema.documents.component import Component, Edge
+from graph_schema.documents.component import Component, ComponentKind, Edge
 from graph_schema.documents.imported import ExchangeFormat
 from graph_schema.documents.method import ScoreKind
 from graph_schema.documents.model import ModelDocument
 from graph_schema.errors import SpecError
 from graph_schema.exchange.layout import Layout
-from graph_schema.printable import printable
+from graph_schema.printable import printable, quoted
 
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 MAX_BYTES = 512 * 2**20
 MAX_SAID = 200
 """Characters kept of each value that a file says about its circuit."""
@@ -86,6 +89,12 @@ def check_edge(edge: CircuitEdge, model: ModelDocument) -> None:
                 f"edge {edge.name!r}: {part.name!r} is beyond the {model.n_layers} layers and "
                 f"{model.n_heads} heads of {model.name!r}"
             )
+        of_mlp = part.kind is ComponentKind.NEURON and part.name.startswith("m")
+        if of_mlp and (part.index or 0) >= model.d_mlp:
+            raise SpecError(
+                f"edge {edge.name!r}: {part.name!r} is beyond the {model.d_mlp} neurons of an "
+                f"MLP of {model.name!r}"
+            )
     if sender.order(model.n_layers) >= receiver.order(model.n_layers):
         raise SpecError(f"edge {edge.name!r} runs backwards: {edge.sender!r} comes later")
 
@@ -107,6 +116,27 @@ def text_of(data: bytes, *, max_bytes: int = MAX_BYTES) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ExchangeError(f"the file is not UTF-8 text: byte {error.start}") from error
+
+
+def json_of(data: bytes) -> object:
+    """The JSON value that a file holds.
+
+    Raises:
+        ExchangeError: It is not JSON, or an object has a key twice.
+    """
+    try:
+        return cast(object, json.loads(text_of(data), object_pairs_hook=_object))
+    except (ValueError, RecursionError) as error:
+        raise ExchangeError(f"the file is not JSON: {error}") from error
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen = set[str]()
+        key = next(key for key, _ in pairs if key in seen or seen.add(key))
+        raise ExchangeError(f"the key {quoted(key)} comes twice in one object")
+    return found
 
 
 def make_edge(
@@ -135,8 +165,12 @@ def make_edge(
                 "stability": None if stability is None else number(stability, where),
             }
         )
+        if edge.stability is not None and not 0 <= edge.stability <= 1:
+            raise SpecError(f"stability is {edge.stability!r}; expected a share, from 0 to 1")
         if Edge.parse(edge.name) != Edge(sender, receiver, edge.channel):
-            raise SpecError(f"edge {edge.name!r}: channel {channel!r} does not fit {receiver!r}")
+            raise SpecError(
+                f"edge {edge.name!r}: channel {quoted(channel)} does not fit {receiver!r}"
+            )
     except (ValidationError, SpecError) as error:
         told = error.errors()[0] if isinstance(error, ValidationError) else None
         message = f"{told['loc'][0]}: {told['msg']}" if told else str(error)
@@ -147,11 +181,14 @@ def make_edge(
 def number(value: object, where: str) -> float:
     """A finite number, given as one or as its text."""
     try:
-        found = float(cast("str | float", value)) if isinstance(value, str | int | float) else None
+        plain = isinstance(value, int | float) or (
+            isinstance(value, str) and _NUMBER.fullmatch(value.strip())
+        )
+        found = float(cast("str | float", value)) if plain else None
     except (ValueError, OverflowError):
         found = None
     if found is None or isinstance(value, bool) or not math.isfinite(found):
-        raise ExchangeError(f"{where}: {value!r} is not a finite number")
+        raise ExchangeError(f"{where}: {quoted(value)} is not a finite number")
     return found
 
 

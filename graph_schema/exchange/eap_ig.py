@@ -19,12 +19,12 @@ from graph_schema.errors import SpecError
 from graph_schema.exchange.base import (
     Exchanged,
     ExchangeError,
+    json_of,
     make_edge,
     number,
-    text_of,
-    without_repeats,
 )
 from graph_schema.exchange.layout import Layout
+from graph_schema.printable import quoted
 
 Json = dict[str, object]
 
@@ -68,17 +68,17 @@ def cfg_of(layout: Layout, d_model: int) -> Json:
 def layout_of(cfg: object) -> Layout:
     """The sizes that a file's `cfg` gives."""
     if not isinstance(cfg, Mapping):
-        raise ExchangeError(f"cfg is {cfg!r}; expected n_layers, n_heads and so on")
+        raise ExchangeError(f"cfg is {quoted(cfg)}; expected n_layers, n_heads and so on")
     fields = cast("Mapping[str, object]", cfg)
     sizes: list[int] = []
     for key in ("n_layers", "n_heads"):
         size = fields.get(key)
         if not isinstance(size, int) or isinstance(size, bool):
-            raise ExchangeError(f"cfg.{key} is {size!r}; expected a whole number")
+            raise ExchangeError(f"cfg.{key} is {quoted(size)}; expected a whole number")
         sizes.append(size)
     parallel = fields.get("parallel_attn_mlp", False)
     if not isinstance(parallel, bool):
-        raise ExchangeError(f"cfg.parallel_attn_mlp is {parallel!r}; expected true or false")
+        raise ExchangeError(f"cfg.parallel_attn_mlp is {quoted(parallel)}; expected true or false")
     try:
         return Layout(sizes[0], sizes[1], parallel)
     except SpecError as error:
@@ -92,10 +92,7 @@ def read_eap_ig(data: bytes, *, score_kind: ScoreKind = ScoreKind.ESTIMATE) -> E
         ExchangeError: Not JSON, a key missing, an edge the sizes do not allow, or a kept edge
             without a score.
     """
-    try:
-        found = cast(object, json.loads(text_of(data)))
-    except (ValueError, RecursionError) as error:
-        raise ExchangeError(f"the file is not JSON: {error}") from error
+    found = json_of(data)
     if not isinstance(found, dict):
         raise ExchangeError("the file is not a JSON object with cfg, nodes and edges")
     top = cast(Json, found)
@@ -107,15 +104,19 @@ def read_eap_ig(data: bytes, *, score_kind: ScoreKind = ScoreKind.ESTIMATE) -> E
         raise ExchangeError("edges is not an object of edge names")
     kept: list[CircuitEdge] = []
     scores: dict[str, float] = {}
+    named = set[str]()
     for name, body in cast(Json, top["edges"]).items():
-        where = f"edges[{name!r}]"
+        where = f"edges[{quoted(name)}]"
         if not isinstance(body, dict):
-            raise ExchangeError(f"{where} is {body!r}; expected score and in_graph")
+            raise ExchangeError(f"{where} is {quoted(body)}; expected score and in_graph")
         edge = _edge(name, layout, where)
+        if edge.name in named:
+            raise ExchangeError(f"{where}: edge {edge.name!r} comes twice, in two spellings")
+        named.add(edge.name)
         fields = cast(Json, body)
         in_graph = fields.get("in_graph", False)
         if not isinstance(in_graph, bool):
-            raise ExchangeError(f"{where}: in_graph is {in_graph!r}; expected true or false")
+            raise ExchangeError(f"{where}: in_graph is {quoted(in_graph)}; expected true or false")
         score = fields.get("score")
         scored = score is not None and not (isinstance(score, float) and math.isnan(score))
         if scored:
@@ -123,14 +124,14 @@ def read_eap_ig(data: bytes, *, score_kind: ScoreKind = ScoreKind.ESTIMATE) -> E
         if in_graph:
             if not scored:
                 raise ExchangeError(
-                    f"{where} is in the graph and has no score: {score!r}; expected a number"
+                    f"{where} is in the graph and has no score: {quoted(score)}; expected a number"
                 )
             kept.append(
                 make_edge(
                     edge.sender, edge.receiver, edge.channel, score, where, score_kind=score_kind
                 )
             )
-    return Exchanged(without_repeats(kept), scores, layout)
+    return Exchanged(tuple(kept), scores, layout)
 
 
 def _edge(name: str, layout: Layout, where: str) -> Edge:

@@ -17,12 +17,12 @@ _EMBEDDINGS = {
     "embed": "hook_embed",
     "pos_embed": "hook_pos_embed",
 }
-_HEAD = r"\[(?::|COL), ?(?::|COL), ?(\d+)\]"
+_HEAD = r"\[(?::|COL), ?(?::|COL), ?([0-9]+)\]"
 _SENDER = re.compile(
-    rf"blocks\.(\d+)\.(?:attn\.hook_result{_HEAD}|(hook_mlp_out))(?:\[(?::|COL)\])?"
+    rf"blocks\.([0-9]+)\.(?:attn\.hook_result{_HEAD}|(hook_mlp_out))(?:\[(?::|COL)\])?"
 )
 _RECEIVER = re.compile(
-    rf"blocks\.(\d+)\.(?:hook_([qkv])_input{_HEAD}|(hook_mlp_in|hook_resid_post))"
+    rf"blocks\.([0-9]+)\.(?:hook_([qkv])_input{_HEAD}|(hook_mlp_in|hook_resid_post))"
     r"(?:\[(?::|COL)\])?"
 )
 

@@ -20,12 +20,13 @@ from graph_schema.exchange.base import (
     MAX_SAID,
     Exchanged,
     ExchangeError,
+    json_of,
     make_edge,
     metadata_of,
     text_of,
     without_repeats,
 )
-from graph_schema.printable import clipped, printable
+from graph_schema.printable import clipped, printable, quoted
 
 if TYPE_CHECKING:
     import networkx
@@ -64,7 +65,7 @@ def from_networkx(graph: Graph) -> Exchanged:
     edges: list[CircuitEdge] = []
     for sender, receiver, data in graph.edges(data=True):
         fields: dict[str, Any] = data
-        where = f"edge {sender}->{receiver}"
+        where = clipped(f"edge {sender}->{receiver}")
         for key in ("channel", "score"):
             if key not in fields:
                 raise ExchangeError(f"{where} has no {key}")
@@ -104,19 +105,18 @@ def read_node_link(data: bytes) -> Exchanged:
     """
     import networkx
 
-    try:
-        found = cast(object, json.loads(text_of(data)))
-    except (ValueError, RecursionError) as error:
-        raise ExchangeError(f"the file is not JSON: {error}") from error
+    found = json_of(data)
     if not isinstance(found, dict) or not {"edges", "links"} & found.keys():
         raise ExchangeError("the file is not node-link JSON: expected nodes and edges")
     fields = cast("dict[str, Any]", found)
     if not fields.get("directed") or not fields.get("multigraph"):
         raise ExchangeError("the file is not node-link JSON of a directed multigraph")
+    if not isinstance(said := fields.get("graph", {}), dict):
+        raise ExchangeError(f"graph is {quoted(said)}; expected an object of what is known")
     try:
         graph = networkx.node_link_graph(fields, edges="edges" if "edges" in fields else "links")
     except (KeyError, TypeError, ValueError, AttributeError, networkx.NetworkXError) as error:
-        raise ExchangeError(f"the file is not node-link JSON: {error!r}") from error
+        raise ExchangeError(f"the file is not node-link JSON: {quoted(error)}") from error
     return from_networkx(cast("Graph", graph))
 
 
@@ -155,7 +155,7 @@ def read_graphml(data: bytes) -> Exchanged:
         TypeError,
         AttributeError,
     ) as error:
-        raise ExchangeError(f"the file is not GraphML: {error}") from error
+        raise ExchangeError(f"the file is not GraphML: {clipped(str(error))}") from error
     if not graph.is_directed():
         raise ExchangeError("the file's graph is not directed")
     for key in ("node_default", "edge_default"):

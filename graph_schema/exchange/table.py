@@ -49,6 +49,9 @@ def read_csv(data: bytes) -> Exchanged:
         for column in _NEEDED:
             if column not in (reader.fieldnames or ()):
                 raise ExchangeError(f"line 1: no column {column!r}; expected {', '.join(COLUMNS)}")
+        for column in COLUMNS:
+            if list(reader.fieldnames or ()).count(column) > 1:
+                raise ExchangeError(f"line 1: column {column!r} comes twice; leave one out")
         for row in reader:
             where = f"line {reader.line_num}"
             if None in row or None in row.values():

@@ -11,7 +11,7 @@ from tests.factories import make_circuit, make_model
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 LAYOUTS = st.builds(Layout, st.integers(1, 3), st.integers(1, 3), st.booleans())
 FEATURES = [
-    ("m0.n217", "m1.f1024", Channel.R),
+    ("m0.n17", "m1.f1024", Channel.R),
     ("a0.f7", "m1.error", Channel.R),
     ("a0.h0.f12", "a1.h0.f3", Channel.K),
     ("embed", "a0.h0", Channel.Q),

@@ -83,6 +83,13 @@ def test_a_cut_or_changed_file_is_read_or_refused_and_nothing_else(
         (eap_ig(**edges("input->m0", in_graph=1)), "in_graph is 1; expected true or false"),
         (eap_ig(edges={"input->m0": 3}), "is 3; expected score and in_graph"),
         (b'{"cfg": {}, "edges": {}', "not JSON"),
+        (b'{"cfg": {}, "edges": {}, "edges": {}}', "the key 'edges' comes twice"),
+        (
+            eap_ig(edges={key: {"score": 1.0} for key in ("input->a0.h0.q", "input->a0.h0<q>")}),
+            r"'input->a0.h0<q>' comes twice, in two spellings",
+        ),
+        (eap_ig(**edges("input->" + "x" * 100_000)), r"^.{,500}$"),
+        (eap_ig(cfg=["x" * 100_000]), r"^cfg is \['x{20,77}…; expected"),
         (eap_ig(**edges("input->m0", score=float("inf"))), "not a finite number"),
     ],
 )
@@ -103,6 +110,12 @@ def test_an_edge_that_was_not_scored_is_left_out() -> None:
         ("sender,receiver\ninput,m0\n", "line 1: no column 'channel'"),
         (CSV + "input,m0,r\n", "line 2: not as many values"),
         (CSV + "input,m0,r,1,2\n", "line 2: not as many values"),
+        (CSV + "input,m0,r,1_0\n", "line 2: score: '1_0' is not a finite number"),
+        (CSV + "input,m0,r,\u0663\n", "is not a finite number"),
+        (CSV[:-1] + ",score\n", "line 1: column 'score' comes twice"),
+        (CSV[:-1] + ",stability\ninput,m0,r,1,7\n", "line 2: stability is 7.0; expected a share"),
+        (CSV + "input,m01,r,1\n", "line 2: component 'm01'"),
+        (CSV + "m0.n\u0663,logits,r,1\n", "line 2: component"),
         (CSV + "input,m0,r,x\n", "line 2: score: 'x' is not a finite number"),
         (CSV + "input,m0,r,nan\n", "'nan' is not a finite number"),
         (CSV + "input,m0,z,1\n", "line 2: channel: Input should be"),
@@ -133,6 +146,8 @@ def test_mistakes_in_graphml_are_named(data: bytes, message: str) -> None:
     ("data", "message"),
     [
         ({"edges": []}, "directed multigraph"),
+        ({"directed": True, "multigraph": True, "graph": [], "edges": []}, r"graph is \[\];"),
+        ({"directed": True, "multigraph": True, "graph": "x", "edges": []}, "graph is 'x';"),
         ({"directed": True, "multigraph": True, "nodes": 3, "edges": []}, "not node-link JSON"),
         (
             {
@@ -155,6 +170,7 @@ def test_mistakes_in_node_link_are_named(data: dict[str, object], message: str) 
     ("row", "message"),
     [
         (("input", "a5.h0", "q", 1.0), "'a5.h0' is beyond the 2 layers and 4 heads"),
+        (("m0.n64", "logits", "r", 1.0), "'m0.n64' is beyond the 64 neurons of an MLP"),
         (("m1", "a0.h0", "q", 1.0), "runs backwards: 'm1' comes later"),
     ],
 )

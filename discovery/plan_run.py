@@ -115,10 +115,12 @@ class RunPlan:
     chunk_bytes: int
     score_bytes: int
     cpu_seconds: dict[Literal["scores", "evaluation"], float]
+    held_bytes: int = 0
+    """What ACDC holds of every example at once: a test is of the mean over all pairs."""
 
     @property
     def memory_bytes(self) -> int:
-        return SPENT + self.weight_bytes + self.chunk_bytes + self.score_bytes
+        return SPENT + self.weight_bytes + self.chunk_bytes + self.held_bytes + self.score_bytes
 
     @property
     def total_seconds(self) -> float:
@@ -131,12 +133,16 @@ class RunPlan:
             ResourceError: Memory is over `limit` even at the chunk of the plan.
         """
         if limit is not None and self.memory_bytes > limit:
+            held, fewer = "", ""
+            if self.held_bytes:
+                held = f", {self.held_bytes / GIB:.2f} for all pairs, which acdc holds at once"
+                fewer = "fewer pairs or draws, "
             raise ResourceError(
                 f"the job needs about {self.memory_bytes / GIB:.2f} GiB of memory "
                 f"({self.weight_bytes / GIB:.2f} for the weights, {self.chunk_bytes / GIB:.2f} for "
-                f"{self.chunk} example{'s' if self.chunk > 1 else ''} at a time), the limit is "
-                f"{limit / GIB:.2f} GiB (setting limits.memory_bytes): use a smaller dtype or "
-                "chunk, a smaller model or shorter prompts, or raise the limit"
+                f"{self.chunk} example{'s' if self.chunk > 1 else ''} at a time{held}), the limit "
+                f"is {limit / GIB:.2f} GiB (setting limits.memory_bytes): use {fewer}a smaller "
+                "dtype or chunk, a smaller model or shorter prompts, or raise the limit"
             )
 
 
@@ -147,6 +153,7 @@ def plan_run(
     n_pairs: int,
     n_tokens: int,
     n_heldout: int = 0,
+    draws: int = 1,
     metric: Metric = Metric.LOGIT_DIFF,
     dtype: str = "float32",
     exact_top: int | None = None,
@@ -162,6 +169,7 @@ def plan_run(
         n_pairs: Discovery pairs.
         n_tokens: Tokens of the longest prompt.
         n_heldout: Held-out pairs.
+        draws: Examples a pair: of ablation `resample`.
         metric: `kl` adds a clean run.
         dtype: Of the weights.
         exact_top: How many edges are tested exactly after attribution.
@@ -174,14 +182,19 @@ def plan_run(
     scores = graph.n_senders * graph.n_receivers * 8 * 2
     if keep_pair_scores:
         scores += graph.n_edges * n_pairs * 4
-    one = _example_bytes(sizes, graph, n_tokens, max(4, WIDTHS[dtype]))
+    width = max(4, WIDTHS[dtype])
+    one = _example_bytes(sizes, graph, n_tokens, width)
+    n_examples = n_pairs * draws
+    held = 0
+    if isinstance(method, Acdc):
+        held = n_examples * _held_bytes(sizes, graph, n_tokens, width)
     engine = 0
     if chunk is None:
-        chunk = min(MOST, n_pairs)
+        chunk = min(MOST, n_examples)
         if limit is None:
-            engine = min(ENGINE_BYTES, max(n_pairs, n_heldout) * one)
+            engine = min(ENGINE_BYTES, max(n_examples, n_heldout * draws) * one)
         else:
-            chunk = max(1, min(chunk, (limit - SPENT - weights - scores) // one))
+            chunk = max(1, min(chunk, (limit - SPENT - weights - scores - held) // one))
     per_pair = _pass_seconds(sizes, n_tokens)
     match method:
         case None:
@@ -206,7 +219,11 @@ def plan_run(
         weight_bytes=weights,
         chunk_bytes=max(one * chunk, engine),
         score_bytes=scores,
-        cpu_seconds={"scores": OVERHEAD * n_pairs * work, "evaluation": CIRCUIT * evaluation},
+        cpu_seconds={
+            "scores": OVERHEAD * n_examples * work,
+            "evaluation": CIRCUIT * draws * evaluation,
+        },
+        held_bytes=held,
     )
 
 
@@ -217,6 +234,16 @@ def _example_bytes(sizes: Sizes, graph: Graph, n_tokens: int, width: int) -> int
     mlp = sizes.n_layers * 3 * n_tokens * sizes.d_mlp * width
     writes = (2 * graph.n_senders + 6 * sizes.n_heads) * stream
     return int(COPIES * (writes + tape + mlp))
+
+
+def _held_bytes(sizes: Sizes, graph: Graph, n_tokens: int, width: int) -> int:
+    """An example's share of ACDC's benches and states: the large tensors that all stay.
+
+    Ablated writes of the prompt and of the window, and deltas; each layer's queries, keys, values
+    and what its attention and MLP read with everything ablated.
+    """
+    stream = n_tokens * sizes.d_model * width
+    return int(COPIES * (3 * graph.n_senders + 5 * sizes.n_layers) * stream)
 
 
 def _pass_seconds(sizes: Sizes, n_tokens: int) -> float:

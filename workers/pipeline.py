@@ -260,6 +260,7 @@ def _planned_chunk(
         keep_pair_scores=kept,
         n_pairs=len(pairs.discovery),
         n_heldout=len(pairs.heldout),
+        draws=spec.ablation.draws,
         n_tokens=max(len(pair.clean) for pair in pairs.discovery),
         metric=spec.metric,
         dtype=spec.dtype,

@@ -67,3 +67,17 @@ def test_paths_of_all_senders_exact_tests_and_pair_scores_are_counted() -> None:
     more = plan_run(GPT2, Eap(), n_pairs=8, n_tokens=16, exact_top=100, keep_pair_scores=True)
     assert more.cpu_seconds["scores"] > plain.cpu_seconds["scores"]
     assert more.memory_bytes - plain.memory_bytes == 8 * 32_491 * 4
+
+
+def test_acdc_holds_all_pairs_and_draws_at_once() -> None:
+    # Measured: benches and states of 1000 pairs x 32 tokens take 1.00 GiB.
+    sizes = Sizes(4, 8, 64, 256, 500, 235_000, 32_000)
+    free = plan_run(sizes, Acdc(), n_pairs=1000, n_tokens=32, chunk=8)
+    assert free.held_bytes == pytest.approx(GIB, rel=0.3)
+    assert plan_run(sizes, Eap(), n_pairs=1000, n_tokens=32).held_bytes == 0
+    plan_run(sizes, Acdc(), n_pairs=1000, n_tokens=32, limit=2 * GIB).require(2 * GIB)
+    drawn = plan_run(sizes, Acdc(), n_pairs=1000, n_tokens=32, draws=3, limit=2 * GIB)
+    assert drawn.held_bytes == 3 * free.held_bytes
+    assert drawn.total_seconds == pytest.approx(3 * free.total_seconds)
+    with pytest.raises(ResourceError, match=r"all pairs, which acdc holds.*use fewer pairs"):
+        drawn.require(2 * GIB)

@@ -48,6 +48,7 @@ def plan(request: DiscoverRequest, tokens: Tokens = 32, as_json: AsJson = False)
         method,
         n_pairs=n_pairs,
         n_heldout=n_pairs,
+        draws=request.draws,
         n_tokens=tokens,
         metric=metric,
         dtype=request.dtype,
@@ -83,7 +84,7 @@ def plan(request: DiscoverRequest, tokens: Tokens = 32, as_json: AsJson = False)
         (
             "memory",
             f"about {made.memory_bytes / GIB:.1f} GiB: {made.weight_bytes / GIB:.1f} weights in "
-            f"{request.dtype}, {made.chunk_bytes / GIB:.1f} activations",
+            f"{request.dtype}, {(made.chunk_bytes + made.held_bytes) / GIB:.1f} activations",
         ),
         (
             "CPU time",

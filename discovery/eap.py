@@ -50,7 +50,7 @@ def eap(
         tape = Tape(adapter, graph, ready.batch, first.sum(0), keep=clean)
         difference = tape.through_post_norms(ready.ablated.sub_(clean))
         gradients = tape.gradients(Objective(experiment.metric, ready.target))
-        parts += contract(gradients, difference, graph, len(parts)).double().cpu()
+        parts += contract(gradients, difference, graph, len(parts)).cpu().double()
         yield
 
     return mean_scores(

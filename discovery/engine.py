@@ -374,4 +374,4 @@ class Values:
             (self.accuracy, accuracy(logits, target)),
             (self.rank, rank(logits, target)),
         ):
-            np.add.at(into, bench.index, share * each.double().cpu().numpy())
+            np.add.at(into, bench.index, share * each.cpu().double().numpy())

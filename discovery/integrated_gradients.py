@@ -78,7 +78,7 @@ def _over_inputs(experiment: Experiment, method: EapIg) -> ChunkScores:
             at = first + to_ablated * (1 - k / method.steps)
             tape = Tape(adapter, graph, ready.batch, at.sum(0))
             moved = tape.through_post_norms(difference)
-            parts += contract(tape.gradients(objective), moved, graph, len(parts)).double().cpu()
+            parts += contract(tape.gradients(objective), moved, graph, len(parts)).cpu().double()
             yield
 
     return of_chunk
@@ -133,4 +133,4 @@ class _Paths:
             )
             if len(parts) == 1:
                 found = found.sum(0, keepdim=True)
-            parts[:, sender, each.receivers] += found.double().cpu()
+            parts[:, sender, each.receivers] += found.cpu().double()

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from discovery.bench import Experiment
 from discovery.engine import State
 from discovery.graph import BoolMatrix, Graph
-from discovery.progress import Checkpoint, NoCheckpoint
+from discovery.progress import LAYOUT, Checkpoint, NoCheckpoint, same_layout
 from discovery.tasks.base import TokenPair
 from graph_schema.errors import NonFiniteError
 
@@ -76,8 +76,8 @@ class Trace:
     """One run's decisions: the rise of the loss at each test, in order; under τ the edge goes.
 
     `error` is what rounding may do to a rise: the largest difference seen between losses carried
-    along and the same computed anew, and no less than one rounding of the largest logit (mean
-    over examples).
+    along and the same computed anew, and no less than one rounding of the largest logit in the
+    model's dtype (mean over examples).
     """
 
     threshold: float
@@ -224,7 +224,7 @@ class Pruner:
             for state, loss in zip(states, losses or [state.loss for state in states], strict=True)
         )
         largest = sum(float(state.logits.abs().amax((1, 2)).double().sum()) for state in states)
-        rounding = torch.finfo(self._experiment.dtype).eps * largest
+        rounding = torch.finfo(self._experiment.adapter.dtype).eps * largest
         trace.error = max(trace.error, drift / self._n_examples, rounding / self._n_examples)
         return states
 
@@ -265,6 +265,7 @@ class Pruner:
 
     def _save(self) -> None:
         arrays = {
+            "layout": LAYOUT,
             "candidates": self.candidates,
             "thresholds": np.array([trace.threshold for trace in self.traces]),
             "errors": np.array([trace.error for trace in self.traces]),
@@ -277,7 +278,9 @@ class Pruner:
     def _load(self) -> list[Trace]:
         """The traces of an interrupted job, if they decide the same edges."""
         saved = self._checkpoint.load("acdc")
-        if saved is None or not np.array_equal(saved["candidates"], self.candidates):
+        if saved is None or not same_layout(saved):
+            return []
+        if not np.array_equal(saved["candidates"], self.candidates):
             return []
         ends = np.cumsum(saved["lengths"].astype(np.intp))
         parts = np.split(saved["rises"], ends[:-1].tolist())

@@ -12,7 +12,7 @@ from discovery.attribution import check_finite
 from discovery.bench import Experiment
 from discovery.engine import State
 from discovery.graph import BoolMatrix
-from discovery.progress import Checkpoint, NoCheckpoint
+from discovery.progress import LAYOUT, Checkpoint, NoCheckpoint, same_layout
 from discovery.tasks.base import TokenPair
 
 SAVE_EVERY = 60.0
@@ -53,7 +53,8 @@ def exact(
     chunks = experiment.chunks(pairs, size)
     total, first = np.zeros((graph.n_senders, graph.n_receivers)), 0
     # Work is counted in (chunk, unit); another chunk size would count otherwise.
-    if (saved := checkpoint.load("exact")) is not None and int(saved["chunk"]) == size:
+    saved = checkpoint.load("exact")
+    if saved is not None and same_layout(saved) and int(saved["chunk"]) == size:
         total, first = saved["total"].astype(np.float64), int(saved["done"])
         if per_pair is not None:
             per_pair[:] = saved["per_pair"]
@@ -80,7 +81,7 @@ def exact(
                         for edge in number_of[sender, unit]:
                             np.add.at(per_pair[:, edge], bench.index, share * rise)
             if time.monotonic() - saved_at > SAVE_EVERY:
-                so_far = {"total": total, "done": done + 1, "chunk": size}
+                so_far = {"total": total, "done": done + 1, "chunk": size, "layout": LAYOUT}
                 so_far |= {} if per_pair is None else {"per_pair": per_pair}
                 checkpoint.save("exact", {k: np.asarray(v) for k, v in so_far.items()})
                 saved_at = time.monotonic()

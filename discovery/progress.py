@@ -24,6 +24,15 @@ class Checkpoint(Protocol):
     def save(self, name: str, arrays: dict[str, NDArray[np.generic]]) -> None: ...
 
 
+LAYOUT = 1
+"""Of checkpoints: raised when arrays, or the order of the work that they count, change."""
+
+
+def same_layout(saved: dict[str, NDArray[np.generic]]) -> bool:
+    """Whether a checkpoint has this layout: an upgrade may come between two attempts."""
+    return "layout" in saved and int(saved["layout"]) == LAYOUT
+
+
 def no_progress(stage: str, done: int, total: int) -> None:
     """Report nowhere."""
 

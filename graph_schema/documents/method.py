@@ -45,6 +45,15 @@ class AblationSpec(Document):
     kind: Ablation = Ablation.CORRUPT
     draws: Annotated[int, Field(ge=1, le=100)] = 1
 
+    @model_validator(mode="after")
+    def _check(self) -> AblationSpec:
+        if self.draws != 1 and self.kind is not Ablation.RESAMPLE:
+            raise ValueError(
+                f"draws is {self.draws}, and ablation {self.kind.value!r} draws nothing: leave "
+                "draws out, or use ablation 'resample'"
+            )
+        return self
+
 
 class ScoreKind(StrEnum):
     """Where a stored score comes from."""

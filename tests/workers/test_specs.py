@@ -101,6 +101,7 @@ def test_the_job_id_ignores_where_the_model_lies_and_where_it_runs(folder: Path)
         ({"seed": -1}, r"^seed is -1; expected greater"),
         ({"evaluation": "slow"}, r"^evaluation is \"slow\"; expected 'quick' or 'full'$"),
         ({"draws": 0}, r"^draws is 0"),
+        ({"draws": 5}, r"draws is 5, and ablation 'corrupt' draws nothing: leave"),
         ({"priority": 10}, r"^priority is 10"),
     ],
 )

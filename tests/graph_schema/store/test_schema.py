@@ -56,8 +56,8 @@ def test_counts_are_those_of_the_graph(filled: tuple[GraphStore, MadeWorld]) -> 
     assert counts["CircuitNode"] == counts["CONTAINS"] == counts["OF"]
     assert counts["Model"] == 5
     assert counts["Job"] == counts["Occurrence"] == counts["Annotation"] == counts["ON"] == 1
-    assert counts["Verdict"] == 4
-    assert counts["CARRIES"] == 2
+    assert counts["Verdict"] == 5
+    assert counts["CARRIES"] == 4
     assert counts["ALIGNED"] == 3
     assert [name for name, count in counts.items() if count == 0] == []
     assert found.version == VERSION

@@ -78,7 +78,8 @@ class Component:
         if found is None:
             raise SpecError(
                 f"component {quoted(name)} is not a name we know; expected input, embed, "
-                "pos_embed, logits, a head such as a3.h5, an MLP such as m3, or a feature such as m3.f17"
+                "pos_embed, logits, a head such as a3.h5, an MLP such as m3, or a feature such "
+                "as m3.f17"
             )
         part = found.groupdict()
         layer = int(part["attn"] or part["mlp"])

@@ -80,8 +80,14 @@ def imported_circuit(
 
     Raises:
         SpecError: The circuit does not fit the model, or the file says that it is of another one.
-        ExchangeError: A score is beyond float32.
+        ExchangeError: A score is beyond float32, or no edge is in the circuit.
     """
+    if not found.edges:
+        scored = f" (it scores {len(found.scores):,}, all outside)" if found.scores else ""
+        raise ExchangeError(
+            f"the file has no edge in its circuit{scored}; expected one or more: see that the tool "
+            "which wrote it had chosen a circuit"
+        )
     found.check_fits(model)
     said = found.metadata.get("fingerprint", model.fingerprint)
     if said != model.fingerprint:

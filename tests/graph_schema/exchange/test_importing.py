@@ -10,6 +10,7 @@ import pytest
 from graph_schema.documents import CircuitDocument
 from graph_schema.exchange import (
     Exchanged,
+    ExchangeError,
     ExchangeFormat,
     imported_circuit,
     read_circuit_file,
@@ -61,3 +62,12 @@ def test_drawings_and_graphml_stay_well_formed() -> None:
         .metadata["model"]
         .startswith("made/\ufffd")
     )
+
+
+def test_a_file_without_a_circuit_is_refused() -> None:
+    for scores, message in (
+        ({}, "in its circuit; expected"),
+        ({"input->m0": 1.0}, "scores 1, all"),
+    ):
+        with pytest.raises(ExchangeError, match=message):
+            imported(Exchanged((), scores), b"")

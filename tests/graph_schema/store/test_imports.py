@@ -40,6 +40,7 @@ def test_a_file_is_one_circuit_that_can_be_said_anew_until_it_is_evaluated(
     assert _import(store, plain) == _import(store, plain) == plain
     assert _import(store, _for("ioi")) == _for("ioi")
     assert _import(store, _for("sva"), make_dataset()) == _for("sva")
+    assert _import(store, plain) == _for("sva")
     assert store.rows(TASKS) == [{"name": "sva"}]
     assert store.rows("MATCH (d:Dataset)-[:INSTANCE_OF]->(t) RETURN t.name AS name") == [
         {"name": "sva"}
@@ -48,7 +49,9 @@ def test_a_file_is_one_circuit_that_can_be_said_anew_until_it_is_evaluated(
     store.write(lambda tx: write_evaluation(tx, judged))
     known = read_circuit(store, plain.circuit_id)
     assert _import(store, plain) == _import(store, _for("sva")) == known
-    with pytest.raises(SpecError, match="for task 'sva', and is evaluated on it"):
+    with pytest.raises(
+        SpecError, match=r"for task 'sva', and is evaluated on it; .* --dataset FILE"
+    ):
         _import(store, _for("ioi"))
     assert read_circuit(store, plain.circuit_id) == known
     assert store.rows("MATCH (c:Circuit) RETURN count(c) AS n, count(c.lock) AS locked") == [
@@ -58,7 +61,7 @@ def test_a_file_is_one_circuit_that_can_be_said_anew_until_it_is_evaluated(
 
 def test_a_file_belongs_to_one_model(store: GraphStore) -> None:
     _import(store, make_imported())
-    with pytest.raises(SpecError, match=r"of model .* a circuit is of one model"):
+    with pytest.raises(SpecError, match=r"a circuit is of one model.* --format eap-ig-pt --out"):
         _import(store, make_imported(model=make_model("made/other")))
     assert store.rows("MATCH (m:Model) RETURN count(m) AS n") == [{"n": 1}]
 

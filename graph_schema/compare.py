@@ -37,6 +37,7 @@ Floats = NDArray[np.float64]
 
 BOOTSTRAP_DRAWS = 1000
 LARGEST = 10
+_CONDITIONS = ("task_id", "dataset_sha256", "method", "selection", "metric", "ablation", "dtype")
 _NODES = (ComponentKind.HEAD, ComponentKind.MLP)
 _SIZES = (
     "family",
@@ -74,7 +75,7 @@ def compare(
         SpecError: `checkpoints` of models with different sizes.
     """
     scope, differs, notes = _scope(a, b, checkpoints), _differences(a, b), list[str]()
-    if pairs and {"dataset", "metric"} & set(differs):
+    if pairs and (a.dataset_sha256, a.metric) != (b.dataset_sha256, b.metric):
         notes.append("judged on different pairs or metrics: pairs are not compared")
         pairs = None
     if scope is Scope.ACROSS_MODELS:
@@ -347,10 +348,21 @@ def _kinds(circuit: CircuitDocument) -> dict[str, int]:
 
 
 def _differences(a: CircuitDocument, b: CircuitDocument) -> tuple[str, ...]:
-    """The fields of the two jobs that are not the same."""
-    fields = ("task_id", "dataset_sha256", "method", "selection", "metric", "ablation", "dtype")
+    """The fields of the two jobs that are not the same, as far as both are known."""
     named = {"task_id": "task", "dataset_sha256": "dataset"}
-    return tuple(named.get(f, f) for f in fields if getattr(a, f) != getattr(b, f))
+    known = [_known(circuit) for circuit in (a, b)]
+    return tuple(
+        named.get(f, f)
+        for f in _CONDITIONS
+        if all(f in values for values in known) and known[0][f] != known[1][f]
+    )
+
+
+def _known(circuit: CircuitDocument) -> dict[str, object]:
+    """The fields that somebody said; of an imported circuit nobody knows the method."""
+    unknown = {"method"} if circuit.imported else set[str]()
+    values = {name: getattr(circuit, name) for name in _CONDITIONS if name not in unknown}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _nodes(circuit: CircuitDocument) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import LiteralString
 
 from graph_schema.documents import ModelDocument
-from graph_schema.errors import NotFoundError
+from graph_schema.errors import NotFoundError, SpecError
 from graph_schema.store.connection import GraphStore, Row, write_rows
 
 FIND: LiteralString = """
@@ -47,7 +47,18 @@ def find_model(store: GraphStore, fingerprint: str) -> ModelDocument:
 
 
 def write_derived(store: GraphStore, later: str, earlier: str) -> None:
-    """Say that one stored model was trained on from another: a checkpoint of the same run."""
+    """Say that one stored model was trained on from another: a checkpoint of the same run.
+
+    Raises:
+        SpecError: They are one model, or the earlier one is known to come from the later.
+    """
+    if later == earlier:
+        raise SpecError(f"model {later} cannot come from itself; name two checkpoints")
+    if later in ancestors(store).get(earlier, ()):
+        raise SpecError(
+            f"model {earlier} is known to come from {later}, so it cannot be the earlier one; "
+            "name the later checkpoint first"
+        )
     store.write(lambda tx: write_rows(tx, WRITE_DERIVED, later=later, earlier=earlier, expected=1))
 
 

@@ -21,7 +21,14 @@ from graph_schema.compare import (
 )
 from graph_schema.documents.comparison import Comparison, Scope
 from graph_schema.errors import SpecError
-from tests.factories import INDUCTION_EDGES, made_edges, make_circuit, make_edges, make_model
+from tests.factories import (
+    INDUCTION_EDGES,
+    made_edges,
+    make_circuit,
+    make_edges,
+    make_imported,
+    make_model,
+)
 
 A = make_circuit(
     make_edges(
@@ -90,6 +97,8 @@ def test_a_comparison_survives_its_json() -> None:
 def test_what_else_differs_is_named() -> None:
     other = make_circuit(A.edges, metric="kl", dtype="bfloat16", dataset_sha256="1" * 64)
     assert compare(A, other).differs == ("dataset", "metric", "dtype")
+    unknown = make_imported(edges=A.edges, metric="kl")
+    assert compare(A, unknown).differs == ("metric",)
 
 
 def test_across_models_nothing_is_said_of_names() -> None:

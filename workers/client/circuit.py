@@ -143,22 +143,10 @@ class Circuit:
         return circuit_svg(self.document)
 
     def to_networkx(self) -> nx.MultiDiGraph[str]:
-        """A graph of component names; an edge's key is its channel."""
-        import networkx as nx
+        """A graph of component names; an edge's key is its channel. What is unknown is left out."""
+        from graph_schema.exchange import to_networkx
 
-        graph: nx.MultiDiGraph[str] = nx.MultiDiGraph(circuit_id=self.circuit_id)
-        for node in self.nodes:
-            graph.add_node(node.name, kind=node.kind.value, layer=node.layer, head=node.head)
-        for edge in self.edges:
-            graph.add_edge(
-                edge.sender,
-                edge.receiver,
-                key=edge.channel.value,
-                channel=edge.channel.value,
-                score=edge.score,
-                score_kind=edge.score_kind.value,
-            )
-        return graph
+        return to_networkx(self.document)
 
     def to_pandas(self) -> pd.DataFrame:
         """One row an edge."""

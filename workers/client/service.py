@@ -13,7 +13,13 @@ from celery import Celery
 from graph_schema.compare import Known, along_training, check_checkpoints, compare_all
 from graph_schema.documents import CircuitDocument, CircuitEvaluation
 from graph_schema.documents.jobs import JobRecord, JobState, RunRecord
-from graph_schema.errors import NotFoundError, NumericsError, SpecError, error_from_document
+from graph_schema.errors import (
+    NotFoundError,
+    NumericsError,
+    ResourceError,
+    SpecError,
+    error_from_document,
+)
 from graph_schema.exchange import said_data
 from graph_schema.store import jobs
 from graph_schema.store.artifacts import ArtifactStore, stored_scores
@@ -151,12 +157,12 @@ class Service:
         return Compared(found.model_copy(update={"notes": tuple(missing)}), tuple(circuits))
 
     def _known(self, circuit: CircuitDocument, missing: list[str]) -> Known:
-        """The circuit with what its artifacts hold; what is gone is told in `missing`."""
+        """The circuit with what its artifacts hold; what is gone or bad is told in `missing`."""
         scores = pairs = None
         try:
             scores = stored_scores(circuit, self.artifacts)
             pairs = self._pairs(circuit)
-        except NotFoundError as error:
+        except (NotFoundError, ResourceError) as error:
             missing.append(f"circuit {circuit.circuit_id[:12]}: {error}")
         if scores is not None and len(scores) <= circuit.n_edges:
             scores = None  # the kept edges alone
@@ -205,9 +211,9 @@ class Service:
         """
         circuit = read_circuit(self.store, request.circuit)
         job = None
-        if circuit.job_id is not None:
+        if (job_id := circuit.job_id or circuit.evaluation_id) is not None:
             with suppress(NotFoundError):  # a circuit may be older than what is known of its job
-                job = jobs.get(self.store, circuit.job_id)
+                job = jobs.get(self.store, job_id)
         settings = self.settings
         return build_evaluation(request, circuit, job, settings.limits, settings.cache_dir)
 

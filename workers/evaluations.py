@@ -71,7 +71,7 @@ def build_evaluation(
     Args:
         request: What the user said.
         circuit: The circuit it names.
-        job: The job that found it, where there is one.
+        job: The job that found it, or that judged it first, where there is one.
         limits: Bounds of datasets and pairs.
         cache_dir: Keeps the hashes of model files.
 
@@ -127,7 +127,8 @@ def _data(
     if request.task is not None or request.dataset is not None:
         return data_of(request, metric, limits)
     imported = circuit.imported
-    data = own.data if own else imported.data if imported else None
+    data = imported.data if imported else None
+    data = data or (own.data if own else None)
     if data is None:
         raise SpecError(
             f"nobody has said what circuit {circuit.circuit_id[:12]} is for: give the task or the "
@@ -164,7 +165,8 @@ def _ablation(request: EvaluateRequest, circuit: CircuitDocument) -> AblationSpe
         draws = kept.draws if request.draws is None else request.draws
         return validated(AblationSpec, {"kind": kept.kind, "draws": draws})
     kind = choice("ablation", Ablation, request.ablation)
-    return validated(AblationSpec, {"kind": kind, "draws": request.draws or 1})
+    draws = 1 if request.draws is None else request.draws
+    return validated(AblationSpec, {"kind": kind, "draws": draws})
 
 
 def _source(

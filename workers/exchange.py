@@ -114,7 +114,7 @@ class ImportRequest(MeasureRequest):
     format: str | None = None
     metric: str | None = None
     ablation: str | None = None
-    draws: int = 1
+    draws: int | None = None
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,13 @@ def read_request(request: ImportRequest, limits: Limits) -> ReadFile:
     ablation = None
     if request.ablation is not None:
         kind = choice("ablation", Ablation, request.ablation)
-        ablation = validated(AblationSpec, {"kind": kind, "draws": request.draws})
+        draws = 1 if request.draws is None else request.draws
+        ablation = validated(AblationSpec, {"kind": kind, "draws": draws})
+    elif request.draws is not None:
+        raise SpecError(
+            f"draws is {request.draws} and no ablation is given; give both (--ablation resample), "
+            "or leave draws out"
+        )
     named = None if request.format is None else format_named(request.format)
     pairs = dataset = None
     if request.task is not None or request.dataset is not None:

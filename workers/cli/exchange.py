@@ -111,14 +111,16 @@ def import_circuit(
         typer.Option(metavar="NAME", help="What took an edge's place, where known."),
     ] = None,
     draws: Annotated[
-        int, typer.Option(parser=whole, metavar="N", help="Draws of the resample ablation.")
-    ] = 1,
+        int | None,
+        typer.Option(parser=whole, metavar="N", help="Draws of --ablation resample (1)."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Store a circuit of another tool.
 
-    The same file again is the same circuit. It has no figures until it is judged: circuits evaluate
-    CIRCUIT, by default on the task or dataset given here.
+    The same file again is the same circuit; what is not said again stays. It has no
+    figures until it is judged: circuits evaluate CIRCUIT, by default on the task or dataset given
+    here.
     """
     request = ImportRequest(
         file=file,

@@ -340,9 +340,11 @@ class CircuitClient:
         pairs: int | None = None,
         metric: str | None = None,
         ablation: str | None = None,
-        draws: int = 1,
+        draws: int | None = None,
     ) -> Circuit:
         """Store a circuit of another tool; the same file again is the same circuit.
+
+        Until it is evaluated, importing it again may say anew what it is for; the rest stays.
 
         Args:
             file: EAP-IG's or MIB's JSON or `.pt`, node-link JSON, GraphML or CSV.

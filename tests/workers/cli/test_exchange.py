@@ -101,6 +101,18 @@ def test_an_imported_circuit_is_first_class(
     document = shown(circuits, world, id)
     assert document["evaluation_id"] == judged["job_id"]
     assert (document["task"], document["metric"], document["seed"]) == ("pairs", "logit_diff", 0)
+    repeated = circuits("evaluate", id, "--here", "--json", world=world).json()
+    assert repeated["job_id"] == judged["job_id"]
+    for words, message in (
+        (("--draws", 0), "draws is 0"),
+        (("--draws", 2), "no ablation is given"),
+    ):
+        refused = circuits("import", file, "--model", world.model, *words, world=world)
+        assert (refused.code, refused.out) == (ExitCode.REQUEST, "")
+        assert message in refused.err
+    none = circuits("evaluate", id, "--ablation", "resample", "--draws", 0, world=world)
+    assert (none.code, none.out) == (ExitCode.REQUEST, "")
+    assert "draws is 0" in none.err
     query = (
         "MATCH (c:Circuit {method: 'imported'}) WHERE c.faithfulness > -9 RETURN c.circuit_id AS id"
     )

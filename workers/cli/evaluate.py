@@ -9,7 +9,18 @@ import typer
 from workers.cli.app import command
 from workers.cli.exits import ExitCode
 from workers.cli.jobs import Force, Wait, follow, job_object, next_step, report
-from workers.cli.options import AsJson, assignments, whole
+from workers.cli.options import (
+    AsJson,
+    Chunk,
+    Device,
+    Label,
+    OwnPairs,
+    Priority,
+    Revision,
+    TaskParams,
+    assignments,
+    whole,
+)
 from workers.cli.output import emit, emit_json, say
 from workers.client import CircuitClient
 from workers.evaluations import EvaluateRequest
@@ -24,34 +35,21 @@ def evaluate(
     task: Annotated[
         str | None, typer.Option(metavar="NAME", help="Built-in task to judge it on.")
     ] = None,
-    task_param: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Parameter of the task; repeatable."),
-    ] = None,
+    task_param: TaskParams = None,
     pairs: Annotated[
         int | None,
         typer.Option(parser=whole, metavar="N", help="Pairs for each split that the task makes."),
     ] = None,
-    dataset: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Your own pairs, FILE.jsonl, in place of --task."),
-    ] = None,
+    dataset: OwnPairs = None,
     heldout: Annotated[
         str | None, typer.Option(metavar="FILE", help="The held-out pairs, FILE.jsonl.")
     ] = None,
-    label: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Task name that a dataset is filed under (its file name)."
-        ),
-    ] = None,
+    label: Label = None,
     model: Annotated[
         str | None,
         typer.Option(metavar="MODEL", help="Where the circuit's model lies now: hub id or folder."),
     ] = None,
-    revision: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Branch, tag or commit of a hub model.")
-    ] = None,
+    revision: Revision = None,
     metric: Annotated[
         str | None, typer.Option(metavar="NAME", help="What is measured (the circuit's own).")
     ] = None,
@@ -76,16 +74,9 @@ def evaluate(
     dtype: Annotated[
         str | None, typer.Option(metavar="NAME", help="What to compute in (the circuit's).")
     ] = None,
-    device: Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda or mps.")] = "cpu",
-    chunk: Annotated[
-        int | None,
-        typer.Option(
-            parser=whole, metavar="N", help="Pairs computed at once (what fits the memory)."
-        ),
-    ] = None,
-    priority: Annotated[
-        int, typer.Option(parser=whole, metavar="N", help="0 to 9, on Redis; 9 goes first.")
-    ] = 5,
+    device: Device = "cpu",
+    chunk: Chunk = None,
+    priority: Priority = 5,
     here: Annotated[
         bool, typer.Option("--here", help="In this process, without a queue, as run does.")
     ] = False,

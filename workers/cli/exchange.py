@@ -9,7 +9,7 @@ import typer
 
 from graph_schema.reports import summary
 from workers.cli.app import command
-from workers.cli.options import AsJson, assignments, whole
+from workers.cli.options import AsJson, Label, Revision, TaskParams, assignments, whole
 from workers.cli.output import emit, emit_json, say
 from workers.client import Circuit, CircuitClient
 from workers.exchange import FORMATS, ImportRequest, format_named
@@ -74,9 +74,7 @@ def import_circuit(
             help="Hub id org/name, a folder, or the first digits of a stored fingerprint.",
         ),
     ],
-    revision: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Branch, tag or commit of a hub model.")
-    ] = None,
+    revision: Revision = None,
     form: Annotated[
         str | None,
         typer.Option("--format", metavar="FORMAT", help=f"{', '.join(FORMATS)} (by its name)."),
@@ -84,10 +82,7 @@ def import_circuit(
     task: Annotated[
         str | None, typer.Option(metavar="NAME", help="Built-in task that the circuit is for.")
     ] = None,
-    task_param: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Parameter of the task; repeatable."),
-    ] = None,
+    task_param: TaskParams = None,
     pairs: Annotated[
         int | None, typer.Option(parser=whole, metavar="N", help="Pairs that the task makes (32).")
     ] = None,
@@ -97,12 +92,7 @@ def import_circuit(
     heldout: Annotated[
         str | None, typer.Option(metavar="FILE", help="Pairs to judge it on, FILE.jsonl.")
     ] = None,
-    label: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Task name that a dataset is filed under (its file name)."
-        ),
-    ] = None,
+    label: Label = None,
     metric: Annotated[
         str | None, typer.Option(metavar="NAME", help="What the scores are of, where known.")
     ] = None,

@@ -1,4 +1,4 @@
-"""The options that ask for a circuit, shared by `submit` and `run`."""
+"""Options of several commands, and those that ask for a circuit (`submit`, `run`, `plan`)."""
 
 from __future__ import annotations
 
@@ -31,6 +31,29 @@ def real(text: str) -> float:
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script on standard output.")]
+Revision = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Branch, tag or commit of a hub model.")
+]
+TaskParams = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="Parameter of the task; repeatable."),
+]
+OwnPairs = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Your own pairs, FILE.jsonl, in place of --task."),
+]
+Label = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Task name that a dataset is filed under (its file name)."),
+]
+Device = Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda or mps.")]
+Chunk = Annotated[
+    int | None,
+    typer.Option(parser=whole, metavar="N", help="Pairs computed at once (what fits the memory)."),
+]
+Priority = Annotated[
+    int, typer.Option(parser=whole, metavar="N", help="0 to 9, on Redis; 9 goes first.")
+]
 
 
 def name_and_value(text: str, flag: str) -> tuple[str, str]:
@@ -85,33 +108,20 @@ def discover_request(
             metavar="MODEL", help="Hub id org/name, a folder (./…, ~/…, absolute), or a .gguf file."
         ),
     ],
-    revision: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Branch, tag or commit of a hub model.")
-    ] = None,
+    revision: Revision = None,
     task: Annotated[
         str | None, typer.Option(metavar="NAME", help=f"Built-in task: {', '.join(TASKS)}.")
     ] = None,
-    task_param: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Parameter of the task; repeatable."),
-    ] = None,
+    task_param: TaskParams = None,
     pairs: Annotated[
         int | None,
         typer.Option(parser=whole, metavar="N", help="Discovery pairs that the task makes (32)."),
     ] = None,
-    dataset: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Your own pairs, FILE.jsonl, in place of --task."),
-    ] = None,
+    dataset: OwnPairs = None,
     heldout: Annotated[
         str | None, typer.Option(metavar="FILE", help="Pairs to judge the circuit on, FILE.jsonl.")
     ] = None,
-    label: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Task name that a dataset is filed under (its file name)."
-        ),
-    ] = None,
+    label: Label = None,
     method: Annotated[str, typer.Option(metavar="NAME", help=", ".join(METHODS))] = "eap-ig",
     steps: Annotated[
         int | None, typer.Option(parser=whole, metavar="N", help="Steps of eap-ig (5).")
@@ -202,16 +212,9 @@ def discover_request(
     dtype: Annotated[
         str, typer.Option(metavar="NAME", help="float32, float64, bfloat16 or float16.")
     ] = "float32",
-    device: Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda or mps.")] = "cpu",
-    chunk: Annotated[
-        int | None,
-        typer.Option(
-            parser=whole, metavar="N", help="Pairs computed at once (what fits the memory)."
-        ),
-    ] = None,
-    priority: Annotated[
-        int, typer.Option(parser=whole, metavar="N", help="0 to 9, on Redis; 9 goes first.")
-    ] = 5,
+    device: Device = "cpu",
+    chunk: Chunk = None,
+    priority: Priority = 5,
 ) -> DiscoverRequest:
     """What the options ask for."""
     given = {

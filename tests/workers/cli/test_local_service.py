@@ -24,7 +24,8 @@ from workers.settings import Settings
 pytestmark = pytest.mark.slow
 
 CIRCUITS = [sys.executable, "-c", "from workers.cli import main; main()"]
-SLOW = ("--method", "exact", "--chunk", "1", "--edges", "20")
+# Every sender at every step, for one pair at a time: long after commands of a second have come.
+SLOW = ("--method", "eap-ig", "--over", "activations", "--chunk", "1", "--edges", "20", "--steps")
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def test_submit_and_run_give_the_same_circuit_in_two_worlds(home: Home, tmp_path
 
 
 def test_ctrl_c_leaves_the_job_running_and_says_how_to_go_on(home: Home) -> None:
-    process = home.start("submit", *home.ask, *SLOW, "--seed", 1, "--wait")
+    process = home.start("submit", *home.ask, *SLOW, 15, "--seed", 1, "--wait")
     end = time.monotonic() + 60
     while not (running := home.json("jobs", "--state", "running")):
         assert time.monotonic() < end
@@ -115,7 +116,7 @@ def test_ctrl_c_leaves_the_job_running_and_says_how_to_go_on(home: Home) -> None
 
 
 def test_a_running_job_is_cancelled(home: Home) -> None:
-    job = home.json("submit", *home.ask, *SLOW, "--seed", 2)
+    job = home.json("submit", *home.ask, *SLOW, 200, "--seed", 2)
     end = time.monotonic() + 60
     while home.json("job", job["job_id"])["state"] == "queued":
         assert time.monotonic() < end

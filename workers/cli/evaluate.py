@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from workers.cli.app import command
-from workers.cli.exits import ExitCode
-from workers.cli.jobs import Force, Wait, follow, job_object, next_step, report
+from workers.cli.jobs import Force, Wait, report_here, show_submitted
 from workers.cli.options import (
     AsJson,
     Chunk,
@@ -21,7 +20,6 @@ from workers.cli.options import (
     assignments,
     whole,
 )
-from workers.cli.output import emit, emit_json, say
 from workers.client import CircuitClient
 from workers.evaluations import EvaluateRequest
 
@@ -113,26 +111,10 @@ def evaluate(
         priority=priority,
     )
     if here:
-        _evaluate_here(request, force, as_json)
+        from workers.inline import evaluate_here
+
+        with CircuitClient(worker=False) as client:
+            report_here(lambda: evaluate_here(client, request, force=force), as_json)
         return
     with CircuitClient() as client:
-        job = client.evaluate_request(request, force=force)
-        if wait:
-            follow(job, as_json)
-        elif as_json:
-            emit_json(job_object(job.record))
-        else:
-            emit(job.job_id)
-            say(next_step(job))
-
-
-def _evaluate_here(request: EvaluateRequest, force: bool, as_json: bool) -> None:
-    from workers.inline import evaluate_here
-
-    with CircuitClient(worker=False) as client:
-        try:
-            job = evaluate_here(client, request, force=force)
-        except KeyboardInterrupt:
-            say("\ninterrupted: the job is cancelled; the same command starts it again")
-            raise typer.Exit(ExitCode.INTERRUPTED) from None
-        report(job, as_json)
+        show_submitted(client.evaluate_request(request, force=force), wait, as_json)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -35,14 +35,7 @@ def submit(
     The same request twice is one job.
     """
     with CircuitClient() as client:
-        job = client.submit_request(request, force=force)
-        if wait:
-            follow(job, as_json)
-        elif as_json:
-            emit_json(job_object(job.record))
-        else:
-            emit(job.job_id)
-            say(next_step(job))
+        show_submitted(client.submit_request(request, force=force), wait, as_json)
 
 
 @command("circuits run --model ./my-model --task induction --method exact --edges 30")
@@ -55,12 +48,7 @@ def run(request: DiscoverRequest, force: Force = False, as_json: AsJson = False)
     from workers.inline import run_here
 
     with CircuitClient(worker=False) as client:
-        try:
-            job = run_here(client, request, force=force)
-        except KeyboardInterrupt:
-            say("\ninterrupted: the job is cancelled; the same command starts it again")
-            raise typer.Exit(ExitCode.INTERRUPTED) from None
-        report(job, as_json)
+        report_here(lambda: run_here(client, request, force=force), as_json)
 
 
 @command("circuits job 3f2a", "circuits job 3f2a --wait")
@@ -172,6 +160,27 @@ def figures(circuit: Circuit | None, judged: Evaluated | None) -> dict[str, Any]
         "cmd": quality.cmd.value if quality else None,
         "cpr": quality.cpr.value if quality else None,
     }
+
+
+def show_submitted(job: Job, wait: bool, as_json: bool) -> None:
+    """Follow a job that was just submitted, or print its id and the next step."""
+    if wait:
+        follow(job, as_json)
+    elif as_json:
+        emit_json(job_object(job.record))
+    else:
+        emit(job.job_id)
+        say(next_step(job))
+
+
+def report_here(work: Callable[[], Job], as_json: bool) -> None:
+    """Do a job in this process and print it; Ctrl-C ends it with a word and exit code 130."""
+    try:
+        job = work()
+    except KeyboardInterrupt:
+        say("\ninterrupted: the job is cancelled; the same command starts it again")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    report(job, as_json)
 
 
 def follow(job: Job, as_json: bool) -> None:

@@ -30,8 +30,8 @@ import transformers
 
 from benchmarks.page import peak_gb, put, versions
 from benchmarks.shapes import N_PAIRS, N_TOKENS, SHAPES, random_gpt2, random_pairs
-from discovery.acdc import Pruner, visits
-from discovery.bench import Experiment
+from discovery.engine.experiment import Experiment
+from discovery.methods.acdc import Pruner, visits
 from discovery.models import GPT2Adapter
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import AblationSpec, Metric

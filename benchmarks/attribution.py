@@ -24,10 +24,10 @@ import torch
 
 from benchmarks.page import cpu, peak_gb, put, versions
 from benchmarks.shapes import N_PAIRS, N_TOKENS, REAL, load, random_pairs
-from discovery.bench import Experiment
-from discovery.eap import eap
-from discovery.graph import Graph
-from discovery.integrated_gradients import eap_ig
+from discovery.engine.experiment import Experiment
+from discovery.engine.graph import Graph
+from discovery.methods.eap import eap
+from discovery.methods.integrated_gradients import eap_ig
 from discovery.models import LlamaAdapter, ModelAdapter
 from graph_schema.documents import AblationSpec, EapIg, Metric
 

@@ -25,13 +25,13 @@ import torch
 
 from benchmarks.page import cpu, peak_gb, put, versions
 from benchmarks.shapes import N_PAIRS, N_TOKENS, REAL, load, random_pairs
-from discovery.bench import Experiment
-from discovery.engine import State, values
-from discovery.evaluation import SHARES
-from discovery.graph import BoolMatrix
+from discovery.engine.experiment import Experiment
+from discovery.engine.graph import BoolMatrix
+from discovery.engine.state import State, values
+from discovery.evaluation.quick import SHARES
+from discovery.evaluation.random_circuits import PathSampler
+from discovery.methods.selection import top
 from discovery.models import LlamaAdapter, ModelAdapter
-from discovery.random_circuits import PathSampler
-from discovery.selection import top
 from graph_schema.documents import AblationSpec, Metric
 
 CASES = ("gpt2-small", *REAL)

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from discovery.known_circuits import ABLATIONS, KEPT, METHODS, Judged, judge, read_cases
+from discovery.known.recovery import ABLATIONS, KEPT, METHODS, Judged, judge, read_cases
 
 PAGE = Path(__file__).parents[1] / "docs" / "ground-truth.md"
 MARK = "<!-- python -m benchmarks.ground_truth DIR --write -->"

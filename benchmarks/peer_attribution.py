@@ -24,8 +24,8 @@ import torch
 
 from benchmarks.page import cpu, peak_gb, put, versions
 from benchmarks.shapes import N_PAIRS, N_TOKENS, SHAPES, random_gpt2, random_pairs
-from discovery.bench import Experiment
-from discovery.eap import eap
+from discovery.engine.experiment import Experiment
+from discovery.methods.eap import eap
 from discovery.models import GPT2Adapter
 from graph_schema.documents import AblationSpec, Metric
 

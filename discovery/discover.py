@@ -10,18 +10,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from discovery.bench import Experiment
-from discovery.evaluation import evaluate
-from discovery.exact_top import exact_top
-from discovery.finding import Arrays, Found, Report, Work, find
-from discovery.full_work import FullWork
-from discovery.graph import Graph
-from discovery.metrics import check_metric
+from discovery.engine.experiment import Experiment
+from discovery.engine.graph import Graph
+from discovery.engine.metrics import check_metric
+from discovery.evaluation.full_work import FullWork
+from discovery.evaluation.quick import evaluate
+from discovery.evaluation.splits import Clock, Splits
+from discovery.evaluation.stability import EdgeStability
+from discovery.methods.exact_top import exact_top
+from discovery.methods.finding import Arrays, Found, Report, Work, find
+from discovery.methods.pair_scores import require_room
 from discovery.models import LoadedModel
-from discovery.pair_scores import require_room
 from discovery.progress import Checkpoint, Progress
-from discovery.splits import Clock, Splits
-from discovery.stability import EdgeStability
 from discovery.tasks.base import PairSet
 from graph_schema.documents import (
     CircuitDocument,

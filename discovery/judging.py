@@ -11,16 +11,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from discovery.bench import Experiment
-from discovery.evaluation import evaluate
-from discovery.evaluation_full import Evidence, complete
-from discovery.finding import Arrays, Report
-from discovery.graph import Graph
-from discovery.metrics import check_metric
+from discovery.engine.experiment import Experiment
+from discovery.engine.graph import Graph
+from discovery.engine.metrics import check_metric
+from discovery.evaluation.full import Evidence, complete
+from discovery.evaluation.quick import evaluate
+from discovery.evaluation.splits import Clock, Splits
+from discovery.methods.finding import Arrays, Report
+from discovery.methods.selection import Scores
 from discovery.models import LoadedModel
 from discovery.progress import Progress
-from discovery.selection import Scores
-from discovery.splits import Clock, Splits
 from discovery.tasks.base import PairSet, TokenIds
 from graph_schema.documents import (
     Acdc,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from discovery.graph import Graph
+from discovery.engine.graph import Graph
 from graph_schema.documents import Acdc, AnyMethod, Eap, EapIg, Exact, Metric, ModelSource
 from graph_schema.errors import ResourceError
 from graph_schema.fingerprint import CONFIG_FILE, is_path

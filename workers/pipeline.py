@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from discovery.discover import discover
 from discovery.judging import judge
+from discovery.methods.pair_scores import require_room
 from discovery.models.load import (
     InspectedModel,
     LoadedModel,
@@ -31,7 +32,6 @@ from discovery.models.load import (
     inspect_model,
     load_model,
 )
-from discovery.pair_scores import require_room
 from discovery.plan_run import plan_run, read_config, sizes_of
 from discovery.tasks import PairSet, build_dataset
 from graph_schema.documents import (

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
+from discovery.known.published import SETTINGS, Compared, Published, compare, read_published
 from discovery.models import inspect_model, load_model
-from discovery.published import SETTINGS, Compared, Published, compare, read_published
 from discovery.tasks import build_dataset
 from graph_schema.documents import EapIg, ModelId, ModelSource, TaskData, TopEdges
 from graph_schema.documents.jobs import DiscoverSpec

@@ -2,7 +2,7 @@
 
 Senders: `input` (or `embed` and `pos_embed`), then per layer its heads and its MLP. Receivers: per
 layer the heads' q, k and v inputs and the MLP, then `logits`. EAP-IG and MIB index their matrices
-this way, and so does `discovery.graph`.
+this way, and so does `discovery.engine.graph`.
 """
 
 from __future__ import annotations

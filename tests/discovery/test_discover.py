@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from discovery.bench import Experiment
 from discovery.discover import Discovery, discover
-from discovery.eap import eap
+from discovery.engine.experiment import Experiment
+from discovery.evaluation.stability import GroupScores
+from discovery.methods.eap import eap
 from discovery.models import LoadedModel
 from discovery.progress import NoCheckpoint, no_progress
-from discovery.stability import GroupScores
 from discovery.tasks.base import PairSet
 from graph_schema.documents import (
     AblationSpec,

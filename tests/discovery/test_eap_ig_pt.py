@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from discovery.eap_ig_pt import read_eap_ig_pt, write_eap_ig_pt
-from discovery.graph import Graph
+from discovery.engine.graph import Graph
 from graph_schema.documents import CircuitDocument
 from graph_schema.exchange import Exchanged, ExchangeError, Layout, read_eap_ig, write_eap_ig
 from tests.factories import make_circuit

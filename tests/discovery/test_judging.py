@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from discovery.bench import Experiment
-from discovery.evaluation import SHARES
+from discovery.engine.experiment import Experiment
+from discovery.evaluation.quick import SHARES
 from discovery.judging import NO_METHOD, Judged, judge
 from discovery.progress import no_progress
 from discovery.tasks.base import PairSet

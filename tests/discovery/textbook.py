@@ -12,9 +12,9 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from discovery.bench import Bench
-from discovery.forward import at_positions, inputs, run
-from discovery.graph import BoolMatrix
+from discovery.engine.experiment import Bench
+from discovery.engine.forward import at_positions, inputs, run
+from discovery.engine.graph import BoolMatrix
 
 QKV = ("q", "k", "v")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from discovery.bench import Bench
-from discovery.graph import BoolMatrix, Graph
+from discovery.engine.experiment import Bench
+from discovery.engine.graph import BoolMatrix, Graph
 from tests.discovery import textbook
 
 

@@ -21,7 +21,7 @@ from workers.settings import read_settings
 from workers.specs import choice, unknown
 
 if TYPE_CHECKING:
-    from discovery.known_circuits import Judged
+    from discovery.known.recovery import Judged
 
 GROUND_TRUTH = (
     "circuits benchmark ground-truth ./compiled --method exact --method acdc --ablation corrupt"
@@ -89,7 +89,7 @@ def _judged(
     """What could be judged, and what went wrong in other cases."""
     import torch
 
-    from discovery.known_circuits import ABLATIONS, METHODS, case_folders, judge, read_case
+    from discovery.known.recovery import ABLATIONS, METHODS, case_folders, judge, read_case
 
     methods = tuple(names or METHODS)
     for name in methods:

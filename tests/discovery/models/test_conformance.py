@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from discovery.bench import Experiment
-from discovery.engine import State, values
-from discovery.forward import graph_of, run
+from discovery.engine.experiment import Experiment
+from discovery.engine.forward import graph_of, run
+from discovery.engine.state import State, values
 from discovery.models import DecoderAdapter, Qkv
 from graph_schema.documents import Ablation, AblationSpec, Metric
 from tests.discovery import textbook

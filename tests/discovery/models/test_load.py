@@ -12,7 +12,7 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from discovery.forward import graph_of, run
+from discovery.engine.forward import graph_of, run
 from discovery.models import inspect_model, load_model, weight_bytes
 from graph_schema.documents import Limits, ModelSource
 from graph_schema.errors import ModelError, NonFiniteError, ResourceError

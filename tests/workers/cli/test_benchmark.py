@@ -10,11 +10,11 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from tests.discovery.known.folders import KEPT as CASES
 from tests.discovery.tasks.tokenizers import byte_level
 from tests.workers.cli.conftest import Circuits
 from workers.cli.exits import ExitCode
 
-CASES = Path(__file__).parents[2] / "discovery" / "compiled"
 KEYS = {
     *("case", "method", "ablation", "auroc", "kept", "precision", "recall"),
     *("max_logit_change", "cpu_seconds"),

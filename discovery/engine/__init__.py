@@ -1,0 +1,26 @@
+"""What a model computes when any set of its edges is ablated, exactly.
+
+`graph` names the edges, `ablation` the values put in their place, `metrics` what is measured. An
+`Experiment` joins these to a model; a `State` computes a set of kept edges: `plan` says which
+components must run, `window` at which positions, `reading` what a receiver reads.
+"""
+
+from discovery.engine.ablation import Ablator, Example
+from discovery.engine.experiment import Bench, Experiment
+from discovery.engine.graph import BoolMatrix, Graph
+from discovery.engine.metrics import Objective, Target
+from discovery.engine.state import State, Values, values
+
+__all__ = [
+    "Ablator",
+    "Bench",
+    "BoolMatrix",
+    "Example",
+    "Experiment",
+    "Graph",
+    "Objective",
+    "State",
+    "Target",
+    "Values",
+    "values",
+]

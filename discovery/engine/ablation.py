@@ -1,0 +1,175 @@
+"""Ablations: the value that takes a sender's write where an edge is not kept.
+
+`corrupt` takes it from the pair's corrupt prompt, `resample` from the clean prompt of another
+discovery pair, `mean` is the clean writes of the discovery pairs averaged by position within one
+length, `zero` is nothing. The output projection's bias belongs to no sender and always stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
+from torch import Tensor
+
+from discovery.engine.forward import run
+from discovery.engine.graph import Graph
+from discovery.models import Batch, ModelAdapter
+from discovery.tasks.base import TokenIds, TokenPair
+from graph_schema.documents import Ablation, AblationSpec
+from graph_schema.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class Example:
+    """A pair (its `index` among the pairs given) and the prompt that its ablated values come from.
+
+    Under `resample` a pair has one example a draw; its metric is their mean.
+    """
+
+    index: int
+    pair: TokenPair
+    source: TokenIds | None
+
+
+class Ablator:
+    """Ablated values under one spec, from the discovery pairs alone.
+
+    A pair can be ablated when discovery has what it takes: another prompt of the same length
+    (`mean`), with another answer (`resample`; where nobody has answers, another prompt will do). A
+    mean of the pair's own writes alone would ablate nothing.
+    """
+
+    def __init__(
+        self,
+        spec: AblationSpec,
+        adapter: ModelAdapter,
+        graph: Graph,
+        pairs: Sequence[TokenPair],
+        *,
+        seed: int,
+        dtype: torch.dtype,
+    ) -> None:
+        self.kind = spec.kind
+        self.draws = spec.draws if spec.kind is Ablation.RESAMPLE else 1
+        self._adapter, self._graph, self._dtype = adapter, graph, dtype
+        self._pairs, self._seed = tuple(pairs), seed
+        self._means: dict[int, Tensor] = {}
+
+    def covers(self, pairs: Sequence[TokenPair]) -> NDArray[np.bool_]:
+        """Which of `pairs` discovery can ablate."""
+        if self.kind is Ablation.MEAN:
+            return np.any(_alike(pairs, self._pairs), axis=1)
+        if self.kind is Ablation.RESAMPLE:
+            return np.any(_partners(pairs, self._pairs), axis=1)
+        return np.ones(len(pairs), dtype=np.bool_)
+
+    def examples(self, pairs: Sequence[TokenPair]) -> list[Example]:
+        """`pairs` with the prompts of their ablated values.
+
+        Raises:
+            DatasetError: Discovery does not cover a pair; names the pair and its length.
+        """
+        if not (covered := self.covers(pairs)).all():
+            pair = pairs[int(np.argmin(covered))]
+            answer = " and another answer" if self.kind is Ablation.RESAMPLE else ""
+            raise DatasetError(
+                f"pair {pair.id}: ablation {self.kind.value!r} finds no discovery pair of its "
+                f"length ({len(pair.clean)} tokens) with another clean prompt{answer}; use "
+                "ablation 'corrupt' or 'zero', or submit more pairs of this length"
+            )
+        if self.kind is Ablation.RESAMPLE:
+            rng = np.random.default_rng(self._seed)
+            allowed = _partners(pairs, self._pairs)
+            sources = [_assign(allowed, rng) for _ in range(self.draws)]
+            return [
+                Example(index, pair, self._pairs[int(chosen[index])].clean)
+                for index, pair in enumerate(pairs)
+                for chosen in sources
+            ]
+        corrupt = self.kind is Ablation.CORRUPT
+        return [
+            Example(index, pair, pair.corrupt if corrupt else None)
+            for index, pair in enumerate(pairs)
+        ]
+
+    def writes(
+        self, examples: Sequence[Example], batch: Batch, source: Batch | None
+    ) -> Float[Tensor, "sender batch pos d_model"]:
+        """Every sender's ablated write; `source` is the batch of the examples' sources."""
+        if source is not None:
+            return run(self._adapter, self._graph, source, self._dtype).writes
+        shape = (self._graph.n_senders, *batch.tokens.shape, self._adapter.shape.d_model)
+        writes = torch.zeros(shape, dtype=self._dtype, device=self._adapter.device)
+        if self.kind is Ablation.MEAN:
+            for row, example in enumerate(examples):
+                length = len(example.pair.clean)
+                writes[:, row, :length] = self._mean(length)
+        return writes
+
+    def _mean(self, length: int) -> Float[Tensor, "sender pos d_model"]:
+        """Clean writes of the discovery pairs of one length, averaged by position."""
+        if length not in self._means:
+            prompts = [pair.clean for pair in self._pairs if len(pair.clean) == length]
+            total: Tensor | None = None
+            for start in range(0, len(prompts), 8):
+                tokens = torch.tensor(prompts[start : start + 8])
+                batch = self._adapter.batch(tokens, None)
+                part = run(self._adapter, self._graph, batch, self._dtype).writes.sum(1)
+                total = part if total is None else total + part
+            assert total is not None, "examples() has checked that the length is there"
+            self._means[length] = total / len(prompts)
+        return self._means[length]
+
+
+def _alike(pairs: Sequence[TokenPair], pool: Sequence[TokenPair]) -> NDArray[np.bool_]:
+    """[pair, pool]: same length, another clean prompt."""
+    lengths = np.array([len(pair.clean) for pair in pairs])
+    pool_lengths = np.array([len(pair.clean) for pair in pool])
+    mine, theirs = _numbered([pair.clean for pair in pairs], [pair.clean for pair in pool])
+    return (lengths[:, None] == pool_lengths) & (mine[:, None] != theirs)
+
+
+def _partners(pairs: Sequence[TokenPair], pool: Sequence[TokenPair]) -> NDArray[np.bool_]:
+    """[pair, pool]: same length, another clean prompt, and another answer if there are any."""
+    answers, pool_answers = [_answer(pair) for pair in pairs], [_answer(pair) for pair in pool]
+    mine, theirs = _numbered(answers, pool_answers)
+    silent = np.array([answer is None for answer in answers], dtype=np.bool_)
+    return _alike(pairs, pool) & ((mine[:, None] != theirs) | silent[:, None])
+
+
+def _numbered(
+    mine: Sequence[Hashable], theirs: Sequence[Hashable]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Both as numbers, equal where the values are."""
+    numbers: dict[Hashable, int] = {}
+    one, two = (
+        [numbers.setdefault(each, len(numbers)) for each in side] for side in (mine, theirs)
+    )
+    return np.array(one, dtype=np.intp), np.array(two, dtype=np.intp)
+
+
+def _answer(pair: TokenPair) -> Hashable:
+    """What tells answers apart (a numerical program's are in the weights alone); None: nothing."""
+    return (pair.answers, pair.weights) if any(pair.answers) or pair.weights else None
+
+
+def _assign(allowed: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.intp]:
+    """A random partner for each row: a one-to-one assignment where there is one.
+
+    Rows that a one-to-one assignment leaves out (one answer in the majority) draw freely.
+    """
+    rows, columns = (rng.permutation(n) for n in allowed.shape)
+    shuffled = csr_array(allowed[np.ix_(rows, columns)])
+    matched = maximum_bipartite_matching(shuffled, perm_type="column")
+    chosen = np.empty(len(rows), dtype=np.intp)
+    for place, row in enumerate(rows):
+        found = int(matched[place])
+        chosen[row] = columns[found] if found >= 0 else rng.choice(np.flatnonzero(allowed[row]))
+    return chosen

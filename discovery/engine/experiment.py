@@ -1,0 +1,157 @@
+"""Pairs made ready to be measured: an experiment's settings, and its benches, one a chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from discovery.engine.ablation import Ablator, Example
+from discovery.engine.forward import Run, at_positions, graph_of, logits_at, run
+from discovery.engine.metrics import Objective, Target, target_of, wide
+from discovery.engine.reading import Reader
+from discovery.engine.window import Window, first_difference
+from discovery.models import Batch, ModelAdapter
+from discovery.tasks.base import TokenPair
+from graph_schema.documents import AblationSpec, Component, Metric
+from graph_schema.documents.method import Receivers
+
+
+def pad(adapter: ModelAdapter, prompts: Sequence[Sequence[int]]) -> Batch:
+    """Prompts as one batch, padded on the right with token 0 behind an attention mask."""
+    length = max(len(prompt) for prompt in prompts)
+    tokens = torch.zeros((len(prompts), length), dtype=torch.long)
+    mask = torch.zeros((len(prompts), length), dtype=torch.bool)
+    for row, prompt in enumerate(prompts):
+        tokens[row, : len(prompt)] = torch.tensor(prompt)
+        mask[row, : len(prompt)] = True
+    return adapter.batch(tokens, None if bool(mask.all()) else mask)
+
+
+class Experiment:
+    """A model, a metric and an ablation: everything that a job's pairs are measured with."""
+
+    def __init__(
+        self,
+        adapter: ModelAdapter,
+        metric: Metric,
+        ablation: AblationSpec,
+        pairs: Sequence[TokenPair],
+        *,
+        seed: int = 0,
+        receivers: Receivers = "query_head",
+    ) -> None:
+        """Ablated values come from `pairs`, the discovery split, alone."""
+        self.adapter, self.metric = adapter, metric
+        group = adapter.shape.kv_group if receivers == "kv_group" else 1
+        self.graph = replace(graph_of(adapter), kv_group=group)
+        self.dtype = wide(adapter.dtype)
+        self.ablator = Ablator(ablation, adapter, self.graph, pairs, seed=seed, dtype=self.dtype)
+
+    def chunks(self, pairs: Sequence[TokenPair], size: int) -> list[list[Example]]:
+        """The examples of `pairs`, at most `size` a chunk, those alike in length together.
+
+        Of one length, those whose prompts part late are together: they have little to compute.
+        """
+        examples = sorted(
+            self.ablator.examples(pairs),
+            key=lambda found: (len(found.pair.clean), first_difference(found)),
+        )
+        return [examples[start : start + size] for start in range(0, len(examples), size)]
+
+    def fitting(self, pairs: Sequence[TokenPair], budget: int = 2**30) -> int:
+        """How many examples a chunk of engine states may have within `budget` bytes."""
+        sizes, length = self.adapter.shape, max(len(pair.clean) for pair in pairs)
+        # Ablated writes and deltas of every sender, and a few copies of one layer's reads.
+        tensors = 2 * self.graph.n_senders + 4 * 3 * self.graph.n_heads
+        each = tensors * length * sizes.d_model * torch.finfo(self.dtype).bits // 8
+        return max(1, budget // each)
+
+    def ready(self, examples: Sequence[Example]) -> Ready:
+        """A chunk's batch, ablated writes and target."""
+        batch = pad(self.adapter, [example.pair.clean for example in examples])
+        sources = [example.source for example in examples if example.source is not None]
+        source = pad(self.adapter, sources) if sources else None
+        return Ready(
+            batch,
+            self.ablator.writes(examples, batch, source),
+            target_of([example.pair for example in examples], self.adapter.device, self.dtype),
+        )
+
+    @torch.no_grad()
+    def objective(self, ready: Ready, clean: Run | None = None) -> Objective:
+        """The metric on a chunk; `kl` runs the model for its clean logits if not given."""
+        logits = None
+        if self.metric is Metric.KL:
+            clean = clean or run(self.adapter, self.graph, ready.batch, self.dtype)
+            logits = logits_at(self.adapter, at_positions(clean.resid, ready.target.positions))
+        return Objective.at(self.metric, ready.target, logits)
+
+    def bench(self, examples: Sequence[Example]) -> Bench:
+        """A chunk made ready for the engine."""
+        ready = self.ready(examples)
+        positions = ready.target.positions
+        window = Window.of(
+            self.adapter, self.graph, examples, ready.batch, ready.ablated, positions
+        )
+        return Bench(
+            self,
+            np.array([example.index for example in examples]),
+            ready.batch,
+            ready.ablated,
+            window,
+            Reader(self.adapter, self.graph, window.ablated),
+            self.objective(ready),
+        )
+
+    def describe_overflow(self, pairs: Sequence[TokenPair]) -> str:
+        """Where the first value that is not finite is written: a message for NonFiniteError."""
+        dtype = str(self.adapter.dtype).removeprefix("torch.")
+        advice = "check the weights"
+        if self.adapter.dtype == torch.float16:
+            advice = "half precision overflows: use dtype bfloat16 or float32, or check the weights"
+        prompts = [pair.clean for pair in pairs] + [pair.corrupt for pair in pairs]
+        for start in range(0, len(prompts), 8):
+            batch = pad(self.adapter, prompts[start : start + 8])
+            writes = run(self.adapter, self.graph, batch, self.dtype).writes
+            real = batch.attention_mask
+            bad = [sender for sender, w in enumerate(writes) if not w[real].isfinite().all()]
+            if bad:
+                name = self.graph.sender_names[bad[0]]
+                layer = Component.parse(name).layer
+                where = "before layer 0" if layer is None else f"in layer {layer}"
+                return f"{name} ({where}) writes NaN or infinite values in {dtype}; {advice}"
+        return (
+            f"logits or loss (after the last layer) are NaN or infinite in {dtype} though every "
+            f"write is finite; {advice}"
+        )
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A chunk of examples as tensors."""
+
+    batch: Batch
+    ablated: Float[Tensor, "sender batch pos d_model"]
+    target: Target
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A chunk of examples made ready; `index` says which pair each of them belongs to.
+
+    `batch`, `ablated` and `objective` are of whole prompts, `reader` of the window.
+    """
+
+    experiment: Experiment
+    index: NDArray[np.intp]
+    batch: Batch
+    ablated: Float[Tensor, "sender batch pos d_model"]
+    window: Window
+    reader: Reader
+    objective: Objective

@@ -1,0 +1,107 @@
+"""The plain forward pass, with what every sender writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange, reduce
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from discovery.engine.graph import Graph
+from discovery.engine.metrics import Objective
+from discovery.models import Batch, ModelAdapter
+
+
+def graph_of(adapter: ModelAdapter) -> Graph:
+    """The computational graph of a model at the level of heads and MLPs."""
+    shape = adapter.shape
+    return Graph(shape.n_layers, shape.n_heads, adapter.parallel, adapter.split_embed)
+
+
+def inputs(adapter: ModelAdapter, batch: Batch) -> Float[Tensor, "input batch pos d_model"]:
+    """What the embeddings write: one sender, or `embed` and `pos_embed` apart."""
+    return torch.stack(list(adapter.embed_parts(batch).values()))
+
+
+def add_const(
+    adapter: ModelAdapter, layer: int, heads: Float[Tensor, "*rows d_model"]
+) -> Float[Tensor, "*rows d_model"]:
+    """A layer's attention output from the sum of its heads: with the bias no sender owns."""
+    const = adapter.attn_const(layer)
+    return heads if const is None else heads + const
+
+
+def logits_at(
+    adapter: ModelAdapter,
+    rows: Float[Tensor, "*rows d_model"],
+    tokens: Int[Tensor, "*rows token"] | None = None,
+) -> Float[Tensor, "*rows d_vocab"]:
+    """Logits from rows of the final residual stream: every token's, or each row's `tokens`."""
+    return adapter.logits(adapter.norm(adapter.shape.n_layers, "logits", rows), tokens)
+
+
+def loss_at(
+    adapter: ModelAdapter, objective: Objective, rows: Float[Tensor, "batch target d_model"]
+) -> Float[Tensor, " batch"]:
+    """The loss from rows of the final residual stream, by the few logits that the metric reads."""
+    if (tokens := objective.tokens) is None:
+        return objective.loss(logits_at(adapter, rows))
+    return objective.loss_of_tokens(logits_at(adapter, rows, tokens.ids))
+
+
+def at_positions(x: Tensor, positions: Tensor) -> Tensor:
+    """`x` [..., batch, pos, d_model] at each prompt's own `positions` [batch, target]."""
+    return x[..., torch.arange(positions.shape[0], device=x.device)[:, None], positions, :]
+
+
+def put_at_positions(into: Tensor, positions: Tensor, x: Tensor) -> None:
+    """Write `x` [batch, target, d_model] into `into` [batch, pos, d_model] at `positions`."""
+    into[torch.arange(positions.shape[0], device=into.device)[:, None], positions] = x
+
+
+@dataclass(frozen=True)
+class Run:
+    """What every sender writes on a batch, raw, and the final residual stream."""
+
+    writes: Float[Tensor, "sender batch pos d_model"]
+    resid: Float[Tensor, "batch pos d_model"]
+
+
+KeysValues = tuple[Float[Tensor, "batch head _ d_head"], Float[Tensor, "batch head _ d_head"]]
+
+
+@torch.no_grad()
+def run(
+    adapter: ModelAdapter,
+    graph: Graph,
+    batch: Batch,
+    dtype: torch.dtype,
+    keys_values: list[KeysValues] | None = None,
+) -> Run:
+    """Run the model as it is; writes are kept as `dtype`, each layer's k and v in `keys_values`."""
+    first = inputs(adapter, batch)
+    writes = torch.empty((graph.n_senders, *first.shape[1:]), dtype=dtype, device=first.device)
+    writes[: graph.n_inputs] = first
+    resid = reduce(first, "input batch pos d_model -> batch pos d_model", "sum")
+    for layer in range(graph.n_layers):
+        normed = adapter.norm(layer, "attn", resid)
+        q = adapter.project(batch, layer, "q", normed)
+        k = adapter.project(batch, layer, "k", normed)
+        v = adapter.project(batch, layer, "v", normed)
+        if keys_values is not None:
+            keys_values.append((k, v))
+        z = adapter.mix(batch, layer, q, k, v)
+        heads = writes[graph.head_senders(layer)]
+        heads.copy_(
+            rearrange(
+                adapter.head_out(layer, z), "batch head pos d_model -> head batch pos d_model"
+            )
+        )
+        total = add_const(adapter, layer, heads.sum(0).to(resid.dtype))
+        after = resid + adapter.post_norm(layer, "attn", total)
+        mlp = adapter.mlp(layer, adapter.norm(layer, "mlp", resid if graph.parallel else after))
+        writes[graph.mlp_sender(layer)] = mlp
+        resid = after + adapter.post_norm(layer, "mlp", mlp)
+    return Run(writes, resid)

@@ -1,0 +1,6 @@
+"""The evidence for and against a circuit: preset `quick`, and what `full` adds to it."""
+
+from discovery.evaluation.full import Evidence, complete
+from discovery.evaluation.quick import Measured, evaluate
+
+__all__ = ["Evidence", "Measured", "complete", "evaluate"]

@@ -1,0 +1,131 @@
+"""Circuits that know nothing of the behaviour, to compare a circuit's faithfulness with.
+
+Random paths have their own file (random_circuits.py). Here: as many edges between each two layers
+as the circuit has; the edges whose senders change most when ablated; and pairs whose answers were
+dealt out anew, for another run of the circuit's own method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from discovery.engine.experiment import Experiment
+from discovery.engine.forward import run
+from discovery.engine.graph import BoolMatrix, Graph
+from discovery.evaluation.quick import Measured
+from discovery.methods.selection import top
+from discovery.tasks.base import TokenPair
+from graph_schema.documents import Chance, ChanceRule, Metric
+
+
+def alike_by_layer(graph: Graph, kept: BoolMatrix, rng: np.random.Generator) -> BoolMatrix:
+    """As many edges between each sender layer and receiver layer as `kept` has, else at random.
+
+    Dead ends are left in: trimming them would leave fewer edges than the circuit has.
+    """
+    senders, receivers = graph.edges
+    pair = (
+        _sender_layers(graph)[senders] * (graph.n_layers + 2) + _receiver_layers(graph)[receivers]
+    )
+    chosen = kept[senders, receivers]
+    drawn = np.zeros(graph.n_edges, dtype=np.bool_)
+    for which in np.unique(pair[chosen]):
+        members = np.flatnonzero(pair == which)
+        drawn[rng.choice(members, int(chosen[members].sum()), replace=False)] = True
+    return graph.to_matrix(drawn)
+
+
+def _sender_layers(graph: Graph) -> NDArray[np.intp]:
+    """0 for inputs, else the layer plus one."""
+    layers = np.arange(graph.n_senders - graph.n_inputs) // (graph.n_heads + 1) + 1
+    return np.concatenate([np.zeros(graph.n_inputs, dtype=np.intp), layers])
+
+
+def _receiver_layers(graph: Graph) -> NDArray[np.intp]:
+    """The layer plus one; for the logits n_layers + 1."""
+    return np.arange(graph.n_receivers) // (3 * graph.n_heads + 1) + 1
+
+
+@torch.no_grad()
+def activation_differences(
+    experiment: Experiment, pairs: Sequence[TokenPair], *, chunk: int | None = None
+) -> NDArray[np.float64]:
+    """How far each sender's write is from its ablated one: the norm, mean over real positions."""
+    graph, size = experiment.graph, chunk or experiment.fitting(pairs)
+    total, count = np.zeros(graph.n_senders), 0
+    for examples in experiment.chunks(pairs, size):
+        ready = experiment.ready(examples)
+        # The engine would leave out what no metric reads, as the last MLP's other positions.
+        clean = run(experiment.adapter, graph, ready.batch, experiment.dtype).writes
+        moved: Float[Tensor, "sender batch pos"] = (clean - ready.ablated).norm(dim=-1)
+        real = ready.batch.attention_mask
+        total += (moved.cpu().double() * real.cpu()).sum((1, 2)).numpy()
+        count += int(real.sum())
+    return total / count
+
+
+def by_activation_difference(
+    graph: Graph, differences: NDArray[np.float64], n_edges: int, rng: np.random.Generator
+) -> BoolMatrix:
+    """The `n_edges` edges with the largest activation difference of their sender, trimmed.
+
+    A sender's edges are all alike to this rule; which of them come first is drawn.
+    """
+    order = rng.permutation(graph.n_edges)
+    scores = np.empty(graph.n_edges, dtype=np.float32)
+    # Ranks, so that a random order among equals does not disturb the order of senders.
+    sizes = differences[graph.edges[0]]
+    scores[np.lexsort((order, -sizes))] = np.arange(graph.n_edges, 0, -1)
+    return top(graph, scores, n_edges, "abs")
+
+
+def shuffled(
+    pairs: Sequence[TokenPair], metric: Metric, rng: np.random.Generator
+) -> tuple[TokenPair, ...]:
+    """Pairs with the answers of others that ask at as many positions.
+
+    `kl` reads no answers, so there corrupt prompts of the same length are dealt out anew instead.
+    """
+    by_kl = metric is Metric.KL
+    keys = [len(pair.corrupt) if by_kl else len(pair.positions) for pair in pairs]
+    found = list(pairs)
+    for key in sorted(set(keys)):
+        members = rng.permutation([i for i, mine in enumerate(keys) if mine == key])
+        # A cycle: nobody keeps their own.
+        for mine, other in zip(members, np.roll(members, 1), strict=True):
+            one, two = pairs[int(mine)], pairs[int(other)]
+            found[int(mine)] = (
+                replace(one, corrupt=two.corrupt)
+                if by_kl
+                else replace(
+                    one,
+                    answers=two.answers,
+                    wrong_answers=two.wrong_answers,
+                    weights=two.weights,
+                )
+            )
+    return tuple(found)
+
+
+def compared(
+    rule: ChanceRule, measured: Measured, kept: BoolMatrix, others: Sequence[BoolMatrix]
+) -> Chance:
+    """Faithfulness of `others`, which were measured, beside the circuit's."""
+    found = [measured.faithfulness(other) for other in others]
+    return Chance(
+        rule=rule,
+        n=len(found),
+        n_edges=float(np.mean([other.sum() for other in others])),
+        mean=float(np.mean(found)),
+        low=min(found),
+        high=max(found),
+        n_at_least=sum(value >= measured.faithfulness(kept) for value in found),
+        split=measured.split,
+    )

@@ -1,0 +1,67 @@
+"""Random circuits to compare with: unions of paths drawn uniformly from input to logits."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discovery.engine.graph import BoolMatrix, Graph
+
+PATIENCE = 200
+"""Paths in a row that bring no new edge that fits before a circuit is left as it is."""
+
+
+class PathSampler:
+    """Draws paths from an input to the logits, each with the same probability."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._longest = 2 * graph.n_layers + 1
+        self._onward = _onward(graph)
+        # ways[s, n]: paths of exactly n edges from sender s to the logits.
+        ways = np.zeros((graph.n_senders, self._longest + 1))
+        ways[:, 1] = 1
+        for n in range(2, self._longest + 1):
+            ways[:, n] = self._onward @ ways[:, n - 1]
+        self._ways = ways
+
+    def path(self, rng: np.random.Generator, longest: int | None = None) -> list[tuple[int, int]]:
+        """A path's edges (sender, receiver), uniform among paths of at most `longest` edges."""
+        graph = self._graph
+        most = min(longest or self._longest, self._longest)
+        starts = self._ways[: graph.n_inputs, 1 : most + 1]
+        drawn = int(rng.choice(starts.size, p=(starts / starts.sum()).ravel()))
+        sender, length = drawn // starts.shape[1], drawn % starts.shape[1] + 1
+        edges: list[tuple[int, int]] = []
+        while length > 1:
+            weights = self._onward[sender] * self._ways[:, length - 1]
+            follower = int(rng.choice(graph.n_senders, p=weights / weights.sum()))
+            # A head is reached by its query, key or value input alike.
+            receivers = np.flatnonzero((graph.writer == follower) & graph.upstream[sender])
+            edges.append((sender, int(rng.choice(receivers))))
+            sender, length = follower, length - 1
+        return [*edges, (sender, graph.logits)]
+
+    def circuit(self, n_edges: int, rng: np.random.Generator) -> BoolMatrix:
+        """A union of random paths with `n_edges` edges, or the few less that paths allow."""
+        kept, count, waited = self._graph.none(), 0, 0
+        while count < n_edges and waited < PATIENCE:
+            # A path that brings too much gives way to one that is short enough to fit.
+            for longest in (None, n_edges - count):
+                senders, receivers = np.array(self.path(rng, longest)).T
+                new = int((~kept[senders, receivers]).sum())
+                if new <= n_edges - count:
+                    break
+            kept[senders, receivers] = True
+            count += new
+            waited = 0 if new else waited + 1
+        return kept
+
+
+def _onward(graph: Graph) -> NDArray[np.float64]:
+    """[sender, sender]: how many edges lead from one component to the next."""
+    found = np.zeros((graph.n_senders, graph.n_senders))
+    senders, receivers = graph.edges
+    inside = receivers != graph.logits
+    np.add.at(found, (senders[inside], graph.writer[receivers[inside]]), 1)
+    return found

@@ -1,0 +1,292 @@
+"""ACDC: prune the graph edge by edge, each test exact, Conmy et al. 2023, arXiv:2304.14997.
+
+Receivers come in the order logits, then from the last layer down its MLP, all heads' q, all k, all
+v; a receiver's senders from the latest to the earliest. An edge goes if the loss, against the
+current graph's, rises by less than τ. Each test restarts the model at the receiver (engine.py);
+where no kept path leads from the receiver to the logits, the rise is 0 and costs nothing.
+
+A rise depends on the decisions before it and on nothing else. So the `Trace` of one τ serves
+others: another τ decides alike up to the first rise that lies between the two. A sweep, a search
+for a number of edges and going on after a restart are one thing, `Pruner.run`: start where the
+nearest trace parts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from discovery.engine.experiment import Experiment
+from discovery.engine.graph import BoolMatrix, Graph
+from discovery.engine.state import State
+from discovery.progress import LAYOUT, Checkpoint, NoCheckpoint, same_layout
+from discovery.tasks.base import TokenPair
+from graph_schema.errors import NonFiniteError
+
+SAVE_EVERY = 60.0
+"""Seconds between checkpoints."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A receiver's turn: `senders` are decided one after the other, from decision `begin` on.
+
+    Receivers that are patched together have one turn.
+    """
+
+    receivers: tuple[int, ...]
+    senders: tuple[int, ...]
+    begin: int
+    opens_layer: bool
+
+    @property
+    def receiver(self) -> int:
+        return self.receivers[0]
+
+    @property
+    def end(self) -> int:
+        return self.begin + len(self.senders)
+
+
+def visits(graph: Graph, edges: BoolMatrix) -> list[Visit]:
+    """ACDC's way through `edges`."""
+    units = {unit[0]: unit for unit in graph.units}
+    receivers = [(graph.logits, True)]
+    for layer in reversed(range(graph.n_layers)):
+        heads = graph.attention_receivers(layer)
+        receivers.append((graph.mlp_receiver(layer), True))
+        receivers += [(lead, False) for lead in range(heads.start, heads.stop) if lead in units]
+    found: list[Visit] = []
+    begin = 0
+    for lead, opens_layer in receivers:
+        senders = tuple(np.flatnonzero(edges[:, lead])[::-1].tolist())
+        found.append(Visit(units[lead], senders, begin, opens_layer))
+        begin += len(senders)
+    return found
+
+
+@dataclass
+class Trace:
+    """One run's decisions: the rise of the loss at each test, in order; under τ the edge goes.
+
+    `error` is what rounding may do to a rise: the largest difference seen between losses carried
+    along and the same computed anew, and no less than one rounding of the largest logit in the
+    model's dtype (mean over examples).
+    """
+
+    threshold: float
+    rises: list[float] = field(default_factory=list[float])
+    error: float = 0.0
+
+    def removed(self, threshold: float) -> NDArray[np.bool_]:
+        """What τ = `threshold` decides on each rise."""
+        return np.array(self.rises) < threshold
+
+    def shared(self, threshold: float) -> int:
+        """How many decisions another τ makes alike, and so meets the same rises."""
+        differs = np.flatnonzero(self.removed(self.threshold) != self.removed(threshold))
+        return int(differs[0]) if len(differs) else len(self.rises)
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What τ leaves.
+
+    Attributes:
+        kept: The kept set as the textbook loop has it, dead ends included.
+        rises: [sender, receiver], the rise of the loss at the edge's test.
+        borderline: Edges whose rise lies within `error`, what rounding may do, of τ: the textbook
+            loop may decide them the other way, and then what comes after.
+        n_tests: How many decisions ran the model.
+    """
+
+    threshold: float
+    kept: BoolMatrix
+    rises: NDArray[np.float64]
+    borderline: BoolMatrix
+    error: float
+    n_tests: int
+
+    @property
+    def n_edges(self) -> int:
+        return int(self.kept.sum())
+
+    @property
+    def smallest_kept(self) -> float:
+        """The smallest rise that kept an edge: every τ up to it decides alike."""
+        return float(self.rises[self.kept].min(initial=np.inf))
+
+    @property
+    def largest_removed(self) -> float:
+        """The largest rise that removed an edge: every τ above it, up to the above, likewise."""
+        return float(self.rises[~self.kept].max(initial=-np.inf))
+
+
+class Pruner:
+    """ACDC on an experiment's pairs; each threshold reuses the work of those before it."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        pairs: Sequence[TokenPair],
+        candidates: BoolMatrix | None = None,
+        *,
+        chunk: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        """Decide `candidates` (default: every edge), the rest ablated from the start.
+
+        A test needs the mean over all pairs, so all chunks are in memory at once. `progress`
+        counts the receivers of the run in hand.
+        """
+        self.graph = experiment.graph
+        self.candidates = upstream = self.graph.upstream
+        if candidates is not None:
+            self.candidates = upstream & (self.graph.joint(candidates.astype(np.intp)) > 0)
+        self._visits = visits(self.graph, self.candidates)
+        self.n_decisions = self._visits[-1].end
+        self._experiment, self._pairs = experiment, pairs
+        chunks = experiment.chunks(pairs, chunk or experiment.fitting(pairs))
+        self._benches = [experiment.bench(examples) for examples in chunks]
+        self._n_examples = sum(len(examples) for examples in chunks)
+        self._progress, self._checkpoint = progress, checkpoint or NoCheckpoint()
+        self._saved_at = time.monotonic()
+        self.traces = self._load()
+
+    def run(self, threshold: float) -> Pruned:
+        """What τ = `threshold` keeps.
+
+        Raises:
+            NonFiniteError: A loss is NaN or infinite.
+        """
+        trace = self._branch(threshold)
+        states: list[State] = []
+        for number, visit in enumerate(self._visits):
+            if visit.end <= len(trace.rises):
+                continue
+            if self._progress:
+                self._progress(number, len(self._visits))
+            if visit.opens_layer or not states:
+                states = self._anew(trace, states)
+            self._decide(trace, states, visit)
+            if time.monotonic() - self._saved_at > SAVE_EVERY:
+                self._save()
+        if states:
+            self._anew(trace, states)
+        return self._pruned(trace)
+
+    def gap(self) -> float:
+        """The mean loss with everything ablated minus that with every candidate kept."""
+        none, all_of_them = self.graph.none(), self.candidates
+        return self._loss(none) - self._loss(all_of_them)
+
+    def _loss(self, kept: BoolMatrix) -> float:
+        losses = (float(State(bench, kept).loss.double().sum()) for bench in self._benches)
+        return sum(losses) / self._n_examples
+
+    def _branch(self, threshold: float) -> Trace:
+        """This τ's trace, begun with the decisions that it shares with an earlier one."""
+        for trace in self.traces:
+            if trace.threshold == threshold:
+                return trace
+        found = Trace(threshold)
+        if self.traces:
+            nearest = max(self.traces, key=lambda trace: trace.shared(threshold))
+            found.rises = nearest.rises[: nearest.shared(threshold)]
+            found.error = nearest.error
+        self.traces.append(found)
+        return found
+
+    def _kept(self, trace: Trace) -> BoolMatrix:
+        """What is left after the decisions made so far."""
+        kept, removed = self.candidates.copy(), trace.removed(trace.threshold)
+        for visit in self._visits:
+            gone = removed[visit.begin : visit.end]
+            senders = [s for s, out in zip(visit.senders, gone, strict=False) if out]
+            kept[np.ix_(senders, visit.receivers)] = False
+        return kept
+
+    def _anew(self, trace: Trace, carried: list[State]) -> list[State]:
+        """States of what is left, run afresh; against those carried along they show rounding."""
+        kept = self._kept(trace)
+        losses = [state.loss for state in carried]
+        carried.clear()
+        states = [State(bench, kept, restartable=True) for bench in self._benches]
+        drift = sum(
+            float((state.loss - loss).abs().double().sum())
+            for state, loss in zip(states, losses or [state.loss for state in states], strict=True)
+        )
+        largest = sum(float(state.logits.abs().amax((1, 2)).double().sum()) for state in states)
+        rounding = torch.finfo(self._experiment.adapter.dtype).eps * largest
+        trace.error = max(trace.error, drift / self._n_examples, rounding / self._n_examples)
+        return states
+
+    def _decide(self, trace: Trace, states: list[State], visit: Visit) -> None:
+        """Decide what is left of a receiver's edges."""
+        with ExitStack() as stack:
+            tries = [stack.enter_context(state.restart(*visit.receivers)) for state in states]
+            current = sum(float(each.loss.double().sum()) for each in tries) / self._n_examples
+            for sender in visit.senders[len(trace.rises) - visit.begin :]:
+                losses = [each.without(sender) for each in tries]
+                loss = sum(float(each.double().sum()) for each in losses) / self._n_examples
+                rise = loss - current
+                if not np.isfinite(rise):
+                    raise NonFiniteError(self._experiment.describe_overflow(self._pairs))
+                trace.rises.append(rise)
+                if rise < trace.threshold:
+                    current = loss
+                    for each in tries:
+                        each.accept()
+
+    def _pruned(self, trace: Trace) -> Pruned:
+        kept = self._kept(trace)
+        # What hangs on a receiver was decided before it, so dead now means dead at its turn.
+        live = self.graph.joint(self.graph.live_receivers(kept).astype(np.intp)) > 0
+        rises = np.zeros(kept.shape)
+        for visit in self._visits:
+            rise = np.array(trace.rises[visit.begin : visit.end])
+            rises[np.ix_(visit.senders, visit.receivers)] = rise[:, None]
+        tested = self.candidates & live[None, :]
+        return Pruned(
+            trace.threshold,
+            kept,
+            rises,
+            tested & (np.abs(rises - trace.threshold) <= trace.error),
+            trace.error,
+            int(tested[:, np.unique(self.graph.lead)].sum()),
+        )
+
+    def _save(self) -> None:
+        arrays = {
+            "layout": LAYOUT,
+            "candidates": self.candidates,
+            "thresholds": np.array([trace.threshold for trace in self.traces]),
+            "errors": np.array([trace.error for trace in self.traces]),
+            "lengths": np.array([len(trace.rises) for trace in self.traces]),
+            "rises": np.concatenate([np.array(trace.rises) for trace in self.traces]),
+        }
+        self._checkpoint.save("acdc", {name: np.asarray(each) for name, each in arrays.items()})
+        self._saved_at = time.monotonic()
+
+    def _load(self) -> list[Trace]:
+        """The traces of an interrupted job, if they decide the same edges."""
+        saved = self._checkpoint.load("acdc")
+        if saved is None or not same_layout(saved):
+            return []
+        if not np.array_equal(saved["candidates"], self.candidates):
+            return []
+        ends = np.cumsum(saved["lengths"].astype(np.intp))
+        parts = np.split(saved["rises"], ends[:-1].tolist())
+        return [
+            Trace(threshold, rises.tolist(), error)
+            for threshold, rises, error in zip(
+                saved["thresholds"].tolist(), parts, saved["errors"].tolist(), strict=True
+            )
+        ]

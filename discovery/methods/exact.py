@@ -1,0 +1,91 @@
+"""The oracle: every edge patched alone, by the engine's restarts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discovery.engine.experiment import Experiment
+from discovery.engine.graph import BoolMatrix
+from discovery.engine.state import State
+from discovery.methods.attribution import check_finite
+from discovery.progress import LAYOUT, Checkpoint, NoCheckpoint, same_layout
+from discovery.tasks.base import TokenPair
+
+SAVE_EVERY = 60.0
+"""Seconds between checkpoints."""
+
+
+def exact(
+    experiment: Experiment,
+    pairs: Sequence[TokenPair],
+    *,
+    only: BoolMatrix | None = None,
+    chunk: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    checkpoint: Checkpoint | None = None,
+    per_pair: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """loss(edge ablated) - loss(clean) of every edge, the rest kept; mean over pairs.
+
+    One float32 an edge, in the order of the edge list. Each test runs only what is downstream of
+    the edge; edges into receivers that are patched together are tested together. A run that was
+    interrupted goes on from its checkpoint, which must be of the same request.
+
+    Args:
+        experiment: Model, metric and ablation.
+        pairs: What the mean is over.
+        only: Test these edges alone; the others get 0.
+        chunk: Examples at a time.
+        progress: Told (done, total) tests of receivers.
+        checkpoint: Where what is done is kept.
+        per_pair: [pair, edge], zeros; receives each pair's own scores.
+
+    Raises:
+        NonFiniteError: A score is NaN or infinite.
+    """
+    graph, checkpoint = experiment.graph, checkpoint or NoCheckpoint()
+    wanted = graph.upstream if only is None else only
+    size = chunk or experiment.fitting(pairs)
+    chunks = experiment.chunks(pairs, size)
+    total, first = np.zeros((graph.n_senders, graph.n_receivers)), 0
+    # Work is counted in (chunk, unit); another chunk size would count otherwise.
+    saved = checkpoint.load("exact")
+    if saved is not None and same_layout(saved) and int(saved["chunk"]) == size:
+        total, first = saved["total"].astype(np.float64), int(saved["done"])
+        if per_pair is not None:
+            per_pair[:] = saved["per_pair"]
+    number_of = graph.to_matrix(np.arange(graph.n_edges))
+    share = 1 / experiment.ablator.draws
+    saved_at, n_all = time.monotonic(), len(chunks) * len(graph.units)
+    for number, examples in enumerate(chunks):
+        if (number + 1) * len(graph.units) <= first:
+            continue
+        bench = experiment.bench(examples)
+        state = State(bench, graph.upstream, restartable=True)
+        for done, unit in enumerate(graph.units, number * len(graph.units)):
+            senders = np.flatnonzero(wanted[:, unit[0]]).tolist()
+            if done < first or not senders:
+                continue
+            if progress:
+                progress(done, n_all)
+            with state.restart(*unit) as restart:
+                clean = restart.loss.double()
+                for sender in senders:
+                    rise = (restart.without(sender).double() - clean).cpu().numpy()
+                    total[sender, unit] += rise.sum()
+                    if per_pair is not None:
+                        for edge in number_of[sender, unit]:
+                            np.add.at(per_pair[:, edge], bench.index, share * rise)
+            if time.monotonic() - saved_at > SAVE_EVERY:
+                so_far = {"total": total, "done": done + 1, "chunk": size, "layout": LAYOUT}
+                so_far |= {} if per_pair is None else {"per_pair": per_pair}
+                checkpoint.save("exact", {k: np.asarray(v) for k, v in so_far.items()})
+                saved_at = time.monotonic()
+    n_examples = sum(len(examples) for examples in chunks)
+    scores = graph.to_list(total / n_examples).astype(np.float32)
+    check_finite(graph, scores)
+    return scores

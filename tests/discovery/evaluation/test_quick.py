@@ -1,0 +1,133 @@
+"""Figures of merit: what must hold exactly, and a circuit whose figures one can work out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from discovery.engine.experiment import Experiment
+from discovery.engine.graph import Graph
+from discovery.evaluation.bootstrap import Bootstrap
+from discovery.evaluation.quick import SHARES, Measured, evaluate, require_performance
+from discovery.evaluation.random_circuits import PathSampler
+from discovery.methods.selection import top
+from discovery.tasks.base import TokenPair
+from graph_schema.documents import AblationSpec, Limits, Metric, Split
+from graph_schema.errors import NonFiniteError, TaskNotPerformedError
+from tests.discovery.cases import done_pairs, made_pairs, tiny_gpt2
+
+PAIRS = done_pairs(tiny_gpt2(), 16)
+
+
+def _measured(pairs: tuple[TokenPair, ...], metric: Metric = Metric.LOGIT_DIFF) -> Measured:
+    experiment = Experiment(tiny_gpt2(), metric, AblationSpec(), pairs)
+    return Measured(experiment, Split.DISCOVERY, pairs, seed=0)
+
+
+def test_the_whole_model_is_faithful_and_nothing_is_not() -> None:
+    measured = _measured(PAIRS)
+    graph = measured.experiment.graph
+    assert measured.faithfulness(graph.upstream) == 1
+    assert measured.faithfulness(graph.none()) == 0
+
+
+def test_an_evaluation_says_what_it_was_measured_on() -> None:
+    measured, heldout = _measured(PAIRS[:8]), _measured(PAIRS[8:])
+    heldout.split = Split.HELDOUT
+    graph = measured.experiment.graph
+    scores = np.random.default_rng(0).normal(size=graph.n_edges).astype(np.float32)
+    kept = top(graph, scores, 60, "abs")
+    found = evaluate(measured, heldout, kept, scores, seed=0)
+    assert found.faithfulness.split is Split.DISCOVERY
+    assert found.heldout_faithfulness.split is found.cmd.split is Split.HELDOUT
+    for figure in (found.faithfulness, found.heldout_faithfulness, found.cmd, found.cpr):
+        assert figure.n == 8
+        assert figure.value is not None
+        assert figure.ci_low is not None
+        assert figure.ci_high is not None
+        assert figure.ci_low <= figure.value <= figure.ci_high
+    assert [point.share for point in found.curve] == list(SHARES)
+    assert found.curve[-1].faithfulness_abs == found.curve[-1].faithfulness_signed == 1
+    assert found.random_circuits is not None
+    assert found.random_circuits.n == 10
+    assert [losses.split for losses in found.losses] == [Split.DISCOVERY, Split.HELDOUT]
+
+
+def test_cmd_and_cpr_are_areas_under_the_curve() -> None:
+    measured = _measured(PAIRS)
+    scores = np.random.default_rng(1).normal(size=measured.experiment.graph.n_edges)
+    scores = scores.astype(np.float32)
+    kept = top(measured.experiment.graph, scores, 60, "abs")
+    found = evaluate(measured, None, kept, scores, seed=0, missing="no pairs")
+    by_size = [point.faithfulness_abs for point in found.curve]
+    by_sign = [point.faithfulness_signed for point in found.curve]
+    wanted = np.trapezoid(np.abs(1 - np.array(by_size)), SHARES)
+    assert found.cmd.value == pytest.approx(wanted)
+    assert found.cpr.value == pytest.approx(np.trapezoid(by_sign, SHARES))
+    assert found.heldout_faithfulness.value is None
+    assert found.heldout_faithfulness.reason == "no pairs"
+    assert found.cmd.split is Split.DISCOVERY
+
+
+def test_an_empty_circuit_recovers_nothing_and_its_complement_everything() -> None:
+    measured = _measured(PAIRS)
+    graph = measured.experiment.graph
+    found = evaluate(measured, None, graph.none(), None, seed=0)
+    assert found.faithfulness.value == 0
+    assert found.complement_faithfulness.value == 1
+    assert found.random_circuits is None
+    assert found.cmd.reason == "this method gives no ranking of edges"
+
+
+def test_a_task_that_is_not_done_is_refused() -> None:
+    wrong = tuple(
+        replace(pair, answers=pair.wrong_answers, wrong_answers=pair.answers) for pair in PAIRS
+    )
+    with pytest.raises(TaskNotPerformedError, match=r"answers 0% of 16 pairs.*at least 50%"):
+        require_performance(_measured(wrong), Limits())
+    with pytest.raises(TaskNotPerformedError, match=r"interval \[.*\], which reaches 0"):
+        require_performance(_measured(wrong), Limits(accuracy_floor=0))
+    same = tuple(replace(pair, corrupt=pair.clean) for pair in PAIRS)
+    with pytest.raises(TaskNotPerformedError, match="reaches 0"):
+        require_performance(_measured(same), Limits())
+    with pytest.raises(TaskNotPerformedError, match="reaches rounding of 0"):
+        require_performance(_measured(same, Metric.KL), Limits())
+    require_performance(_measured(PAIRS), Limits())
+    require_performance(_measured(PAIRS, Metric.KL), Limits())
+
+
+def test_nan_weights_name_the_layer() -> None:
+    adapter = tiny_gpt2(seed=7)
+    adapter.model.transformer.h[1].mlp.c_fc.weight[0, 0] = float("nan")  # pyright: ignore
+    experiment = Experiment(adapter, Metric.LOGIT_DIFF, AblationSpec(), made_pairs(8))
+    with pytest.raises(NonFiniteError, match=r"m1 \(in layer 1\) writes NaN .* in float32"):
+        Measured(experiment, Split.DISCOVERY, made_pairs(8), seed=0)
+
+
+def test_bootstrap_resamples_groups_whole() -> None:
+    values = np.array([0.0, 0.0, 1.0, 1.0])
+    draws = Bootstrap(["a", "a", "b", "b"], seed=0).means(values)
+    assert set(np.unique(draws)) == {0.0, 0.5, 1.0}
+    assert Bootstrap(["a"] * 4, seed=0).interval(draws) == (None, None)
+
+
+def test_random_paths_are_uniform() -> None:
+    # 1 layer, 1 head: input->logits; via m0; via the head by q, k or v, and on through m0 or not.
+    graph, rng = Graph(1, 1), np.random.default_rng(0)
+    sampler = PathSampler(graph)
+    drawn = [tuple(sampler.path(rng)) for _ in range(4000)]
+    counts = [drawn.count(path) for path in set(drawn)]
+    assert len(counts) == 8
+    assert min(counts) > 400
+    short = {tuple(sampler.path(rng, longest=1)) for _ in range(20)}
+    assert short == {((0, graph.logits),)}
+
+
+def test_random_circuits_have_the_size_asked_for_and_no_dead_ends() -> None:
+    graph, rng = Graph(3, 4), np.random.default_rng(0)
+    for n_edges in (1, 7, 60, 150):
+        kept = PathSampler(graph).circuit(n_edges, rng)
+        assert n_edges - 2 <= kept.sum() <= n_edges
+        assert np.array_equal(graph.trim(kept), kept)

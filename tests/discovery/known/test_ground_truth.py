@@ -1,0 +1,112 @@
+"""Compiled cases read as their files say: outputs, truths, edges, published metric values."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from discovery.engine.experiment import Experiment
+from discovery.engine.forward import graph_of
+from discovery.engine.state import values
+from discovery.known.ground_truth import load_case
+from graph_schema.documents import Ablation, AblationSpec, Edge, Metric
+from graph_schema.errors import DatasetError, ModelError
+from tests.discovery.known.folders import ELSEWHERE, HERE, KEPT
+
+CASES = [*HERE, *ELSEWHERE]
+every_case = pytest.mark.parametrize("folder", CASES, ids=lambda case: case.name)
+
+
+@every_case
+def test_edges_and_metric_are_those_of_the_files(folder: Path) -> None:
+    case = load_case(folder)
+    graph = graph_of(case.adapter)
+    edges = json.loads((folder / "edges.json").read_text())
+    assert set(graph.names()) == {Edge.parse(name).name for name in edges["all_edges"]}
+    assert len(case.pairs) == 200
+    assert {"static_interpbench", "resample_minimal", "zero_minimal"} <= set(case.truths)
+    reference = json.loads((folder / "eap_reference.json").read_text())
+    experiment = Experiment(
+        case.adapter, Metric.LINEAR, AblationSpec(kind=Ablation.CORRUPT), case.pairs
+    )
+    full, empty = values(experiment, case.pairs, [graph.upstream, graph.none()])
+    assert -full.loss.mean() == pytest.approx(reference["metric_clean"], abs=1e-4)
+    assert -empty.loss.mean() == pytest.approx(reference["metric_corrupt"], abs=1e-4)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_padding_changes_no_output(causal: bool) -> None:
+    folder = next(
+        case
+        for case in CASES
+        if json.loads((case / "case.json").read_text())["config"]["causal"] is causal
+    )
+    adapter = load_case(folder).adapter
+    assert adapter.bidirectional is not causal
+    tokens = torch.tensor([load_case(folder).pairs[0].clean])
+
+    def logits(batch_tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        batch = adapter.batch(batch_tokens, mask)
+        x = adapter.embed(batch)
+        for layer in range(adapter.shape.n_layers):
+            q, k, v = (adapter.project(batch, layer, channel, x) for channel in ("q", "k", "v"))
+            x = x + adapter.attn_sum(layer, adapter.mix(batch, layer, q, k, v))
+            x = x + adapter.mlp(layer, x)
+        return adapter.logits(x)
+
+    alone = logits(tokens, torch.ones_like(tokens))
+    side = torch.zeros(1, 2, dtype=torch.long)
+    padded = logits(torch.cat([side, tokens], 1), torch.cat([side, torch.ones_like(tokens)], 1))
+    torch.testing.assert_close(padded[:, 2:], alone)
+
+
+def _copy(folder: Path, tmp_path: Path) -> tuple[Path, dict[str, Any]]:
+    target = tmp_path / folder.name
+    target.mkdir()
+    shutil.copyfile(folder / "weights.npz", target / "weights.npz")
+    return target, json.loads((folder / "case.json").read_text())
+
+
+def test_a_case_with_the_certain_keys_alone_is_read(tmp_path: Path) -> None:
+    target, case = _copy(KEPT / "ib03_frac_prevs", tmp_path)
+    kept = {key: case[key] for key in ("config", "vocab", "output", "pairs")}
+    (target / "case.json").write_text(json.dumps(kept))
+    (target / "edges.json").write_text(
+        json.dumps({"weights_nonzero_other": ["embed->a0.h0.q"], "notes": ["a", "b"], "n": 3})
+    )
+    found = load_case(target)
+    assert found.truths == {"weights_nonzero_other": {"embed->a0.h0<q>"}}
+    assert found.reference == {}
+
+
+def test_a_bad_case_says_what_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"case\.json"):
+        load_case(tmp_path)
+    target, case = _copy(KEPT / "ib03_frac_prevs", tmp_path)
+    pairs = [{**case["pairs"][0], "clean": [0, 1]}]
+    (target / "case.json").write_text(json.dumps({**case, "pairs": pairs}))
+    with pytest.raises(DatasetError, match="pair-0: clean has 2 tokens"):
+        load_case(target)
+    pairs = [{**case["pairs"][0], "clean": [0, 1, 1, 1, 99]}]
+    (target / "case.json").write_text(json.dumps({**case, "pairs": pairs}))
+    with pytest.raises(DatasetError, match="pair-0 has a token outside the vocabulary of 6"):
+        load_case(target)
+    (target / "case.json").write_text(json.dumps({**case, "pairs": []}))
+    with pytest.raises(DatasetError, match="no pairs"):
+        load_case(target)
+    with np.load(target / "weights.npz") as file:
+        torn = {**file, "L1.W_in": file["L1.W_in"][1:]}
+    np.savez(target / "weights.npz", **torn)
+    (target / "case.json").write_text(json.dumps(case))
+    with pytest.raises(ModelError, match="weights do not fit together"):
+        load_case(target)
+    case["config"]["act"] = "swish"
+    (target / "case.json").write_text(json.dumps(case))
+    with pytest.raises(ModelError, match="'swish'; expected one of relu, gelu"):
+        load_case(target)

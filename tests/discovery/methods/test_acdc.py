@@ -1,0 +1,276 @@
+"""ACDC keeps what the textbook loop keeps; runs, sweeps and restarts share their work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from discovery.engine.experiment import Experiment
+from discovery.engine.graph import BoolMatrix, Graph
+from discovery.known.ground_truth import load_case
+from discovery.methods import acdc as module
+from discovery.methods.acdc import Pruner, visits
+from discovery.methods.acdc_search import prune_to
+from discovery.models import ModelAdapter
+from graph_schema.documents import Ablation, AblationSpec, Metric
+from graph_schema.errors import JobCancelled, NonFiniteError
+from tests.discovery import textbook_acdc
+from tests.discovery.cases import made_pairs, tiny_gpt2, tiny_llama
+from tests.discovery.known.folders import KEPT
+from tests.discovery.models.families import FAMILIES, tiny
+
+PAIRS = made_pairs(4, lengths=(5, 4))
+
+
+class Kept:
+    """A checkpoint in memory."""
+
+    def __init__(self) -> None:
+        self.saved: dict[str, dict[str, NDArray[Any]]] = {}
+
+    def load(self, name: str) -> dict[str, NDArray[Any]] | None:
+        return self.saved.get(name)
+
+    def save(self, name: str, arrays: dict[str, NDArray[Any]]) -> None:
+        self.saved[name] = {key: each.copy() for key, each in arrays.items()}
+
+
+def _experiment(
+    adapter: ModelAdapter,
+    metric: Metric = Metric.KL,
+    ablation: Ablation = Ablation.CORRUPT,
+    pairs: Any = PAIRS,
+    draws: int = 1,
+) -> Experiment:
+    return Experiment(adapter, metric, AblationSpec(kind=ablation, draws=draws), pairs)
+
+
+def _textbook(
+    experiment: Experiment,
+    threshold: float,
+    candidates: BoolMatrix | None = None,
+    pairs: Any = None,
+) -> BoolMatrix:
+    benches = [experiment.bench(chunk) for chunk in experiment.chunks(pairs or PAIRS, 100)]
+    return textbook_acdc.acdc(benches, threshold, candidates)
+
+
+def _equal(experiment: Experiment, threshold: float, pairs: Any = PAIRS) -> module.Pruned:
+    found = Pruner(experiment, pairs, chunk=3).run(threshold)
+    assert not found.borderline.any(), "the case says nothing: choose another threshold"
+    wanted = _textbook(experiment, threshold, pairs=pairs)
+    graph = experiment.graph
+    assert graph.names(found.kept) == graph.names(wanted)
+    return found
+
+
+@pytest.mark.parametrize("graph", [Graph(2, 3), Graph(3, 2, parallel=True, split_embed=True)])
+def test_edges_are_decided_in_the_order_of_the_design(graph: Graph) -> None:
+    found = [
+        (sender, visit.receiver)
+        for visit in visits(graph, graph.upstream)
+        for sender in visit.senders
+    ]
+    assert found == list(textbook_acdc.in_order(graph))
+    assert len(found) == graph.n_edges
+
+
+EVERYDAY = {"gpt2", "gemma2"}
+
+
+@pytest.mark.parametrize(
+    "family",
+    [pytest.param(n, marks=() if n in EVERYDAY else pytest.mark.slow) for n in FAMILIES],
+)
+def test_the_kept_set_is_the_textbooks(family: str) -> None:
+    experiment = _experiment(tiny(family))
+    found = _equal(experiment, 0.09 * Pruner(experiment, PAIRS).gap())
+    assert 0 < found.n_edges < experiment.graph.n_edges / 3
+    dead = ~experiment.graph.live_receivers(found.kept)
+    assert dead.any(), "dead heads are part of the case"
+
+
+def test_the_kept_set_is_the_textbooks_where_prompts_part_late() -> None:
+    pairs = made_pairs(6, lengths=(6, 5), shared=3, targets=2)
+    experiment = _experiment(tiny("gemma2"), Metric.LOGIT_DIFF, pairs=pairs)
+    assert [experiment.bench(chunk).window.start for chunk in experiment.chunks(pairs, 3)] == [3, 3]
+    found = _equal(experiment, 0.05 * Pruner(experiment, pairs).gap(), pairs)
+    assert found.n_edges > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("family", "threshold"),
+    [("gpt2", 1e-3), ("neox-parallel", 0.1), ("qwen3", 0.1), ("gemma2", 1e-3), ("gemma3", 0.1)],
+)
+def test_the_kept_set_is_the_textbooks_in_three_layers(family: str, threshold: float) -> None:
+    _equal(_experiment(tiny(family, layers=3), Metric.LOGIT_DIFF), threshold)
+
+
+# Every metric and every ablation, each ablation with two metrics at least.
+COMBINATIONS = list(
+    zip([*Metric, Metric.KL, Metric.LOGIT_DIFF], [*Ablation, *Ablation], strict=True)
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("metric", "ablation"), COMBINATIONS)
+def test_the_kept_set_is_the_textbooks_under_every_metric_and_ablation(
+    metric: Metric, ablation: Ablation
+) -> None:
+    pairs = made_pairs(8, lengths=(5, 4), seed=2, targets=2)
+    draws = 2 if ablation is Ablation.RESAMPLE else 1
+    experiment = _experiment(tiny_llama(), metric, ablation, pairs, draws)
+    _equal(experiment, 0.005, pairs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_the_kept_set_is_the_textbooks_in_four_layers_over_seeds(seed: int) -> None:
+    _equal(_experiment(tiny_gpt2(layers=4, seed=seed)), 0.01)
+
+
+@pytest.mark.parametrize("name", ["ib03_frac_prevs", "ib07_hist"])
+@pytest.mark.parametrize("ablation", [Ablation.CORRUPT, Ablation.ZERO])
+def test_the_kept_set_is_the_textbooks_on_compiled_programs(name: str, ablation: Ablation) -> None:
+    case = load_case(KEPT / name)
+    pairs = case.pairs[:12]
+    experiment = _experiment(case.adapter, Metric.LINEAR, ablation, pairs)
+    _equal(experiment, 1e-3 * abs(Pruner(experiment, pairs).gap()), pairs)
+
+
+def test_only_candidates_are_decided_and_the_rest_is_ablated() -> None:
+    experiment = _experiment(tiny_gpt2(), Metric.LOGIT_DIFF)
+    graph = experiment.graph
+    candidates = graph.upstream & (np.random.default_rng(0).random(graph.upstream.shape) < 0.6)
+    found = Pruner(experiment, PAIRS, candidates).run(0.02)
+    assert graph.names(found.kept) == graph.names(_textbook(experiment, 0.02, candidates))
+    assert found.n_tests <= candidates.sum()
+
+
+def test_a_receiver_without_a_kept_path_costs_nothing() -> None:
+    found = Pruner(_experiment(tiny_gpt2()), PAIRS).run(1e6)
+    assert found.n_edges == 0
+    assert found.n_tests == 9, "the logits' edges, and no other"
+
+
+def test_an_edge_at_the_threshold_is_listed() -> None:
+    experiment = _experiment(tiny_gpt2())
+    graph, usual = experiment.graph, Pruner(experiment, PAIRS).run(0.02)
+    edge = np.unravel_index(np.where(usual.kept, usual.rises, np.inf).argmin(), usual.kept.shape)
+    found = Pruner(experiment, PAIRS).run(usual.smallest_kept)
+    assert found.borderline[edge]
+    assert found.borderline.sum() <= 2
+    assert not usual.borderline.any()
+    assert 0 < usual.error < 1e-5
+    assert graph.n_edges > usual.n_edges
+
+
+def test_the_stated_error_covers_what_float32_does_to_the_rises() -> None:
+    single, double = (
+        Pruner(_experiment(tiny_gpt2(dtype=dtype, seed=3)), PAIRS).run(0.02)
+        for dtype in (torch.float32, torch.float64)
+    )
+    # cases._random draws the same weights in both: the model is cast afterwards.
+    assert (single.kept == double.kept).all()
+    assert double.error < 1e-12
+    assert np.abs(single.rises - double.rises).max() < 5 * single.error
+
+
+def test_the_stated_error_is_of_the_models_dtype() -> None:
+    # Computed anew, this edge's rise is .0234: bfloat16 decides it the other way.
+    pairs = made_pairs(8, (6,), seed=4)
+    experiment = _experiment(tiny("qwen2", torch.bfloat16), Metric.LOGIT_DIFF, pairs=pairs)
+    found = Pruner(experiment, pairs).run(0.02)
+    assert "a0.h2->a1.h0<q>" in experiment.graph.names(found.borderline)
+
+
+def test_a_sweep_equals_runs_of_their_own() -> None:
+    experiment = _experiment(tiny_gpt2(), Metric.LOGIT_DIFF)
+    together = Pruner(experiment, PAIRS)
+    for threshold in (0.02, 0.2, 1e-3, 0.05):
+        alone = Pruner(experiment, PAIRS).run(threshold)
+        assert (together.run(threshold).kept == alone.kept).all()
+
+
+def test_a_threshold_that_decides_alike_runs_nothing() -> None:
+    turns: list[int] = []
+    pruner = Pruner(
+        _experiment(tiny_gpt2()), PAIRS, progress=lambda done, total: turns.append(done)
+    )
+    found = pruner.run(0.02)
+    assert turns == sorted(turns)
+    assert len(turns) == pruner.graph.n_receivers
+    turns.clear()
+    again = pruner.run((found.largest_removed + found.smallest_kept) / 2)
+    assert not turns
+    assert (again.kept == found.kept).all()
+
+
+@pytest.mark.parametrize("after", [1, 8])
+def test_an_interrupted_run_goes_on_to_the_same_kept_set(
+    after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SAVE_EVERY", 0.0)
+    experiment, checkpoint = _experiment(tiny_gpt2()), Kept()
+    turns: list[int] = []
+
+    def stop(done: int, total: int) -> None:
+        turns.append(done)
+        if len(turns) > after:
+            raise JobCancelled("stopped by the test")
+
+    first = Pruner(experiment, PAIRS, progress=stop, checkpoint=checkpoint)
+    with pytest.raises(JobCancelled):
+        first.run(0.02)
+    resumed: list[int] = []
+    second = Pruner(
+        experiment, PAIRS, progress=lambda done, _: resumed.append(done), checkpoint=checkpoint
+    )
+    found = second.run(0.02)
+    assert resumed[0] == turns[-1], "the turn that was interrupted is the first to be taken again"
+    assert (found.kept == Pruner(experiment, PAIRS).run(0.02).kept).all()
+
+
+def test_a_checkpoint_of_other_candidates_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment, checkpoint = _experiment(tiny_gpt2()), Kept()
+    monkeypatch.setattr(module, "SAVE_EVERY", 0.0)
+    Pruner(experiment, PAIRS, checkpoint=checkpoint).run(1e6)
+    other = Pruner(experiment, PAIRS, experiment.graph.none(), checkpoint=checkpoint)
+    assert other.traces == []
+
+
+def test_a_checkpoint_of_another_layout_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment, checkpoint = _experiment(tiny_gpt2()), Kept()
+    monkeypatch.setattr(module, "SAVE_EVERY", 0.0)
+    Pruner(experiment, PAIRS, checkpoint=checkpoint).run(1e6)
+    assert Pruner(experiment, PAIRS, checkpoint=checkpoint).traces
+    saved = checkpoint.saved["acdc"]
+    saved["layout"] += 1
+    assert not Pruner(experiment, PAIRS, checkpoint=checkpoint).traces
+    del saved["layout"]
+    assert not Pruner(experiment, PAIRS, checkpoint=checkpoint).traces
+
+
+@pytest.mark.parametrize("n_edges", [1, 12, 25])
+def test_the_search_comes_as_near_as_a_threshold_can(n_edges: int) -> None:
+    pruner = Pruner(_experiment(tiny_gpt2(), Metric.LOGIT_DIFF), PAIRS)
+    found = prune_to(pruner, n_edges)
+    assert abs(found.n_edges - n_edges) <= 2
+    assert (
+        Pruner(_experiment(tiny_gpt2(), Metric.LOGIT_DIFF), PAIRS).run(found.threshold).kept
+        == found.kept
+    ).all()
+
+
+def test_a_loss_that_is_not_finite_is_refused() -> None:
+    adapter = tiny_gpt2(dtype=torch.float16, seed=7)
+    experiment = _experiment(adapter)
+    with torch.no_grad():
+        adapter.model.transformer.h[1].mlp.c_proj.bias.fill_(torch.inf)  # pyright: ignore
+    with pytest.raises(NonFiniteError, match=r"m1 \(in layer 1\)"):
+        Pruner(experiment, PAIRS).run(0.02)

@@ -1,0 +1,194 @@
+"""Attribution equals explicit gradients, finite differences and, where losses are linear, exact."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from discovery.engine.experiment import Bench, Experiment
+from discovery.engine.forward import inputs, run
+from discovery.engine.graph import Graph
+from discovery.methods.attribution import check_finite
+from discovery.methods.eap import eap
+from discovery.methods.exact import exact
+from discovery.methods.integrated_gradients import eap_ig
+from discovery.models import ModelAdapter
+from graph_schema.documents import Ablation, AblationSpec, EapIg, Metric
+from graph_schema.errors import NonFiniteError
+from tests.discovery.cases import made_pairs, tiny_gpt2, tiny_llama
+from tests.discovery.models.families import tiny
+from tests.discovery.textbook import Textbook, gradient_scores
+
+FAMILIES = ["gpt2", "llama", "neox-parallel", "gemma3"]
+"""One of each kind: biases, grouped queries, parallel blocks, post-norms with windows."""
+PAIRS = made_pairs(6, targets=2)
+TWO_ABLATIONS = [Ablation.CORRUPT, Ablation.MEAN]
+
+
+def _experiment(
+    adapter: ModelAdapter, ablation: Ablation = Ablation.CORRUPT, metric: Metric = Metric.LOGIT_DIFF
+) -> Experiment:
+    return Experiment(adapter, metric, AblationSpec(kind=ablation), PAIRS)
+
+
+def _bench(experiment: Experiment) -> Bench:
+    return experiment.bench(experiment.chunks(PAIRS, len(PAIRS))[0])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("ablation", TWO_ABLATIONS)
+@pytest.mark.parametrize("metric", [Metric.LOGIT_DIFF, Metric.PROB_DIFF, Metric.LINEAR])
+def test_eap_equals_explicit_gradients(family: str, ablation: Ablation, metric: Metric) -> None:
+    experiment = _experiment(tiny(family, torch.float64), ablation, metric)
+    wanted = gradient_scores(_bench(experiment)) / len(PAIRS)
+    scores = experiment.graph.to_matrix(eap(experiment, PAIRS, chunk=4))
+    np.testing.assert_allclose(scores, wanted.numpy(), atol=1e-6)
+    assert np.abs(scores).max() > 1e-3
+
+
+# transformers' RMSNorm computes in float32 whatever the model's dtype: a larger step for Llama.
+@pytest.mark.parametrize(
+    ("family", "step", "within"), [("gpt2", 1e-5, 1e-6), ("llama", 3e-3, 3e-4)]
+)
+def test_eap_is_the_slope_of_the_loss_along_an_edge(
+    family: str, step: float, within: float
+) -> None:
+    experiment = _experiment(tiny(family, torch.float64))
+    graph, bench = experiment.graph, _bench(experiment)
+    scores = graph.to_matrix(eap(experiment, PAIRS))
+    rng = np.random.default_rng(0)
+    senders, receivers = graph.edges
+    for edge in rng.choice(graph.n_edges, 6, replace=False):
+        losses: list[float] = []
+        for amount in (step, -step):
+            nudge = torch.zeros(graph.upstream.shape, dtype=torch.float64)
+            nudge[senders[edge], receivers[edge]] = amount
+            with torch.no_grad():
+                found = Textbook(bench, graph.upstream, nudge).logits()
+            losses.append(float(bench.objective.loss(found).mean()))
+        slope = (losses[0] - losses[1]) / (2 * step)
+        assert scores[senders[edge], receivers[edge]] == pytest.approx(slope, abs=within)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("ablation", TWO_ABLATIONS)
+@pytest.mark.parametrize("metric", [Metric.LOGIT_DIFF, Metric.KL])
+@pytest.mark.parametrize("endpoint", ["corrupt", "clean"])
+def test_eap_ig_averages_gradients_over_the_path(
+    family: str, ablation: Ablation, metric: Metric, endpoint: str
+) -> None:
+    experiment = _experiment(tiny(family, torch.float64), ablation, metric)
+    bench, m = _bench(experiment), 3
+    first = inputs(experiment.adapter, bench.batch)
+    ablated = bench.ablated[: len(first)]
+    points = range(m) if endpoint == "corrupt" else range(1, m + 1)
+    paths = [ablated + (first - ablated) * k / m for k in points]
+    steps = [gradient_scores(bench, dict(enumerate(at))) for at in paths]
+    wanted = torch.stack(steps).mean(0) / len(PAIRS)
+    method = EapIg.model_validate({"steps": m, "endpoint": endpoint})
+    scores = experiment.graph.to_matrix(eap_ig(experiment, PAIRS, method, chunk=4))
+    np.testing.assert_allclose(scores, wanted.numpy(), atol=1e-6)
+
+
+def _moved(bench: Bench, sender: int, share: float) -> dict[int, torch.Tensor]:
+    """The sender's write, `share` of the way from ablated to clean."""
+    experiment = bench.experiment
+    clean = run(experiment.adapter, experiment.graph, bench.batch, experiment.dtype).writes[sender]
+    ablated = bench.ablated[sender]
+    return {sender: ablated + (clean - ablated) * share}
+
+
+@pytest.mark.parametrize(
+    ("family", "ablation", "metric"),
+    [
+        ("gpt2", Ablation.MEAN, Metric.KL),
+        ("llama", Ablation.CORRUPT, Metric.PROB_DIFF),
+        ("neox-parallel", Ablation.ZERO, Metric.LOGIT_DIFF),
+        ("gemma3", Ablation.CORRUPT, Metric.LOGIT_DIFF),
+    ],
+)
+def test_over_activations_each_sender_follows_its_own_path(
+    family: str, ablation: Ablation, metric: Metric
+) -> None:
+    experiment = _experiment(tiny(family, torch.float64), ablation, metric)
+    graph, bench, m = experiment.graph, _bench(experiment), 2
+    wanted = torch.zeros(graph.upstream.shape, dtype=torch.float64)
+    for sender in range(graph.n_senders):
+        for k in range(1, m + 1):
+            step = gradient_scores(bench, _moved(bench, sender, k / m))
+            wanted[sender] += step[sender] / m / len(PAIRS)
+    method = EapIg(steps=m, over="activations")
+    scores = graph.to_matrix(eap_ig(experiment, PAIRS, method, chunk=4))
+    np.testing.assert_allclose(scores, wanted.numpy(), atol=1e-6)
+    assert np.abs(scores).max() > 1e-3
+
+
+@pytest.mark.parametrize("family", ["gpt2", "gemma3"])
+def test_over_activations_a_senders_scores_sum_to_the_effect_of_its_whole_write(
+    family: str,
+) -> None:
+    experiment, pairs = _experiment(tiny(family, torch.float64)), PAIRS[:2]
+    graph, bench = experiment.graph, experiment.bench(experiment.chunks(pairs, 2)[0])
+
+    def loss(pinned: dict[int, torch.Tensor]) -> float:
+        with torch.no_grad():
+            found = Textbook(bench, graph.upstream, pinned=pinned).logits()
+        return float(bench.objective.loss(found).mean())
+
+    effects = [loss(_moved(bench, sender, 0)) - loss({}) for sender in range(graph.n_senders)]
+    few, many = (
+        graph.to_matrix(eap_ig(experiment, pairs, EapIg(steps=m, over="activations"))).sum(1)
+        for m in (8, 16)
+    )
+    assert np.abs(many - effects).max() < 0.7 * np.abs(few - effects).max()
+    # The error falls with 1/m, so two sums tell where they lead.
+    np.testing.assert_allclose(2 * many - few, effects, atol=0.02 * np.abs(effects).max())
+
+
+@pytest.mark.parametrize("draws", [1, 2])
+def test_scores_of_single_pairs_are_kept_when_asked(draws: int) -> None:
+    kind = Ablation.RESAMPLE if draws > 1 else Ablation.CORRUPT
+    ablation = AblationSpec(kind=kind, draws=draws)
+    experiment = Experiment(tiny_gpt2(), Metric.LOGIT_DIFF, ablation, PAIRS)
+    for score in (
+        partial(eap, experiment),
+        partial(eap_ig, experiment, method=EapIg(steps=2)),
+        partial(eap_ig, experiment, method=EapIg(steps=2, over="activations")),
+        partial(exact, experiment),
+    ):
+        kept = np.zeros((len(PAIRS), experiment.graph.n_edges), dtype=np.float32)
+        together = score(pairs=PAIRS, chunk=4, per_pair=kept)
+        np.testing.assert_allclose(kept.mean(0), together, atol=1e-6)
+        if kind is Ablation.CORRUPT:
+            np.testing.assert_allclose(kept[3], score(pairs=PAIRS[3:4]), atol=1e-5)
+
+
+def test_eap_ig_at_the_clean_end_alone_is_eap() -> None:
+    experiment = _experiment(tiny_gpt2())
+    one = eap_ig(experiment, PAIRS, EapIg(steps=1, endpoint="clean"))
+    np.testing.assert_allclose(one, eap(experiment, PAIRS), atol=1e-5)
+
+
+def test_scores_do_not_depend_on_the_chunk() -> None:
+    experiment = _experiment(tiny_llama())
+    np.testing.assert_allclose(
+        eap(experiment, PAIRS, chunk=1), eap(experiment, PAIRS, chunk=6), atol=1e-5
+    )
+
+
+def test_half_precision_scores_are_summed_in_float32() -> None:
+    half = eap(_experiment(tiny_gpt2(dtype=torch.bfloat16, seed=1)), PAIRS)
+    single = eap(_experiment(tiny_gpt2(seed=1)), PAIRS)
+    assert half.dtype == np.float32
+    assert np.corrcoef(half, single)[0, 1] > 0.99
+
+
+def test_scores_that_are_not_finite_name_an_edge() -> None:
+    graph = Graph(1, 1)
+    scores = np.zeros(graph.n_edges, dtype=np.float32)
+    scores[3] = np.nan
+    with pytest.raises(NonFiniteError, match="first at input->m0"):
+        check_finite(graph, scores)

@@ -130,6 +130,7 @@ def submit(
 def cancel(store: GraphStore, job_id: str) -> tuple[JobRecord, tuple[str, ...]]:
     """Cancel a queued job at once, ask a running one to stop; an ended one stays as it is.
 
+    A running one whose lease is over is cancelled at once: nobody may be there to see the asking.
     Returns the job, and the ids of the jobs to send now.
 
     Raises:
@@ -139,12 +140,14 @@ def cancel(store: GraphStore, job_id: str) -> tuple[JobRecord, tuple[str, ...]]:
     def work(tx: Transaction) -> tuple[JobRecord, bool]:
         row, now = locked(tx, job_id)
         state = JobState(row["state"])
-        if state is JobState.QUEUED:
+        lapsed = state is JobState.RUNNING and row.get("lease_until", 0) <= now
+        at_once = state is JobState.QUEUED or lapsed
+        if at_once:
             end = ended(JobState.CANCELLED, now, CANCELLED) | {"cancel_requested": True}
             change(tx, row, end)
         elif state is JobState.RUNNING:
             change(tx, row, {"cancel_requested": True})
-        return record_of(row), state is JobState.QUEUED
+        return record_of(row), at_once
 
     record, at_once = store.write(work)
     return record, set_free(store, job_id) if at_once else ()

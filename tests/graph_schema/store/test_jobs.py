@@ -285,12 +285,21 @@ def test_the_jobs_of_a_dead_owner_are_given_back_and_cannot_be_revived(store: Gr
 
 def test_a_lapsed_job_that_was_to_be_cancelled_is_cancelled(store: GraphStore) -> None:
     job_id = queued(store)
-    assert claim(store, job_id, "dead", lease=0.001)
-    jobs.cancel(store, job_id)
-    time.sleep(0.05)
+    assert claim(store, job_id, "dead", lease=0.5)
+    assert jobs.cancel(store, job_id)[0].state is JobState.RUNNING
+    time.sleep(0.6)
     settled = jobs.settle(store, job_id, resend=10, max_attempts=3)
     assert settled.action is jobs.Action.CANCELLED
     assert state(store, job_id) is JobState.CANCELLED
+
+
+def test_a_lapsed_job_is_cancelled_at_once(store: GraphStore) -> None:
+    job_id = queued(store)
+    assert claim(store, job_id, "dead", lease=0.001)
+    time.sleep(0.05)
+    assert jobs.cancel(store, job_id)[0].state is JobState.CANCELLED
+    with pytest.raises(LeaseLost):
+        jobs.renew(store, job_id, "dead", lease=LONG)
 
 
 def test_a_lost_message_is_sent_again_only_when_the_queue_is_empty(store: GraphStore) -> None:

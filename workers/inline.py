@@ -3,6 +3,7 @@
 It goes the way of a worker's child (claim, lease, work, result in one transaction), without a
 queue. Should another process have claimed the same job first, that one does it and this one looks
 on; should it die, the job is done here once its lease is over: there may be no worker to see it.
+Ctrl-C cancels the job in the graph, whoever has it.
 """
 
 from __future__ import annotations
@@ -11,25 +12,29 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from graph_schema.errors import MissingExtraError
+from graph_schema.documents.jobs import JobState
+from graph_schema.errors import MissingExtraError, NotFoundError, StoreUnavailable
+from graph_schema.store import jobs
 from workers.client import CircuitClient, Job
 from workers.client.bars import Bars
 from workers.client.service import Service
 from workers.evaluations import EvaluateRequest
-from workers.interrupts import interrupts_heard
+from workers.interrupts import JobInterrupted, interrupts_heard
 from workers.lifecycle import Performer, Work
 from workers.owner import owner_name
 from workers.reconcile import deliver
 from workers.specs import DiscoverRequest, Submission, build_submission
 
 INLINE_PATIENCE = 60.0
-LOOK_SECONDS = 2.0
+LOOK_SECONDS = 1.0
+"""Between two looks at a job that another process has; Ctrl-C waits no longer than this."""
 
 
 def run_here(client: CircuitClient, request: DiscoverRequest, *, force: bool = False) -> Job:
-    """The ended job of a request. Ctrl-C cancels it.
+    """The ended job of a request. Ctrl-C cancels it, also where another process does it.
 
     Raises:
+        JobInterrupted: Ctrl-C was pressed after the job was asked for.
         SpecError: The request is wrong.
         MissingExtraError: Torch is not installed.
         StoreUnavailable: The graph cannot be reached.
@@ -45,15 +50,26 @@ def evaluate_here(client: CircuitClient, request: EvaluateRequest, *, force: boo
 
 def _do(client: CircuitClient, submission: Submission, force: bool) -> Job:
     work_for = _load()
+    service = client.service  # a local one is started before Ctrl-C has to wait
+    with interrupts_heard() as check_interrupt:
+        try:
+            job = Job(client, service.submit(submission, force=force, send=False))
+            if not job.state.ended:
+                _see_through(job, client, work_for, check_interrupt)
+        except KeyboardInterrupt:
+            raise JobInterrupted(_cancelled(client, submission.spec.job_id)) from None
+    return job
+
+
+def _see_through(
+    job: Job,
+    client: CircuitClient,
+    work_for: Callable[[Service, Performer], Work],
+    check_interrupt: Callable[[], None],
+) -> None:
+    """Do the job here, or look on while another process does, until it has ended."""
     service = client.service
-    job = Job(client, service.submit(submission, force=force, send=False))
-    if job.state.ended:
-        return job
-    with (
-        owner_name(client.settings.home) as owner,
-        Bars(f"job {job.job_id[:12]}") as bars,
-        interrupts_heard() as check_interrupt,
-    ):
+    with owner_name(client.settings.home) as owner, Bars(f"job {job.job_id[:12]}") as bars:
 
         def report(stage: str, done: int, total: int) -> None:
             check_interrupt()
@@ -74,11 +90,41 @@ def _do(client: CircuitClient, submission: Submission, force: bool) -> Job:
             while not job.state.ended:
                 check_interrupt()
                 if not performer.perform(job.job_id, work, report=report):
+                    # Lapsed and not to be had (cancelled, no attempt left): no worker may see it.
+                    settled = jobs.settle(
+                        performer.store,
+                        job.job_id,
+                        resend=settings.resend_seconds,
+                        max_attempts=settings.max_attempts,
+                    )
+                    performer.deliver(found for found in settled.send if found != job.job_id)
                     _look_on(job, bars)
                 job.refresh()
         finally:
             performer.close()
-    return job
+
+
+def _cancelled(client: CircuitClient, job_id: str) -> str:
+    """Cancel the job in the graph; what became of it, for whoever pressed Ctrl-C."""
+    short = job_id[:12]
+    try:
+        record = client.service.cancel(job_id)
+    except NotFoundError:
+        return "interrupted: the job was not yet submitted"
+    except (StoreUnavailable, KeyboardInterrupt) as error:
+        why = str(error) or "Ctrl-C was pressed again"
+        return (
+            f"interrupted, but job {job_id} may not be cancelled: {why}; see what became of it "
+            f"with: circuits job {short}; end it with: circuits cancel {short}"
+        )
+    if record.state is JobState.CANCELLED:
+        return f"interrupted: job {job_id} is cancelled; the same command starts it again"
+    if record.state.ended:
+        return f"interrupted: job {job_id} had already ended: {record.state.value}"
+    return (
+        f"interrupted: job {job_id} was asked to cancel; another process does it and ends it at "
+        f"its next step; see when with: circuits job {short} --wait"
+    )
 
 
 def _look_on(job: Job, bars: Bars) -> None:

@@ -16,6 +16,10 @@ from types import FrameType
 NOTICE = b"\nstopping at the next step; Ctrl-C again stops at once\n"
 
 
+class JobInterrupted(KeyboardInterrupt):
+    """Ctrl-C while a job was to be done here; its text says what became of the job."""
+
+
 @contextmanager
 def interrupts_heard() -> Generator[Callable[[], None]]:
     """A check, for callbacks to call, that raises KeyboardInterrupt once Ctrl-C was pressed.

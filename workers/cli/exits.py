@@ -30,7 +30,7 @@ class ExitCode(IntEnum):
     BUG = 70
     """An error that we did not foresee; please report it."""
     INTERRUPTED = 130
-    """Ctrl-C. A submitted job goes on."""
+    """Ctrl-C. A submitted job goes on; one done here (`run`, `evaluate --here`) is cancelled."""
 
 
 def exit_code(error: CircuitServiceError) -> ExitCode:

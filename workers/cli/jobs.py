@@ -15,6 +15,7 @@ from workers.cli.exits import ExitCode, exit_code
 from workers.cli.options import AsJson, asks_for_a_circuit, whole
 from workers.cli.output import emit, emit_json, say
 from workers.client import Circuit, CircuitClient, Evaluated, Job
+from workers.interrupts import JobInterrupted
 from workers.specs import DiscoverRequest, choice
 
 Force = Annotated[bool, typer.Option("--force", help="Run again what has already ended.")]
@@ -174,11 +175,14 @@ def show_submitted(job: Job, wait: bool, as_json: bool) -> None:
 
 
 def report_here(work: Callable[[], Job], as_json: bool) -> None:
-    """Do a job in this process and print it; Ctrl-C ends it with a word and exit code 130."""
+    """Do a job in this process and print it; Ctrl-C cancels it and says what became of it."""
     try:
         job = work()
+    except JobInterrupted as error:
+        say(f"\n{error}")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
     except KeyboardInterrupt:
-        say("\ninterrupted: the job is cancelled; the same command starts it again")
+        say("\ninterrupted before the job was submitted")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     report(job, as_json)
 

@@ -89,14 +89,20 @@ def check_edge(edge: CircuitEdge, model: ModelDocument) -> None:
                 f"edge {edge.name!r}: {part.name!r} is beyond the {model.n_layers} layers and "
                 f"{model.n_heads} heads of {model.name!r}"
             )
-        of_mlp = part.kind is ComponentKind.NEURON and part.name.startswith("m")
-        if of_mlp and (part.index or 0) >= model.d_mlp:
+        if part.kind is ComponentKind.NEURON and (part.index or 0) >= (n := _width(part, model)):
             raise SpecError(
-                f"edge {edge.name!r}: {part.name!r} is beyond the {model.d_mlp} neurons of an "
-                f"MLP of {model.name!r}"
+                f"edge {edge.name!r}: {part.name!r} is beyond the {n} neurons of "
+                f"{part.name.rpartition('.')[0]} of {model.name!r}"
             )
     if sender.order(model.n_layers) >= receiver.order(model.n_layers):
         raise SpecError(f"edge {edge.name!r} runs backwards: {edge.sender!r} comes later")
+
+
+def _width(neuron: Component, model: ModelDocument) -> int:
+    """How many neurons there are where this one is: an MLP's, or the values of heads' outputs."""
+    if neuron.name.startswith("m"):
+        return model.d_mlp
+    return model.d_head * (1 if neuron.head is not None else model.n_heads)
 
 
 def imported_id(format: ExchangeFormat, data: bytes) -> str:

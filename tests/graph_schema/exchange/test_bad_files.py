@@ -170,7 +170,9 @@ def test_mistakes_in_node_link_are_named(data: dict[str, object], message: str) 
     ("row", "message"),
     [
         (("input", "a5.h0", "q", 1.0), "'a5.h0' is beyond the 2 layers and 4 heads"),
-        (("m0.n64", "logits", "r", 1.0), "'m0.n64' is beyond the 64 neurons of an MLP"),
+        (("m0.n64", "logits", "r", 1.0), "'m0.n64' is beyond the 64 neurons of m0"),
+        (("a0.h1.n8", "logits", "r", 1.0), "'a0.h1.n8' is beyond the 8 neurons of a0.h1"),
+        (("a0.n32", "logits", "r", 1.0), "'a0.n32' is beyond the 32 neurons of a0"),
         (("m1", "a0.h0", "q", 1.0), "runs backwards: 'm1' comes later"),
     ],
 )

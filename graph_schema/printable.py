@@ -32,5 +32,12 @@ def quoted(value: object) -> str:
     return clipped(repr(value))
 
 
+def whole_number(value: int) -> str:
+    """A whole number as a message repeats it; Python writes none of more than 4,300 digits."""
+    if value.bit_length() > 1_000:
+        return f"a whole number of {value.bit_length():,} bits"
+    return str(value)
+
+
 def _bad(character: str) -> bool:
     return unicodedata.category(character) in _CATEGORIES or character in _OTHERS

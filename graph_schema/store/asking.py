@@ -9,6 +9,7 @@ from typing import Any, LiteralString, cast
 
 from graph_schema.documents import Component, RoleName, Rung
 from graph_schema.errors import NotFoundError, SpecError
+from graph_schema.printable import quoted, whole_number
 from graph_schema.store.circuits import SHOWN_MATCHES, resolve_circuit
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.query import LARGEST_INTEGER, LIMITS, QueryResult, run_user_query
@@ -124,12 +125,12 @@ def _number(parameter: Parameter, given: Any) -> int | float:
     fits = isinstance(value, int) or (isinstance(value, float) and not whole)
     if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
         raise SpecError(
-            f"parameter {parameter.name} is {value}; expected an integer of 64 bits (int64), at "
-            f"most {LARGEST_INTEGER}"
+            f"parameter {parameter.name} is {whole_number(value)}; expected an integer of 64 bits "
+            f"(int64), at most {LARGEST_INTEGER}"
         )
     if not fits or isinstance(value, bool) or not math.isfinite(cast("float", value)):
         raise SpecError(
-            f"parameter {parameter.name} is {given!r}; expected a {parameter.kind.value}"
+            f"parameter {parameter.name} is {quoted(given)}; expected a {parameter.kind.value}"
         )
     number = cast("int | float", value)
     low = -math.inf if parameter.least is None else parameter.least

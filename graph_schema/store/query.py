@@ -22,6 +22,7 @@ from neo4j.exceptions import AuthError, DriverError, Neo4jError, ServiceUnavaila
 
 from graph_schema.documents.limits import Limits
 from graph_schema.errors import CircuitServiceError, CypherError, StoreUnavailable
+from graph_schema.printable import whole_number
 from graph_schema.store.columns import returned_columns
 from graph_schema.store.connection import GraphStore, to_our_error
 from graph_schema.store.guard import Guarded, guard
@@ -109,8 +110,9 @@ def _check_integers(name: str, value: Any) -> None:
     """Cypher's integers have 64 bits."""
     if isinstance(value, int) and not -LARGEST_INTEGER - 1 <= value <= LARGEST_INTEGER:
         raise CypherError(
-            f"parameter ${name} holds {value}; expected integers of 64 bits (int64), at most "
-            f"{LARGEST_INTEGER}; a larger number goes as text or with a decimal point"
+            f"parameter ${name} holds {whole_number(value)}; expected integers of 64 bits "
+            f"(int64), at most {LARGEST_INTEGER}; a larger number goes as text or with a decimal "
+            "point"
         )
     if isinstance(value, Mapping):
         value = list(cast("Mapping[Any, Any]", value).values())

@@ -204,6 +204,11 @@ def test_an_integer_that_is_too_large_is_named(embedded_store: GraphStore, value
     assert run_user_query(embedded_store, "RETURN $x AS x", {"x": -(2**63)}).rows == ((-(2**63),),)
 
 
+def test_an_integer_that_python_does_not_write_is_named(embedded_store: GraphStore) -> None:
+    with pytest.raises(CypherError, match=r"parameter \$x holds a whole number of 16,\d+ bits"):
+        run_user_query(embedded_store, "RETURN $x AS x", {"x": 10**5000})
+
+
 def test_a_server_that_is_down_is_said(embedded_store: GraphStore) -> None:
     del embedded_store
     away = GraphStore(StoreAddress(f"bolt://127.0.0.1:{free_port()}"), patience=0.2)

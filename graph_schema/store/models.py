@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from typing import LiteralString
+from uuid import uuid4
+
+from neo4j import Transaction
 
 from graph_schema.documents import ModelDocument
 from graph_schema.errors import NotFoundError, SpecError
-from graph_schema.store.connection import GraphStore, Row, write_rows
+from graph_schema.store.connection import GraphStore, Row, fetch, write_rows
 
 FIND: LiteralString = """
 MATCH (m:Model) WHERE m.fingerprint STARTS WITH $prefix
 RETURN properties(m) AS model ORDER BY m.fingerprint LIMIT 2
 """
+# Taken by all who write this relation, so that of two that close a circle one sees the other.
+LOCK: LiteralString = "MATCH (s:Schema {name: 'atlas'}) SET s.asked = $token"
 WRITE_DERIVED: LiteralString = """
 MATCH (later:Model {fingerprint: $later}) MATCH (earlier:Model {fingerprint: $earlier})
 MERGE (later)-[:DERIVED_FROM]->(earlier)
@@ -54,18 +59,27 @@ def write_derived(store: GraphStore, later: str, earlier: str) -> None:
     """
     if later == earlier:
         raise SpecError(f"model {later} cannot come from itself; name two checkpoints")
-    if later in ancestors(store).get(earlier, ()):
-        raise SpecError(
-            f"model {earlier} is known to come from {later}, so it cannot be the earlier one; "
-            "name the later checkpoint first"
-        )
-    store.write(lambda tx: write_rows(tx, WRITE_DERIVED, later=later, earlier=earlier, expected=1))
+
+    def work(tx: Transaction) -> None:
+        tx.run(LOCK, token=uuid4().hex).consume()
+        if later in _ancestors(fetch(tx, DERIVED)).get(earlier, ()):
+            raise SpecError(
+                f"model {earlier} is known to come from {later}, so it cannot be the earlier one; "
+                "name the later checkpoint first"
+            )
+        write_rows(tx, WRITE_DERIVED, later=later, earlier=earlier, expected=1)
+
+    store.write(work)
 
 
 def ancestors(store: GraphStore) -> dict[str, set[str]]:
     """For each model, by fingerprint, all that it was trained on from, however many steps back."""
+    return _ancestors(store.rows(DERIVED))
+
+
+def _ancestors(derived: list[Row]) -> dict[str, set[str]]:
     parents: dict[str, set[str]] = {}
-    for row in store.rows(DERIVED):
+    for row in derived:
         parents.setdefault(row["later"], set()).add(row["earlier"])
     found: dict[str, set[str]] = {}
     for model in parents:

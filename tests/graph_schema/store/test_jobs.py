@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import pytest
 from neo4j import Transaction
@@ -23,8 +21,7 @@ from graph_schema.documents.jobs import (
 from graph_schema.errors import LeaseLost, NotFoundError, SpecError
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
-
-T = TypeVar("T")
+from tests.at_once import at_once
 
 PLACEMENT = Placement(model=ModelSource(name="/models/tiny"))
 BROKE = ErrorDocument(type="NonFiniteError", message="a score is NaN")
@@ -62,26 +59,6 @@ def state(store: GraphStore, job_id: str) -> JobState:
 
 def nothing(tx: Transaction) -> None:
     return None
-
-
-def at_once(n: int, act: Callable[[int], T]) -> list[T | BaseException]:
-    """What `n` threads get that all start `act` at the same moment."""
-    barrier = threading.Barrier(n)
-    results: list[T | BaseException] = [KeyError() for _ in range(n)]
-
-    def run(index: int) -> None:
-        barrier.wait()
-        try:
-            results[index] = act(index)
-        except BaseException as error:
-            results[index] = error
-
-    threads = [threading.Thread(target=run, args=(index,)) for index in range(n)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
 
 
 def test_one_of_eight_submitters_sends(store: GraphStore) -> None:

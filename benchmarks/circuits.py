@@ -27,7 +27,9 @@ from benchmarks.page import cpu, peak_gb, put, versions
 from benchmarks.shapes import N_PAIRS, N_TOKENS, REAL, load, random_pairs
 from discovery.engine.experiment import Experiment
 from discovery.engine.graph import BoolMatrix
-from discovery.engine.state import State, values
+from discovery.engine.pair_values import values
+from discovery.engine.restart import Restart
+from discovery.engine.state import State
 from discovery.evaluation.quick import SHARES
 from discovery.evaluation.random_circuits import PathSampler
 from discovery.methods.selection import top
@@ -74,7 +76,7 @@ def measure(case: str, shared: int, repeat: int) -> dict[str, Any]:
 
         def test() -> None:
             for sender, receiver in edges:
-                with state.restart(receiver) as restart:
+                with Restart(state, receiver) as restart:
                     restart.without(sender)
 
         return cpu(test) / TESTED

@@ -2,14 +2,17 @@
 
 `graph` names the edges, `ablation` the values put in their place, `metrics` what is measured. An
 `Experiment` joins these to a model; a `State` computes a set of kept edges: `plan` says which
-components must run, `window` at which positions, `reading` what a receiver reads.
+components must run, `window` at which positions, `reading` what a receiver reads. A `Restart` tries
+other reads of one receiver; `values` measures kept sets on every pair.
 """
 
 from discovery.engine.ablation import Ablator, Example
 from discovery.engine.experiment import Bench, Experiment
 from discovery.engine.graph import BoolMatrix, Graph
 from discovery.engine.metrics import Objective, Target
-from discovery.engine.state import State, Values, values
+from discovery.engine.pair_values import Values, values
+from discovery.engine.restart import Restart
+from discovery.engine.state import State
 
 __all__ = [
     "Ablator",
@@ -19,6 +22,7 @@ __all__ = [
     "Experiment",
     "Graph",
     "Objective",
+    "Restart",
     "State",
     "Target",
     "Values",

@@ -96,6 +96,24 @@ def after(graph: Graph, kept: BoolMatrix, receivers: Sequence[int]) -> Plan:
     return _plan(graph, kept, moving, live[0] // (3 * graph.n_heads + 1), everything=False)
 
 
+def component(graph: Graph, kept: BoolMatrix, receivers: Sequence[int]) -> Step:
+    """The step that computes the components of receivers when their one read changes.
+
+    Several are heads of one layer, on one channel.
+    """
+    nothing = np.zeros((0, 1), dtype=np.bool_)
+    if receivers[0] == graph.logits:
+        return LogitsStep(nothing)
+    layer, within = divmod(receivers[0], 3 * graph.n_heads + 1)
+    if within == 3 * graph.n_heads:
+        spread = graph.spread_senders(kept)
+        return MlpStep(layer, nothing, bool(spread[graph.mlp_sender(layer)]))
+    channel, head = divmod(within, graph.n_heads)
+    heads = [head + receiver - receivers[0] for receiver in receivers]
+    reads = ChannelPlan(HEAD_CHANNELS[channel], [], slice(0, 0), heads)
+    return AttentionStep(layer, heads, nothing, (reads,))
+
+
 def _plan(graph: Graph, kept: BoolMatrix, moving: Mask, first: int, *, everything: bool) -> Plan:
     live, spread = graph.live_receivers(kept), graph.spread_senders(kept)
     steps: list[Step] = []

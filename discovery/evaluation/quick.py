@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from discovery.engine.experiment import Experiment
 from discovery.engine.graph import BoolMatrix
-from discovery.engine.state import Values, values
+from discovery.engine.pair_values import Values, values
 from discovery.evaluation.bootstrap import DRAWS, Bootstrap
 from discovery.evaluation.random_circuits import PathSampler
 from discovery.methods.selection import Scores, top

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from discovery.engine.experiment import Experiment
 from discovery.engine.graph import BoolMatrix
+from discovery.engine.restart import Restart
 from discovery.engine.state import State
 from discovery.evaluation.quick import Measured
 from discovery.evaluation.random_circuits import PATIENCE, PathSampler
@@ -46,7 +47,7 @@ def changes(
             for sender, receiver in edges:
                 if progress:
                     progress(number * total + row, len(chunks) * total)
-                with state.restart(receiver) as restart:
+                with Restart(state, receiver) as restart:
                     before = restart.loss.double()
                     change = restart.without(sender).double() - before
                 np.add.at(found[row], bench.index, share * change.cpu().numpy())

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from discovery.engine.experiment import Experiment
 from discovery.engine.graph import Graph
-from discovery.engine.state import values
+from discovery.engine.pair_values import values
 from discovery.known.recovery import auroc
 from discovery.methods.integrated_gradients import eap_ig
 from discovery.models import LoadedModel

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from discovery.engine.experiment import Experiment
 from discovery.engine.graph import BoolMatrix
-from discovery.engine.state import State, values
+from discovery.engine.pair_values import values
+from discovery.engine.state import State
 from discovery.known.ground_truth import Case, load_case
 from discovery.methods.acdc import Pruner
 from discovery.methods.eap import eap

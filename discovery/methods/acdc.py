@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from discovery.engine.experiment import Experiment
 from discovery.engine.graph import BoolMatrix, Graph
+from discovery.engine.restart import Restart
 from discovery.engine.state import State
 from discovery.progress import LAYOUT, Checkpoint, NoCheckpoint, same_layout
 from discovery.tasks.base import TokenPair
@@ -231,7 +232,7 @@ class Pruner:
     def _decide(self, trace: Trace, states: list[State], visit: Visit) -> None:
         """Decide what is left of a receiver's edges."""
         with ExitStack() as stack:
-            tries = [stack.enter_context(state.restart(*visit.receivers)) for state in states]
+            tries = [stack.enter_context(Restart(state, *visit.receivers)) for state in states]
             current = sum(float(each.loss.double().sum()) for each in tries) / self._n_examples
             for sender in visit.senders[len(trace.rises) - visit.begin :]:
                 losses = [each.without(sender) for each in tries]

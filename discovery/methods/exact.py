@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from discovery.engine.experiment import Experiment
 from discovery.engine.graph import BoolMatrix
+from discovery.engine.restart import Restart
 from discovery.engine.state import State
 from discovery.methods.attribution import check_finite
 from discovery.progress import LAYOUT, Checkpoint, NoCheckpoint, same_layout
@@ -72,7 +73,7 @@ def exact(
                 continue
             if progress:
                 progress(done, n_all)
-            with state.restart(*unit) as restart:
+            with Restart(state, *unit) as restart:
                 clean = restart.loss.double()
                 for sender in senders:
                     rise = (restart.without(sender).double() - clean).cpu().numpy()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from discovery.engine.experiment import Experiment
-from discovery.engine.state import values
+from discovery.engine.pair_values import values
 from discovery.methods.eap import eap
 from discovery.methods.exact import exact
 from discovery.methods.integrated_gradients import eap_ig

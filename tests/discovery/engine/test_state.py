@@ -10,7 +10,9 @@ import torch
 
 from discovery.engine.experiment import Bench, Experiment
 from discovery.engine.graph import BoolMatrix
-from discovery.engine.state import State, values
+from discovery.engine.pair_values import values
+from discovery.engine.restart import Restart
+from discovery.engine.state import State
 from discovery.models import ModelAdapter
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import Ablation, AblationSpec, Metric
@@ -78,7 +80,7 @@ def test_a_restart_equals_running_without_the_edge(family: str, ablation: Ablati
     state = State(bench, kept, restartable=True)
     before = state.loss.clone()
     for receiver in range(graph.n_receivers):
-        with state.restart(receiver) as restart:
+        with Restart(state, receiver) as restart:
             for sender in np.flatnonzero(kept[:, receiver])[::3]:
                 without = kept.copy()
                 without[sender, receiver] = False
@@ -95,7 +97,7 @@ def test_accepted_removals_stay(family: str) -> None:
     state = State(bench, graph.upstream, restartable=True)
     rng = np.random.default_rng(1)
     for receiver in reversed(range(graph.n_receivers)):
-        with state.restart(receiver) as restart:
+        with Restart(state, receiver) as restart:
             for sender in reversed(range(int(graph.n_upstream[receiver]))):
                 restart.without(sender)
                 if rng.random() < 0.6:
@@ -109,7 +111,7 @@ def test_a_receiver_without_a_path_to_the_logits_costs_nothing() -> None:
     experiment = _experiment(tiny_gpt2())
     kept = experiment.graph.kept(["input->a0.h0<q>", "input->logits"])
     state = State(_bench(experiment), kept, restartable=True)
-    with state.restart(0) as restart:
+    with Restart(state, 0) as restart:
         assert not restart.live
         assert restart.without(0) is restart.loss
 

@@ -11,7 +11,7 @@ import torch
 from discovery.engine.experiment import Experiment
 from discovery.engine.forward import run as run_model
 from discovery.engine.graph import Graph
-from discovery.engine.state import values
+from discovery.engine.pair_values import values
 from discovery.evaluation.chance import (
     activation_differences,
     alike_by_layer,

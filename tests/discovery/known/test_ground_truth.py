@@ -13,7 +13,7 @@ import torch
 
 from discovery.engine.experiment import Experiment
 from discovery.engine.forward import graph_of
-from discovery.engine.state import values
+from discovery.engine.pair_values import values
 from discovery.known.ground_truth import load_case
 from graph_schema.documents import Ablation, AblationSpec, Edge, Metric
 from graph_schema.errors import DatasetError, ModelError

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from discovery.engine.experiment import Experiment
-from discovery.engine.state import values
+from discovery.engine.pair_values import values
 from discovery.known.ground_truth import Case, load_case
 from discovery.methods.eap import eap
 from discovery.methods.exact import exact

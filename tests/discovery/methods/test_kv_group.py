@@ -10,6 +10,7 @@ import torch
 
 from discovery.engine.experiment import Experiment
 from discovery.engine.graph import BoolMatrix, Graph
+from discovery.engine.restart import Restart
 from discovery.engine.state import State
 from discovery.methods.acdc import Pruner
 from discovery.methods.eap import eap
@@ -91,7 +92,7 @@ def test_a_restart_follows_the_live_heads_of_a_group_alone() -> None:
     kept[graph.sender_names.index("a0.h1")] = False  # of the group a0.h0, a0.h1
     for first in ("a0.h0<k>", "a0.h2<v>", "a1.h2<v>"):
         unit = patched_together(graph, graph.receiver_names.index(first), GROUP)
-        with State(bench, kept, restartable=True).restart(*unit) as restart:
+        with Restart(State(bench, kept, restartable=True), *unit) as restart:
             found = restart.without(0)
             without = kept.copy()
             without[0, unit] = False

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from discovery.engine.experiment import Experiment
 from discovery.engine.forward import graph_of, run
-from discovery.engine.state import State, values
+from discovery.engine.pair_values import values
+from discovery.engine.state import State
 from discovery.models import DecoderAdapter, Qkv
 from graph_schema.documents import Ablation, AblationSpec, Metric
 from tests.discovery import textbook

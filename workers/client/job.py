@@ -21,7 +21,7 @@ from workers.client.circuit import Circuit
 from workers.client.evaluation import Evaluated
 
 if TYPE_CHECKING:
-    from workers.client.client import CircuitClient
+    from workers.client.connection import Connection
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ QUEUED_SECONDS = 60.0
 class Job:
     """A handle on a job; what it says is as old as the last `refresh`."""
 
-    def __init__(self, client: CircuitClient, record: JobRecord) -> None:
+    def __init__(self, client: Connection, record: JobRecord) -> None:
         self._client = client
         self.record = record
 
@@ -103,7 +103,7 @@ class Job:
     def results(self, timeout: float | None = None, progress: bool = True) -> list[Circuit]:
         """All circuits of the job (a sweep has several), as `result` does."""
         self._succeed(timeout, progress)
-        return [self._client.circuit(found) for found in self.record.circuit_ids]
+        return [self._client.service.circuit(found) for found in self.record.circuit_ids]
 
     def evaluation(self, timeout: float | None = None, progress: bool = True) -> Evaluated:
         """What an `evaluate` job found; waits for it, as `result` does.

@@ -9,13 +9,13 @@ from graph_schema.documents import Motif, MotifTest, Occurrence
 from workers.client.circuit import Circuit
 
 if TYPE_CHECKING:
-    from workers.client.client import CircuitClient
+    from workers.client.connection import Connection
 
 
 class Motifs:
     """The motifs of the catalogue and of the graph."""
 
-    def __init__(self, client: CircuitClient) -> None:
+    def __init__(self, client: Connection) -> None:
         self._client = client
 
     def known(self) -> Mapping[str, Motif]:

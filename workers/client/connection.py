@@ -1,0 +1,67 @@
+"""A client's connection: settings, and the service that they lead to, made when it is needed."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from workers.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from workers.client.service import Service
+
+
+class Connection:
+    """Graph, queue and artifacts of the settings, connected when first used; a context manager.
+
+    Its arguments are those of `CircuitClient`.
+    """
+
+    def __init__(
+        self,
+        broker: str | None = None,
+        graph: str | None = None,
+        *,
+        graph_user: str | None = None,
+        graph_password: str | None = None,
+        artifacts: str | None = None,
+        home: str | Path | None = None,
+        worker: bool = True,
+        settings: Settings | None = None,
+    ) -> None:
+        self.settings = settings or read_settings(
+            broker=broker,
+            graph=graph,
+            graph_user=graph_user,
+            graph_password=graph_password,
+            artifacts=artifacts,
+            home=Path(home) if home is not None else None,
+        )
+        self._worker = worker
+        self._open = ExitStack()
+
+    @cached_property
+    def service(self) -> Service:
+        """The connected service; made when it is first needed."""
+        from workers.client.service import connect
+
+        return self._open.enter_context(connect(self.settings, worker=self._worker))
+
+    def close(self) -> None:
+        """Let go of the connections. Jobs go on."""
+        self._open.close()
+        self.__dict__.pop("service", None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

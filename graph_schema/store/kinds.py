@@ -30,3 +30,10 @@ class RelationshipKind:
     about: str
     properties: dict[str, str]
     example: str
+
+
+INTERVAL = {
+    "ci_low": "lower end of its 95 % interval",
+    "ci_high": "upper end of its 95 % interval",
+}
+"""The bounds of a measured value: properties that several kinds have."""

@@ -163,15 +163,9 @@ def _grouped(spec: DiscoverSpec, model: LoadedModel) -> tuple[str, ...]:
     group = model.adapter.shape.kv_group
     if group == 1:
         return ("receivers kv_group is query_head here: no query heads share keys and values",)
-    together = (
-        f"receivers kv_group: the keys, and the values, of {group} query heads that share them "
-        "were patched together; their edges carry the joint score and stay or go together"
-    )
-    if spec.evaluation != "full":
-        return (together,)
     return (
-        together,
-        "removals, minimality and random circuits of preset full are of single query heads' edges",
+        f"receivers kv_group: the keys, and the values, of {group} query heads that share them "
+        "were patched together; their edges carry the joint score and stay or go together",
     )
 
 

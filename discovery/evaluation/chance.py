@@ -28,18 +28,22 @@ from graph_schema.documents import Chance, ChanceRule, Metric
 def alike_by_layer(graph: Graph, kept: BoolMatrix, rng: np.random.Generator) -> BoolMatrix:
     """As many edges between each sender layer and receiver layer as `kept` has, else at random.
 
-    Dead ends are left in: trimming them would leave fewer edges than the circuit has.
+    Edges that are patched together are drawn together, as many groups as `kept` has. Dead ends are
+    left in: trimming them would leave fewer edges than the circuit has.
     """
     senders, receivers = graph.edges
-    pair = (
-        _sender_layers(graph)[senders] * (graph.n_layers + 2) + _receiver_layers(graph)[receivers]
-    )
+    leads = np.flatnonzero(graph.lead[receivers] == receivers)
+    senders, receivers = senders[leads], receivers[leads]
+    places, sizes = graph.n_layers + 2, np.bincount(graph.lead)[receivers]
+    pair = _sender_layers(graph)[senders] * places + _receiver_layers(graph)[receivers]
+    alike = sizes * places**2 + pair
     chosen = kept[senders, receivers]
-    drawn = np.zeros(graph.n_edges, dtype=np.bool_)
-    for which in np.unique(pair[chosen]):
-        members = np.flatnonzero(pair == which)
-        drawn[rng.choice(members, int(chosen[members].sum()), replace=False)] = True
-    return graph.to_matrix(drawn)
+    drawn = np.zeros((graph.n_senders, graph.n_receivers), dtype=np.intp)
+    for which in np.unique(alike[chosen]):
+        members = np.flatnonzero(alike == which)
+        taken = rng.choice(members, int(chosen[members].sum()), replace=False)
+        drawn[senders[taken], receivers[taken]] = 1
+    return graph.joint(drawn) > 0
 
 
 def _sender_layers(graph: Graph) -> NDArray[np.intp]:

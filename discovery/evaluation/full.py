@@ -140,13 +140,14 @@ def _pair_tests(judge: Measured, kept: BoolMatrix, seed: int) -> tuple[Hypothesi
 def _removals(
     judge: Measured, kept: BoolMatrix, seed: int, chunk: int | None, progress: Report
 ) -> tuple[list[HypothesisTest], Figure]:
-    rng, sampler = np.random.default_rng(seed), PathSampler(judge.experiment.graph)
+    graph, rng = judge.experiment.graph, np.random.default_rng(seed)
+    sampler = PathSampler(graph)
     drawn = [inflated(sampler, kept, rng) for _ in range(N_RANDOM["full"])]
     larger: list[Removal] = [removal for removal in drawn if removal is not None]
-    own = edges_of(kept)
+    own = edges_of(graph, kept)
     found = changes(
         judge.experiment, judge.pairs, [(kept, own), *larger], chunk=chunk, progress=progress
     )
     mine, random = np.abs(found).mean(axis=1)[: len(own)], np.abs(found).mean(axis=1)[len(own) :]
     tests = [minimality(mine, random, judge.split, judge.n)] if larger else []
-    return tests, redundant_share(judge, found[: len(own)])
+    return tests, redundant_share(judge, found[: len(own)], [len(unit) for _, unit in own])

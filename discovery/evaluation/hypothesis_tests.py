@@ -109,7 +109,8 @@ def minimality(edges: PerPair, random_edges: PerPair, split: Split, n_pairs: int
     """Binomial tests of P(edge's effect > a random added edge's) >= q, one an edge, Bonferroni.
 
     Args:
-        edges: Mean |change of the loss| when each edge of the circuit is removed.
+        edges: Mean |change of the loss| when each edge of the circuit is removed; those that are
+            patched together are one.
         random_edges: The same for an edge of a random path that was added to the circuit; one a
             draw.
         split: Where effects were measured.

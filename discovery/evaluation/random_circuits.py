@@ -1,4 +1,8 @@
-"""Random circuits to compare with: unions of paths drawn uniformly from input to logits."""
+"""Random circuits to compare with: unions of paths drawn uniformly from input to logits.
+
+A path is one of query heads' inputs. Where keys and values of several are patched together, each of
+its edges brings the others of its group, as in a circuit, so that all are kept or none.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,9 @@ from discovery.engine.graph import BoolMatrix, Graph
 PATIENCE = 200
 """Paths in a row that bring no new edge that fits before a circuit is left as it is."""
 
+Joint = tuple[int, tuple[int, ...]]
+"""A sender and the receivers that drop it together: most often one."""
+
 
 class PathSampler:
     """Draws paths from an input to the logits, each with the same probability."""
@@ -18,6 +25,7 @@ class PathSampler:
         self._graph = graph
         self._longest = 2 * graph.n_layers + 1
         self._onward = _onward(graph)
+        self._unit = {receiver: unit for unit in graph.units for receiver in unit}
         # ways[s, n]: paths of exactly n edges from sender s to the logits.
         ways = np.zeros((graph.n_senders, self._longest + 1))
         ways[:, 1] = 1
@@ -25,35 +33,40 @@ class PathSampler:
             ways[:, n] = self._onward @ ways[:, n - 1]
         self._ways = ways
 
-    def path(self, rng: np.random.Generator, longest: int | None = None) -> list[tuple[int, int]]:
-        """A path's edges (sender, receiver), uniform among paths of at most `longest` edges."""
+    def path(self, rng: np.random.Generator, longest: int | None = None) -> list[Joint]:
+        """A path's edges, uniform among paths of at most `longest` edges, each with its group's."""
         graph = self._graph
         most = min(longest or self._longest, self._longest)
         starts = self._ways[: graph.n_inputs, 1 : most + 1]
         drawn = int(rng.choice(starts.size, p=(starts / starts.sum()).ravel()))
         sender, length = drawn // starts.shape[1], drawn % starts.shape[1] + 1
-        edges: list[tuple[int, int]] = []
+        edges: list[Joint] = []
         while length > 1:
             weights = self._onward[sender] * self._ways[:, length - 1]
             follower = int(rng.choice(graph.n_senders, p=weights / weights.sum()))
             # A head is reached by its query, key or value input alike.
             receivers = np.flatnonzero((graph.writer == follower) & graph.upstream[sender])
-            edges.append((sender, int(rng.choice(receivers))))
+            edges.append((sender, self._unit[int(rng.choice(receivers))]))
             sender, length = follower, length - 1
-        return [*edges, (sender, graph.logits)]
+        return [*edges, (sender, (graph.logits,))]
 
     def circuit(self, n_edges: int, rng: np.random.Generator) -> BoolMatrix:
-        """A union of random paths with `n_edges` edges, or the few less that paths allow."""
+        """A union of random paths with `n_edges` edges, or the few less that paths allow.
+
+        Groups count as all of their edges, as in a circuit's `n_edges`.
+        """
         kept, count, waited = self._graph.none(), 0, 0
         while count < n_edges and waited < PATIENCE:
-            # A path that brings too much gives way to one that is short enough to fit.
-            for longest in (None, n_edges - count):
-                senders, receivers = np.array(self.path(rng, longest)).T
-                new = int((~kept[senders, receivers]).sum())
-                if new <= n_edges - count:
+            room, new = n_edges - count, list[Joint]()
+            # A path that brings too much gives way to one that may fit, then to one that does even
+            # if all of its edges but the last bring a group.
+            for longest in (None, room, (room - 1) // self._graph.kv_group + 1):
+                new = [edge for edge in self.path(rng, longest) if not kept[edge[0], edge[1][0]]]
+                if sum(len(unit) for _, unit in new) <= room:
                     break
-            kept[senders, receivers] = True
-            count += new
+            for sender, unit in new:
+                kept[sender, unit] = True
+                count += len(unit)
             waited = 0 if new else waited + 1
         return kept
 

@@ -1,4 +1,7 @@
-"""What removing one edge does: of a circuit, and of a random path added to the circuit."""
+"""What removing one edge does: of a circuit, and of a random path added to the circuit.
+
+Edges that are patched together are removed together.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.engine.experiment import Experiment
-from discovery.engine.graph import BoolMatrix
+from discovery.engine.graph import BoolMatrix, Graph
 from discovery.engine.restart import Restart
 from discovery.engine.state import State
 from discovery.evaluation.quick import Measured
-from discovery.evaluation.random_circuits import PATIENCE, PathSampler
+from discovery.evaluation.random_circuits import PATIENCE, Joint, PathSampler
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import Figure
 
@@ -20,7 +23,7 @@ REDUNDANT = 0.01
 """An edge is redundant when f moves by less than this without it."""
 Changes = NDArray[np.float64]
 Report = Callable[[int, int], None]
-Removal = tuple[BoolMatrix, Sequence[tuple[int, int]]]
+Removal = tuple[BoolMatrix, Sequence[Joint]]
 
 
 def changes(
@@ -33,8 +36,8 @@ def changes(
 ) -> Changes:
     """loss(kept set without an edge) - loss(kept set): [removed edge, pair], in the order given.
 
-    A removal is a kept set with edges (sender, receiver) to take from it, one at a time. Only what
-    hangs on an edge's receiver is computed again.
+    A removal is a kept set with edges to take from it, one at a time. Only what hangs on an edge's
+    receivers is computed again.
     """
     total = sum(len(edges) for _, edges in removals)
     found = np.zeros((total, len(pairs)))
@@ -44,10 +47,10 @@ def changes(
         bench, row = experiment.bench(examples), 0
         for kept, edges in removals:
             state = State(bench, kept, restartable=True)
-            for sender, receiver in edges:
+            for sender, unit in edges:
                 if progress:
                     progress(number * total + row, len(chunks) * total)
-                with Restart(state, receiver) as restart:
+                with Restart(state, *unit) as restart:
                     before = restart.loss.double()
                     change = restart.without(sender).double() - before
                 np.add.at(found[row], bench.index, share * change.cpu().numpy())
@@ -55,10 +58,13 @@ def changes(
     return found
 
 
-def edges_of(kept: BoolMatrix) -> list[tuple[int, int]]:
-    """(sender, receiver) of every kept edge, receiver by receiver: a restart's plan is reused."""
-    receivers, senders = np.nonzero(kept.T)
-    return [(int(s), int(r)) for s, r in zip(senders, receivers, strict=True)]
+def edges_of(graph: Graph, kept: BoolMatrix) -> list[Joint]:
+    """Every kept edge, receiver by receiver: a restart's plan is reused."""
+    return [
+        (sender, unit)
+        for unit in graph.units
+        for sender in np.flatnonzero(kept[:, unit[0]]).tolist()
+    ]
 
 
 def inflated(sampler: PathSampler, kept: BoolMatrix, rng: np.random.Generator) -> Removal | None:
@@ -67,17 +73,24 @@ def inflated(sampler: PathSampler, kept: BoolMatrix, rng: np.random.Generator) -
     None when the circuit holds every path that was drawn.
     """
     for _ in range(PATIENCE):
-        new = [edge for edge in sampler.path(rng) if not kept[edge]]
+        new = [(sender, unit) for sender, unit in sampler.path(rng) if not kept[sender, unit[0]]]
         if new:
             larger = kept.copy()
-            for edge in new:
-                larger[edge] = True
+            for sender, unit in new:
+                larger[sender, unit] = True
             return larger, [new[int(rng.integers(len(new)))]]
     return None
 
 
-def redundant_share(judge: Measured, effects: Changes) -> Figure:
-    """The share of the circuit's edges whose removal changes f by less than 1 %."""
+def redundant_share(judge: Measured, effects: Changes, sizes: Sequence[int]) -> Figure:
+    """The share of the circuit's edges whose removal changes f by less than 1 %.
+
+    Args:
+        judge: The split that effects were measured on.
+        effects: [removal, pair].
+        sizes: How many edges each removal takes away.
+    """
+    effects = np.repeat(effects, sizes, axis=0)
     gap = judge.gap
     value = float((np.abs(effects.sum(axis=1) / gap.sum()) < REDUNDANT).mean())
     gaps, count = judge.bootstrap.sums(gap), np.zeros(len(judge.bootstrap.sums(gap)))

@@ -45,12 +45,12 @@ def _circuit(experiment: Experiment, n_edges: int) -> np.ndarray:
 def test_removals_equal_runs_of_the_circuit_without_each_edge(ablation: AblationSpec) -> None:
     experiment = _experiment(ablation)
     kept = _circuit(experiment, 25)
-    own = edges_of(kept)
+    own = edges_of(experiment.graph, kept)
     sampler, rng = PathSampler(experiment.graph), np.random.default_rng(0)
     added = inflated(sampler, kept, rng)
     assert added is not None
-    larger, [(sender, receiver)] = added
-    assert not kept[sender, receiver]
+    larger, [(sender, unit)] = added
+    assert not kept[sender, unit].any()
     assert (larger & kept).sum() == kept.sum()
     found = changes(experiment, PAIRS, [(kept, own), added], chunk=5)
     wanted = []
@@ -67,9 +67,11 @@ def test_an_edge_is_redundant_when_faithfulness_moves_by_less_than_a_hundredth()
     measured = Measured(_experiment(), Split.DISCOVERY, PAIRS, seed=0)
     gap = measured.gap
     effects = np.stack([0.5 * gap, -0.02 * gap, 0.009 * gap, 0 * gap])
-    found = redundant_share(measured, effects)
+    found = redundant_share(measured, effects, [1, 1, 1, 1])
     assert found.value == found.ci_low == found.ci_high == 0.5
     assert found.n == 12
+    # The third takes three edges away: four of six that are redundant.
+    assert redundant_share(measured, effects, [1, 1, 3, 1]).value == pytest.approx(2 / 3)
 
 
 def test_circuits_alike_by_layer_have_the_same_edges_per_layer_pair() -> None:

@@ -122,7 +122,7 @@ def test_random_paths_are_uniform() -> None:
     assert len(counts) == 8
     assert min(counts) > 400
     short = {tuple(sampler.path(rng, longest=1)) for _ in range(20)}
-    assert short == {((0, graph.logits),)}
+    assert short == {((0, (graph.logits,)),)}
 
 
 def test_random_circuits_have_the_size_asked_for_and_no_dead_ends() -> None:

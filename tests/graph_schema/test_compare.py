@@ -10,15 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from graph_schema.compare import (
-    Known,
-    along_training,
-    compare,
-    compare_all,
-    overlap,
-    pair_differences,
-    score_agreement,
-)
+from graph_schema.agreement import overlap, pair_differences, score_agreement
+from graph_schema.compare import Known, along_training, compare, compare_all
 from graph_schema.documents.comparison import Comparison, Scope
 from graph_schema.errors import SpecError
 from tests.factories import (

@@ -6,18 +6,15 @@ from graph_schema.reports.comparison_svg import comparison_html, comparison_svg
 from graph_schema.reports.drawing import circuit_svg
 from graph_schema.reports.html import circuit_html, evaluation_html
 from graph_schema.reports.picture import ASCII, UNICODE, picture
+from graph_schema.reports.quality import evaluation_summary, figure
+from graph_schema.reports.tables import cell, number, table
 from graph_schema.reports.text import (
-    cell,
     conditions,
     edge_table,
-    evaluation_summary,
-    figure,
     headline,
     layer_table,
-    number,
     strongest,
     summary,
-    table,
 )
 
 __all__ = [

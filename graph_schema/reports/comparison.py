@@ -7,7 +7,7 @@ from typing import Any
 
 from graph_schema.documents import Comparison, Comparisons, Overlap, Scope, ScoreAgreement
 from graph_schema.documents.comparison import Side
-from graph_schema.reports.text import cell, number, table
+from graph_schema.reports.tables import cell, number, table
 
 SCOPES = {
     Scope.ONE_MODEL: "one model: nodes, edges and scores are compared",

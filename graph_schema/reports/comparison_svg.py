@@ -9,17 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from graph_schema.documents import (
-    CircuitDocument,
-    CircuitEdge,
-    Comparisons,
-    Scope,
-)
+from graph_schema.documents import CircuitDocument, CircuitEdge, Comparisons, Scope
 from graph_schema.documents.comparison import Side
 from graph_schema.reports import svg
 from graph_schema.reports.comparison import comparison_text, letters
 from graph_schema.reports.drawing import MARGIN, MOST, WIDTH, Stroke, draw
-from graph_schema.reports.text import number
+from graph_schema.reports.tables import number
 
 BAR, CELL = 22, 58
 

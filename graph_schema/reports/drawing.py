@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from graph_schema.documents import Channel, CircuitDocument, CircuitEdge, Component, ComponentKind
 from graph_schema.reports import svg
-from graph_schema.reports.text import number, strongest
+from graph_schema.reports.tables import number
+from graph_schema.reports.text import strongest
 
 MOST = 60
 WIDTH, ROW, MARGIN = 760, 58, 24

@@ -7,7 +7,9 @@ from html import escape
 
 from graph_schema.documents import CircuitDocument, CircuitEvaluation
 from graph_schema.reports.drawing import circuit_svg
-from graph_schema.reports.text import conditions, evaluation_summary, headline, number, strongest
+from graph_schema.reports.quality import evaluation_summary
+from graph_schema.reports.tables import number
+from graph_schema.reports.text import conditions, headline, strongest
 
 
 def evaluation_html(found: CircuitEvaluation) -> str:

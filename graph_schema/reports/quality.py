@@ -1,0 +1,112 @@
+"""How good a circuit is, in words: figures with their intervals, chance, tests, stability."""
+
+from __future__ import annotations
+
+from graph_schema.documents import CircuitEvaluation, Evaluation, Figure, Stability
+from graph_schema.reports.tables import fact_lines
+
+
+def figure(value: Figure) -> str:
+    """`0.931 [0.872, 0.968]  heldout, 32 pairs`, or the reason why there is no number."""
+    where = f"{value.split.value}, {value.n} pairs"
+    if value.value is None:
+        return f"none ({value.reason or f'not measured; {where}'})"
+    interval = (
+        f" [{value.ci_low:.3f}, {value.ci_high:.3f}]"
+        if value.ci_low is not None and value.ci_high is not None
+        else ""
+    )
+    return f"{value.value:.3f}{interval}  {where}"
+
+
+def evaluation_summary(found: CircuitEvaluation) -> str:
+    """What a circuit was judged on, and how good it is there; one fact a line."""
+    conditions = f"{found.metric}, ablation {found.ablation.kind}, seed {found.seed}"
+    return fact_lines(
+        [
+            ("evaluation", found.evaluation_id),
+            ("circuit", found.circuit_id),
+            ("task", f"{found.task}, dataset {found.dataset_sha256}"),
+            ("metric", f"{conditions}, {found.dtype}"),
+            ("faithfulness", figure(found.evaluation.faithfulness)),
+            ("held out", figure(found.evaluation.heldout_faithfulness)),
+            *quality_facts(found.evaluation),
+            *(("note", note) for note in found.notes),
+        ]
+    )
+
+
+def quality_facts(quality: Evaluation) -> list[tuple[str, str]]:
+    """What is measured beside the headline."""
+    facts = [
+        ("complement", figure(quality.complement_faithfulness)),
+        ("cmd", figure(quality.cmd)),
+        ("cpr", figure(quality.cpr)),
+    ]
+    if chance := quality.random_circuits:
+        facts.append(
+            (
+                "by chance",
+                f"{chance.mean:.3f} [{chance.low:.3f}, {chance.high:.3f}]  faithfulness of "
+                f"{chance.n} random circuits of this size, discovery",
+            )
+        )
+    return facts + _evidence(quality)
+
+
+_CHANCE = {
+    "paths": "random circuits",
+    "layer_pairs": "with the same edges per layer pair",
+    "activation_difference": "by activation difference",
+    "shuffled_pairs": "found on shuffled pairs",
+}
+
+
+def _evidence(quality: Evaluation) -> list[tuple[str, str]]:
+    """What preset `full` adds, a line a fact; nothing for `quick`."""
+    facts: list[tuple[str, str]] = []
+    if quality.redundant_share is not None:
+        facts.append(("redundant", figure(quality.redundant_share)))
+    for chance in quality.chance:
+        rule = _CHANCE[chance.rule]
+        if chance.mean is None or chance.low is None or chance.high is None:
+            facts.append(("chance", f"none ({rule}: {chance.reason})"))
+        else:
+            interval = f" [{chance.low:.3f}, {chance.high:.3f}]" if chance.n > 1 else ""
+            facts.append(
+                (
+                    "chance",
+                    f"{chance.mean:.3f}{interval}  {chance.n} {rule}, {chance.n_at_least} at "
+                    f"least as faithful, {chance.split.value}",
+                )
+            )
+    for test in quality.tests:
+        if test.p_value is None or test.power is None:
+            facts.append(("test", f"{test.name}: {test.outcome} ({test.reason})"))
+        else:
+            facts.append(
+                (
+                    "test",
+                    f"{test.name}: {test.outcome}, p {test.p_value:.3g}, n {test.n}, power "
+                    f"{test.power:.2f} if {test.power_at}; H0: {test.null}; {test.split.value}",
+                )
+            )
+    if (stable := quality.stability) is not None:
+        facts.append(("stability", _stability(stable)))
+    return facts
+
+
+def _stability(stable: Stability) -> str:
+    if stable.frequency is None or stable.sign_stability is None:
+        return f"none ({stable.reason})"
+    overlaps = (
+        f", Jaccard {stable.jaccard_halves:.2f} between halves, {stable.jaccard_groups:.2f} "
+        "between groups"
+        if stable.jaccard_halves is not None and stable.jaccard_groups is not None
+        else ""
+    )
+    return (
+        f"edges kept in {stable.frequency:.0%} and of the same sign in "
+        f"{stable.sign_stability:.0%} of {stable.draws} resamples of {stable.n_groups} groups"
+        f"{overlaps}"
+    )

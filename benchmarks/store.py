@@ -28,7 +28,8 @@ from typing import Any, LiteralString
 
 from benchmarks.page import put, versions
 from graph_schema.documents import CircuitDocument, CircuitEdge, ModelDocument
-from graph_schema.store.circuits import CircuitFilter, list_circuits, read_circuit, write_circuit
+from graph_schema.store.circuit_list import CircuitFilter, list_circuits
+from graph_schema.store.circuits import read_circuit, write_circuit
 from graph_schema.store.connection import GraphStore, StoreAddress
 from graph_schema.store.embedded import start_embedded
 from graph_schema.store.java import JavaServer

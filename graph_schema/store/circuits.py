@@ -13,13 +13,11 @@ from itertools import islice
 from typing import Any, LiteralString
 
 from neo4j import Transaction
-from pydantic import Field
 
 from graph_schema.documents import (
     CircuitDocument,
     CircuitEdge,
     Component,
-    Document,
     Evaluation,
     ModelDocument,
 )
@@ -30,47 +28,6 @@ from graph_schema.store.connection import GraphStore, Row, fetch, write_rows
 
 SHOWN_MATCHES = 5
 FIGURES = ("faithfulness", "heldout_faithfulness", "complement_faithfulness", "cmd", "cpr")
-
-
-class CircuitFilter(Document):
-    """Which circuits to list; None means any.
-
-    `model` is a name, a family or the first digits of a fingerprint; `task` a name or an id.
-    """
-
-    task: str | None = None
-    model: str | None = None
-    method: str | None = None
-    job_id: str | None = None
-    min_faithfulness: float | None = None
-    max_edges: int | None = None
-    limit: int = Field(default=50, ge=1, le=100_000)
-
-
-class CircuitSummary(Document):
-    """A line of the list of circuits; `created_at` is the database's time in milliseconds.
-
-    What is not known of an imported circuit is null.
-    """
-
-    circuit_id: str
-    job_id: str | None
-    model: str
-    family: str
-    fingerprint: str
-    task: str | None
-    dataset_sha256: str | None
-    method: str
-    metric: str | None
-    ablation: str | None
-    selection: str | None
-    n_edges: int
-    n_edges_scored: int
-    faithfulness: float | None
-    heldout_faithfulness: float | None
-    cmd: float | None
-    cpr: float | None
-    created_at: int
 
 
 def write_circuit(tx: Transaction, circuit: CircuitDocument, run: RunRecord | None = None) -> None:
@@ -147,21 +104,6 @@ def resolve_circuit(tx: Transaction, prefix: str) -> str:
         raise NotFoundError(f"no circuit has id {prefix!r}; `circuits list` shows the ids")
     shown = ", ".join(found[:SHOWN_MATCHES]) + (", …" if len(found) > SHOWN_MATCHES else "")
     raise NotFoundError(f"circuit id {prefix!r} is ambiguous; give more digits of one of: {shown}")
-
-
-def list_circuits(
-    store: GraphStore, filters: CircuitFilter | None = None
-) -> tuple[CircuitSummary, ...]:
-    """The circuits that pass the filter, the newest first."""
-    parameters = (filters or CircuitFilter()).model_dump(exclude_none=True)
-    statement = statements.LIST_START
-    if parameters.keys().isdisjoint(statements.NARROWING):
-        statement += statements.LIST_NEWEST
-    for name, condition in statements.LIST_FILTERS.items():
-        if name in parameters:
-            statement += condition + "\n"
-    rows = store.rows(statement + statements.LIST_CIRCUITS, **parameters)
-    return tuple(CircuitSummary.model_validate(row) for row in rows)
 
 
 def _read_circuit(tx: Transaction, circuit_id: str) -> CircuitDocument:

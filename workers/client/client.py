@@ -21,7 +21,7 @@ from workers.client.rows import Rows
 from workers.specs import choice, validated
 
 if TYPE_CHECKING:
-    from graph_schema.store.circuits import CircuitSummary
+    from graph_schema.store.circuit_list import CircuitSummary
     from graph_schema.store.schema import SchemaSummary
 
 MOST_COMPARED = 50
@@ -120,7 +120,7 @@ class CircuitClient(Requests):
         Raises:
             SpecError: There is no such filter, or not with such a value.
         """
-        from graph_schema.store.circuits import CircuitFilter
+        from graph_schema.store.circuit_list import CircuitFilter
 
         return list(self.service.circuits(validated(CircuitFilter, wanted)))
 

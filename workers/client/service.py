@@ -24,7 +24,8 @@ from graph_schema.exchange import said_data
 from graph_schema.store import jobs
 from graph_schema.store.artifacts import ArtifactStore, stored_scores
 from graph_schema.store.asking import ask
-from graph_schema.store.circuits import CircuitFilter, CircuitSummary, list_circuits, read_circuit
+from graph_schema.store.circuit_list import CircuitFilter, CircuitSummary, list_circuits
+from graph_schema.store.circuits import read_circuit
 from graph_schema.store.connection import GraphStore, StoreAddress
 from graph_schema.store.datasets import has_dataset, write_dataset
 from graph_schema.store.evaluations import read_evaluation, read_evaluations

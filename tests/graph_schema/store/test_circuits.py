@@ -11,12 +11,8 @@ from hypothesis import strategies as st
 
 from graph_schema.documents import CircuitDocument
 from graph_schema.errors import NotFoundError, SpecError, StoreError
-from graph_schema.store.circuits import (
-    CircuitFilter,
-    list_circuits,
-    read_circuit,
-    write_circuit,
-)
+from graph_schema.store.circuit_list import CircuitFilter, list_circuits
+from graph_schema.store.circuits import read_circuit, write_circuit
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.datasets import read_dataset, write_dataset
 from tests.factories import (

@@ -6,7 +6,8 @@ import pytest
 
 from graph_schema.documents import CircuitDocument, CircuitEvaluation
 from graph_schema.errors import NotFoundError
-from graph_schema.store.circuits import list_circuits, read_circuit, write_circuit
+from graph_schema.store.circuit_list import list_circuits
+from graph_schema.store.circuits import read_circuit, write_circuit
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.datasets import write_dataset
 from graph_schema.store.evaluations import read_evaluation, read_evaluations, write_evaluation

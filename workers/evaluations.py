@@ -32,15 +32,9 @@ from graph_schema.documents.jobs import (
 )
 from graph_schema.errors import ModelError, SpecError
 from graph_schema.fingerprint import COMMIT, fingerprint, is_path
-from workers.specs import (
-    MeasureRequest,
-    Submission,
-    choice,
-    data_of,
-    placement_of,
-    source_of,
-    validated,
-)
+from workers.checking import choice, validated
+from workers.measuring import MeasureRequest, data_of, placement_of, source_of
+from workers.specs import Submission
 
 
 @dataclass(frozen=True, kw_only=True)

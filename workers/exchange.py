@@ -34,15 +34,9 @@ from graph_schema.exchange import (
 )
 from graph_schema.fingerprint import fingerprint
 from graph_schema.model_config import read_model
+from workers.checking import choice, unknown, validated
 from workers.files import read_bounded
-from workers.specs import (
-    MeasureRequest,
-    choice,
-    data_of,
-    source_of,
-    unknown,
-    validated,
-)
+from workers.measuring import MeasureRequest, data_of, source_of
 
 if TYPE_CHECKING:
     from graph_schema.store import GraphStore

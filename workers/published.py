@@ -16,8 +16,8 @@ from graph_schema.documents import EapIg, ModelId, ModelSource, TaskData, TopEdg
 from graph_schema.documents.jobs import DiscoverSpec
 from graph_schema.errors import SpecError
 from graph_schema.fingerprint import fingerprint, resolve_source
+from workers.checking import unknown
 from workers.settings import Settings
-from workers.specs import unknown
 
 NOT_RUN = "not run: weights unavailable"
 

@@ -12,13 +12,13 @@ import typer
 from graph_schema.documents import Ablation
 from graph_schema.errors import CircuitServiceError, SpecError
 from graph_schema.reports import cell, table
+from workers.checking import choice, unknown
 from workers.cli.app import app, command, with_examples
 from workers.cli.exits import exit_code
 from workers.cli.options import AsJson, assignments, whole
 from workers.cli.output import emit, emit_json, say
 from workers.local import require_worker
 from workers.settings import read_settings
-from workers.specs import choice, unknown
 
 if TYPE_CHECKING:
     from discovery.known.recovery import Judged

@@ -10,13 +10,14 @@ import typer
 from graph_schema.documents.jobs import JobRecord, JobState
 from graph_schema.errors import SpecError
 from graph_schema.reports import conditions, headline, table
+from workers.checking import choice
 from workers.cli.app import command
 from workers.cli.exits import ExitCode, exit_code
 from workers.cli.options import AsJson, asks_for_a_circuit, whole
 from workers.cli.output import emit, emit_json, say
 from workers.client import Circuit, CircuitClient, Evaluated, Job
 from workers.interrupts import JobInterrupted
-from workers.specs import DiscoverRequest, choice
+from workers.specs import DiscoverRequest
 
 Force = Annotated[bool, typer.Option("--force", help="Run again what has already ended.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the job to its end.")]

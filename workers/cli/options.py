@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from graph_schema.errors import SpecError
-from workers.specs import METHODS, TASKS, DiscoverRequest
+from workers.checking import METHODS, TASKS
+from workers.specs import DiscoverRequest
 
 
 def whole(text: str) -> int:

@@ -10,12 +10,13 @@ import typer
 from graph_schema.documents import Metric
 from graph_schema.errors import ResourceError
 from graph_schema.fingerprint import resolve_source
+from workers.checking import METHODS, choice, named
 from workers.cli.app import command
 from workers.cli.options import AsJson, asks_for_a_circuit, whole
 from workers.cli.output import emit, emit_json
 from workers.local import require_worker
 from workers.settings import read_settings
-from workers.specs import METHODS, DiscoverRequest, choice, named
+from workers.specs import DiscoverRequest
 
 PAIRS = 32
 Tokens = Annotated[

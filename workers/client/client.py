@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from graph_schema.documents.jobs import JobState
 from graph_schema.errors import SpecError
+from workers.checking import choice, validated
 from workers.client.circuit import Circuit
 from workers.client.comparison import Compared
 from workers.client.evaluation import Evaluated
@@ -18,7 +19,6 @@ from workers.client.job import Job
 from workers.client.motifs import Motifs
 from workers.client.requests import Requests
 from workers.client.rows import Rows
-from workers.specs import choice, validated
 
 if TYPE_CHECKING:
     from graph_schema.store.circuit_list import CircuitSummary

@@ -140,7 +140,8 @@ def _load() -> Callable[[Service, Performer], Work]:
     try:
         import torch
 
-        from workers.pipeline import ModelCache, run_job
+        from workers.model_cache import ModelCache
+        from workers.pipeline import run_job
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             f"{error.name} is not installed here; run: pip install "

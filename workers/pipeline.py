@@ -1,37 +1,26 @@
 """A job's work: from its record to what is written into the graph.
 
 The dataset is read and checked before the model's weights are, so that a mistake in the data costs
-seconds. One loaded model stays in the process for the next job. The same function serves the
-worker and `circuits run`.
+seconds. The same function serves the worker and `circuits run`.
 """
 
 from __future__ import annotations
 
-import gc
-import logging
 import platform
 import socket
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from discovery.discover import discover
 from discovery.judging import judge
 from discovery.methods.pair_scores import require_room
-from discovery.models.load import (
-    InspectedModel,
-    LoadedModel,
-    identify,
-    inspect_model,
-    load_model,
-)
+from discovery.models.load import InspectedModel, identify, inspect_model
 from discovery.plan_run import plan_run, read_config, sizes_of
 from discovery.tasks import PairSet, build_dataset
 from graph_schema.documents import (
@@ -50,93 +39,19 @@ from graph_schema.documents.jobs import (
     RunRecord,
     read_spec,
 )
-from graph_schema.errors import ModelError, ResourceError, StoreUnavailable
+from graph_schema.errors import ModelError
 from graph_schema.fingerprint import is_path
-from graph_schema.store.artifacts import ArtifactStore, decode, stored_scores
+from graph_schema.store.artifacts import ArtifactStore, stored_scores
 from graph_schema.store.circuits import read_circuit
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.datasets import has_dataset, read_dataset
+from workers.checkpoints import Checkpoints
 from workers.lease import Lease
+from workers.model_cache import ModelCache
 from workers.results import EvaluationResult, Result
 from workers.settings import Settings
 
-log = logging.getLogger(__name__)
-
 REPORTED_VERSIONS = ("circuit-atlas", "torch", "transformers", "numpy")
-
-
-@dataclass
-class ModelCache:
-    """The one model a process keeps loaded, by name, fingerprint, dtype and device."""
-
-    _key: tuple[str, ...] | None = None
-    _model: LoadedModel | None = None
-
-    def get(
-        self,
-        spec: MeasuredSpec,
-        placement: Placement,
-        settings: Settings,
-        inspected: InspectedModel,
-    ) -> LoadedModel:
-        """The spec's model; loads it, after letting go of another, where it is not the kept one."""
-        key = (placement.model.name, spec.model.fingerprint, spec.dtype, placement.device)
-        if self._model is None or self._key != key:
-            self._key = self._model = None
-            gc.collect()
-            self._model = load_model(
-                placement.model,
-                fingerprint=spec.model.fingerprint,
-                dtype=spec.dtype,
-                device=placement.device,
-                limits=settings.limits,
-                cache_dir=settings.cache_dir,
-                inspected=inspected,
-            )
-            self._key = key
-        return self._model
-
-
-@dataclass
-class Checkpoints:
-    """A job's decisions so far, in the artifact store; written by the lease's owner alone."""
-
-    artifacts: ArtifactStore
-    lease: Lease
-    _names: set[str] = field(default_factory=set[str])
-
-    def load(self, name: str) -> dict[str, NDArray[np.generic]] | None:
-        """What an earlier attempt saved under this name."""
-        self._names.add(name)
-        key = self._key(name)
-        if not self.artifacts.exists(key):
-            return None
-        try:
-            return decode(self.artifacts.load_bytes(key))
-        except ResourceError as error:
-            log.warning("checkpoint %s is not used: %s", key, error)
-            return None
-
-    def save(self, name: str, arrays: dict[str, NDArray[np.generic]]) -> None:
-        """Save, where the database can be asked whether the job is still ours.
-
-        Raises:
-            LeaseLost: Another worker has the job, and may be further.
-        """
-        self._names.add(name)
-        try:
-            self.lease.renew(self.lease.settings.lease_seconds, None)
-        except StoreUnavailable:
-            return
-        self.artifacts.save(self._key(name), arrays)
-
-    def forget(self) -> None:
-        """Remove what the ended job no longer needs."""
-        for name in self._names:
-            self.artifacts.delete(self._key(name))
-
-    def _key(self, name: str) -> str:
-        return f"checkpoints/{self.lease.job_id}/{name}.safetensors"
 
 
 def run_job(

@@ -114,7 +114,8 @@ def _make_child() -> Child:
     stop = StopSignal()  # first: the rest takes seconds
     import torch
 
-    from workers.pipeline import ModelCache, run_job
+    from workers.model_cache import ModelCache
+    from workers.pipeline import run_job
 
     settings = read_settings()
     torch.set_num_threads(settings.threads)

@@ -22,9 +22,11 @@ from graph_schema.store.circuits import read_circuit
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.evaluations import read_evaluations
 from tests.workers.tiny import Tiny, make_tiny, worker_settings
+from workers.checkpoints import Checkpoints
 from workers.lease import Lease
 from workers.lifecycle import Performer
-from workers.pipeline import Checkpoints, ModelCache, run_job
+from workers.model_cache import ModelCache
+from workers.pipeline import run_job
 from workers.results import EvaluationResult, Result
 from workers.settings import Settings
 

@@ -12,13 +12,7 @@ from itertools import combinations, pairwise
 
 from graph_schema.agreement import Scores, overlap, pair_differences, score_agreement
 from graph_schema.documents.circuit import CircuitDocument, CircuitEdge
-from graph_schema.documents.comparison import (
-    Comparison,
-    Comparisons,
-    Scope,
-    Side,
-    TrainingStep,
-)
+from graph_schema.documents.comparison import Comparison, Comparisons, Scope, Side, TrainingStep
 from graph_schema.documents.component import Component, ComponentKind
 from graph_schema.documents.evaluation import Figure
 from graph_schema.documents.model import ModelDocument

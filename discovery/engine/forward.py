@@ -33,6 +33,33 @@ def add_const(
     return heads if const is None else heads + const
 
 
+def put_heads(
+    adapter: ModelAdapter,
+    layer: int,
+    z: Float[Tensor, "batch head pos d_head"],
+    into: Float[Tensor, "head batch pos d_model"],
+    *,
+    subtract: bool = False,
+) -> None:
+    """Write what each head writes over `into`, or subtract it from what is there.
+
+    In place: fresh memory for every head's write costs as much as the product.
+    """
+    if into.dtype == z.dtype:
+        rows = rearrange(z, "batch head pos d_head -> head (batch pos) d_head")
+        # A view, where a copy would lose the result.
+        flat = into.view(*rows.shape[:2], -1)
+        flat.baddbmm_(rows, adapter.out_weights(layer), beta=int(subtract), alpha=1 - 2 * subtract)
+        return
+    writes = rearrange(
+        adapter.head_out(layer, z), "batch head pos d_model -> head batch pos d_model"
+    )
+    if subtract:
+        into.sub_(writes)
+    else:
+        into.copy_(writes)
+
+
 def logits_at(
     adapter: ModelAdapter,
     rows: Float[Tensor, "*rows d_model"],
@@ -94,11 +121,7 @@ def run(
             keys_values.append((k, v))
         z = adapter.mix(batch, layer, q, k, v)
         heads = writes[graph.head_senders(layer)]
-        heads.copy_(
-            rearrange(
-                adapter.head_out(layer, z), "batch head pos d_model -> head batch pos d_model"
-            )
-        )
+        put_heads(adapter, layer, z, heads)
         total = add_const(adapter, layer, heads.sum(0).to(resid.dtype))
         after = resid + adapter.post_norm(layer, "attn", total)
         mlp = adapter.mlp(layer, adapter.norm(layer, "mlp", resid if graph.parallel else after))

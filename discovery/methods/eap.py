@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from discovery.engine.ablation import Example
@@ -45,10 +44,11 @@ def eap(
     def of_chunk(examples: Sequence[Example], parts: Parts) -> Generator[None]:
         ready = experiment.ready(examples)
         first = inputs(adapter, ready.batch)
-        clean = torch.empty_like(ready.ablated)
-        clean[: graph.n_inputs] = first
-        tape = Tape(adapter, graph, ready.batch, first.sum(0), keep=clean)
-        difference = tape.through_post_norms(ready.ablated.sub_(clean))
+        # Ablated minus clean, in the memory of the ablated writes.
+        difference = ready.ablated
+        difference[: graph.n_inputs] -= first
+        tape = Tape(adapter, graph, ready.batch, first.sum(0), less=difference)
+        difference = tape.through_post_norms(difference)
         gradients = tape.gradients(Objective(experiment.metric, ready.target))
         parts += contract(gradients, difference, graph, len(parts)).cpu().double()
         yield

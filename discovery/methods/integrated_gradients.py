@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 
 import numpy as np
-import torch
 from einops import einsum
 from numpy.typing import NDArray
 
@@ -105,12 +104,13 @@ class _Paths:
         ready = experiment.ready(examples)
         self._batch = ready.batch
         first = inputs(self._adapter, ready.batch)
-        self._clean = torch.empty_like(ready.ablated)
-        self._clean[: self._graph.n_inputs] = first
-        tape = Tape(self._adapter, self._graph, ready.batch, first.sum(0), keep=self._clean)
+        ablated = ready.ablated.clone()
+        self._difference: Difference = ready.ablated
+        self._difference[: self._graph.n_inputs] -= first
+        tape = Tape(self._adapter, self._graph, ready.batch, first.sum(0), less=self._difference)
+        self._clean = ablated - self._difference
         self._streams = tape.streams
         self._objective = experiment.objective(ready, Run(self._clean, tape.resid))
-        self._difference: Difference = ready.ablated.sub_(self._clean)
 
     def add(self, sender: int, share: float, parts: Parts) -> None:
         """Add a sender's scores with its write moved this share of the way to its ablated one."""
@@ -125,7 +125,7 @@ class _Paths:
             stream, pinned = self._streams[layer], Pinned(sender, write)
         tape = Tape(self._adapter, graph, self._batch, stream, begin=layer, pinned=pinned)
         (moved,) = tape.through_post_norm(sender, step[None])
-        for each in tape.gradients(self._objective, above=sender):
+        for each in tape.gradients(self._objective):
             found = einsum(
                 moved,
                 each.grad.to(moved.dtype),

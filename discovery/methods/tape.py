@@ -10,22 +10,25 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 import torch
-from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from discovery.engine.forward import add_const, at_positions, loss_at
+from discovery.engine.forward import add_const, at_positions, loss_at, put_heads
 from discovery.engine.graph import Graph
-from discovery.engine.metrics import Objective
-from discovery.models import Batch, ModelAdapter, Sublayer
+from discovery.engine.metrics import Objective, wide
+from discovery.models import Apart, Batch, ModelAdapter, Qkv, Sublayer
 
 Difference = Float[Tensor, "sender batch pos d_model"]
 Stream = Float[Tensor, "batch pos d_model"]
+QKV: tuple[Qkv, ...] = ("q", "k", "v")
 
 
 @dataclass(frozen=True)
 class Gradient:
-    """The loss's gradient with respect to what some receivers read; `n_upstream` as theirs."""
+    """The loss's gradient with respect to what some receivers read.
+
+    `n_upstream` is the most senders that one of them has. `grad` is overwritten by the next one.
+    """
 
     receivers: slice
     n_upstream: int
@@ -50,13 +53,13 @@ class _PostNorm:
 
 @dataclass(frozen=True)
 class _Attention:
-    """A layer's heads, from the stream they read to what each writes."""
+    """A layer's heads: the stream, their q, k and v, and what they write together."""
 
     stream: Stream
     normed: Stream
-    per_head: tuple[Float[Tensor, "batch head pos d_model"], ...]
-    out: Float[Tensor, "batch head pos d_model"]
-    writes: Float[Tensor, "batch head pos d_model"]
+    reads: list[Apart]
+    out: Stream
+    write: Stream
     post: _PostNorm | None
 
 
@@ -84,32 +87,23 @@ class Tape:
         resid: Stream,
         *,
         begin: int = 0,
-        keep: Difference | None = None,
+        less: Difference | None = None,
         pinned: Pinned | None = None,
     ) -> None:
         """Run on from `resid`, the stream before layer `begin`.
 
-        `keep` receives the raw write of every sender that runs; the pinned one's is replaced.
+        Every raw write is subtracted from `less`, in place; the pinned sender's is replaced.
         """
         self._adapter, self._graph, self._batch = adapter, graph, batch
-        self._begin, self._pinned = begin, pinned
+        self._begin, self._less, self._pinned = begin, less, pinned
         self._layers: list[tuple[_Attention, _Mlp]] = []
         self.streams: list[Stream] = []
         for layer in range(begin, graph.n_layers):
             self.streams.append(resid)
             attention = self._attend(layer, resid)
-            if attention.post:
-                total = attention.post.out.detach()
-            else:
-                total = add_const(adapter, layer, attention.writes.sum(1))
-            after = resid + total
+            after = resid + (attention.post.out.detach() if attention.post else attention.write)
             mlp = self._mlp(layer, resid if graph.parallel else after)
             resid = after + (mlp.post.out.detach() if mlp.post else mlp.write)
-            if keep is not None:
-                keep[graph.head_senders(layer)] = rearrange(
-                    attention.writes, "batch head pos d_model -> head batch pos d_model"
-                )
-                keep[graph.mlp_sender(layer)] = mlp.write
             self._layers.append((attention, mlp))
         self.resid = resid
 
@@ -118,32 +112,36 @@ class Tape:
         adapter, batch = self._adapter, self._batch
         stream = resid.detach().requires_grad_()
         normed = adapter.norm(layer, "attn", stream)
-        # One input tensor per head and channel, so that each gets a gradient of its own.
-        shared = normed.detach()[:, None].expand(-1, self._graph.n_heads, -1, -1)
-        q_in, k_in, v_in = (shared.detach().requires_grad_() for _ in range(3))
-        z = adapter.mix(
-            batch,
-            layer,
-            adapter.project(batch, layer, "q", q_in),
-            adapter.project(batch, layer, "k", k_in),
-            adapter.project(batch, layer, "v", v_in),
-        )
-        out = adapter.head_out(layer, z)
-        writes, heads = out.detach(), self._graph.head_senders(layer)
+        reads = [adapter.project_apart(batch, layer, channel, normed) for channel in QKV]
+        z = adapter.mix(batch, layer, *(read.y for read in reads))
+        # Every head's write has the gradient of their sum.
+        out = adapter.attn_sum(layer, z)
+        write = add_const(adapter, layer, self._wrote(layer, z.detach(), out.detach()))
+        post = self._post(layer, "attn", write) if adapter.post_norms else None
+        return _Attention(stream, normed, reads, out, write, post)
+
+    @torch.no_grad()
+    def _wrote(
+        self, layer: int, z: Float[Tensor, "batch head pos d_head"], write: Stream
+    ) -> Stream:
+        """What a layer's heads write together, the pinned one's replaced."""
+        heads = self._graph.head_senders(layer)
+        if self._less is not None:
+            put_heads(self._adapter, layer, z, self._less[heads], subtract=True)
         if self._pinned and heads.start <= self._pinned.sender < heads.stop:
-            writes = writes.clone()
-            writes[:, self._pinned.sender - heads.start] = self._pinned.write
-        post = None
-        if adapter.post_norms:
-            post = self._post(layer, "attn", add_const(adapter, layer, writes.sum(1)))
-        return _Attention(stream, normed, (q_in, k_in, v_in), out, writes, post)
+            head = self._pinned.sender - heads.start
+            own = self._adapter.head_out(layer, z[:, [head]], [head])[:, 0]
+            write = write + (self._pinned.write - own)
+        return write
 
     @torch.enable_grad()
     def _mlp(self, layer: int, resid: Stream) -> _Mlp:
         stream = resid.detach().requires_grad_()
         out = self._adapter.mlp(layer, self._adapter.norm(layer, "mlp", stream))
-        write = out.detach()
-        if self._pinned and self._pinned.sender == self._graph.mlp_sender(layer):
+        write, sender = out.detach(), self._graph.mlp_sender(layer)
+        if self._less is not None:
+            self._less[sender].sub_(write)
+        if self._pinned and self._pinned.sender == sender:
             write = self._pinned.write
         post = self._post(layer, "mlp", write) if self._adapter.post_norms else None
         return _Mlp(stream, out, write, post)
@@ -175,32 +173,33 @@ class Tape:
         assert sublayer.post is not None
         return _jacobian(sublayer.post, steps)
 
-    def gradients(self, objective: Objective, above: int = 0) -> Generator[Gradient]:
-        """Gradients of the loss, summed over examples, from the logits back.
+    def gradients(self, objective: Objective) -> Generator[Gradient]:
+        """Gradients of the loss, summed over examples, from the logits back. Uses the tape up.
 
-        Of the receivers that have sender `above` upstream. Uses the tape up.
+        An MLP's comes together with that of its neighbours behind it in the list of receivers: the
+        logits, or the heads of the layer above.
         """
-        graph = self._graph
+        graph, heads = self._graph, slice(1, 1 + 3 * self._graph.n_heads)
         resid = self.resid.detach().requires_grad_()
         with torch.enable_grad():
             rows = at_positions(resid, objective.target.positions)
             loss = loss_at(self._adapter, objective, rows).sum()
         (grad,) = torch.autograd.grad(loss, resid)
-        yield Gradient(slice(graph.logits, graph.logits + 1), graph.n_senders, grad[None])
+        # One buffer for all layers, an MLP's gradient in front.
+        found = torch.empty((heads.stop, *grad.shape), dtype=wide(grad.dtype), device=grad.device)
+        found[1], n_found, n_upstream = grad, 2, graph.n_senders
         while self._layers:
             layer = self._begin + len(self._layers) - 1
             attention, mlp = self._layers.pop()
-            receiver, n = graph.mlp_receiver(layer), graph.before_mlp(layer)
-            if n <= above:
-                return
-            (to_mlp,) = torch.autograd.grad(mlp.out, mlp.stream, _through(mlp.post, grad))
-            yield Gradient(slice(receiver, receiver + 1), n, to_mlp[None])
-            if graph.before(layer) <= above:
-                return
-            grad_out = grad if graph.parallel else grad + to_mlp
-            to_heads = _attention_gradients(attention, _through(attention.post, grad_out))
-            yield Gradient(graph.attention_receivers(layer), graph.before(layer), to_heads)
-            grad = grad + to_mlp + to_heads.sum(0)
+            receiver = graph.mlp_receiver(layer)
+            (found[0],) = torch.autograd.grad(mlp.out, mlp.stream, _through(mlp.post, grad))
+            yield Gradient(slice(receiver, receiver + n_found), n_upstream, found[:n_found])
+            past_mlp = grad + found[0].to(grad.dtype)
+            grad_out = grad if graph.parallel else past_mlp
+            _attention_gradients(attention, _through(attention.post, grad_out), found[heads])
+            grad = past_mlp + found[heads].sum(0).to(grad.dtype)
+            n_found, n_upstream = heads.stop, graph.before(layer)
+        yield Gradient(graph.attention_receivers(self._begin), n_upstream, found[heads])
 
 
 def _through(post: _PostNorm | None, grad: Stream) -> Stream:
@@ -223,14 +222,18 @@ def _jacobian(post: _PostNorm, steps: Difference) -> Difference:
 
 
 def _attention_gradients(
-    attention: _Attention, grad: Stream
-) -> Float[Tensor, "receiver batch pos d_model"]:
+    attention: _Attention, grad: Stream, into: Float[Tensor, "receiver batch pos d_model"]
+) -> None:
     """The loss's gradient with respect to each head's q, k and v input, before the norm."""
-    every_head = grad[:, None].expand_as(attention.out)
-    to_normed = torch.stack(torch.autograd.grad(attention.out, attention.per_head, every_head))
-    each = rearrange(
-        to_normed, "channel batch head pos d_model -> (channel head) batch pos d_model"
-    )
+    starts = [read.start for read in attention.reads]
+    by_channel = torch.autograd.grad(attention.out, starts, grad)
+    rows = iter(into)
+    for read, found in zip(attention.reads, by_channel, strict=True):
+        for head in range(found.shape[1]):
+            next(rows).copy_(_before_norm(attention, read.input_gradient(found, head)))
+
+
+def _before_norm(attention: _Attention, grad: Stream) -> Stream:
     if attention.normed is attention.stream:
-        return each
-    return torch.autograd.grad(attention.normed, attention.stream, each, is_grads_batched=True)[0]
+        return grad
+    return torch.autograd.grad(attention.normed, attention.stream, grad, retain_graph=True)[0]

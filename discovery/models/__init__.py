@@ -1,6 +1,6 @@
 """Models as block functions: one adapter a family, and the loader."""
 
-from discovery.models.base import Batch, HeadWeights, ModelAdapter, Qkv, Reader, Shape, Sublayer
+from discovery.models.base import Batch, ModelAdapter, Qkv, Reader, Shape, Sublayer
 from discovery.models.compiled import CompiledAdapter
 from discovery.models.decoder import DecoderAdapter
 from discovery.models.families import FAMILIES, adapter_class
@@ -17,9 +17,11 @@ from discovery.models.load import (
 from discovery.models.neox import NeoXAdapter
 from discovery.models.olmo2 import Olmo2Adapter
 from discovery.models.phi3 import Phi3Adapter
+from discovery.models.projection import Apart, HeadWeights
 
 __all__ = [
     "FAMILIES",
+    "Apart",
     "Batch",
     "CompiledAdapter",
     "DecoderAdapter",

@@ -23,7 +23,9 @@ from typing import Literal
 import torch
 from einops import einsum, rearrange
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import Tensor
+
+from discovery.models.projection import Apart, HeadWeights, own_input, shared_input
 
 Qkv = Literal["q", "k", "v"]
 Sublayer = Literal["attn", "mlp"]
@@ -62,14 +64,6 @@ class Batch:
     last: Int[Tensor, " batch"]
     masks: Mapping[str, Tensor | None] = field(default_factory=dict)
     rotary: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class HeadWeights:
-    """A projection cut by head: `weight` [head, d_head, d_model], a view, and its bias."""
-
-    weight: Float[Tensor, "head d_head d_model"]
-    bias: Float[Tensor, "head d_head"] | None = None
 
 
 class ModelAdapter(ABC):
@@ -113,12 +107,12 @@ class ModelAdapter(ABC):
         attention_mask: Int[Tensor, "batch pos"] | Bool[Tensor, "batch pos"] | None = None,
     ) -> Batch:
         """The prompts with position ids counted over real tokens, masks and rotary angles."""
+        tokens = tokens.to(self.device)
         real = (
             torch.ones_like(tokens, dtype=torch.bool)
             if attention_mask is None
             else attention_mask.to(self.device).bool()
         )
-        tokens = tokens.to(self.device)
         count = real.long().cumsum(-1)
         # The first place where the count is full is the last real token.
         last = count.argmax(-1)
@@ -191,12 +185,23 @@ class ModelAdapter(ABC):
                 y = self.rotate(batch, layer, channel, self._project_all(layer, channel, cut, x))
                 return y if group == 1 else y.repeat_interleave(group, dim=1)
             used = sorted({head // group for head in heads})
-            y = self.rotate(batch, layer, channel, _shared_input(_take(cut, used), x))
+            y = self.rotate(batch, layer, channel, shared_input(cut.take(used), x))
             return y[:, [used.index(head // group) for head in heads]]
         if heads is None or every:
-            return self.rotate(batch, layer, channel, _own_input(cut, x, group))
-        taken = _take(cut, [head // group for head in heads])
-        return self.rotate(batch, layer, channel, _own_input(taken, x, 1))
+            return self.rotate(batch, layer, channel, own_input(cut, x, group))
+        taken = cut.take([head // group for head in heads])
+        return self.rotate(batch, layer, channel, own_input(taken, x, 1))
+
+    def project_apart(
+        self, batch: Batch, layer: int, channel: Qkv, x: Float[Tensor, "batch pos d_model"]
+    ) -> Apart:
+        """`project` of one input, differentiable by every head's own copy of it."""
+        cut = self.qkv_weights(layer, channel)
+        start = self._project_all(layer, channel, cut, x.detach())
+        if channel != "q" and self.shape.kv_group > 1:
+            start = start.repeat_interleave(self.shape.kv_group, dim=1)
+        start.requires_grad_()
+        return Apart(start, self.rotate(batch, layer, channel, start), cut.weight)
 
     def _project_all(
         self,
@@ -206,7 +211,7 @@ class ModelAdapter(ABC):
         x: Float[Tensor, "batch pos d_model"],
     ) -> Float[Tensor, "batch head pos d_head"]:
         """All heads from one input: the family's own module where it has one a channel."""
-        return _shared_input(cut, x)
+        return shared_input(cut, x)
 
     # Mixing positions, writing.
 
@@ -283,34 +288,3 @@ def unembed(
     """Each row's logits of its own `tokens`."""
     found = einsum(rows, weight[tokens], "... d_model, ... token d_model -> ... token")
     return found if bias is None else found + bias[tokens]
-
-
-def _take(cut: HeadWeights, heads: list[int]) -> HeadWeights:
-    bias = None if cut.bias is None else cut.bias[heads]
-    return HeadWeights(cut.weight[heads], bias)
-
-
-def _shared_input(
-    cut: HeadWeights, x: Float[Tensor, "batch pos d_model"]
-) -> Float[Tensor, "batch head pos d_head"]:
-    weight = rearrange(cut.weight, "head d_head d_model -> (head d_head) d_model")
-    bias = None if cut.bias is None else rearrange(cut.bias, "head d_head -> (head d_head)")
-    y = nn.functional.linear(x, weight, bias)
-    return rearrange(
-        y, "batch pos (head d_head) -> batch head pos d_head", head=cut.weight.shape[0]
-    )
-
-
-def _own_input(
-    cut: HeadWeights, x: Float[Tensor, "batch head pos d_model"], group: int
-) -> Float[Tensor, "batch head pos d_head"]:
-    """Each head's product with its own input; `group` query heads in a row share weights."""
-    x = rearrange(x, "batch (kv group) pos d_model -> batch kv group pos d_model", group=group)
-    y = einsum(
-        x,
-        cut.weight,
-        "batch kv group pos d_model, kv d_head d_model -> batch kv group pos d_head",
-    )
-    if cut.bias is not None:
-        y = y + cut.bias[:, None, None, :]
-    return rearrange(y, "batch kv group pos d_head -> batch (kv group) pos d_head")

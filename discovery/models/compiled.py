@@ -16,7 +16,8 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from discovery.models.base import Batch, HeadWeights, ModelAdapter, Qkv, Reader, Shape, unembed
+from discovery.models.base import Batch, ModelAdapter, Qkv, Reader, Shape, unembed
+from discovery.models.projection import HeadWeights
 from graph_schema.errors import ModelError
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {

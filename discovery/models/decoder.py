@@ -19,7 +19,8 @@ from transformers.masking_utils import create_causal_mask, create_sliding_window
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.pytorch_utils import Conv1D
 
-from discovery.models.base import Batch, HeadWeights, ModelAdapter, Shape, unembed
+from discovery.models.base import Batch, ModelAdapter, Shape, unembed
+from discovery.models.projection import HeadWeights
 from graph_schema.errors import ModelError
 
 FULL = "full_attention"

@@ -8,8 +8,9 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from discovery.models.base import Batch, HeadWeights, Qkv, Reader, Shape
+from discovery.models.base import Batch, Qkv, Reader, Shape
 from discovery.models.decoder import DecoderAdapter
+from discovery.models.projection import HeadWeights
 
 PLACE = {"q": 0, "k": 1, "v": 2}
 

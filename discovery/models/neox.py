@@ -9,8 +9,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from discovery.models.base import Batch, HeadWeights, Qkv, Reader
+from discovery.models.base import Batch, Qkv, Reader
 from discovery.models.decoder import DecoderAdapter, linear_heads
+from discovery.models.projection import HeadWeights
 
 PLACE = {"q": 0, "k": 1, "v": 2}
 

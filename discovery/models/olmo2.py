@@ -16,6 +16,7 @@ from torch import Tensor
 
 from discovery.models.base import Batch, Qkv, Reader, Sublayer
 from discovery.models.llama import LlamaAdapter
+from discovery.models.projection import Apart, copies
 
 
 class Olmo2Adapter(LlamaAdapter):
@@ -59,3 +60,11 @@ class Olmo2Adapter(LlamaAdapter):
         # One input for all heads, or head i's own input i.
         y = cut[:, own] if x.ndim == 3 else cut[:, torch.arange(len(own)), own]
         return self.rotate(batch, layer, channel, y)
+
+    def project_apart(
+        self, batch: Batch, layer: int, channel: Qkv, x: Float[Tensor, "batch pos d_model"]
+    ) -> Apart:
+        if channel == "v":
+            return super().project_apart(batch, layer, channel, x)
+        own = copies(x, self.shape.n_heads)
+        return Apart(own, self.project(batch, layer, channel, own))

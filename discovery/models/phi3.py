@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from torch import nn
 
-from discovery.models.base import HeadWeights, ModelAdapter, Qkv
+from discovery.models.base import ModelAdapter, Qkv
 from discovery.models.decoder import linear_heads
 from discovery.models.llama import LlamaAdapter
+from discovery.models.projection import HeadWeights
 
 
 class Phi3Adapter(LlamaAdapter):

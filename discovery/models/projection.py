@@ -1,0 +1,85 @@
+"""Query, key and value projections cut by head: from one input, or from one input a head.
+
+Attribution needs the gradient with respect to every head's *own* input though all of them are
+equal. `Apart` has both: one product for all heads forward, each head's own product backward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from einops import einsum, rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class HeadWeights:
+    """A projection cut by head: `weight` [head, d_head, d_model], a view, and its bias."""
+
+    weight: Float[Tensor, "head d_head d_model"]
+    bias: Float[Tensor, "head d_head"] | None = None
+
+    def take(self, heads: Sequence[int]) -> HeadWeights:
+        bias = None if self.bias is None else self.bias[list(heads)]
+        return HeadWeights(self.weight[list(heads)], bias)
+
+
+def shared_input(
+    cut: HeadWeights, x: Float[Tensor, "batch pos d_model"]
+) -> Float[Tensor, "batch head pos d_head"]:
+    """Every head's product with one input."""
+    weight = rearrange(cut.weight, "head d_head d_model -> (head d_head) d_model")
+    bias = None if cut.bias is None else rearrange(cut.bias, "head d_head -> (head d_head)")
+    y = nn.functional.linear(x, weight, bias)
+    return rearrange(
+        y, "batch pos (head d_head) -> batch head pos d_head", head=cut.weight.shape[0]
+    )
+
+
+def own_input(
+    cut: HeadWeights, x: Float[Tensor, "batch head pos d_model"], group: int
+) -> Float[Tensor, "batch head pos d_head"]:
+    """Each head's product with its own input; `group` query heads in a row share weights."""
+    x = rearrange(x, "batch (kv group) pos d_model -> batch kv group pos d_model", group=group)
+    y = einsum(
+        x,
+        cut.weight,
+        "batch kv group pos d_model, kv d_head d_model -> batch kv group pos d_head",
+    )
+    if cut.bias is not None:
+        y = y + cut.bias[:, None, None, :]
+    return rearrange(y, "batch kv group pos d_head -> batch (kv group) pos d_head")
+
+
+@dataclass(frozen=True)
+class Apart:
+    """Queries, keys or values `y` of heads that read one input, as if each had one of its own.
+
+    `y` hangs on the leaf `start`: what the projection gave, head by head, or, without `weight`,
+    the input once a head.
+    """
+
+    start: Float[Tensor, "batch head pos _"]
+    y: Float[Tensor, "batch head pos d_head"]
+    weight: Float[Tensor, "kv d_head d_model"] | None = None
+
+    def input_gradient(
+        self, grad: Float[Tensor, "batch head pos _"], head: int
+    ) -> Float[Tensor, "batch pos d_model"]:
+        """The gradient with respect to a head's own input, from that with respect to `start`.
+
+        Head by head, since all heads' together would not fit a processor's cache.
+        """
+        if self.weight is None:
+            return grad[:, head]
+        group = grad.shape[1] // self.weight.shape[0]
+        return grad[:, head] @ self.weight[head // group]
+
+
+def copies(
+    x: Float[Tensor, "batch pos d_model"], n_heads: int
+) -> Float[Tensor, "batch head pos d_model"]:
+    """The input once a head, to take gradients of; no memory of its own."""
+    return x.detach()[:, None].expand(-1, n_heads, -1, -1).requires_grad_()

@@ -50,7 +50,7 @@ FAMILIES: dict[str, Family] = {
     "gpt2-scaled-by-layer": Family(
         transformers.GPT2Config,
         {"vocab_size": D_VOCAB, "n_positions": 32, "n_embd": 24, "n_layer": 2, "n_head": 3}
-        | {"n_inner": 20, "scale_attn_by_inverse_layer_idx": True}
+        | {"n_inner": 20, "scale_attn_by_inverse_layer_idx": True, "activation_function": "relu"}
         | NO_TOKENS,
     ),
     "neox-parallel": Family(transformers.GPTNeoXConfig, SIZES),

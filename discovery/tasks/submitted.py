@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
+from discovery.tasks.answers import (
+    AnswerMode,
+    answer_rows,
+    first_difference,
+    single,
+    weights_of,
+    wrong_tokens,
+)
 from discovery.tasks.base import MadePairs, TokenIds, TokenPair
 from discovery.tasks.splits import heldout_indices
-from discovery.tasks.vocabulary import Vocabulary
+from discovery.tasks.vocabulary import Vocabulary, check_id
 from graph_schema.datasets import check_prompt_length, places
 from graph_schema.documents import Limits, PairDocument, Split
-from graph_schema.documents.dataset import Prompt, Token
+from graph_schema.documents.dataset import Prompt
 from graph_schema.documents.jobs import Tokenisation
 from graph_schema.errors import DatasetError
 from graph_schema.pairs import check_position, check_span, fail, shown
-
-AnswerMode = Literal["single", "first_difference"]
 
 
 def submitted_pairs(
@@ -112,8 +117,8 @@ def tokenise(
     positions = tuple(p % len(clean) for p in pair.positions or (-1,))
     if len(set(positions)) < len(positions):
         fail(place, f"positions {shown(pair.positions)} names a position twice")
-    right = _rows(place, "answer", pair.answers, len(positions), vocabulary)
-    wrong = _rows(place, "wrong answer", pair.wrong_answers, len(positions), vocabulary)
+    right = answer_rows(place, "answer", pair.answers, len(positions), vocabulary)
+    wrong = answer_rows(place, "wrong answer", pair.wrong_answers, len(positions), vocabulary)
     label = pair.id if pair.id is not None else default_id
     made = TokenPair(
         clean=clean,
@@ -123,22 +128,18 @@ def tokenise(
         positions=positions,
         id=label,
         group=pair.group if pair.group is not None else label,
-        weights=_weights(place, pair, vocabulary),
+        weights=weights_of(place, pair, vocabulary),
         spans=dict(pair.spans or {}),
     )
     if answers == "first_difference":
-        made, right, wrong = _first_difference(place, pair, made, right, wrong)
+        made, right, wrong = first_difference(place, pair, made, right, wrong)
     return replace(
         made,
-        answers=tuple(_single(place, "answer", row, vocabulary) for row in right),
+        answers=tuple(single(place, "answer", row, vocabulary) for row in right),
         wrong_answers=tuple(
-            _wrong(place, row, ok, vocabulary) for row, ok in zip(wrong, right, strict=True)
+            wrong_tokens(place, row, ok, vocabulary) for row, ok in zip(wrong, right, strict=True)
         ),
     )
-
-
-Row = list[tuple[Token, TokenIds]]
-"""The answers at one position: as written, and as tokens."""
 
 
 def _prompt_ids(place: str, key: str, prompt: Prompt, vocabulary: Vocabulary) -> TokenIds:
@@ -151,17 +152,8 @@ def _prompt_ids(place: str, key: str, prompt: Prompt, vocabulary: Vocabulary) ->
             )
         prompt = vocabulary.prompt(prompt)
     for token in prompt:
-        _check_id(place, key, token, vocabulary)
+        check_id(place, key, token, vocabulary)
     return tuple(prompt)
-
-
-def _check_id(place: str, key: str, token: int, vocabulary: Vocabulary) -> None:
-    if token >= vocabulary.size:
-        fail(
-            place,
-            f"{key} holds token id {token}; the model's vocabulary has {vocabulary.size:,} tokens, "
-            f"ids 0 to {vocabulary.size - 1}",
-        )
 
 
 def _unequal(text: Prompt, clean: TokenIds, corrupt: TokenIds, vocabulary: Vocabulary) -> str:
@@ -181,141 +173,6 @@ def _unequal(text: Prompt, clean: TokenIds, corrupt: TokenIds, vocabulary: Vocab
         vocabulary.pieces(ids[start : len(ids) - end]) or "nothing" for ids in (clean, corrupt)
     ]
     return f"{message}: they differ in {parts[0]} and {parts[1]}; choose words of equal length"
-
-
-def _token_ids(place: str, key: str, token: Token, vocabulary: Vocabulary) -> TokenIds:
-    if isinstance(token, int):
-        ids: TokenIds = (token,)
-    elif vocabulary.tokenizer is None:
-        fail(
-            place,
-            f"the {key} {shown(token)} is text, and the model has no tokenizer; submit token ids",
-        )
-    else:
-        ids = vocabulary.answer(token)
-    for i in ids:
-        _check_id(place, key, i, vocabulary)
-    return ids
-
-
-def _rows(
-    place: str,
-    key: str,
-    written: tuple[Token, ...] | tuple[tuple[Token, ...], ...],
-    n_positions: int,
-    vocabulary: Vocabulary,
-) -> list[Row]:
-    per_position = [row for row in written if isinstance(row, tuple)]
-    flat = tuple(token for token in written if not isinstance(token, tuple))
-    return [
-        [(token, _token_ids(place, key, token, vocabulary)) for token in row]
-        for row in (per_position or [flat] * n_positions)
-    ]
-
-
-def _single(place: str, key: str, row: Row, vocabulary: Vocabulary) -> TokenIds:
-    """One token an answer; two spellings of a token count once."""
-    for written, ids in row:
-        if len(ids) != 1:
-            fail(place, _several_tokens(key, str(written), ids, vocabulary))
-        tokenizer = vocabulary.tokenizer
-        if isinstance(written, str) and tokenizer and ids[0] == tokenizer.unk_token_id:
-            fail(place, f"the {key} {shown(written)} is unknown to the tokenizer; use another")
-    return tuple(dict.fromkeys(ids[0] for _, ids in row))
-
-
-def _several_tokens(key: str, written: str, ids: TokenIds, vocabulary: Vocabulary) -> str:
-    message = (
-        f"the {key} {shown(written)} is {len(ids)} tokens ({vocabulary.pieces(ids)}); "
-        "expected one token"
-    )
-    spaced = f" {written}"
-    if not written.startswith(" ") and len(vocabulary.answer(spaced)) == 1:
-        return (
-            f"{message}. Answers are taken exactly as written: {shown(spaced)}, with a leading "
-            "space, is one token"
-        )
-    return (
-        f"{message}: use another word, or tokenisation answers='first_difference' to compare the "
-        "first token that differs"
-    )
-
-
-def _wrong(place: str, row: Row, right: Row, vocabulary: Vocabulary) -> TokenIds:
-    tokens = _single(place, "wrong answer", row, vocabulary)
-    by_token = {ids[0]: written for written, ids in right}
-    for written, ids in row:
-        if ids[0] in by_token:
-            fail(
-                place,
-                f"{shown(written)} is a wrong answer and an answer ({shown(by_token[ids[0]])}) at "
-                "once: both are the same token; remove one",
-            )
-    return tokens
-
-
-def _first_difference(
-    place: str, pair: PairDocument, made: TokenPair, right: list[Row], wrong: list[Row]
-) -> tuple[TokenPair, list[Row], list[Row]]:
-    """Cut every answer to the first token in which the answers and the wrong ones differ.
-
-    What they share is appended to both prompts: the differing token is predicted after it.
-    """
-    shared: TokenIds = ()
-    cut: tuple[list[Row], list[Row]] = ([], [])
-    for ok, bad in zip(right, wrong, strict=True):
-        shared = _common_prefix([ids for _, ids in (*ok, *bad)]) if bad else ()
-        if shared and pair.positions is not None:
-            fail(
-                place,
-                "answers that begin alike can be compared at the last position only; leave out "
-                "'positions' or give answers of one token",
-            )
-        for rows, row in zip(cut, (ok, bad), strict=True):
-            rows.append([(written, ids[len(shared) :][:1]) for written, ids in row])
-            for written, ids in row:
-                if len(ids) == len(shared):
-                    fail(
-                        place, f"the answer {shown(written)} is the beginning of another; extend it"
-                    )
-    if not shared:
-        return made, *cut
-    longer = replace(
-        made,
-        clean=made.clean + shared,
-        corrupt=made.corrupt + shared,
-        positions=(len(made.clean) + len(shared) - 1,),
-    )
-    return longer, *cut
-
-
-def _common_prefix(rows: list[TokenIds]) -> TokenIds:
-    first = min(rows)
-    last = max(rows)
-    n = 0
-    while n < min(len(first), len(last)) and first[n] == last[n]:
-        n += 1
-    return first[:n]
-
-
-def _weights(
-    place: str, pair: PairDocument, vocabulary: Vocabulary
-) -> tuple[tuple[tuple[int, float], ...], ...] | None:
-    if pair.weights is None:
-        return None
-    rows: list[tuple[tuple[int, float], ...]] = []
-    for row in pair.weights:
-        entries: list[tuple[int, float]] = []
-        for token, weight in row:
-            ids = _single(
-                place,
-                "weighted token",
-                [(token, _token_ids(place, "weighted token", token, vocabulary))],
-                vocabulary,
-            )
-            entries.append((ids[0], weight))
-        rows.append(tuple(entries))
-    return tuple(rows)
 
 
 def check_lengths(place: str, pair: TokenPair, vocabulary: Vocabulary, limits: Limits) -> None:

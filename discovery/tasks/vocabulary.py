@@ -12,6 +12,7 @@ from functools import cached_property
 from transformers import PreTrainedTokenizerBase
 
 from graph_schema.errors import DatasetError
+from graph_schema.pairs import fail
 
 # What stands before an answer to tokenise it as a continuation: Llama's older tokenizers put a
 # space before the first word of a text, and a line feed merges with no word.
@@ -107,3 +108,17 @@ class Vocabulary:
     def _tokenizer(self) -> PreTrainedTokenizerBase:
         assert self.tokenizer is not None, "callers ask for text only where there is a tokenizer"
         return self.tokenizer
+
+
+def check_id(place: str, key: str, token: int, vocabulary: Vocabulary) -> None:
+    """Refuse a token id that is beyond the vocabulary.
+
+    Raises:
+        DatasetError: Names the place, the id and the vocabulary's size.
+    """
+    if token >= vocabulary.size:
+        fail(
+            place,
+            f"{key} holds token id {token}; the model's vocabulary has {vocabulary.size:,} tokens, "
+            f"ids 0 to {vocabulary.size - 1}",
+        )

@@ -2,20 +2,13 @@
 
 One detached supervisor (`supervisor.py`) per `CIRCUITS_HOME` owns the embedded database and a
 worker. `ensure_local` joins it or starts it; `hold` tells it that somebody is here; it ends itself
-when nobody has been for `idle_seconds` and no job is live. Under `home/service`:
-
-- `supervisor.lock`: held by the supervisor as long as it lives, however it ends
-- `users.lock`: shared by all who use the home
-- `start.lock`: held by whoever starts a supervisor, so that two at once start one
-- `state.json`: what the supervisor says of itself, passwords included, hence owner-only
-- `pinned`, `worker-wanted`: requests, by being there
+when nobody has been for `idle_seconds` and no job is live. `service_files.py` is how they speak.
 """
 
 from __future__ import annotations
 
 import fcntl
 import importlib.util
-import json
 import logging
 import os
 import signal
@@ -24,55 +17,21 @@ import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
-from typing import IO, Any
 
 from graph_schema.errors import MissingExtraError, StoreUnavailable
 from graph_schema.store.connection import StoreAddress
 from graph_schema.store.embedded import package_folder
-from graph_schema.store.java import (
-    end_process,
-    marked_process,
-    private_folder,
-    private_log,
-    tail,
-    write_private,
-)
+from graph_schema.store.java import end_process, marked_process, private_log, tail
+from workers.service_files import POLL_SECONDS, Mark, Phase, ServiceFiles, State, locked
 from workers.settings import Settings
 
 log = logging.getLogger(__name__)
 
 START_SECONDS = 240.0
 STOP_SECONDS = 60.0
-POLL_SECONDS = 0.05
-
-Mark = dict[str, float]
-
-
-class Phase(StrEnum):
-    """Where a supervisor stands."""
-
-    STARTING = "starting"
-    READY = "ready"
-    STOPPING = "stopping"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class State:
-    """What `state.json` says; a mark tells a process from a later one with its pid."""
-
-    phase: Phase
-    starter: str
-    supervisor: Mark
-    address: StoreAddress | None = None
-    database: Mark | None = None
-    worker: Mark | None = None
-    worker_failures: int = 0
-    error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -96,66 +55,6 @@ class ServiceStatus:
     worker_failures: int = 0
     pinned: bool = False
     home: str = ""
-
-
-class ServiceFiles:
-    """The files by which users and supervisor of one home speak."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.home = settings.home
-        self.folder = private_folder(private_folder(settings.home) / "service")
-        self.logs = private_folder(settings.log_dir)
-        self.supervisor_lock = self.folder / "supervisor.lock"
-        self.users_lock = self.folder / "users.lock"
-        self.start_lock = self.folder / "start.lock"
-        self.state_file = self.folder / "state.json"
-        self.pinned = self.folder / "pinned"
-        self.worker_wanted = self.folder / "worker-wanted"
-
-    def read(self) -> State | None:
-        """What the last supervisor wrote; it may be dead."""
-        try:
-            found: dict[str, Any] = json.loads(self.state_file.read_text())
-            address = found.pop("address")
-            phase = Phase(found.pop("phase"))
-            return State(phase, address=StoreAddress(**address) if address else None, **found)
-        except FileNotFoundError:
-            return None
-        except (ValueError, TypeError, KeyError, AttributeError):
-            log.warning("%s is damaged and left aside", self.state_file)
-            return None
-
-    def write(self, state: State) -> None:
-        write_private(self.state_file, json.dumps(asdict(state)))
-
-    def supervised(self) -> bool:
-        """Whether a supervisor lives."""
-        with locked(self.supervisor_lock, fcntl.LOCK_SH) as free:
-            return not free
-
-
-@contextmanager
-def locked(path: Path, kind: int, seconds: float | None = 0.0) -> Generator[bool]:
-    """Hold a file lock; yields False where it cannot be had within `seconds` (None: wait)."""
-    with path.open("a") as file:
-        path.chmod(0o600)
-        yield _lock(file, kind, seconds)
-
-
-def _lock(file: IO[str], kind: int, seconds: float | None) -> bool:
-    if seconds is None:
-        fcntl.flock(file, kind)
-        return True
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            fcntl.flock(file, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= end:
-                return False
-            time.sleep(POLL_SECONDS)
-        else:
-            return True
 
 
 @contextmanager

@@ -27,7 +27,8 @@ from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.embedded import start_embedded
 from graph_schema.store.java import JavaServer, die_with_parent, private_log, process_mark
-from workers.local import Phase, ServiceFiles, State, end_leftovers, locked
+from workers.local import end_leftovers
+from workers.service_files import Phase, ServiceFiles, State, locked
 from workers.settings import Settings, read_settings
 
 log = logging.getLogger(__name__)

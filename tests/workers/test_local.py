@@ -16,6 +16,7 @@ import pytest
 from graph_schema.errors import MissingExtraError, SpecError, StoreUnavailable
 from graph_schema.store.connection import GraphStore
 from workers import local
+from workers.service_files import Phase, ServiceFiles
 from workers.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -86,7 +87,7 @@ def test_it_starts_once_is_joined_and_ends(settings: Settings) -> None:
 
     found = local.status(settings)
     assert found.running
-    assert found.phase is local.Phase.READY
+    assert found.phase is Phase.READY
     assert found.uri == first.address.uri
     assert found.database_pid is not None
     assert found.worker_pid is None
@@ -150,7 +151,7 @@ def test_it_ends_when_nobody_is_there(settings: Settings) -> None:
     local.pin(settings)
     time.sleep(3)
     assert local.status(settings).running
-    local.ServiceFiles(settings).pinned.unlink()
+    ServiceFiles(settings).pinned.unlink()
     _wait_for(lambda: not local.status(settings).running)
     _wait_for(lambda: _processes(settings) == [])
 

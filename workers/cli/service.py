@@ -102,7 +102,8 @@ def service_status(settings: Settings) -> dict[str, Any]:
     from graph_schema.store.connection import GraphStore
     from graph_schema.store.jobs import count_live
     from workers.client.service import PATIENCE
-    from workers.local import Phase, ensure_local, status
+    from workers.local import ensure_local, status
+    from workers.service_files import Phase
 
     if settings.local:
         here = status(settings)

@@ -218,7 +218,9 @@ def _kl(
     clean: Float[Tensor, "batch target d_vocab"], patched: Float[Tensor, "batch target d_vocab"]
 ) -> Float[Tensor, "batch target"]:
     """KL(clean || patched) from log-probabilities, summed over the vocabulary."""
-    return reduce(clean.exp() * (clean - patched), "batch target d_vocab -> batch target", "sum")
+    return einsum(
+        clean.exp(), clean - patched, "batch target d_vocab, batch target d_vocab -> batch target"
+    )
 
 
 def accuracy(

@@ -163,11 +163,9 @@ class State:
         written = rearrange(
             adapter.head_out(layer, z, heads), "batch head pos d_model -> head batch pos d_model"
         )
-        start = self.graph.head_senders(layer).start
-        rows: slice | list[int] = [start + head for head in heads]
-        if len(heads) == self.graph.n_heads:
-            rows = self.graph.head_senders(layer)
-        self.delta[rows] = written - self.bench.window.ablated[rows]
+        first, ablated = self.graph.head_senders(layer).start, self.bench.window.ablated
+        for head, write in zip(heads, written, strict=True):
+            torch.sub(write, ablated[first + head], out=self.delta[first + head])
 
     def write_mlp(self, step: MlpStep, read: Float[Tensor, "batch place d_model"]) -> None:
         """Run a layer's MLP on what it reads, where it does."""

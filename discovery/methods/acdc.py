@@ -20,7 +20,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
+from torch import Tensor
 
 from discovery.engine.experiment import Experiment
 from discovery.engine.graph import BoolMatrix, Graph
@@ -95,6 +97,18 @@ class Trace:
         return int(differs[0]) if len(differs) else len(self.rises)
 
 
+@dataclass
+class Streak:
+    """How many of the last tests came to the same, and to what."""
+
+    removed: bool = True
+    length: int = 0
+
+    def add(self, removed: bool) -> None:
+        self.length = self.length + 1 if removed == self.removed else 1
+        self.removed = removed
+
+
 @dataclass(frozen=True)
 class Pruned:
     """What τ leaves.
@@ -160,6 +174,7 @@ class Pruner:
         self._progress, self._checkpoint = progress, checkpoint or NoCheckpoint()
         self._saved_at = time.monotonic()
         self.traces = self._load()
+        self._streak = Streak()
 
     def run(self, threshold: float) -> Pruned:
         """What τ = `threshold` keeps.
@@ -230,21 +245,39 @@ class Pruner:
         return states
 
     def _decide(self, trace: Trace, states: list[State], visit: Visit) -> None:
-        """Decide what is left of a receiver's edges."""
+        """Decide what is left of a receiver's edges.
+
+        Several tests are made in one go where that is cheaper, each as if those before it come to
+        what the last tests came to; those that follow a wrong guess are thrown away.
+        """
+        streak = self._streak
         with ExitStack() as stack:
             tries = [stack.enter_context(Restart(state, *visit.receivers)) for state in states]
-            current = sum(float(each.loss.double().sum()) for each in tries) / self._n_examples
-            for sender in visit.senders[len(trace.rises) - visit.begin :]:
-                losses = [each.without(sender) for each in tries]
-                loss = sum(float(each.double().sum()) for each in losses) / self._n_examples
-                rise = loss - current
-                if not np.isfinite(rise):
-                    raise NonFiniteError(self._experiment.describe_overflow(self._pairs))
-                trace.rises.append(rise)
-                if rise < trace.threshold:
-                    current = loss
-                    for each in tries:
-                        each.accept()
+            current = self._mean([each.loss for each in tries])
+            while len(trace.rises) < visit.end:
+                guess = streak.removed
+                rest = visit.senders[len(trace.rises) - visit.begin :]
+                together = rest[: max(1, min(tries[0].width, streak.length // 2))]
+                losses = [each.ahead(together, gone=guess) for each in tries]
+                for number in range(len(together)):
+                    loss = self._mean([each[number] for each in losses])
+                    rise = loss - current
+                    if not np.isfinite(rise):
+                        raise NonFiniteError(self._experiment.describe_overflow(self._pairs))
+                    trace.rises.append(rise)
+                    removed = rise < trace.threshold
+                    if removed:
+                        current = loss
+                        for each in tries:
+                            each.accept(number)
+                    if tries[0].live:
+                        streak.add(removed)
+                    if removed != guess:
+                        break
+
+    def _mean(self, losses: Sequence[Float[Tensor, " _"]]) -> float:
+        """The mean over examples of losses, one tensor a chunk."""
+        return sum(float(each.double().sum()) for each in losses) / self._n_examples
 
     def _pruned(self, trace: Trace) -> Pruned:
         kept = self._kept(trace)

@@ -30,7 +30,7 @@ from discovery.engine.graph import BoolMatrix
 from discovery.engine.pair_values import values
 from discovery.engine.restart import Restart
 from discovery.engine.state import State
-from discovery.evaluation.quick import SHARES
+from discovery.evaluation.curve import SHARES
 from discovery.evaluation.random_circuits import PathSampler
 from discovery.methods.selection import top
 from discovery.models import LlamaAdapter, ModelAdapter

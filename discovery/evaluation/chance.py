@@ -19,7 +19,7 @@ from torch import Tensor
 from discovery.engine.experiment import Experiment
 from discovery.engine.forward import run
 from discovery.engine.graph import BoolMatrix, Graph
-from discovery.evaluation.quick import Measured
+from discovery.evaluation.measured import Measured
 from discovery.methods.selection import top
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import Chance, ChanceRule, Metric

@@ -24,7 +24,8 @@ from discovery.evaluation.hypothesis_tests import (
     minimality,
     non_equivalence,
 )
-from discovery.evaluation.quick import N_RANDOM, Measured, Report
+from discovery.evaluation.measured import Measured, Report
+from discovery.evaluation.quick import N_RANDOM
 from discovery.evaluation.random_circuits import PathSampler
 from discovery.evaluation.removals import Removal, changes, edges_of, inflated, redundant_share
 from discovery.evaluation.stability import EdgeStability, GroupScores, stability

@@ -12,7 +12,7 @@ from discovery.engine.experiment import Experiment
 from discovery.engine.graph import BoolMatrix
 from discovery.evaluation.chance import shuffled
 from discovery.evaluation.full import Evidence, complete
-from discovery.evaluation.quick import Measured
+from discovery.evaluation.measured import Measured
 from discovery.evaluation.stability import EdgeStability, GroupScores
 from discovery.methods.finding import Arrays, Found, Work, attribute, find
 from discovery.progress import Checkpoint

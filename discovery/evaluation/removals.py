@@ -14,7 +14,7 @@ from discovery.engine.experiment import Experiment
 from discovery.engine.graph import BoolMatrix, Graph
 from discovery.engine.restart import Restart
 from discovery.engine.state import State
-from discovery.evaluation.quick import Measured
+from discovery.evaluation.measured import Measured
 from discovery.evaluation.random_circuits import PATIENCE, Joint, PathSampler
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import Figure

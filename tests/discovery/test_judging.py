@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from discovery.engine.experiment import Experiment
-from discovery.evaluation.quick import SHARES
+from discovery.evaluation.curve import SHARES
 from discovery.judging import NO_METHOD, Judged, judge
 from discovery.progress import no_progress
 from discovery.tasks.base import PairSet

@@ -18,7 +18,7 @@ from discovery.evaluation.chance import (
     by_activation_difference,
     shuffled,
 )
-from discovery.evaluation.quick import Measured
+from discovery.evaluation.measured import Measured
 from discovery.evaluation.random_circuits import PathSampler
 from discovery.evaluation.removals import changes, edges_of, inflated, redundant_share
 from discovery.evaluation.stability import GroupScores, jaccard, stability

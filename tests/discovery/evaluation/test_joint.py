@@ -11,7 +11,8 @@ from discovery.engine.graph import BoolMatrix, Graph
 from discovery.engine.pair_values import values
 from discovery.evaluation.chance import alike_by_layer, by_activation_difference
 from discovery.evaluation.full import Evidence, complete
-from discovery.evaluation.quick import Measured, evaluate
+from discovery.evaluation.measured import Measured
+from discovery.evaluation.quick import evaluate
 from discovery.evaluation.random_circuits import PathSampler
 from discovery.evaluation.removals import changes, edges_of, inflated
 from discovery.methods.eap import eap

@@ -10,7 +10,9 @@ import pytest
 from discovery.engine.experiment import Experiment
 from discovery.engine.graph import Graph
 from discovery.evaluation.bootstrap import Bootstrap
-from discovery.evaluation.quick import SHARES, Measured, evaluate, require_performance
+from discovery.evaluation.curve import SHARES
+from discovery.evaluation.measured import Measured
+from discovery.evaluation.quick import evaluate, require_performance
 from discovery.evaluation.random_circuits import PathSampler
 from discovery.methods.selection import top
 from discovery.tasks.base import TokenPair

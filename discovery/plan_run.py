@@ -64,7 +64,7 @@ def read_config(source: ModelSource, fingerprint: str | None = None) -> Any:
         ModelError: There is none, or no adapter for its family.
     """
     from discovery.models.families import adapter_class
-    from discovery.models.load import inspect_model
+    from discovery.models.inspecting import inspect_model
 
     folder = Path(source.name).expanduser()
     if is_path(source.name) and (folder / CONFIG_FILE).is_file():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 from dataclasses import dataclass
 
-from discovery.models.load import InspectedModel, LoadedModel, load_model
+from discovery.models.inspecting import InspectedModel
+from discovery.models.load import LoadedModel, load_model
 from graph_schema.documents.jobs import MeasuredSpec, Placement
 from workers.settings import Settings
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from discovery.discover import discover
 from discovery.judging import judge
 from discovery.methods.pair_scores import require_room
-from discovery.models.load import InspectedModel, identify, inspect_model
+from discovery.models.inspecting import InspectedModel, identify, inspect_model
 from discovery.plan_run import plan_run, read_config, sizes_of
 from discovery.tasks import PairSet, build_dataset
 from graph_schema.documents import (

@@ -6,14 +6,9 @@ from discovery.models.decoder import DecoderAdapter
 from discovery.models.families import FAMILIES, adapter_class
 from discovery.models.gemma import Gemma2Adapter, Gemma3Adapter
 from discovery.models.gpt2 import GPT2Adapter
+from discovery.models.inspecting import InspectedModel, inspect_model, weight_bytes
 from discovery.models.llama import LlamaAdapter, MistralAdapter
-from discovery.models.load import (
-    InspectedModel,
-    LoadedModel,
-    inspect_model,
-    load_model,
-    weight_bytes,
-)
+from discovery.models.load import LoadedModel, load_model
 from discovery.models.neox import NeoXAdapter
 from discovery.models.olmo2 import Olmo2Adapter
 from discovery.models.phi3 import Phi3Adapter

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from discovery.engine.experiment import Experiment
 from discovery.engine.graph import BoolMatrix, Graph
+from discovery.engine.restart import Restart
 from discovery.known.ground_truth import load_case
 from discovery.methods import acdc as module
 from discovery.methods.acdc import Pruner, visits
@@ -156,6 +159,37 @@ def test_a_receiver_without_a_kept_path_costs_nothing() -> None:
     found = Pruner(_experiment(tiny_gpt2()), PAIRS).run(1e6)
     assert found.n_edges == 0
     assert found.n_tests == 9, "the logits' edges, and no other"
+
+
+@pytest.mark.parametrize(("share", "usual"), [(0.09, True), (0.003, False)])
+def test_what_follows_a_wrong_guess_is_neither_kept_nor_looked_at(
+    share: float, usual: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = _experiment(tiny_gpt2())
+    threshold = share * Pruner(experiment, PAIRS).gap()
+    thrown_away: list[bool] = []
+
+    class Watched(Restart):
+        """Tries after a wrong guess come to NaN."""
+
+        def ahead(self, senders: Sequence[int], *, gone: bool) -> Sequence[Tensor]:
+            losses, current = list(super().ahead(senders, gone=gone)), self.loss
+            for number, loss in enumerate(losses):
+                removed = float((loss.double() - current.double()).mean()) < threshold
+                if removed != gone:
+                    thrown_away.extend([gone] * (len(losses) - number - 1))
+                    after = losses[number + 1 :]
+                    losses[number + 1 :] = [torch.full_like(each, torch.nan) for each in after]
+                    break
+                if removed:
+                    current = loss
+            return losses
+
+    monkeypatch.setattr(module, "Restart", Watched)
+    found = Pruner(experiment, PAIRS).run(threshold)
+    graph = experiment.graph
+    assert graph.names(found.kept) == graph.names(_textbook(experiment, threshold))
+    assert usual in thrown_away
 
 
 def test_an_edge_at_the_threshold_is_listed() -> None:

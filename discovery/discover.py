@@ -10,12 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from discovery.engine.experiment import Experiment
 from discovery.engine.graph import Graph
-from discovery.engine.metrics import check_metric
 from discovery.evaluation.full_work import FullWork
 from discovery.evaluation.quick import evaluate
-from discovery.evaluation.splits import Clock, Splits
+from discovery.evaluation.session import Session
 from discovery.evaluation.stability import EdgeStability
 from discovery.methods.exact_top import exact_top
 from discovery.methods.finding import Arrays, Found, Report, Work, find
@@ -80,31 +78,19 @@ def discover(
         SpecError: A circuit has more edges than the limit, or the pairs' scores more bytes.
         NonFiniteError: NaN or infinite values; names the layer.
     """
-    check_metric(spec.metric, (*pairs.discovery, *pairs.heldout))
-    experiment = Experiment(
-        model.adapter,
-        spec.metric,
-        spec.ablation,
-        pairs.discovery,
-        seed=spec.seed,
+    session = Session.of(
+        spec,
+        model,
+        pairs,
         receivers=spec.receivers,
+        limits=limits,
+        progress=progress,
+        chunk=chunk,
     )
+    experiment, clock, report = session.experiment, session.clock, session.report
     if spec.keep_pair_scores:
         require_room(len(pairs.discovery), experiment.graph.n_edges, limits)
-    clock = Clock()
-
-    def report(stage: str) -> Report:
-        return lambda done, total: progress(stage, done, total)
-
-    with clock.stage("baseline"):
-        splits = Splits.measure(
-            experiment,
-            pairs,
-            seed=spec.seed,
-            limits=limits,
-            chunk=chunk,
-            progress=report("baseline"),
-        )
+    splits = session.baseline()
     discovery, heldout = splits.discovery, splits.heldout
     work = Work(experiment, pairs.discovery, chunk, report, checkpoint)
     with clock.stage("scores"):

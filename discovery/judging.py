@@ -11,13 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from discovery.engine.experiment import Experiment
 from discovery.engine.graph import Graph
-from discovery.engine.metrics import check_metric
 from discovery.evaluation.full import Evidence, complete
 from discovery.evaluation.quick import evaluate
-from discovery.evaluation.splits import Clock, Splits
-from discovery.methods.finding import Arrays, Report
+from discovery.evaluation.session import Session
+from discovery.methods.finding import Arrays
 from discovery.methods.selection import Scores
 from discovery.models import LoadedModel
 from discovery.progress import Progress
@@ -90,31 +88,19 @@ def judge(
     if circuit.job_id is not None:
         tokenizer = model.tokenizer
         pairs = _unseen(pairs, found_on, tokenizer.bos_token_id if tokenizer else None)
-    check_metric(spec.metric, (*pairs.discovery, *pairs.heldout))
-    experiment = Experiment(
-        model.adapter,
-        spec.metric,
-        spec.ablation,
-        pairs.discovery,
-        seed=spec.seed,
+    session = Session.of(
+        spec,
+        model,
+        pairs,
         receivers=circuit.receivers,
+        limits=limits,
+        progress=progress,
+        chunk=chunk,
     )
+    experiment, clock, report = session.experiment, session.clock, session.report
     kept = experiment.graph.kept(edge.name for edge in circuit.edges)
     ranking, no_ranking = _ranking(circuit, scores, experiment.graph)
-    clock = Clock()
-
-    def report(stage: str) -> Report:
-        return lambda done, total: progress(stage, done, total)
-
-    with clock.stage("baseline"):
-        splits = Splits.measure(
-            experiment,
-            pairs,
-            seed=spec.seed,
-            limits=limits,
-            chunk=chunk,
-            progress=report("baseline"),
-        )
+    splits = session.baseline()
     with clock.stage("evaluation"):
         found = evaluate(
             splits.discovery,

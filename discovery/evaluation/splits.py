@@ -1,11 +1,9 @@
-"""The two splits of a job's pairs, measured before anything else is paid for, and its clock."""
+"""The two splits of a job's pairs, measured before anything else is paid for."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,21 +15,6 @@ from discovery.evaluation.measured import Measured, Report
 from discovery.evaluation.quick import require_performance
 from discovery.tasks.base import PairSet, TokenPair
 from graph_schema.documents import Limits, Split
-
-
-@dataclass
-class Clock:
-    """CPU seconds by stage."""
-
-    seconds: dict[str, float] = field(default_factory=dict[str, float])
-
-    @contextmanager
-    def stage(self, name: str) -> Generator[None]:
-        started = time.process_time()
-        try:
-            yield
-        finally:
-            self.seconds[name] = time.process_time() - started
 
 
 @dataclass(frozen=True)

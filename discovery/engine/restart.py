@@ -6,7 +6,7 @@ logits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -92,6 +92,11 @@ class Restart:
     def without(self, sender: int) -> Float[Tensor, " batch"]:
         """The loss if the receiver no longer keeps `sender`."""
         return self.ahead([sender], gone=False)[0]
+
+    def each(self, senders: Sequence[int]) -> Iterator[Float[Tensor, " batch"]]:
+        """The loss if the receiver no longer keeps a sender, for one after the other."""
+        for start in range(0, len(senders), self.width):
+            yield from self.ahead(senders[start : start + self.width], gone=False)
 
     @torch.no_grad()
     def ahead(self, senders: Sequence[int], *, gone: bool) -> Sequence[Float[Tensor, " batch"]]:

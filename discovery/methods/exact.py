@@ -75,8 +75,8 @@ def exact(
                 progress(done, n_all)
             with Restart(state, *unit) as restart:
                 clean = restart.loss.double()
-                for sender in senders:
-                    rise = (restart.without(sender).double() - clean).cpu().numpy()
+                for sender, loss in zip(senders, restart.each(senders), strict=True):
+                    rise = (loss.double() - clean).cpu().numpy()
                     total[sender, unit] += rise.sum()
                     if per_pair is not None:
                         for edge in number_of[sender, unit]:

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import random
 
-from discovery.tasks.base import MadePairs, TokenPair
-from discovery.tasks.text import distinct_pairs, halves, require_tokenizer, require_words
+from discovery.tasks.base import MadePairs
+from discovery.tasks.text import halves, held_apart, require_tokenizer, require_words
 from discovery.tasks.vocabulary import Vocabulary
 from discovery.tasks.words import ARGUMENTS
 from graph_schema.documents import DocstringTask, PairDocument
@@ -39,27 +39,8 @@ def docstring(task: DocstringTask, vocabulary: Vocabulary, n_pairs: int, seed: i
     require_tokenizer(task.name, vocabulary)
     words = list(vocabulary.single_token_words(ARGUMENTS))
     require_words(task.name, "words", words, MIN_WORDS)
-    rng = random.Random(f"docstring:{seed}")
-    first, second = halves(words, rng)
-    styles = list(STYLES)
-    rng.shuffle(styles)
-    streams = [random.Random(f"docstring:{seed}:{split}") for split in ("discovery", "heldout")]
-    return MadePairs(
-        discovery=_pairs(styles[1:], first, vocabulary, n_pairs, streams[0]),
-        heldout=_pairs(styles, second, vocabulary, n_pairs, streams[1]),
-        notes=(f"held-out pairs share no word with discovery and add style '{styles[0]}'",),
-    )
 
-
-def _pairs(
-    styles: list[str],
-    words: list[str],
-    vocabulary: Vocabulary,
-    n_pairs: int,
-    rng: random.Random,
-) -> tuple[TokenPair, ...]:
-    def draw(number: int) -> PairDocument:
-        style = styles[number % len(styles)]
+    def draw(style: str, turn: int, words: list[str], rng: random.Random) -> PairDocument:
         f, a, b, c, d, *others = rng.sample(words, 11)
         filled = {"f": f, "a": a, "b": b, **{f"w{i}": word for i, word in enumerate(others)}}
         text = _HEAD + STYLES[style]
@@ -68,7 +49,16 @@ def _pairs(
             corrupt=text.format(c=d, d=c, **filled),
             answers=(f" {c}",),
             wrong_answers=(f" {d}",),
-            group=style,
         )
 
-    return distinct_pairs("docstring", vocabulary, n_pairs, draw)
+    return held_apart(
+        task.name,
+        vocabulary,
+        n_pairs,
+        seed,
+        templates=STYLES,
+        words=lambda rng: halves(words, rng),
+        draw=draw,
+        apart="word",
+        styles="style",
+    )

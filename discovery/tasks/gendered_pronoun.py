@@ -8,14 +8,8 @@ from __future__ import annotations
 
 import random
 
-from discovery.tasks.base import MadePairs, TokenPair
-from discovery.tasks.text import (
-    distinct_pairs,
-    halves,
-    require_tokenizer,
-    require_words,
-    single_or_all,
-)
+from discovery.tasks.base import MadePairs
+from discovery.tasks.text import halves, held_apart, require_tokenizer, require_words, single_or_all
 from discovery.tasks.vocabulary import Vocabulary
 from discovery.tasks.words import FEMALE_NAMES, MALE_NAMES, PERSONS
 from graph_schema.documents import GenderedPronounTask, PairDocument
@@ -29,6 +23,9 @@ TEMPLATES = {
 }
 MIN_NAMES = 6
 
+Names = dict[str, list[str]]
+"""By pronoun."""
+
 
 def gendered_pronoun(
     task: GenderedPronounTask, vocabulary: Vocabulary, n_pairs: int, seed: int
@@ -39,38 +36,20 @@ def gendered_pronoun(
         DatasetError: The model has no tokenizer, or too few names are single tokens.
     """
     require_tokenizer(task.name, vocabulary)
-    rng = random.Random(f"gendered_pronoun:{seed}")
-    by_gender: dict[str, tuple[list[str], list[str]]] = {}
-    for pronoun, kind, names in (("he", "men's", MALE_NAMES), ("she", "women's", FEMALE_NAMES)):
-        known = list(vocabulary.single_token_words(names))
-        require_words(task.name, f"{kind} names", known, MIN_NAMES)
-        by_gender[pronoun] = halves(known, rng)
-    templates = list(TEMPLATES)
-    rng.shuffle(templates)
+    known = {
+        "he": list(vocabulary.single_token_words(MALE_NAMES)),
+        "she": list(vocabulary.single_token_words(FEMALE_NAMES)),
+    }
+    require_words(task.name, "men's names", known["he"], MIN_NAMES)
+    require_words(task.name, "women's names", known["she"], MIN_NAMES)
     persons = single_or_all(PERSONS, vocabulary)
-    splits: list[tuple[TokenPair, ...]] = []
-    for split, kept in ((0, templates[1:]), (1, templates)):
-        names_of = {pronoun: both[split] for pronoun, both in by_gender.items()}
-        stream = random.Random(f"gendered_pronoun:{seed}:{split}")
-        splits.append(_pairs(kept, names_of, persons, vocabulary, n_pairs, stream))
-    return MadePairs(
-        discovery=splits[0],
-        heldout=splits[1],
-        notes=(f"held-out pairs share no name with discovery and add template '{templates[0]}'",),
-    )
 
+    def words(rng: random.Random) -> tuple[Names, Names]:
+        cut = {pronoun: halves(names, rng) for pronoun, names in known.items()}
+        return {of: both[0] for of, both in cut.items()}, {of: both[1] for of, both in cut.items()}
 
-def _pairs(
-    templates: list[str],
-    names: dict[str, list[str]],
-    persons: tuple[str, ...],
-    vocabulary: Vocabulary,
-    n_pairs: int,
-    rng: random.Random,
-) -> tuple[TokenPair, ...]:
-    def draw(number: int) -> PairDocument:
-        template = templates[number % len(templates)]
-        right, wrong = ("he", "she") if (number // len(templates)) % 2 else ("she", "he")
+    def draw(template: str, turn: int, names: Names, rng: random.Random) -> PairDocument:
+        right, wrong = ("he", "she") if turn % 2 else ("she", "he")
         person = rng.choice(persons)
         text = TEMPLATES[template]
         return PairDocument(
@@ -78,7 +57,16 @@ def _pairs(
             corrupt=text.format(name=rng.choice(names[wrong]), person=person),
             answers=(f" {right}",),
             wrong_answers=(f" {wrong}",),
-            group=template,
         )
 
-    return distinct_pairs("gendered_pronoun", vocabulary, n_pairs, draw)
+    return held_apart(
+        task.name,
+        vocabulary,
+        n_pairs,
+        seed,
+        templates=TEMPLATES,
+        words=words,
+        draw=draw,
+        apart="name",
+        streams=("0", "1"),  # as this version of the task was first drawn
+    )

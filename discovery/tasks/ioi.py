@@ -7,16 +7,10 @@ third name where the subject is repeated (ABC), so nothing tells which of the fi
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from discovery.tasks.base import MadePairs, TokenPair
-from discovery.tasks.text import (
-    distinct_pairs,
-    halves,
-    require_tokenizer,
-    require_words,
-    single_or_all,
-)
+from discovery.tasks.text import halves, held_apart, require_tokenizer, require_words, single_or_all
 from discovery.tasks.vocabulary import Vocabulary
 from discovery.tasks.words import NAMES, OBJECTS, PLACES
 from graph_schema.documents import IoiTask, PairDocument
@@ -37,16 +31,6 @@ TEMPLATES = {
 MIN_NAMES = 12
 
 
-@dataclass(frozen=True)
-class _Words:
-    """The words that prompts of one split are made of."""
-
-    templates: list[str]
-    names: list[str]
-    places: tuple[str, ...]
-    objects: tuple[str, ...]
-
-
 def ioi(task: IoiTask, vocabulary: Vocabulary, n_pairs: int, seed: int) -> MadePairs:
     """Pairs with one template and half of the names kept for the held-out ones.
 
@@ -56,46 +40,40 @@ def ioi(task: IoiTask, vocabulary: Vocabulary, n_pairs: int, seed: int) -> MadeP
     require_tokenizer(task.name, vocabulary)
     names = list(vocabulary.single_token_words(NAMES))
     require_words(task.name, "names", names, MIN_NAMES)
-    rng = random.Random(f"ioi:{seed}")
-    first, second = halves(names, rng)
-    templates = list(TEMPLATES)
-    rng.shuffle(templates)
     places, objects = single_or_all(PLACES, vocabulary), single_or_all(OBJECTS, vocabulary)
-    discovery = _Words(templates[1:], first, places, objects)
-    heldout = _Words(templates, second, places, objects)
-    return MadePairs(
-        discovery=_pairs(discovery, vocabulary, n_pairs, random.Random(f"ioi:{seed}:discovery")),
-        heldout=_pairs(heldout, vocabulary, n_pairs, random.Random(f"ioi:{seed}:heldout")),
-        notes=(f"held-out pairs share no name with discovery and add template '{templates[0]}'",),
-    )
 
-
-def _pairs(
-    words: _Words, vocabulary: Vocabulary, n_pairs: int, rng: random.Random
-) -> tuple[TokenPair, ...]:
-    """Different prompts, templates and orders (ABBA, BABA) in equal shares."""
-
-    def draw(number: int) -> PairDocument:
-        template = words.templates[number % len(words.templates)]
-        baba = (number // len(words.templates)) % 2 == 1
-        io, subject, third = rng.sample(words.names, 3)
-        first, second = (subject, io) if baba else (io, subject)
+    def draw(template: str, turn: int, names: list[str], rng: random.Random) -> PairDocument:
+        io, subject, third = rng.sample(names, 3)
+        # Both orders, ABBA and BABA, in equal shares.
+        first, second = (subject, io) if turn % 2 else (io, subject)
         filled = {
             "A": first,
             "B": second,
-            "place": rng.choice(words.places),
-            "object": rng.choice(words.objects),
+            "place": rng.choice(places),
+            "object": rng.choice(objects),
         }
         return PairDocument(
             clean=TEMPLATES[template].format(S=subject, **filled),
             corrupt=TEMPLATES[template].format(S=third, **filled),
             answers=(f" {io}",),
             wrong_answers=(f" {subject}",),
-            group=template,
         )
 
-    pairs = distinct_pairs("ioi", vocabulary, n_pairs, draw)
-    return tuple(replace(pair, spans=_spans(pair)) for pair in pairs)
+    made = held_apart(
+        task.name,
+        vocabulary,
+        n_pairs,
+        seed,
+        templates=TEMPLATES,
+        words=lambda rng: halves(names, rng),
+        draw=draw,
+        apart="name",
+    )
+    return replace(
+        made,
+        discovery=tuple(replace(pair, spans=_spans(pair)) for pair in made.discovery),
+        heldout=tuple(replace(pair, spans=_spans(pair)) for pair in made.heldout),
+    )
 
 
 def _spans(pair: TokenPair) -> dict[str, tuple[int, int]]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import random
 
-from discovery.tasks.base import MadePairs, TokenPair
-from discovery.tasks.text import distinct_pairs, halves, require_tokenizer, require_words
+from discovery.tasks.base import MadePairs
+from discovery.tasks.text import halves, held_apart, require_tokenizer, require_words
 from discovery.tasks.vocabulary import Vocabulary
 from discovery.tasks.words import PEOPLE
 from graph_schema.documents import PairDocument, SubjectVerbAgreementTask
@@ -43,34 +43,9 @@ def subject_verb_agreement(
     single = vocabulary.single_token_words(tuple(word for noun in PEOPLE for word in noun))
     nouns = [noun for noun in PEOPLE if noun[0] in single and noun[1] in single]
     require_words(task.name, "nouns in both numbers", [n[0] for n in nouns], MIN_NOUNS)
-    rng = random.Random(f"subject_verb_agreement:{seed}")
-    first, second = halves(nouns, rng)
-    templates = list(TEMPLATES)
-    rng.shuffle(templates)
-    streams = [
-        random.Random(f"subject_verb_agreement:{seed}:{split}")
-        for split in ("discovery", "heldout")
-    ]
-    return MadePairs(
-        discovery=_pairs(templates[1:], first, vocabulary, n_pairs, streams[0]),
-        heldout=_pairs(templates, second, vocabulary, n_pairs, streams[1]),
-        notes=(f"held-out pairs share no noun with discovery and add template '{templates[0]}'",),
-    )
 
-
-def _pairs(
-    templates: list[str],
-    nouns: list[Noun],
-    vocabulary: Vocabulary,
-    n_pairs: int,
-    rng: random.Random,
-) -> tuple[TokenPair, ...]:
-    """Templates, and the numbers of both nouns, in equal shares."""
-
-    def draw(number: int) -> PairDocument:
-        template = templates[number % len(templates)]
-        round_ = number // len(templates)
-        plural, other_plural = round_ % 2, (round_ // 2) % 2
+    def draw(template: str, turn: int, nouns: list[Noun], rng: random.Random) -> PairDocument:
+        plural, other_plural = turn % 2, (turn // 2) % 2  # in equal shares
         subject, other = rng.sample(nouns, 2)
         text = TEMPLATES[template]
         return PairDocument(
@@ -78,7 +53,15 @@ def _pairs(
             corrupt=text.format(subject=subject[1 - plural], other=other[other_plural]),
             answers=VERBS[plural],
             wrong_answers=VERBS[1 - plural],
-            group=template,
         )
 
-    return distinct_pairs("subject_verb_agreement", vocabulary, n_pairs, draw)
+    return held_apart(
+        task.name,
+        vocabulary,
+        n_pairs,
+        seed,
+        templates=TEMPLATES,
+        words=lambda rng: halves(nouns, rng),
+        draw=draw,
+        apart="noun",
+    )

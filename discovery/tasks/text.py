@@ -6,13 +6,14 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from discovery.tasks.base import TokenPair
+from discovery.tasks.base import MadePairs, TokenPair
 from discovery.tasks.submitted import tokenise
 from discovery.tasks.vocabulary import Vocabulary
 from graph_schema.documents import PairDocument
 from graph_schema.errors import DatasetError
 
 T = TypeVar("T")
+Words = TypeVar("Words")
 
 
 def require_tokenizer(task: str, vocabulary: Vocabulary) -> None:
@@ -80,3 +81,55 @@ def distinct_pairs(
         pair = tokenise(f"task {task!r}, pair {number}", document, vocabulary, default_id=number)
         found.setdefault(pair.clean, pair)
     return tuple(found.values())
+
+
+def held_apart(
+    task: str,
+    vocabulary: Vocabulary,
+    n_pairs: int,
+    seed: int,
+    *,
+    templates: Iterable[str],
+    words: Callable[[random.Random], tuple[Words, Words]],
+    draw: Callable[[str, int, Words, random.Random], PairDocument],
+    apart: str,
+    styles: str = "template",
+    streams: tuple[str, str] = ("discovery", "heldout"),
+) -> MadePairs:
+    """Pairs in equal shares of the templates, which are their groups; held out, one template more.
+
+    Args:
+        task: Its name.
+        vocabulary: Of the model.
+        n_pairs: For each split.
+        seed: Of everything drawn.
+        templates: Their names.
+        words: Cuts the task's words in two, one part for each split.
+        draw: Makes a pair of a template, the number of times that all were gone through, a split's
+            words and its random stream.
+        apart: What the splits do not share, for the note.
+        styles: What a template is called there.
+        streams: The splits' names in the seeds of their streams.
+
+    Raises:
+        DatasetError: The task's words do not make so many prompts.
+    """
+    rng = random.Random(f"{task}:{seed}")
+    first, second = words(rng)
+    order = list(templates)
+    rng.shuffle(order)
+
+    def split(names: list[str], own: Words, stream: str) -> tuple[TokenPair, ...]:
+        drawn = random.Random(f"{task}:{seed}:{stream}")
+
+        def next_pair(number: int) -> PairDocument:
+            turn, place = divmod(number, len(names))
+            return draw(names[place], turn, own, drawn).model_copy(update={"group": names[place]})
+
+        return distinct_pairs(task, vocabulary, n_pairs, next_pair)
+
+    return MadePairs(
+        discovery=split(order[1:], first, streams[0]),
+        heldout=split(order, second, streams[1]),
+        notes=(f"held-out pairs share no {apart} with discovery and add {styles} '{order[0]}'",),
+    )

@@ -14,6 +14,9 @@ from graph_schema.documents import (
     Metric,
     ModelDocument,
     ModelFinding,
+    MotifState,
+    MotifTest,
+    NullModel,
     Outcome,
     RoleGraph,
     RoleName,
@@ -123,6 +126,26 @@ def alignment(one: str, two: str, similarity: float = 0.75) -> Alignment:
 def annotation(circuit_id: str, component: str = "a1.h2", at: int | None = None) -> Annotation:
     return Annotation(
         circuit_id=circuit_id, component=component, author="ada", text="odd on commas", at=at
+    )
+
+
+def motif_test(circuit_id: str) -> MotifTest:
+    """Induction, called: it occurs once where its null has 0.1 of it."""
+    return MotifTest(
+        circuit_id=circuit_id,
+        motif_id=find_motif("induction").motif_id,
+        motif="induction",
+        null=NullModel.ROLES_PERMUTED,
+        observed=1,
+        null_mean=0.1,
+        null_sd=0.3,
+        draws=100,
+        distinct=90,
+        exact=False,
+        p=0.01,
+        p_max=0.02,
+        q=0.03,
+        state=MotifState.CALLED,
     )
 
 

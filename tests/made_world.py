@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from graph_schema.documents import (
     CircuitDocument,
     Metric,
-    MotifState,
-    MotifTest,
-    NullModel,
     Outcome,
     RoleGraph,
     Rung,
@@ -35,7 +32,15 @@ from tests.factories import (
     make_model,
     make_run,
 )
-from tests.findings import alignment, annotation, finding, role_graph, roles_played, verdict
+from tests.findings import (
+    alignment,
+    annotation,
+    finding,
+    motif_test,
+    role_graph,
+    roles_played,
+    verdict,
+)
 
 G1, G2 = make_model("gpt2/one"), make_model("gpt2/two")
 L1 = make_model("llama/one", "llama")
@@ -113,25 +118,6 @@ def _write_roles(store: GraphStore) -> None:
         store.write(lambda tx, played=played: findings.write_roles(tx, played))
 
 
-def _test_of(circuit_id: str) -> MotifTest:
-    return MotifTest(
-        circuit_id=circuit_id,
-        motif_id=INDUCTION.motif_id,
-        motif="induction",
-        null=NullModel.ROLES_PERMUTED,
-        observed=1,
-        null_mean=0.1,
-        null_sd=0.3,
-        draws=100,
-        distinct=90,
-        exact=False,
-        p=0.01,
-        p_max=0.02,
-        q=0.03,
-        state=MotifState.CALLED,
-    )
-
-
 def fill(store: GraphStore) -> MadeWorld:
     """Write the world into an empty graph with the schema in place."""
     circuits = _circuits()
@@ -149,7 +135,7 @@ def fill(store: GraphStore) -> MadeWorld:
         store.write(lambda tx, motif=motif: write_motif(tx, motif))
     store_occurrences(store, INDUCTION, ids["g1"])
     store_occurrences(store, K_COMPOSITION, ids["g2"])
-    store.write(lambda tx: write_tests(tx, [INDUCTION], [_test_of(ids["g1"])], seed=0))
+    store.write(lambda tx: write_tests(tx, [INDUCTION], [motif_test(ids["g1"])], seed=0))
     for other, similarity in (("g2", 0.95), ("l1", 0.85), ("n1", 0.25)):
         found = alignment(ids["g1"], ids[other], similarity)
         store.write(lambda tx, found=found: findings.write_alignment(tx, found))

@@ -112,32 +112,18 @@ MATCH (:Verdict {verdict_id: $verdict_id})
 DELETE e
 """
 
-WRITE_SUPPORTED: LiteralString = """
+# A type cannot be a parameter, so the three sides of a verdict are one text with three types.
+_WRITE_SIDE: LiteralString = """
 MATCH (v:Verdict {verdict_id: $verdict_id})
 UNWIND $rows AS row
 MATCH (m:Model {fingerprint: row.fingerprint})
-CREATE (v)-[e:SUPPORTED_BY]->(m)
+CREATE (v)-[e:SIDE]->(m)
 SET e += row.properties
 RETURN count(e) AS written
 """
-
-WRITE_CONTRADICTED: LiteralString = """
-MATCH (v:Verdict {verdict_id: $verdict_id})
-UNWIND $rows AS row
-MATCH (m:Model {fingerprint: row.fingerprint})
-CREATE (v)-[e:CONTRADICTED_BY]->(m)
-SET e += row.properties
-RETURN count(e) AS written
-"""
-
-WRITE_UNDECIDED: LiteralString = """
-MATCH (v:Verdict {verdict_id: $verdict_id})
-UNWIND $rows AS row
-MATCH (m:Model {fingerprint: row.fingerprint})
-CREATE (v)-[e:UNDECIDED_IN]->(m)
-SET e += row.properties
-RETURN count(e) AS written
-"""
+WRITE_SUPPORTED: LiteralString = _WRITE_SIDE.replace("SIDE", "SUPPORTED_BY")
+WRITE_CONTRADICTED: LiteralString = _WRITE_SIDE.replace("SIDE", "CONTRADICTED_BY")
+WRITE_UNDECIDED: LiteralString = _WRITE_SIDE.replace("SIDE", "UNDECIDED_IN")
 
 WRITE_COUNTED: LiteralString = """
 MATCH (v:Verdict {verdict_id: $verdict_id})

@@ -12,8 +12,6 @@ from neo4j import Transaction
 from graph_schema.documents import (
     CircuitDocument,
     MotifState,
-    MotifTest,
-    NullModel,
     Occurrence,
     Outcome,
     Rung,
@@ -39,6 +37,7 @@ from tests.findings import (
     alignment,
     annotation,
     finding,
+    motif_test,
     role_graph,
     roles_played,
     verdict,
@@ -236,22 +235,7 @@ def test_occurrences_take_the_place_of_those_before(store: GraphStore) -> None:
 
 def test_a_test_takes_the_place_of_the_one_before(store: GraphStore) -> None:
     circuit_id = _circuit(store).circuit_id
-    called = MotifTest(
-        circuit_id=circuit_id,
-        motif_id=INDUCTION.motif_id,
-        motif="induction",
-        null=NullModel.ROLES_PERMUTED,
-        observed=1,
-        null_mean=0.1,
-        null_sd=0.3,
-        draws=100,
-        distinct=90,
-        exact=False,
-        p=0.01,
-        p_max=0.02,
-        q=0.03,
-        state=MotifState.CALLED,
-    )
+    called = motif_test(circuit_id)
     untestable = called.model_copy(update={"q": None, "state": MotifState.UNTESTABLE})
     for test in (called, untestable):
         _twice(store, lambda tx, test=test: write_tests(tx, [INDUCTION], [test], seed=3))

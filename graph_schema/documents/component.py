@@ -46,7 +46,7 @@ _WHOLE = {
 # One number, one spelling: no leading zeros, no digits of other scripts.
 DIGITS = 9
 _INT = f"0|[1-9][0-9]{{0,{DIGITS - 1}}}"
-_TOO_LONG = re.compile(f"[0-9]{{{DIGITS + 1}}}")
+_TOO_LONG = re.compile(f"[1-9][0-9]{{{DIGITS},}}")
 _BLOCK = re.compile(
     rf"(?:a(?P<attn>{_INT})(?:\.h(?P<head>{_INT}))?|m(?P<mlp>{_INT}))"
     rf"(?:\.(?:n(?P<neuron>{_INT})|f(?P<feature>{_INT})|(?P<error>error)))?"
@@ -77,7 +77,7 @@ class Component:
         if kind := _WHOLE.get(name):
             return cls(name, kind)
         found = _BLOCK.fullmatch(name)
-        if found is None and _TOO_LONG.search(name):
+        if found is None and _BLOCK.fullmatch(_TOO_LONG.sub("1", name)):
             raise SpecError(
                 f"component {quoted(name)} holds a number of more than {DIGITS} digits; expected "
                 "an index that the model has"

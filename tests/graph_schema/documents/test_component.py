@@ -50,6 +50,8 @@ def test_unknown_component_names_are_refused_by_name(name: str) -> None:
 def test_an_index_that_no_model_has_is_refused() -> None:
     with pytest.raises(SpecError, match="more than 9 digits"):
         Component.parse("a0.h0.n99999999999999999999")
+    with pytest.raises(SpecError, match="not a name we know"):
+        Component.parse("x99999999999999999999")
 
 
 @pytest.mark.parametrize("name", ["m1->m2<q>", "m1-m2", "->m2", "m1->", "input->logits<k>"])

@@ -192,7 +192,7 @@ BAD: dict[str, tuple[str, bytes, str]] = {
     "no such head": ("x.csv", (CSV + "a0.h9,m1,r,1\n").encode(), "'a0.h9' is beyond"),
     "other sizes": ("x.json", eap_ig("input->m0").replace(b"4", b"5"), "layers with 5 heads"),
     "no format": ("x.txt", b"", "'x.txt' does not say its format"),
-    "endless name": ("x.csv", (CSV + f"m{'1' * 9000},m0,r,1\n").encode(), "is not a name we know"),
+    "endless name": ("x.csv", (CSV + f"m{'1' * 9000},m0,r,1\n").encode(), "more than 9 digits"),
     "too large": ("x.csv", CSV.encode() + b" " * 1_300_000, "the limit is 1,200,000 bytes"),
 }
 

@@ -260,7 +260,7 @@ def _pass_seconds(sizes: Sizes, n_tokens: int) -> float:
 
 
 def _attribution_seconds(method: Eap | EapIg, sizes: Sizes, n_tokens: int) -> float:
-    """CPU seconds of one example's forwards and backwards, and of their products with differences."""
+    """CPU seconds of one example: forwards, backwards, their products with all differences."""
     graph, per_pair = sizes.graph, _pass_seconds(sizes, n_tokens)
     contraction = 2 * graph.n_edges * n_tokens * sizes.d_model / FLOPS
     n_sweeps, whole = 1, 3.0

@@ -39,7 +39,8 @@ def contract(
 ) -> Parts:
     """Difference times gradient for every edge, summed over positions.
 
-    Over examples as well where `n_parts` is 1; else there is a part an example.
+    Over examples as well where `n_parts` is 1; else there is a part an example. What stands where
+    no edge is means nothing.
     """
     where = "1 %s (batch pos d_model)" if n_parts == 1 else "batch %s (pos d_model)"
     flat = rearrange(difference, "sender batch pos d_model -> " + where % "sender")
@@ -58,7 +59,6 @@ def mean_scores(
     of_chunk: ChunkScores,
     *,
     n_steps: int = 1,
-    n_yields: int = 1,
     chunk: int,
     progress: Callable[[int, int], None] | None = None,
     per_pair: NDArray[np.float32] | None = None,
@@ -66,7 +66,7 @@ def mean_scores(
     """The mean of `of_chunk` over pairs and the `n_steps` gradients that it adds up.
 
     In the order of the edge list. `per_pair` [pair, edge], zeros, receives each pair's own scores.
-    `of_chunk` yields `n_yields` times a chunk.
+    `of_chunk` yields after each of them.
 
     Raises:
         NonFiniteError: A score is NaN or infinite.
@@ -79,7 +79,7 @@ def mean_scores(
         for _ in of_chunk(examples, parts):
             done += 1
             if progress:
-                progress(done, len(chunks) * n_yields)
+                progress(done, len(chunks) * n_steps)
         found = graph.joint(parts.numpy() / n_steps)
         total += found.sum(0)
         if per_pair is not None:

@@ -1,34 +1,45 @@
 """EAP with integrated gradients, Hanna et al. 2024, arXiv:2403.17806.
 
-The gradient that meets a sender's difference is averaged along a path from ablated to clean:
+The gradient that meets a sender's difference is averaged along paths from ablated to clean:
 
 * over `inputs`, the embeddings move and the model follows. Cost in passes a chunk, with m steps:
   one ablated and one clean forward, m forwards and backwards;
-* over `activations`, the sender's own write moves: what is before it stays clean, what is after it
-  follows. With many steps a sender's scores sum over its receivers to what ablating its whole write
-  does to the loss. Cost: one ablated and one clean forward, then for every sender m forwards and
-  backwards from its layer on.
+* over `activations` (the authors' EAP-IG-activations), what is moved is in turn the input, every
+  layer's heads together and every layer's MLP, by m steps each, k = 1 ... m. What is before stays
+  clean, what is after follows, no gradient flows through what is moved, and *every* edge gets the
+  mean gradient of *all* these paths, also of those that leave its sender alone. So a sender's
+  scores sum to no effect of its own.
 
-The reference code (EAP-IG-activations) moves all heads of a layer at once and gives every edge the
-mean gradient over the paths of *all* layers, so that most of an edge's path leaves its sender
-alone. We follow each sender's own path, for which the sum above holds.
+Moving a sublayer changes nothing before it, so a path runs the model from there on alone, and the
+gradients that leave all paths towards the lower layers go down together: with L layers an ablated
+and a clean forward (with `kl` two), one backward, and (2L + 1) m forwards and backwards, of half
+the model on average but for the input's.
+
+Where we depart from the authors' code over activations: under ablations other than `corrupt` a
+path starts at the ablated value (theirs starts at zero, whatever the ablation), separate
+embeddings move together, and in families with post-norms it is the raw write that moves and
+differences go through the norms' Jacobians (theirs meet the gradient as they are).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from itertools import product
 
 import numpy as np
-from einops import einsum
 from numpy.typing import NDArray
 
 from discovery.engine.ablation import Example
 from discovery.engine.experiment import Experiment
-from discovery.engine.forward import Run, inputs, run
+from discovery.engine.forward import inputs, run
+from discovery.engine.graph import Graph
 from discovery.methods.attribution import ChunkScores, Parts, contract, mean_scores
-from discovery.methods.tape import Difference, Pinned, Tape
+from discovery.methods.tape import Stream, Tape
+from discovery.models import Sublayer
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import EapIg
+
+SUBLAYERS: tuple[Sublayer, ...] = ("attn", "mlp")
 
 
 def eap_ig(
@@ -40,9 +51,9 @@ def eap_ig(
     progress: Callable[[int, int], None] | None = None,
     per_pair: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """Every edge's score with gradients averaged over `method.steps` points of a path.
+    """Every edge's score with gradients averaged over `method.steps` points of one or more paths.
 
-    The path runs from ablated values (the corrupt ones, under `corrupt`) to clean ones. Mean over
+    A path runs from ablated values (the corrupt ones, under `corrupt`) to clean ones. Mean over
     pairs, in the metric's units, in the order of the edge list; positive where the behaviour relies
     on the edge. `per_pair` [pair, edge], zeros, receives each pair's own scores.
 
@@ -50,12 +61,12 @@ def eap_ig(
         NonFiniteError: A score is NaN or infinite.
     """
     over_inputs = method.over == "inputs"
+    n_paths = 1 if over_inputs else 1 + len(SUBLAYERS) * experiment.graph.n_layers
     return mean_scores(
         experiment,
         pairs,
         _over_inputs(experiment, method) if over_inputs else _over_activations(experiment, method),
-        n_steps=method.steps,
-        n_yields=method.steps if over_inputs else experiment.graph.n_senders,
+        n_steps=n_paths * method.steps,
         chunk=chunk,
         progress=progress,
         per_pair=per_pair,
@@ -84,53 +95,44 @@ def _over_inputs(experiment: Experiment, method: EapIg) -> ChunkScores:
 
 
 def _over_activations(experiment: Experiment, method: EapIg) -> ChunkScores:
-    graph = experiment.graph
+    adapter, graph = experiment.adapter, experiment.graph
+    shares = [1 - k / method.steps for k in range(1, method.steps + 1)]
 
     def of_chunk(examples: Sequence[Example], parts: Parts) -> Generator[None]:
-        paths = _Paths(experiment, examples)
-        for sender in range(graph.n_senders):
-            for k in range(1, method.steps + 1):
-                paths.add(sender, 1 - k / method.steps, parts)
+        ready = experiment.ready(examples)
+        objective = experiment.objective(ready)
+        first = inputs(adapter, ready.batch)
+        # Ablated minus clean, in the memory of the ablated writes.
+        difference = ready.ablated
+        difference[: graph.n_inputs] -= first
+        clean = Tape(adapter, graph, ready.batch, first.sum(0), less=difference)
+        past_norms = clean.through_post_norms(difference)
+
+        def sweep(tape: Tape) -> Tape:
+            found = tape.through_post_norms(difference, past_norms)
+            gradients = tape.gradients(objective)
+            parts.add_(contract(gradients, found, graph, len(parts)).cpu().double())
+            return tape
+
+        step = difference[: graph.n_inputs].sum(0)
+        for share in shares:
+            moved = (first.sum(0) + share * step).to(first.dtype)
+            sweep(Tape(adapter, graph, ready.batch, moved))
             yield
+        beside: dict[tuple[int, Sublayer], Stream] = {}
+        for layer, sublayer in product(range(graph.n_layers), SUBLAYERS):
+            step = difference[_senders(graph, layer, sublayer)].sum(0)
+            for share in shares:
+                grad = sweep(clean.moved(layer, sublayer, share * step)).grad
+                beside[layer, sublayer] = beside.get((layer, sublayer), 0) + grad
+                yield
+        below = clean.gradients_from(beside)
+        parts.add_(contract(below, past_norms, graph, len(parts)).cpu().double())
 
     return of_chunk
 
 
-class _Paths:
-    """Every sender's path on a chunk: its clean write, and how far the ablated one is from it."""
-
-    def __init__(self, experiment: Experiment, examples: Sequence[Example]) -> None:
-        self._adapter, self._graph = experiment.adapter, experiment.graph
-        ready = experiment.ready(examples)
-        self._batch = ready.batch
-        first = inputs(self._adapter, ready.batch)
-        ablated = ready.ablated.clone()
-        self._difference: Difference = ready.ablated
-        self._difference[: self._graph.n_inputs] -= first
-        tape = Tape(self._adapter, self._graph, ready.batch, first.sum(0), less=self._difference)
-        self._clean = ablated - self._difference
-        self._streams = tape.streams
-        self._objective = experiment.objective(ready, Run(self._clean, tape.resid))
-
-    def add(self, sender: int, share: float, parts: Parts) -> None:
-        """Add a sender's scores with its write moved this share of the way to its ablated one."""
-        graph, dtype = self._graph, self._adapter.dtype
-        step = self._difference[sender]
-        layer, pinned = 0, None
-        if sender < graph.n_inputs:
-            stream = self._streams[0] + (step * share).to(dtype)
-        else:
-            layer = (sender - graph.n_inputs) // (graph.n_heads + 1)
-            write = (self._clean[sender] + step * share).to(dtype)
-            stream, pinned = self._streams[layer], Pinned(sender, write)
-        tape = Tape(self._adapter, graph, self._batch, stream, begin=layer, pinned=pinned)
-        (moved,) = tape.through_post_norm(sender, step[None])
-        for each in tape.gradients(self._objective):
-            found = einsum(
-                moved,
-                each.grad.to(moved.dtype),
-                "batch pos d_model, receiver batch pos d_model -> batch receiver",
-            )
-            if len(parts) == 1:
-                found = found.sum(0, keepdim=True)
-            parts[:, sender, each.receivers] += found.cpu().double()
+def _senders(graph: Graph, layer: int, sublayer: Sublayer) -> slice:
+    if sublayer == "attn":
+        return graph.head_senders(layer)
+    return slice(graph.mlp_sender(layer), graph.mlp_sender(layer) + 1)

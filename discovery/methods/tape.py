@@ -6,7 +6,7 @@ with post-norms a sender's difference passes through the norm's Jacobian before 
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -36,39 +36,46 @@ class Gradient:
 
 
 @dataclass(frozen=True)
-class Pinned:
-    """A sender whose write is replaced."""
-
-    sender: int
-    write: Stream
-
-
-@dataclass(frozen=True)
-class _PostNorm:
-    """A post-norm at the point where it was applied."""
+class _Write:
+    """What a sublayer writes: raw, and as it is added to the stream, past a post-norm if any."""
 
     raw: Stream
-    out: Stream
+    added: Stream
 
 
 @dataclass(frozen=True)
 class _Attention:
-    """A layer's heads: the stream, their q, k and v, and what they write together."""
+    """A layer's heads: the stream, their q, k and v, and the sum of what they write."""
 
     stream: Stream
     normed: Stream
     reads: list[Apart]
     out: Stream
-    write: Stream
-    post: _PostNorm | None
 
 
 @dataclass(frozen=True)
 class _Mlp:
     stream: Stream
     out: Stream
-    write: Stream
-    post: _PostNorm | None
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A layer that was run; where a tape begins with a moved write, not all of it was."""
+
+    attention: _Attention | None
+    heads: _Write | None
+    after: Stream
+    mlp: _Mlp | None
+    wrote: _Write
+
+
+@dataclass(frozen=True)
+class _Moved:
+    """A raw write that stands for a sublayer's own, which is not run."""
+
+    sublayer: Sublayer
+    raw: Stream
 
 
 class Tape:
@@ -76,8 +83,11 @@ class Tape:
 
     Attributes:
         resid: The final residual stream.
-        streams: What each layer from `begin` on starts from.
+        grad: After a sweep, the loss's gradient with respect to the stream that the tape began
+            with, or to the stream beside the moved write.
     """
+
+    grad: Stream
 
     def __init__(
         self,
@@ -88,27 +98,59 @@ class Tape:
         *,
         begin: int = 0,
         less: Difference | None = None,
-        pinned: Pinned | None = None,
+        moved: _Moved | None = None,
     ) -> None:
         """Run on from `resid`, the stream before layer `begin`.
 
-        Every raw write is subtracted from `less`, in place; the pinned sender's is replaced.
+        Every raw write is subtracted from `less`, in place. `moved` is of layer `begin`; with a
+        moved MLP `resid` is the stream past attention.
         """
         self._adapter, self._graph, self._batch = adapter, graph, batch
-        self._begin, self._less, self._pinned = begin, less, pinned
-        self._layers: list[tuple[_Attention, _Mlp]] = []
-        self.streams: list[Stream] = []
+        self._begin, self._less = begin, less
+        self._layers: list[_Layer] = []
         for layer in range(begin, graph.n_layers):
-            self.streams.append(resid)
-            attention = self._attend(layer, resid)
-            after = resid + (attention.post.out.detach() if attention.post else attention.write)
-            mlp = self._mlp(layer, resid if graph.parallel else after)
-            resid = after + (mlp.post.out.detach() if mlp.post else mlp.write)
-            self._layers.append((attention, mlp))
+            found = self._run(layer, resid, moved if layer == begin else None)
+            self._layers.append(found)
+            resid = found.after + found.wrote.added.detach()
         self.resid = resid
 
+    def moved(self, layer: int, sublayer: Sublayer, step: Stream) -> Tape:
+        """The tape from a sublayer on, with its raw write, all heads' or the MLP's, this far off.
+
+        No gradient flows through the sublayer. What is before it stays as it is here.
+        """
+        here = self._layers[layer - self._begin]
+        if sublayer == "attn":
+            assert here.attention is not None
+            assert here.heads is not None
+            resid, raw = here.attention.stream, here.heads.raw
+        else:
+            resid, raw = here.after, here.wrote.raw
+        moved = _Moved(sublayer, (raw + step).to(raw.dtype).detach())
+        return Tape(
+            self._adapter, self._graph, self._batch, resid.detach(), begin=layer, moved=moved
+        )
+
+    def _run(self, layer: int, resid: Stream, moved: _Moved | None) -> _Layer:
+        attention = heads = mlp = None
+        after = resid
+        if moved is None:
+            attention, heads = self._attend(layer, resid)
+        elif moved.sublayer == "attn":
+            heads = self._write(layer, "attn", moved.raw)
+        if heads is not None:
+            after = resid + heads.added.detach()
+        if moved is not None and moved.sublayer == "mlp":
+            wrote = self._write(layer, "mlp", moved.raw)
+        else:
+            mlp = self._mlp(layer, resid if self._graph.parallel else after)
+            wrote = self._write(layer, "mlp", mlp.out)
+            if self._less is not None:
+                self._less[self._graph.mlp_sender(layer)].sub_(wrote.raw.detach())
+        return _Layer(attention, heads, after, mlp, wrote)
+
     @torch.enable_grad()
-    def _attend(self, layer: int, resid: Stream) -> _Attention:
+    def _attend(self, layer: int, resid: Stream) -> tuple[_Attention, _Write]:
         adapter, batch = self._adapter, self._batch
         stream = resid.detach().requires_grad_()
         normed = adapter.norm(layer, "attn", stream)
@@ -116,62 +158,44 @@ class Tape:
         z = adapter.mix(batch, layer, *(read.y for read in reads))
         # Every head's write has the gradient of their sum.
         out = adapter.attn_sum(layer, z)
-        write = add_const(adapter, layer, self._wrote(layer, z.detach(), out.detach()))
-        post = self._post(layer, "attn", write) if adapter.post_norms else None
-        return _Attention(stream, normed, reads, out, write, post)
-
-    @torch.no_grad()
-    def _wrote(
-        self, layer: int, z: Float[Tensor, "batch head pos d_head"], write: Stream
-    ) -> Stream:
-        """What a layer's heads write together, the pinned one's replaced."""
-        heads = self._graph.head_senders(layer)
         if self._less is not None:
-            put_heads(self._adapter, layer, z, self._less[heads], subtract=True)
-        if self._pinned and heads.start <= self._pinned.sender < heads.stop:
-            head = self._pinned.sender - heads.start
-            own = self._adapter.head_out(layer, z[:, [head]], [head])[:, 0]
-            write = write + (self._pinned.write - own)
-        return write
+            heads = self._less[self._graph.head_senders(layer)]
+            with torch.no_grad():
+                put_heads(adapter, layer, z.detach(), heads, subtract=True)
+        write = self._write(layer, "attn", add_const(adapter, layer, out.detach()))
+        return _Attention(stream, normed, reads, out), write
 
     @torch.enable_grad()
     def _mlp(self, layer: int, resid: Stream) -> _Mlp:
         stream = resid.detach().requires_grad_()
-        out = self._adapter.mlp(layer, self._adapter.norm(layer, "mlp", stream))
-        write, sender = out.detach(), self._graph.mlp_sender(layer)
-        if self._less is not None:
-            self._less[sender].sub_(write)
-        if self._pinned and self._pinned.sender == sender:
-            write = self._pinned.write
-        post = self._post(layer, "mlp", write) if self._adapter.post_norms else None
-        return _Mlp(stream, out, write, post)
+        return _Mlp(stream, self._adapter.mlp(layer, self._adapter.norm(layer, "mlp", stream)))
 
-    def _post(self, layer: int, sublayer: Sublayer, raw: Stream) -> _PostNorm:
-        raw = raw.detach().requires_grad_()
-        return _PostNorm(raw, self._adapter.post_norm(layer, sublayer, raw))
+    @torch.enable_grad()
+    def _write(self, layer: int, sublayer: Sublayer, raw: Stream) -> _Write:
+        raw = raw.detach()
+        if not self._adapter.post_norms:
+            return _Write(raw, raw)
+        raw.requires_grad_()
+        return _Write(raw, self._adapter.post_norm(layer, sublayer, raw))
 
-    def through_post_norms(self, difference: Difference) -> Difference:
+    def through_post_norms(
+        self, difference: Difference, before: Difference | None = None
+    ) -> Difference:
         """What a small step along each difference changes in the stream: through the Jacobians.
 
-        The same tensor in families without post-norms.
+        The same tensor in families without post-norms. What this tape did not run is taken from
+        `before`, the differences past the post-norms of the tape that it was moved from.
         """
         if not self._adapter.post_norms:
             return difference
-        moved = difference.clone()
-        for layer in range(self._begin, self._graph.n_layers):
-            heads, row = self._graph.head_senders(layer), self._graph.mlp_sender(layer)
-            for rows in (heads, slice(row, row + 1)):
-                moved[rows] = self.through_post_norm(rows.start, difference[rows])
-        return moved
-
-    def through_post_norm(self, sender: int, steps: Difference) -> Difference:
-        """The same for steps of one sender, or of senders that share its post-norm."""
-        if not self._adapter.post_norms or sender < self._graph.n_inputs:
-            return steps
-        layer, within = divmod(sender - self._graph.n_inputs, self._graph.n_heads + 1)
-        sublayer = self._layers[layer - self._begin][within == self._graph.n_heads]
-        assert sublayer.post is not None
-        return _jacobian(sublayer.post, steps)
+        found = (difference if before is None else before).clone()
+        for layer, here in enumerate(self._layers, self._begin):
+            mlp = self._graph.mlp_sender(layer)
+            if here.heads is not None:
+                heads = self._graph.head_senders(layer)
+                found[heads] = _jacobian(here.heads, difference[heads])
+            found[mlp : mlp + 1] = _jacobian(here.wrote, difference[mlp : mlp + 1])
+        return found
 
     def gradients(self, objective: Objective) -> Generator[Gradient]:
         """Gradients of the loss, summed over examples, from the logits back. Uses the tape up.
@@ -179,41 +203,67 @@ class Tape:
         An MLP's comes together with that of its neighbours behind it in the list of receivers: the
         logits, or the heads of the layer above.
         """
-        graph, heads = self._graph, slice(1, 1 + 3 * self._graph.n_heads)
         resid = self.resid.detach().requires_grad_()
         with torch.enable_grad():
             rows = at_positions(resid, objective.target.positions)
             loss = loss_at(self._adapter, objective, rows).sum()
         (grad,) = torch.autograd.grad(loss, resid)
-        # One buffer for all layers, an MLP's gradient in front.
+        return self._sweep(grad, {})
+
+    def gradients_from(self, beside: Mapping[tuple[int, Sublayer], Stream]) -> Generator[Gradient]:
+        """The same for gradients that come in beside each sublayer's write, and none at the logits.
+
+        That is what sweeps over tapes moved from this one leave to be done, all of them at once.
+        """
+        return self._sweep(torch.zeros_like(self.resid), beside)
+
+    def _sweep(
+        self, grad: Stream, beside: Mapping[tuple[int, Sublayer], Stream]
+    ) -> Generator[Gradient]:
+        graph, heads = self._graph, slice(1, 1 + 3 * self._graph.n_heads)
+        # One buffer for all layers: an MLP's gradient in front of those that were found before it.
         found = torch.empty((heads.stop, *grad.shape), dtype=wide(grad.dtype), device=grad.device)
-        found[1], n_found, n_upstream = grad, 2, graph.n_senders
+        found[1] = grad
+        behind, n_upstream = slice(graph.logits, graph.logits + 1), graph.n_senders
         while self._layers:
-            layer = self._begin + len(self._layers) - 1
-            attention, mlp = self._layers.pop()
-            receiver = graph.mlp_receiver(layer)
-            (found[0],) = torch.autograd.grad(mlp.out, mlp.stream, _through(mlp.post, grad))
-            yield Gradient(slice(receiver, receiver + n_found), n_upstream, found[:n_found])
+            layer, here = self._begin + len(self._layers) - 1, self._layers.pop()
+            if here.mlp is None:
+                break
+            n_behind = behind.stop - behind.start
+            (found[0],) = torch.autograd.grad(
+                here.mlp.out, here.mlp.stream, _through(here.wrote, grad)
+            )
+            receivers = slice(graph.mlp_receiver(layer), behind.stop)
+            yield Gradient(receivers, n_upstream, found[: 1 + n_behind])
+            behind = slice(behind.stop, behind.stop)
             past_mlp = grad + found[0].to(grad.dtype)
-            grad_out = grad if graph.parallel else past_mlp
-            _attention_gradients(attention, _through(attention.post, grad_out), found[heads])
-            grad = past_mlp + found[heads].sum(0).to(grad.dtype)
-            n_found, n_upstream = heads.stop, graph.before(layer)
-        yield Gradient(graph.attention_receivers(self._begin), n_upstream, found[heads])
+            to_heads, grad = grad if graph.parallel else past_mlp, past_mlp
+            if here.attention is None or here.heads is None:
+                break
+            if (more := beside.get((layer, "mlp"))) is not None:
+                grad, to_heads = grad + more, to_heads + more
+            _attention_gradients(here.attention, _through(here.heads, to_heads), found[heads])
+            grad = grad + found[heads].sum(0).to(grad.dtype)
+            if (more := beside.get((layer, "attn"))) is not None:
+                grad = grad + more
+            behind, n_upstream = graph.attention_receivers(layer), graph.before(layer)
+        if behind.stop > behind.start:
+            yield Gradient(behind, n_upstream, found[1 : 1 + behind.stop - behind.start])
+        self.grad = grad
 
 
-def _through(post: _PostNorm | None, grad: Stream) -> Stream:
+def _through(write: _Write, grad: Stream) -> Stream:
     """The gradient with respect to a sublayer's raw output."""
-    if post is None:
+    if write.added is write.raw:
         return grad
-    return torch.autograd.grad(post.out, post.raw, grad, retain_graph=True)[0]
+    return torch.autograd.grad(write.added, write.raw, grad, retain_graph=True)[0]
 
 
-def _jacobian(post: _PostNorm, steps: Difference) -> Difference:
+def _jacobian(write: _Write, steps: Difference) -> Difference:
     """The norm's Jacobian times each step, by differentiating its transpose, which is linear."""
-    probe = torch.zeros_like(post.out, requires_grad=True)
+    probe = torch.zeros_like(write.added, requires_grad=True)
     with torch.enable_grad():
-        (back,) = torch.autograd.grad(post.out, post.raw, probe, create_graph=True)
+        (back,) = torch.autograd.grad(write.added, write.raw, probe, create_graph=True)
     moved = [
         torch.autograd.grad(back, probe, step.to(back.dtype), retain_graph=True)[0]
         for step in steps

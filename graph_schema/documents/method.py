@@ -83,7 +83,7 @@ class EapIg(Document):
 
     Over inputs, steps lie at corrupt + (clean - corrupt) * k / m with k = 0 ... m-1
     (`endpoint="corrupt"`, as the reference code does) or k = 1 ... m (`endpoint="clean"`). Over
-    activations each sender's own write moves, k = 1 ... m.
+    activations the input, each layer's heads and each MLP move in turn, k = 1 ... m.
     """
 
     name: Literal["eap-ig"] = "eap-ig"

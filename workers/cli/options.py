@@ -137,7 +137,7 @@ def discover_request(
         str | None,
         typer.Option(
             metavar="WHAT",
-            help="What eap-ig's path moves: inputs, or each sender's activations (slow).",
+            help="What eap-ig's paths move: inputs, or each layer's activations in turn (slow).",
         ),
     ] = None,
     candidates: Annotated[

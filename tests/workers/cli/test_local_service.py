@@ -24,7 +24,7 @@ from workers.settings import Settings
 pytestmark = pytest.mark.slow
 
 CIRCUITS = [sys.executable, "-c", "from workers.cli import main; main()"]
-# Every sender at every step, for one pair at a time: long after commands of a second have come.
+# Every layer at every step, for one pair at a time: long after commands of a second have come.
 SLOW = ("--method", "eap-ig", "--over", "activations", "--chunk", "1", "--edges", "20", "--steps")
 
 
@@ -99,7 +99,7 @@ def test_submit_and_run_give_the_same_circuit_in_two_worlds(home: Home, tmp_path
 
 
 def test_ctrl_c_leaves_the_job_running_and_says_how_to_go_on(home: Home) -> None:
-    process = home.start("submit", *home.ask, *SLOW, 15, "--seed", 1, "--wait")
+    process = home.start("submit", *home.ask, *SLOW, 60, "--seed", 1, "--wait")
     end = time.monotonic() + 60
     while not (running := home.json("jobs", "--state", "running")):
         assert time.monotonic() < end

@@ -31,7 +31,8 @@ import transformers
 from benchmarks.page import peak_gb, put, versions
 from benchmarks.shapes import N_PAIRS, N_TOKENS, SHAPES, random_gpt2, random_pairs
 from discovery.engine.experiment import Experiment
-from discovery.methods.acdc import Pruner, visits
+from discovery.methods.acdc import Pruner
+from discovery.methods.acdc_order import visits
 from discovery.models import GPT2Adapter
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import AblationSpec, Metric

@@ -1,8 +1,7 @@
 """ACDC: prune the graph edge by edge, each test exact, Conmy et al. 2023, arXiv:2304.14997.
 
-Receivers come in the order logits, then from the last layer down its MLP, all heads' q, all k, all
-v; a receiver's senders from the latest to the earliest. An edge goes if the loss, against the
-current graph's, rises by less than τ. Each test restarts the model at the receiver (engine.py);
+Receiver by receiver (acdc_order.py), an edge goes if the loss, against the current graph's, rises
+by less than τ. Each test restarts the model at the receiver (engine/restart.py);
 where no kept path leads from the receiver to the logits, the rise is 0 and costs nothing.
 
 A rise depends on the decisions before it and on nothing else. So the `Trace` of one τ serves
@@ -25,53 +24,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from discovery.engine.experiment import Experiment
-from discovery.engine.graph import BoolMatrix, Graph
+from discovery.engine.graph import BoolMatrix
 from discovery.engine.restart import Restart
 from discovery.engine.state import State
+from discovery.methods.acdc_order import Visit, visits
 from discovery.progress import LAYOUT, Checkpoint, NoCheckpoint, same_layout
 from discovery.tasks.base import TokenPair
 from graph_schema.errors import NonFiniteError
 
 SAVE_EVERY = 60.0
 """Seconds between checkpoints."""
-
-
-@dataclass(frozen=True)
-class Visit:
-    """A receiver's turn: `senders` are decided one after the other, from decision `begin` on.
-
-    Receivers that are patched together have one turn.
-    """
-
-    receivers: tuple[int, ...]
-    senders: tuple[int, ...]
-    begin: int
-    opens_layer: bool
-
-    @property
-    def receiver(self) -> int:
-        return self.receivers[0]
-
-    @property
-    def end(self) -> int:
-        return self.begin + len(self.senders)
-
-
-def visits(graph: Graph, edges: BoolMatrix) -> list[Visit]:
-    """ACDC's way through `edges`."""
-    units = {unit[0]: unit for unit in graph.units}
-    receivers = [(graph.logits, True)]
-    for layer in reversed(range(graph.n_layers)):
-        heads = graph.attention_receivers(layer)
-        receivers.append((graph.mlp_receiver(layer), True))
-        receivers += [(lead, False) for lead in range(heads.start, heads.stop) if lead in units]
-    found: list[Visit] = []
-    begin = 0
-    for lead, opens_layer in receivers:
-        senders = tuple(np.flatnonzero(edges[:, lead])[::-1].tolist())
-        found.append(Visit(units[lead], senders, begin, opens_layer))
-        begin += len(senders)
-    return found
 
 
 @dataclass

@@ -16,7 +16,8 @@ from discovery.engine.graph import BoolMatrix, Graph
 from discovery.engine.restart import Restart
 from discovery.known.ground_truth import load_case
 from discovery.methods import acdc as module
-from discovery.methods.acdc import Pruner, visits
+from discovery.methods.acdc import Pruner
+from discovery.methods.acdc_order import visits
 from discovery.methods.acdc_search import prune_to
 from discovery.models import ModelAdapter
 from graph_schema.documents import Ablation, AblationSpec, Metric

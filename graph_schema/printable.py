@@ -32,11 +32,11 @@ def quoted(value: object) -> str:
     return clipped(repr(value))
 
 
-def whole_number(value: int) -> str:
+def whole_number(value: int, thousands: str = "") -> str:
     """A whole number as a message repeats it; Python writes none of more than 4,300 digits."""
     if value.bit_length() > 1_000:
         return f"a whole number of {value.bit_length():,} bits"
-    return str(value)
+    return f"{value:{thousands}}"
 
 
 def _bad(character: str) -> bool:

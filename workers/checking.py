@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from graph_schema.documents import AnyMethod, AnyTask, Document
 from graph_schema.errors import SpecError
+from graph_schema.printable import whole_number
 
 Params = Mapping[str, Any]
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -89,7 +90,12 @@ def refuse(error: ValidationError) -> NoReturn:
     if first["type"] == "value_error" and cause is not None:
         raise SpecError(str(cause)) from error
     name = _words(first["loc"])
-    value = json.dumps(first["input"], default=str, ensure_ascii=False)
+    given = first["input"]
+    value = (
+        whole_number(given)
+        if isinstance(given, int) and not isinstance(given, bool)
+        else json.dumps(given, default=str, ensure_ascii=False)
+    )
     reason = first["msg"].replace("Input should be", "expected", 1)
     raise SpecError(f"{name} is {value}; {reason}") from error
 

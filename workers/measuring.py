@@ -20,7 +20,7 @@ from graph_schema.documents import (
 from graph_schema.documents.jobs import Placement
 from graph_schema.errors import DatasetError, ModelError, SpecError
 from graph_schema.fingerprint import resolve_source
-from graph_schema.printable import printable, quoted
+from graph_schema.printable import printable, quoted, whole_number
 from workers.checking import TASKS, Params, named, validated
 
 
@@ -119,7 +119,8 @@ def _task_data(request: MeasureRequest, name: str, limits: Limits) -> TaskData:
     task = named("task", TASKS, name, request.task_params)
     asked = {} if request.pairs is None else {"pairs": request.pairs}
     if request.pairs is not None and request.pairs > limits.pairs:
-        raise SpecError(f"pairs is {request.pairs:,}; the limit is {limits.pairs:,}")
+        asked_for = whole_number(request.pairs, ",")
+        raise SpecError(f"pairs is {asked_for}; the limit is {limits.pairs:,}")
     return validated(TaskData, {"task": task, **asked})
 
 

@@ -25,6 +25,7 @@ from graph_schema.documents import (
 from graph_schema.documents.jobs import DiscoverSpec, EvaluateSpec, Placement, Tokenisation
 from graph_schema.errors import SpecError
 from graph_schema.fingerprint import fingerprint
+from graph_schema.printable import whole_number
 from workers.checking import METHODS, Params, choice, named, validated
 from workers.measuring import MeasureRequest, data_of, placement_of, source_of
 
@@ -110,7 +111,8 @@ def build_submission(request: DiscoverRequest, limits: Limits, cache_dir: Path) 
     )
     if request.n_edges is not None and request.n_edges > limits.circuit_edges:
         raise SpecError(
-            f"edges is {request.n_edges:,}; the limit is {limits.circuit_edges:,} edges a circuit"
+            f"edges is {whole_number(request.n_edges, ',')}; the limit is "
+            f"{limits.circuit_edges:,} edges a circuit"
         )
     source = source_of(request.model, request.revision)
     placement = placement_of(request, source)

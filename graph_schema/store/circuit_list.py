@@ -20,7 +20,7 @@ class CircuitFilter(Document):
     method: str | None = None
     job_id: str | None = None
     min_faithfulness: float | None = None
-    max_edges: int | None = None
+    max_edges: int | None = Field(default=None, le=2**63 - 1)
     limit: int = Field(default=50, ge=1, le=100_000)
 
 

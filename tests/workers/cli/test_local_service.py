@@ -99,7 +99,7 @@ def test_submit_and_run_give_the_same_circuit_in_two_worlds(home: Home, tmp_path
 
 
 def test_ctrl_c_leaves_the_job_running_and_says_how_to_go_on(home: Home) -> None:
-    process = home.start("submit", *home.ask, *SLOW, 60, "--seed", 1, "--wait")
+    process = home.start("submit", *home.ask, *SLOW, 30, "--seed", 1, "--wait")
     end = time.monotonic() + 60
     while not (running := home.json("jobs", "--state", "running")):
         assert time.monotonic() < end

@@ -12,7 +12,7 @@ from discovery.engine.pair_values import values
 from discovery.evaluation.chance import alike_by_layer, by_activation_difference
 from discovery.evaluation.full import Evidence, complete
 from discovery.evaluation.measured import Measured
-from discovery.evaluation.quick import evaluate
+from discovery.evaluation.quick import N_RANDOM, evaluate
 from discovery.evaluation.random_circuits import PathSampler
 from discovery.evaluation.removals import changes, edges_of, inflated
 from discovery.methods.eap import eap
@@ -23,7 +23,7 @@ from tests.discovery.models.families import tiny
 from tests.discovery.textbook_acdc import patched_together
 
 GROUP = 2
-PAIRS = made_pairs(8)
+PAIRS = made_pairs(4)
 GRAPH = Graph(3, 4, kv_group=GROUP)
 
 
@@ -35,13 +35,16 @@ def whole(graph: Graph, kept: BoolMatrix) -> bool:
     )
 
 
-def test_removals_equal_runs_of_the_circuit_without_each_whole_group() -> None:
+def test_removals_equal_runs_of_the_circuit_without_each_whole_group(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(N_RANDOM, "full", 10)  # circuits and inflated ones: 100 take long
     experiment = Experiment(
         tiny("llama", torch.float64), Metric.LOGIT_DIFF, AblationSpec(), PAIRS, receivers="kv_group"
     )
     graph = experiment.graph
     assert graph.kv_group == GROUP
-    kept = top(graph, eap(experiment, PAIRS), 60, "abs")
+    kept = top(graph, eap(experiment, PAIRS), 40, "abs")
     own = edges_of(graph, kept)
     assert sum(len(unit) for _, unit in own) == kept.sum() > len(own)
     removals = [(kept, own)]
@@ -50,7 +53,7 @@ def test_removals_equal_runs_of_the_circuit_without_each_whole_group() -> None:
         added = inflated(sampler, kept, rng)
         assert added is not None
         removals.append(added)
-    found = changes(experiment, PAIRS, removals, chunk=3)
+    found = changes(experiment, PAIRS, removals, chunk=2)
     wanted: list[np.ndarray] = []
     sizes: list[int] = []
     for larger, edges in removals:

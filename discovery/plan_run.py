@@ -35,6 +35,8 @@ COPIES = 1.25
 """Memory of a chunk by that of the tensors counted: temporary copies."""
 ENGINE_BYTES = GIB
 """What the engine gives a chunk where no chunk is set (`Experiment.fitting`)."""
+RESTARTS = 1.75
+"""What exact tests take of a chunk by that: what a try overwrites is held twice."""
 SPENT = 500 * 2**20
 """What Python, torch and transformers take before a model is there."""
 WHOLE_VOCABULARY = (Metric.KL, Metric.PROB_DIFF, Metric.ANSWER_PROB)
@@ -188,7 +190,8 @@ def plan_run(
     if keep_pair_scores:
         scores += graph.n_edges * n_pairs * 4
     width = max(4, WIDTHS[dtype])
-    if isinstance(method, Acdc | Exact) and metric in WHOLE_VOCABULARY:
+    tests = isinstance(method, Exact) or exact_top is not None
+    if (tests or isinstance(method, Acdc)) and metric in WHOLE_VOCABULARY:
         scores += ROWS * sizes.d_vocab * width
     one = _example_bytes(sizes, graph, n_tokens, width)
     n_examples = n_pairs * draws
@@ -199,7 +202,8 @@ def plan_run(
     if chunk is None:
         chunk = min(MOST, n_examples)
         if limit is None:
-            engine = min(ENGINE_BYTES, max(n_examples, n_heldout * draws) * one)
+            most = int((RESTARTS if tests else 1) * ENGINE_BYTES)
+            engine = min(most, max(n_examples, n_heldout * draws) * one)
         else:
             chunk = max(1, min(chunk, (limit - SPENT - weights - scores - held) // one))
     per_pair = _pass_seconds(sizes, n_tokens)

@@ -69,9 +69,21 @@ def test_paths_of_all_layers_exact_tests_and_pair_scores_are_counted() -> None:
     assert more.memory_bytes - plain.memory_bytes == 8 * 32_491 * 4
 
 
+@pytest.mark.parametrize(("n_pairs", "measured"), [(16, 0.61), (32, 1.13), (47, 1.73)])
+def test_what_exact_tests_overwrite_is_counted_twice(n_pairs: int, measured: float) -> None:
+    # GiB of a chunk of that many pairs x 16 tokens under kl; 47 is what `Experiment.fitting` takes.
+    for method, exact_top in ((Exact(), None), (EapIg(), 100)):
+        plan = plan_run(GPT2, method, n_pairs=n_pairs, n_tokens=16, exact_top=exact_top)
+        assert measured * GIB < plan.chunk_bytes < 2 * measured * GIB
+
+
 def test_exact_tests_of_the_whole_vocabulary_hold_128_rows_of_logits() -> None:
-    def memory(method: Acdc | Exact | Eap, metric: Metric) -> int:
-        return plan_run(GPT2, method, n_pairs=8, n_tokens=16, metric=metric).memory_bytes
+    def memory(method: Acdc | Exact | Eap, metric: Metric, exact_top: int | None = None) -> int:
+        plan = plan_run(GPT2, method, n_pairs=8, n_tokens=16, metric=metric, exact_top=exact_top)
+        return plan.memory_bytes
+
+    tested = memory(Eap(), Metric.PROB_DIFF, exact_top=9)
+    assert tested - memory(Eap(), Metric.LOGIT_DIFF, exact_top=9) == 128 * 50257 * 4
 
     for method, wanted in ((Acdc(), 128 * 50257 * 4), (Exact(), 128 * 50257 * 4), (Eap(), 0)):
         for metric in (Metric.KL, Metric.PROB_DIFF, Metric.ANSWER_PROB):

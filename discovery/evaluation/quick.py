@@ -69,7 +69,7 @@ def evaluate(
         discovery: The split the circuit was found on.
         heldout: The other one; None where it cannot judge, and then `missing` says why.
         kept: The circuit.
-        scores: One a edge, for the curve; None where the method gives no ranking.
+        scores: One an edge, for the curve; None where the method gives no ranking.
         seed: Draws the random circuits.
         missing: Why there is no held-out figure.
         no_ranking: Why there are no scores.

@@ -42,7 +42,8 @@ class Trace:
 
     `error` is what rounding may do to a rise: the largest difference seen between losses carried
     along and the same computed anew, and no less than one rounding of the largest logit in the
-    model's dtype (mean over examples).
+    model's dtype (mean over examples). An estimate, no bound: in float32 against float64 some rises
+    of tiny random models were off by up to 4.4 times as much.
     """
 
     threshold: float
@@ -210,7 +211,8 @@ class Pruner:
         """Decide what is left of a receiver's edges.
 
         Several tests are made in one go where that is cheaper, each as if those before it come to
-        what the last tests came to; those that follow a wrong guess are thrown away.
+        what the last tests came to; those that follow a wrong guess are thrown away. How many is
+        half the streak that the guess rests on: a short one says little of what comes next.
         """
         streak = self._streak
         with ExitStack() as stack:

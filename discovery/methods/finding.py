@@ -47,7 +47,7 @@ class Found:
     """A kept set, one selection's outcome.
 
     Attributes:
-        scores: One a edge, in the order of the edge list, of `kind`.
+        scores: One an edge, in the order of the edge list, of `kind`.
         ranks: Whether the scores order all edges, so that CMD and CPR mean something.
         n_scored: How many edges the method looked at.
         notes: What a reader would otherwise trip over.

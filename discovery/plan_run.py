@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from discovery.engine.experiment import LOGITS
 from discovery.engine.graph import Graph
 from discovery.engine.restart import ROWS
 from graph_schema.documents import Acdc, AnyMethod, Eap, EapIg, Exact, Metric, ModelSource
@@ -239,12 +240,12 @@ def plan_run(
 
 
 def _example_bytes(sizes: Sizes, graph: Graph, n_tokens: int, width: int) -> int:
-    """An example's tensors: two writes a sender, reads and gradients of one layer, its tape."""
+    """An example's tensors: two writes a sender, a layer's reads and gradients, tape, logits."""
     stream = n_tokens * sizes.d_model * width
     tape = sizes.n_layers * (4 * sizes.n_heads + 8) * stream
     mlp = sizes.n_layers * 3 * n_tokens * sizes.d_mlp * width
     writes = (2 * graph.n_senders + 6 * sizes.n_heads) * stream
-    return int(COPIES * (writes + tape + mlp))
+    return int(COPIES * (writes + tape + mlp)) + LOGITS * sizes.d_vocab * width
 
 
 def _held_bytes(sizes: Sizes, graph: Graph, n_tokens: int, width: int) -> int:

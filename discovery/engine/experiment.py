@@ -21,6 +21,9 @@ from discovery.tasks.base import TokenPair
 from graph_schema.documents import AblationSpec, Component, Metric
 from graph_schema.documents.method import Receivers
 
+LOGITS = 5
+"""Tensors as large as an example's logits that measuring it takes at once."""
+
 
 def pad(adapter: ModelAdapter, prompts: Sequence[Sequence[int]]) -> Batch:
     """Prompts as one batch, padded on the right with token 0 behind an attention mask."""
@@ -69,8 +72,8 @@ class Experiment:
         sizes, length = self.adapter.shape, max(len(pair.clean) for pair in pairs)
         # Ablated writes and deltas of every sender, and a few copies of one layer's reads.
         tensors = 2 * self.graph.n_senders + 4 * 3 * self.graph.n_heads
-        each = tensors * length * sizes.d_model * torch.finfo(self.dtype).bits // 8
-        return max(1, budget // each)
+        each = tensors * length * sizes.d_model + LOGITS * sizes.d_vocab
+        return max(1, budget // (each * torch.finfo(self.dtype).bits // 8))
 
     def ready(self, examples: Sequence[Example]) -> Ready:
         """A chunk's batch, ablated writes and target."""

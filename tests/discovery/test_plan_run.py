@@ -69,9 +69,17 @@ def test_paths_of_all_layers_exact_tests_and_pair_scores_are_counted() -> None:
     assert more.memory_bytes - plain.memory_bytes == 8 * 32_491 * 4
 
 
+def test_a_large_vocabulary_fills_a_chunk_of_a_small_model() -> None:
+    # Measured: the full model under kl on 1000 pairs x 8 tokens in one chunk took 1.07 GiB.
+    small = Sizes(2, 4, 64, 256, 50257, 3_320_000, 3_220_000)
+    plan = plan_run(small, EapIg(), n_pairs=1000, n_tokens=8, metric=Metric.KL)
+    assert plan.chunk_bytes == GIB, "Experiment.fitting makes two chunks of them"
+    assert plan_run(small, EapIg(), n_pairs=500, n_tokens=8).chunk_bytes > 0.53 * GIB
+
+
 @pytest.mark.parametrize(("n_pairs", "measured"), [(16, 0.61), (32, 1.13), (47, 1.73)])
 def test_what_exact_tests_overwrite_is_counted_twice(n_pairs: int, measured: float) -> None:
-    # GiB of a chunk of that many pairs x 16 tokens under kl; 47 is what `Experiment.fitting` takes.
+    # GiB of a chunk of that many pairs x 16 tokens under kl, the engine not told of memory.
     for method, exact_top in ((Exact(), None), (EapIg(), 100)):
         plan = plan_run(GPT2, method, n_pairs=n_pairs, n_tokens=16, exact_top=exact_top)
         assert measured * GIB < plan.chunk_bytes < 2 * measured * GIB

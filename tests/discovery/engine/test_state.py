@@ -168,3 +168,15 @@ def test_an_mlp_that_no_key_or_value_hangs_on_runs_at_the_metrics_positions_alon
     targets = torch.zeros_like(computed).scatter(1, bench.objective.target.positions, True)
     assert computed.any()
     assert not (computed & ~targets).any()
+
+
+def test_a_chunk_has_room_for_its_logits(monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = Experiment(
+        tiny_gpt2(), Metric.KL, AblationSpec(kind=Ablation.CORRUPT), made_pairs(4)
+    )
+    usual = experiment.fitting(made_pairs(4))
+    large = replace(experiment.adapter.shape, d_vocab=50257)
+    monkeypatch.setattr(experiment.adapter, "shape", large)
+    fewer = experiment.fitting(made_pairs(4))
+    assert 0.8 * 2**30 < fewer * 5 * 50257 * 4 < 2**30
+    assert fewer < usual / 10

@@ -19,6 +19,7 @@ from graph_schema.store.jobs.node import (
     change,
     check_held,
     ended,
+    lapsed,
     lock,
     locked,
     milliseconds,
@@ -53,9 +54,7 @@ def claim(
         state = JobState(row["state"])
         if state is JobState.RUNNING and row.get("token") == token:
             return record_of(row)
-        free = state is JobState.QUEUED or (
-            state is JobState.RUNNING and row.get("lease_until", 0) <= now
-        )
+        free = state is JobState.QUEUED or lapsed(row, now)
         if (
             not free
             or row["attempts"] >= max_attempts

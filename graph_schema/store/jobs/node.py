@@ -65,6 +65,11 @@ def check_held(row: Row, token: str) -> None:
         )
 
 
+def lapsed(row: Row, now: int) -> bool:
+    """Whether a job is running by its state alone: its lease is over."""
+    return JobState(row["state"]) is JobState.RUNNING and row.get("lease_until", 0) <= now
+
+
 def change(tx: Transaction, row: Row, changes: Row) -> None:
     """Write `changes` to the node and to `row`; None removes a property."""
     tx.run(CHANGE, job_id=row["job_id"], changes=changes).consume()

@@ -16,6 +16,7 @@ from graph_schema.store.jobs.node import (
     Standing,
     change,
     ended,
+    lapsed,
     locked,
     milliseconds,
     queued_again,
@@ -90,7 +91,7 @@ def settle(store: GraphStore, job_id: str, *, resend: float, max_attempts: int) 
     def work(tx: Transaction) -> Settled:
         row, now = locked(tx, job_id)
         state = JobState(row["state"])
-        if state is JobState.RUNNING and row.get("lease_until", 0) <= now:
+        if lapsed(row, now):
             # The token stays: a worker that was only asleep may still finish, and nothing is lost.
             return judge(tx, row, now, max_attempts=max_attempts)
         sent_at = row.get("sent_at") or row["submitted_at"]

@@ -17,6 +17,7 @@ from graph_schema.store.jobs.node import (
     Row,
     change,
     ended,
+    lapsed,
     locked,
     record_of,
     states_of,
@@ -140,8 +141,7 @@ def cancel(store: GraphStore, job_id: str) -> tuple[JobRecord, tuple[str, ...]]:
     def work(tx: Transaction) -> tuple[JobRecord, bool]:
         row, now = locked(tx, job_id)
         state = JobState(row["state"])
-        lapsed = state is JobState.RUNNING and row.get("lease_until", 0) <= now
-        at_once = state is JobState.QUEUED or lapsed
+        at_once = state is JobState.QUEUED or lapsed(row, now)
         if at_once:
             end = ended(JobState.CANCELLED, now, CANCELLED) | {"cancel_requested": True}
             change(tx, row, end)

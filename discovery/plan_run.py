@@ -40,8 +40,6 @@ RESTARTS = 1.75
 """What exact tests take of a chunk by that: what a try overwrites is held twice."""
 SPENT = 500 * 2**20
 """What Python, torch and transformers take before a model is there."""
-WHOLE_VOCABULARY = (Metric.KL, Metric.PROB_DIFF, Metric.ANSWER_PROB)
-"""Metrics that read every logit: exact tests unembed several tries together."""
 MOST = 8
 """More examples at a time than these do not make attribution faster."""
 
@@ -192,7 +190,8 @@ def plan_run(
         scores += graph.n_edges * n_pairs * 4
     width = max(4, WIDTHS[dtype])
     tests = isinstance(method, Exact) or exact_top is not None
-    if (tests or isinstance(method, Acdc)) and metric in WHOLE_VOCABULARY:
+    if (tests or isinstance(method, Acdc)) and metric.reads_whole_vocabulary:
+        # Exact tests unembed several tries together.
         scores += ROWS * sizes.d_vocab * width
     one = _example_bytes(sizes, graph, n_tokens, width)
     n_examples = n_pairs * draws

@@ -179,15 +179,11 @@ class Objective:
     def tokens(self) -> Tokens | None:
         """The metric as a weighted sum of a few tokens' logits, where it is one."""
         target = self.target
-        match self.metric:
-            case Metric.LOGIT_DIFF:
-                return target.answers.minus(target.wrong_answers)
-            case Metric.ANSWER_LOGIT:
-                return target.answers
-            case Metric.LINEAR:
-                return target.weighted
-            case Metric.PROB_DIFF | Metric.ANSWER_PROB | Metric.KL:
-                return None
+        if self.metric.reads_whole_vocabulary:
+            return None
+        if self.metric is Metric.LOGIT_DIFF:
+            return target.answers.minus(target.wrong_answers)
+        return target.answers if self.metric is Metric.ANSWER_LOGIT else target.weighted
 
     def loss(self, logits: Float[Tensor, "batch target d_vocab"]) -> Float[Tensor, " batch"]:
         """What patching is to raise: minus the metric where higher is better."""

@@ -38,6 +38,7 @@ from discovery.methods.tape import Stream, Tape
 from discovery.models import Sublayer
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import EapIg
+from graph_schema.errors import SpecError
 
 SUBLAYERS: tuple[Sublayer, ...] = ("attn", "mlp")
 
@@ -59,8 +60,14 @@ def eap_ig(
 
     Raises:
         NonFiniteError: A score is NaN or infinite.
+        SpecError: The method is of a version that is no longer computed.
     """
     over_inputs = method.over == "inputs"
+    if not over_inputs and method.version == 1:
+        raise SpecError(
+            "eap-ig over activations of version 1 (each sender on a path of its own) is no longer "
+            "computed; submit the job again for version 2, the published score"
+        )
     n_paths = 1 if over_inputs else 1 + len(SUBLAYERS) * experiment.graph.n_layers
     return mean_scores(
         experiment,

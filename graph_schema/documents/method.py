@@ -8,7 +8,7 @@ give other numbers than before.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -28,6 +28,11 @@ class Metric(StrEnum):
     @property
     def higher_is_better(self) -> bool:
         return self is not Metric.KL
+
+    @property
+    def reads_whole_vocabulary(self) -> bool:
+        """Whether it takes every token's logit, not a weighted sum of a few."""
+        return self in (Metric.PROB_DIFF, Metric.ANSWER_PROB, Metric.KL)
 
 
 class Ablation(StrEnum):
@@ -87,10 +92,24 @@ class EapIg(Document):
     """
 
     name: Literal["eap-ig"] = "eap-ig"
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 1
+    """2 over activations, where version 1 moved each sender alone; its circuits can be read."""
     steps: Annotated[int, Field(ge=1, le=200)] = 5
     endpoint: Literal["corrupt", "clean"] = "corrupt"
     over: Literal["inputs", "activations"] = later("inputs")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _newest_version(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("over") == "activations":
+            return {"version": 2, **given}
+        return given
+
+    @model_validator(mode="after")
+    def _version_is_of_the_path(self) -> EapIg:
+        if self.over == "inputs" and self.version != 1:
+            raise ValueError(f"eap-ig over inputs has version 1, not {self.version}")
+        return self
 
     @model_validator(mode="after")
     def _endpoint_is_of_inputs(self) -> EapIg:

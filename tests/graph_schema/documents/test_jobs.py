@@ -67,6 +67,15 @@ def test_fields_that_came_later_change_the_id_only_where_they_are_used() -> None
         assert DiscoverSpec.model_validate_json(each.canonical_json()) == each
 
 
+def test_a_method_whose_numbers_changed_has_another_version_and_id() -> None:
+    newest = EapIg(over="activations")
+    older = EapIg.model_validate({"name": "eap-ig", "version": 1, "over": "activations"})
+    assert (EapIg().version, newest.version, older.version) == (1, 2, 1)
+    assert spec(method=newest).job_id != spec(method=older).job_id
+    with pytest.raises(ValidationError, match="over inputs has version 1, not 2"):
+        EapIg(version=2)
+
+
 def test_extras_that_do_not_fit_the_method_are_refused() -> None:
     with pytest.raises(ValidationError, match="method 'exact' measures each edge exactly already"):
         spec(method=Exact(), exact_top=3)

@@ -51,3 +51,17 @@ def _one_torch_thread() -> None:
     except ModuleNotFoundError:
         return
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _shapes_are_checked_every_day(request: pytest.FixtureRequest) -> Generator[None]:
+    """Only everyday tests check shapes and types at every call: it makes an edge's test thrice as
+    slow, and the long tests run the same code ten thousand times."""
+    try:
+        from jaxtyping import config
+    except ModuleNotFoundError:
+        yield
+        return
+    config.update("jaxtyping_disable", not _is_everyday(request.node))
+    yield
+    config.update("jaxtyping_disable", False)

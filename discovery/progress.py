@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -26,6 +27,24 @@ class Checkpoint(Protocol):
 
 LAYOUT = 1
 """Of checkpoints: raised when arrays, or the order of the work that they count, change."""
+
+
+SAVE_EVERY = 60.0
+"""Seconds between checkpoints."""
+
+
+class Pace:
+    """Says when the next checkpoint is due: `SAVE_EVERY` seconds after the last."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def due(self) -> bool:
+        now = time.monotonic()
+        if now - self._last < SAVE_EVERY:
+            return False
+        self._last = now
+        return True
 
 
 def same_layout(saved: dict[str, NDArray[np.generic]]) -> bool:

@@ -12,7 +12,6 @@ nearest trace parts.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -28,12 +27,9 @@ from discovery.engine.graph import BoolMatrix
 from discovery.engine.restart import Restart
 from discovery.engine.state import State
 from discovery.methods.acdc_order import Visit, visits
-from discovery.progress import LAYOUT, Checkpoint, NoCheckpoint, same_layout
+from discovery.progress import LAYOUT, Checkpoint, NoCheckpoint, Pace, same_layout
 from discovery.tasks.base import TokenPair
 from graph_schema.errors import NonFiniteError
-
-SAVE_EVERY = 60.0
-"""Seconds between checkpoints."""
 
 MARGIN = 5
 """How many of the rounding errors seen to allow for.
@@ -141,7 +137,7 @@ class Pruner:
         self._benches = [experiment.bench(examples) for examples in chunks]
         self._n_examples = sum(len(examples) for examples in chunks)
         self._progress, self._checkpoint = progress, checkpoint or NoCheckpoint()
-        self._saved_at = time.monotonic()
+        self._pace = Pace()
         self.traces = self._load()
         self._streak = Streak()
 
@@ -161,7 +157,7 @@ class Pruner:
             if visit.opens_layer or not states:
                 states = self._anew(trace, states)
             self._decide(trace, states, visit)
-            if time.monotonic() - self._saved_at > SAVE_EVERY:
+            if self._pace.due():
                 self._save()
         if states:
             self._anew(trace, states)
@@ -277,7 +273,6 @@ class Pruner:
             "rises": np.concatenate([np.array(trace.rises) for trace in self.traces]),
         }
         self._checkpoint.save("acdc", {name: np.asarray(each) for name, each in arrays.items()})
-        self._saved_at = time.monotonic()
 
     def _load(self) -> list[Trace]:
         """The traces of an interrupted job, if they decide the same edges."""

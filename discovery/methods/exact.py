@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -13,11 +12,8 @@ from discovery.engine.graph import BoolMatrix
 from discovery.engine.restart import Restart
 from discovery.engine.state import State
 from discovery.methods.attribution import check_finite
-from discovery.progress import LAYOUT, Checkpoint, NoCheckpoint, same_layout
+from discovery.progress import LAYOUT, Checkpoint, NoCheckpoint, Pace, same_layout
 from discovery.tasks.base import TokenPair
-
-SAVE_EVERY = 60.0
-"""Seconds between checkpoints."""
 
 
 def exact(
@@ -61,7 +57,7 @@ def exact(
             per_pair[:] = saved["per_pair"]
     number_of = graph.to_matrix(np.arange(graph.n_edges))
     share = 1 / experiment.ablator.draws
-    saved_at, n_all = time.monotonic(), len(chunks) * len(graph.units)
+    pace, n_all = Pace(), len(chunks) * len(graph.units)
     for number, examples in enumerate(chunks):
         if (number + 1) * len(graph.units) <= first:
             continue
@@ -81,11 +77,10 @@ def exact(
                     if per_pair is not None:
                         for edge in number_of[sender, unit]:
                             np.add.at(per_pair[:, edge], bench.index, share * rise)
-            if time.monotonic() - saved_at > SAVE_EVERY:
+            if pace.due():
                 so_far = {"total": total, "done": done + 1, "chunk": size, "layout": LAYOUT}
                 so_far |= {} if per_pair is None else {"per_pair": per_pair}
                 checkpoint.save("exact", {k: np.asarray(v) for k, v in so_far.items()})
-                saved_at = time.monotonic()
     n_examples = sum(len(examples) for examples in chunks)
     scores = graph.to_list(total / n_examples).astype(np.float32)
     check_finite(graph, scores)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from discovery import progress
 from discovery.engine.experiment import Experiment
 from discovery.engine.graph import BoolMatrix, Graph
 from discovery.engine.restart import Restart
@@ -250,7 +251,7 @@ def test_a_threshold_that_decides_alike_runs_nothing() -> None:
 def test_an_interrupted_run_goes_on_to_the_same_kept_set(
     after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(progress, "SAVE_EVERY", 0.0)
     experiment, checkpoint = _experiment(tiny_gpt2()), Kept()
     turns: list[int] = []
 
@@ -273,7 +274,7 @@ def test_an_interrupted_run_goes_on_to_the_same_kept_set(
 
 def test_a_checkpoint_of_other_candidates_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     experiment, checkpoint = _experiment(tiny_gpt2()), Kept()
-    monkeypatch.setattr(module, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(progress, "SAVE_EVERY", 0.0)
     Pruner(experiment, PAIRS, checkpoint=checkpoint).run(1e6)
     other = Pruner(experiment, PAIRS, experiment.graph.none(), checkpoint=checkpoint)
     assert other.traces == []
@@ -281,7 +282,7 @@ def test_a_checkpoint_of_other_candidates_is_not_used(monkeypatch: pytest.Monkey
 
 def test_a_checkpoint_of_another_layout_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     experiment, checkpoint = _experiment(tiny_gpt2()), Kept()
-    monkeypatch.setattr(module, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(progress, "SAVE_EVERY", 0.0)
     Pruner(experiment, PAIRS, checkpoint=checkpoint).run(1e6)
     assert Pruner(experiment, PAIRS, checkpoint=checkpoint).traces
     saved = checkpoint.saved["acdc"]

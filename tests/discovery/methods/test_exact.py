@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from discovery import progress
 from discovery.engine.experiment import Experiment
-from discovery.methods import exact as module
 from discovery.methods.exact import exact
 from discovery.models import ModelAdapter
 from graph_schema.documents import Ablation, AblationSpec, Metric
@@ -57,7 +57,7 @@ class _Kept:
 
 
 def test_a_cancelled_run_goes_on_to_the_same_scores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SAVE_EVERY", -1.0)
+    monkeypatch.setattr(progress, "SAVE_EVERY", 0.0)
     experiment = Experiment(tiny_gpt2(), Metric.LOGIT_DIFF, AblationSpec(), PAIRS)
     each, again_each = np.zeros((2, len(PAIRS), experiment.graph.n_edges), dtype=np.float32)
     whole = exact(experiment, PAIRS, chunk=2, per_pair=each)

@@ -26,7 +26,7 @@ from graph_schema.documents import Channel
 
 Heads = Float[Tensor, "batch head pos d_head"]
 HeadValues = dict[Channel, Heads]
-QKV: dict[Channel, Qkv] = {Channel.Q: "q", Channel.K: "k", Channel.V: "v"}
+PROJECTION: dict[Channel, Qkv] = {Channel.Q: "q", Channel.K: "k", Channel.V: "v"}
 
 
 class State:
@@ -137,7 +137,7 @@ class State:
         normed = adapter.norm(layer, "attn", read.to(adapter.dtype))
         now = dict(held) if held else {}
         for plan in step.channels:
-            name = QKV[plan.channel]
+            name = PROJECTION[plan.channel]
             parts: list[Heads] = []
             if plan.own:
                 mine = rearrange(

@@ -19,6 +19,10 @@ from workers.settings import read_settings
 from workers.specs import DiscoverRequest
 
 PAIRS = 32
+ALL_KEPT = (
+    "one run that keeps every edge; where few are kept, acdc tests what can reach the logits "
+    "through them alone, and may take a hundredth of this"
+)
 Tokens = Annotated[
     int, typer.Option(parser=whole, metavar="N", help="Tokens of the longest prompt.")
 ]
@@ -71,6 +75,7 @@ def plan(request: DiscoverRequest, tokens: Tokens = 32, as_json: AsJson = False)
                 "n_weights": sizes.n_weights,
                 "n_pairs": n_pairs,
                 "n_tokens": tokens,
+                "assumes_all_kept": request.method == "acdc",
                 "refused": refusal or None,
             }
         )
@@ -89,9 +94,11 @@ def plan(request: DiscoverRequest, tokens: Tokens = 32, as_json: AsJson = False)
         ),
         (
             "CPU time",
-            f"about {_duration(made.total_seconds)}: {_duration(made.cpu_seconds['scores'])} "
-            f"scores, {_duration(made.cpu_seconds['evaluation'])} evaluation (preset quick)",
+            f"about {_duration(made.total_seconds)}: "
+            f"{_duration(made.cpu_seconds['scores'])} scores, "
+            f"{_duration(made.cpu_seconds['evaluation'])} evaluation (preset quick)",
         ),
+        *([("assumes", ALL_KEPT)] if request.method == "acdc" else []),
         ("estimate", "from sizes alone, for one thread as fast as the one it was measured on"),
     ]
     facts += [("refused", refusal)] if refusal else []

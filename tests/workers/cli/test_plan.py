@@ -22,10 +22,12 @@ def test_seven_billion_parameters_are_planned_from_their_configuration(
     assert ran.code == ExitCode.DONE
     assert "6,738,415,616 weights" in ran.out
     assert "25.1 weights in float32" in ran.out
+    assert "assumes   one run that keeps every edge" in ran.out
     assert "estimate" in ran.out
     told = circuits(*asked, "--dtype", "bfloat16", "--json").json()
     assert told["weight_bytes"] == 2 * 6_738_415_616
     assert told["refused"] is None
+    assert told["assumes_all_kept"]
     monkeypatch.setenv("CIRCUITS_LIMITS__MEMORY_BYTES", str(2**30))
     assert "the limit is 1.00 GiB" in circuits(*asked, "--json").json()["refused"]
 

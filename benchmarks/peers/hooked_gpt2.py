@@ -33,5 +33,4 @@ def hooked(folder: Path) -> transformer_lens.HookedTransformer:
     weights = convert_gpt2_weights(source, config)
     model.load_state_dict(weights, strict=False)
     model.eval()
-    model.requires_grad_(False)
     return model

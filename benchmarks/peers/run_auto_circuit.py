@@ -43,7 +43,7 @@ def _component(name: str) -> str:
 def main(folder: Path) -> None:
     torch.set_num_threads(1)
     case = json.loads((folder / "case.json").read_text())
-    model = hooked(folder / "model")
+    model = hooked(folder / "model").requires_grad_(False)
     clean, corrupt = (torch.tensor(case[side]) for side in ("clean", "corrupt"))
     with torch.inference_mode():
         last = model(clean)[:, -1]

@@ -9,10 +9,14 @@ numerical program output times (clean - corrupt). A pair without such a position
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -22,6 +26,20 @@ from discovery.models.compiled import CompiledAdapter
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import Edge
 from graph_schema.errors import DatasetError, ModelError
+
+MALFORMED = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    EOFError,
+    BadZipFile,
+    zlib.error,
+)
+"""What reading a torn file raises, or one with other things in it than a case has."""
 
 TRUTHS = ("static_interpbench", "weights_nonzero", "resample_", "zero_")
 
@@ -50,45 +68,49 @@ def load_case(
     """Read a case; sizes, vocabulary, causality and activation come from its files.
 
     Raises:
-        ModelError: The folder has no readable `case.json` and `weights.npz`.
+        ModelError: A file is missing, torn, or not what a case has there.
         DatasetError: A pair's outputs do not fit its tokens.
+        SpecError: An edge's name is none.
     """
-    case = _json(folder / "case.json")
-    try:
-        with np.load(folder / "weights.npz", allow_pickle=False) as file:
-            weights = {name: file[name] for name in file.files}
-        adapter = CompiledAdapter(weights, case["config"], dtype=dtype, device=device)
+    with _reading(folder / "case.json", "config, vocab, output and pairs"):
+        case = _json(folder / "case.json")
         pairs = tuple(
             _pair(f"pair-{number}", pair, case["output"], case["vocab"])
             for number, pair in enumerate(case["pairs"])
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(
-            f"compiled case {str(folder)!r} cannot be read ({type(error).__name__}: {error}); "
-            "expected weights.npz, and case.json with config, vocab, output and pairs"
-        ) from error
-    _check(adapter, pairs)
-    edges = _json(folder / "edges.json", {})
-    return Case(
-        name=folder.name,
-        adapter=adapter,
-        pairs=pairs,
-        truths={
+    with _reading(folder / "weights.npz", "an array a weight, of the sizes of case.json's config"):
+        with (folder / "weights.npz").open("rb") as data, np.load(data, allow_pickle=False) as file:
+            weights = {name: file[name] for name in file.files}
+        adapter = CompiledAdapter(weights, case["config"], dtype=dtype, device=device)
+        run(adapter, graph_of(adapter), adapter.batch(torch.tensor([[0]]), None), adapter.dtype)
+        _check(adapter, pairs)
+    with _reading(folder / "edges.json", "lists of edges by truth"):
+        edges = _json(folder / "edges.json", {})
+        truths = {
             name: frozenset(Edge.parse(edge).name for edge in found)
             for name, found in edges.items()
             if name.startswith(TRUTHS) and isinstance(found, list)
-        },
-        reference=_reference(_json(folder / "eap_reference.json", {})),
-    )
+        }
+    with _reading(folder / "eap_reference.json", "columns, and scores: a row an edge"):
+        reference = _reference(_json(folder / "eap_reference.json", {}))
+    return Case(folder.name, adapter, pairs, truths, reference)
+
+
+@contextmanager
+def _reading(file: Path, expected: str) -> Generator[None]:
+    """Say which file it was, whatever a malformed one runs into."""
+    try:
+        yield
+    except MALFORMED as error:
+        raise ModelError(
+            f"compiled case file {str(file)!r} cannot be read ({type(error).__name__}: {error}); "
+            f"expected {expected}"
+        ) from error
 
 
 def _check(adapter: CompiledAdapter, pairs: Sequence[TokenPair]) -> None:
     if not pairs:
         raise DatasetError("the case has no pairs; expected some in case.json")
-    try:
-        run(adapter, graph_of(adapter), adapter.batch(torch.tensor([[0]]), None), adapter.dtype)
-    except RuntimeError as error:
-        raise ModelError(f"the weights do not fit together: {error}") from error
     longest, d_vocab = adapter.n_ctx, adapter.shape.d_vocab
     for pair in pairs:
         if len(pair.clean) > longest:
@@ -106,10 +128,7 @@ def _check(adapter: CompiledAdapter, pairs: Sequence[TokenPair]) -> None:
 def _json(file: Path, default: dict[str, Any] | None = None) -> dict[str, Any]:
     if default is not None and not file.exists():
         return default
-    try:
-        return json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise ModelError(f"compiled case file {str(file)!r} cannot be read ({error})") from error
+    return json.loads(file.read_text())
 
 
 def _reference(file: Mapping[str, Any]) -> dict[str, dict[str, float]]:
@@ -124,7 +143,7 @@ def _pair(
 ) -> TokenPair:
     # Tokens may be written as ids or as the vocabulary's words.
     clean, corrupt = (
-        tuple(vocabulary[token] if isinstance(token, str) else token for token in pair[side])
+        tuple(vocabulary[token] if isinstance(token, str) else index(token) for token in pair[side])
         for side in ("clean", "corrupt")
     )
     # Outputs stand for the last positions: BOS has none.

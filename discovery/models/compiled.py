@@ -26,6 +26,13 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu_new": lambda x: nn.functional.gelu(x, approximate="tanh"),
 }
 
+N_DIMS = {
+    **dict.fromkeys(("W_Q", "W_K", "W_V", "W_O"), 3),
+    **dict.fromkeys(("W_E", "W_pos", "W_U", "W_in", "W_out", "b_Q", "b_K", "b_V"), 2),
+    **dict.fromkeys(("b_O", "b_in", "b_out", "b_U"), 1),
+}
+"""Of a weight, by the last part of its name."""
+
 
 class CompiledAdapter(ModelAdapter):
     """A compiled program from its weights by name (`W_E`, `L0.W_Q`, …) and its configuration.
@@ -33,7 +40,7 @@ class CompiledAdapter(ModelAdapter):
     Weights that are not there are biases of zero.
 
     Raises:
-        ModelError: The activation is not known, or a weight matrix is missing.
+        ModelError: The activation is not known, or a weight is missing or has no shape of its kind.
     """
 
     split_embed = True
@@ -50,6 +57,13 @@ class CompiledAdapter(ModelAdapter):
         self._weights = {
             name: torch.as_tensor(value).to(self.device, dtype) for name, value in weights.items()
         }
+        for name, weight in self._weights.items():
+            expected = N_DIMS.get(name.rpartition(".")[2], weight.ndim)
+            if weight.ndim != expected:
+                raise ModelError(
+                    f"compiled program's weight {name!r} has shape {tuple(weight.shape)}; "
+                    f"expected {expected} dimensions"
+                )
         act = config.get("act", "relu")
         if act not in ACTIVATIONS:
             raise ModelError(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,9 @@ from discovery.engine.experiment import Experiment
 from discovery.engine.forward import graph_of
 from discovery.engine.pair_values import values
 from discovery.known.ground_truth import load_case
+from discovery.models.compiled import CompiledAdapter
 from graph_schema.documents import Ablation, AblationSpec, Edge, Metric
-from graph_schema.errors import DatasetError, ModelError
+from graph_schema.errors import DatasetError, ModelError, SpecError
 from tests.discovery.known.folders import ELSEWHERE, HERE, KEPT
 
 CASES = [*HERE, *ELSEWHERE]
@@ -104,9 +107,47 @@ def test_a_bad_case_says_what_is_wrong(tmp_path: Path) -> None:
         torn = {**file, "L1.W_in": file["L1.W_in"][1:]}
     np.savez(target / "weights.npz", **torn)
     (target / "case.json").write_text(json.dumps(case))
-    with pytest.raises(ModelError, match="weights do not fit together"):
+    with pytest.raises(ModelError, match=r"weights\.npz' cannot be read .*RuntimeError"):
         load_case(target)
     case["config"]["act"] = "swish"
     (target / "case.json").write_text(json.dumps(case))
     with pytest.raises(ModelError, match="'swish'; expected one of relu, gelu"):
         load_case(target)
+
+
+TORN: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "cut in its directory": ("weights.npz", lambda data: data[:-40]),
+    "one bit off": ("weights.npz", lambda data: data[:200] + bytes([data[200] ^ 1]) + data[201:]),
+    "empty": ("weights.npz", lambda _: b""),
+    "no JSON": ("case.json", lambda data: data[:100]),
+    "a list": ("case.json", lambda data: b"[" + data + b"]"),
+    "a token that is no number": ("case.json", lambda data: data.replace(b"0", b"{}", 4)),
+    "no edge's name": ("edges.json", lambda _: b'{"resample_minimal": [{}]}'),
+    "a number for a row": (
+        "eap_reference.json",
+        lambda _: b'{"columns": ["eap"], "scores": {"embed->logits": 1.0}}',
+    ),
+    "a row too short": (
+        "eap_reference.json",
+        lambda _: b'{"columns": ["eap", "exact"], "scores": {"embed->logits": [1.0]}}',
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", TORN)
+def test_a_torn_file_is_named(fault: str, tmp_path: Path) -> None:
+    name, tear = TORN[fault]
+    folder = tmp_path / "case"
+    shutil.copytree(KEPT / "ib03_frac_prevs", folder, copy_function=shutil.copyfile)
+    file = folder / name
+    file.write_bytes(tear(file.read_bytes()))
+    with pytest.raises(SpecError, match=re.escape(name)):
+        load_case(folder)
+
+
+def test_a_weight_of_another_shape_is_named() -> None:
+    case = json.loads((KEPT / "ib03_frac_prevs" / "case.json").read_text())
+    with np.load(KEPT / "ib03_frac_prevs" / "weights.npz") as file:
+        weights = {**file, "W_U": file["W_U"][None]}
+    with pytest.raises(ModelError, match=r"'W_U' has shape \(1, .*expected 2 dimensions"):
+        CompiledAdapter(weights, case["config"])

@@ -22,8 +22,8 @@ import redis
 from graph_schema.errors import ResourceError
 from graph_schema.store import connection, embedded, java, neo4j_server
 
-# These servers live for minutes: of Java's two compilers the quick one alone spares a third of their
-# CPU time. Local services that tests start inherit it.
+# These servers live for minutes: the quick one of Java's two compilers alone spares a third of
+# their CPU time. Local services that tests start inherit it.
 os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")

@@ -27,13 +27,16 @@ _INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
 def write_eap_ig_pt(circuit: CircuitDocument, scores: Mapping[str, float] | None = None) -> bytes:
-    """The circuit as EAP-IG's `.pt`; the arguments are those of `write_eap_ig`."""
+    """The circuit as EAP-IG's `.pt`; the arguments are those of `write_eap_ig`.
+
+    Raises:
+        ExchangeError: A score is too large for float32, which EAP-IG holds.
+    """
     layout = Layout.of(circuit.model)
     rows = {name: row for row, name in enumerate(layout.senders)}
     columns = {receiver: column for column, receiver in enumerate(layout.receivers)}
     shape = (len(rows), len(columns))
-    # EAP-IG holds float32; a score written here loses the digits beyond that.
-    matrix = torch.zeros(shape, dtype=torch.float32)
+    matrix = torch.zeros(shape, dtype=torch.float64)
     in_graph = torch.zeros(shape, dtype=torch.bool)
     nodes = torch.zeros(len(rows), dtype=torch.bool)
     for name, score in (scores or {}).items():
@@ -48,13 +51,21 @@ def write_eap_ig_pt(circuit: CircuitDocument, scores: Mapping[str, float] | None
         nodes[row] = True
         if kept.receiver in rows:
             nodes[rows[kept.receiver]] = True
+    # EAP-IG holds float32; a score written here loses the digits beyond that.
+    single = matrix.float()
+    for row, column in (~single.isfinite()).nonzero().tolist():
+        edge = f"{layout.senders[row]}->{layout.receiver_names[column]}"
+        raise ExchangeError(
+            f"edge {edge} has score {matrix[row, column]:g}, too large for the float32 of "
+            "eap-ig-pt; write another format"
+        )
     out = io.BytesIO()
     torch.save(
         {
             "cfg": cfg_of(layout, circuit.model.d_model),
             "src_nodes": list(layout.senders),
             "dst_nodes": list(layout.receiver_names),
-            "edges_scores": matrix,
+            "edges_scores": single,
             "edges_in_graph": in_graph,
             "nodes_in_graph": nodes,
         },
@@ -139,12 +150,12 @@ def _exchanged(
 def _check_size(data: bytes) -> None:
     """Refuse what is too large, packed or not: a `.pt` is a zip file, and may be a bomb."""
     size = len(data)
-    if zipfile.is_zipfile(file := io.BytesIO(data)):
-        try:
+    try:
+        if zipfile.is_zipfile(file := io.BytesIO(data)):
             with zipfile.ZipFile(file) as parts:
                 size = max(size, sum(part.file_size for part in parts.infolist()))
-        except (zipfile.BadZipFile, ValueError) as error:
-            raise ExchangeError(f"the file is not a .pt that torch can read: {error}") from error
+    except (zipfile.BadZipFile, ValueError) as error:
+        raise ExchangeError(f"the file is not a .pt that torch can read: {error}") from error
     if size > MAX_BYTES:
         raise ExchangeError(f"the file has {size} bytes unpacked; expected at most {MAX_BYTES}")
 

@@ -121,6 +121,22 @@ def test_what_torch_cannot_read_is_refused(data: bytes) -> None:
         read_eap_ig_pt(data)
 
 
+def test_a_zip_that_says_it_spans_disks_is_refused() -> None:
+    whole = saved(WHOLE)
+    place = whole.rindex(b"PK\x06\x07") + 16  # how many disks, in the zip64 locator
+    with pytest.raises(ExchangeError, match="multiple disks"):
+        read_eap_ig_pt(whole[:place] + b"\x09" + whole[place + 1 :])
+
+
+@given(circuits())
+@settings(deadline=None, max_examples=10)
+def test_a_score_beyond_float32_is_named(circuit: CircuitDocument) -> None:
+    bare = circuit.model_copy(update={"edges": ()})
+    edge = next(iter(Layout.of(circuit.model).edges())).name
+    with pytest.raises(ExchangeError, match=rf"edge {edge} has score -1e\+39, too large"):
+        write_eap_ig_pt(bare, {edge: -1e39})
+
+
 @settings(deadline=None)
 @given(st.data())
 def test_a_damaged_file_is_read_or_refused_and_nothing_else(data: st.DataObject) -> None:

@@ -213,7 +213,8 @@ def plan_run(
         case Exact():
             work = OVERHEAD * (2 + graph.n_edges * EXACT_SHARE) * per_pair
         case Acdc(candidates=candidates):
-            work = OVERHEAD * (candidates or graph.n_edges) * EXACT_SHARE * per_pair
+            n_tests = min(candidates or graph.n_edges, graph.n_edges)
+            work = OVERHEAD * n_tests * EXACT_SHARE * per_pair
             if candidates is not None:
                 work += _attribution_seconds(method.proposed_by, sizes, n_tokens)
         case _:

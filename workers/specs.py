@@ -66,22 +66,21 @@ class Submission:
     dataset: DatasetDocument | None
 
 
-def build_submission(request: DiscoverRequest, limits: Limits, cache_dir: Path) -> Submission:
-    """The spec of a request, after every check that needs neither model nor tokenizer.
-
-    The model comes last, because its fingerprint reads its files or asks the hub.
+def drafted(
+    request: DiscoverRequest, limits: Limits
+) -> tuple[DiscoverSpec, DatasetDocument | None]:
+    """The spec of a request with a model's fingerprint of zeros, and the pairs of its file.
 
     Raises:
         SpecError: The request is wrong; the message says what to change.
         DatasetError: The dataset is; the message names the line.
-        ModelError: The model cannot be found.
     """
     metric = choice("metric", Metric, request.metric)
     data, dataset = data_of(request, metric, limits)
     draft = validated(
         DiscoverSpec,
         {
-            "model": ModelId(fingerprint="0" * 64),  # the real one replaces it below
+            "model": ModelId(fingerprint="0" * 64),
             "data": data,
             "tokenisation": validated(
                 Tokenisation,
@@ -114,6 +113,20 @@ def build_submission(request: DiscoverRequest, limits: Limits, cache_dir: Path) 
             f"edges is {whole_number(request.n_edges, ',')}; the limit is "
             f"{limits.circuit_edges:,} edges a circuit"
         )
+    return draft, dataset
+
+
+def build_submission(request: DiscoverRequest, limits: Limits, cache_dir: Path) -> Submission:
+    """The spec of a request, after every check that needs neither model nor tokenizer.
+
+    The model comes last, because its fingerprint reads its files or asks the hub.
+
+    Raises:
+        SpecError: The request is wrong; the message says what to change.
+        DatasetError: The dataset is; the message names the line.
+        ModelError: The model cannot be found.
+    """
+    draft, dataset = drafted(request, limits)
     source = source_of(request.model, request.revision)
     placement = placement_of(request, source)
     model = ModelId(fingerprint=fingerprint(source, cache_dir))

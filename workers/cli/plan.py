@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from graph_schema.documents import Metric
-from graph_schema.errors import ResourceError
-from graph_schema.fingerprint import resolve_source
-from workers.checking import METHODS, choice, named
+from graph_schema.datasets import read_jsonl
+from graph_schema.documents import Acdc, DatasetDocument, Split, TaskData
+from graph_schema.documents.jobs import DiscoverSpec
+from graph_schema.errors import ResourceError, SpecError
+from graph_schema.printable import whole_number
 from workers.cli.app import command
 from workers.cli.options import AsJson, asks_for_a_circuit, whole
 from workers.cli.output import emit, emit_json
 from workers.local import require_worker
+from workers.measuring import placement_of, source_of
 from workers.settings import read_settings
-from workers.specs import DiscoverRequest
+from workers.specs import DiscoverRequest, drafted
 
-PAIRS = 32
-ALL_KEPT = (
-    "one run that keeps every edge; where few are kept, acdc tests what can reach the logits "
-    "through them alone, and may take a hundredth of this"
-)
+TOKENS = 32
+ALL_KEPT = "one threshold, and every edge kept: where few are, acdc takes far less than this"
 Tokens = Annotated[
-    int, typer.Option(parser=whole, metavar="N", help="Tokens of the longest prompt.")
+    int | None,
+    typer.Option(parser=whole, metavar="N", help="Tokens of the longest prompt (32)."),
 ]
 
 
@@ -33,33 +33,39 @@ Tokens = Annotated[
     "circuits plan --model ./my-model --task ioi --method acdc --threshold 0.001 --tokens 20",
 )
 @asks_for_a_circuit
-def plan(request: DiscoverRequest, tokens: Tokens = 32, as_json: AsJson = False) -> None:
+def plan(request: DiscoverRequest, tokens: Tokens = None, as_json: AsJson = False) -> None:
     """Estimate memory and CPU time of a request.
 
     Takes the options of submit, and reads the model's configuration alone.
     """
     settings = read_settings()
+    draft, dataset = drafted(request, settings.limits)
+    source = source_of(request.model, request.revision)
+    placement = placement_of(request, source)
     require_worker(settings)
     from discovery.plan_run import GIB, plan_run, read_config, sizes_of
 
     limit = settings.limits.memory_bytes
-    method: Any = named("method", METHODS, request.method, request.method_params)
-    metric = choice("metric", Metric, request.metric)
-    n_pairs = request.pairs or PAIRS
-    source = resolve_source(request.model, request.revision)
-    sizes = sizes_of(read_config(source))
+    config = read_config(source)
+    longest = getattr(config, "max_position_embeddings", None) or max(tokens or 0, TOKENS)
+    n_tokens = min(TOKENS, longest) if tokens is None else tokens
+    if not 1 <= n_tokens <= longest:
+        raise SpecError(
+            f"--tokens is {whole_number(n_tokens)}; expected 1 to the model's {longest} positions"
+        )
+    sizes, (n_pairs, n_heldout) = sizes_of(config), _pairs(draft, dataset)
     made = plan_run(
         sizes,
-        method,
+        draft.method,
         n_pairs=n_pairs,
-        n_heldout=n_pairs,
-        draws=request.draws,
-        n_tokens=tokens,
-        metric=metric,
-        dtype=request.dtype,
-        exact_top=request.exact_top,
-        keep_pair_scores=request.keep_pair_scores,
-        chunk=request.chunk,
+        n_heldout=n_heldout,
+        draws=draft.ablation.draws,
+        n_tokens=n_tokens,
+        metric=draft.metric,
+        dtype=draft.dtype,
+        exact_top=draft.exact_top,
+        keep_pair_scores=draft.keep_pair_scores,
+        chunk=placement.chunk,
         limit=limit,
     )
     refusal = ""
@@ -74,8 +80,9 @@ def plan(request: DiscoverRequest, tokens: Tokens = 32, as_json: AsJson = False)
                 "memory_bytes": made.memory_bytes,
                 "n_weights": sizes.n_weights,
                 "n_pairs": n_pairs,
-                "n_tokens": tokens,
-                "assumes_all_kept": request.method == "acdc",
+                "n_heldout": n_heldout,
+                "n_tokens": n_tokens,
+                "assumes_all_kept": isinstance(draft.method, Acdc),
                 "refused": refusal or None,
             }
         )
@@ -84,8 +91,8 @@ def plan(request: DiscoverRequest, tokens: Tokens = 32, as_json: AsJson = False)
         ("model", f"{source.name}, {sizes.n_weights:,} weights, {made.n_edges:,} edges"),
         (
             "work",
-            f"{request.method}, {n_pairs} discovery and {n_pairs} held-out pairs of {tokens} "
-            f"tokens, {made.chunk} at a time",
+            f"{draft.method.name}, {n_pairs} discovery and {n_heldout} held-out pairs of "
+            f"{n_tokens} tokens, {made.chunk} at a time",
         ),
         (
             "memory",
@@ -98,11 +105,23 @@ def plan(request: DiscoverRequest, tokens: Tokens = 32, as_json: AsJson = False)
             f"{_duration(made.cpu_seconds['scores'])} scores, "
             f"{_duration(made.cpu_seconds['evaluation'])} evaluation (preset quick)",
         ),
-        *([("assumes", ALL_KEPT)] if request.method == "acdc" else []),
+        *([("assumes", ALL_KEPT)] if isinstance(draft.method, Acdc) else []),
         ("estimate", "from sizes alone, for one thread as fast as the one it was measured on"),
     ]
     facts += [("refused", refusal)] if refusal else []
     emit("\n".join(f"{label:<10}{text}" for label, text in facts))
+
+
+def _pairs(draft: DiscoverSpec, dataset: DatasetDocument | None) -> tuple[int, int]:
+    """How many pairs are for discovery and held out; of a file that leaves it to us, 30 % are."""
+    if isinstance(draft.data, TaskData):
+        return draft.data.pairs, draft.data.pairs
+    from discovery.tasks.splits import HELDOUT_SHARE
+
+    assert dataset is not None
+    splits = [pair.split for pair in read_jsonl(dataset.jsonl.encode())]
+    n_heldout = splits.count(Split.HELDOUT) or round(HELDOUT_SHARE * len(splits))
+    return len(splits) - n_heldout, n_heldout
 
 
 def _duration(seconds: float) -> str:

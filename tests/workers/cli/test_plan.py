@@ -22,7 +22,7 @@ def test_seven_billion_parameters_are_planned_from_their_configuration(
     assert ran.code == ExitCode.DONE
     assert "6,738,415,616 weights" in ran.out
     assert "25.1 weights in float32" in ran.out
-    assert "assumes   one run that keeps every edge" in ran.out
+    assert "assumes   one threshold, and every edge kept" in ran.out
     assert "estimate" in ran.out
     told = circuits(*asked, "--dtype", "bfloat16", "--json").json()
     assert told["weight_bytes"] == 2 * 6_738_415_616
@@ -32,7 +32,47 @@ def test_seven_billion_parameters_are_planned_from_their_configuration(
     assert "the limit is 1.00 GiB" in circuits(*asked, "--json").json()["refused"]
 
 
+def _tiny(folder: Path) -> None:
+    config = transformers.GPT2Config(n_embd=16, n_head=2, n_layer=2, n_positions=40)
+    config.save_pretrained(folder)
+
+
 def test_an_unknown_method_is_named(circuits: Circuits, tmp_path: Path) -> None:
     ran = circuits("plan", "--model", tmp_path, "--task", "ioi", "--method", "eip", "--edges", 5)
     assert ran.code == ExitCode.REQUEST
     assert "did you mean 'eap'" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--dtype", "int8", 'dtype is "int8"; expected'),
+        ("--pairs", 0, "pairs is 0; expected"),
+        ("--chunk", 0, "chunk is 0; expected"),
+        ("--tokens", 0, "--tokens is 0; expected 1 to the model's 40 positions"),
+        ("--tokens", 41, "--tokens is 41; expected 1 to"),
+        ("--threshold", "nan", "threshold is NaN; expected"),
+    ],
+)
+def test_what_submit_refuses_is_not_planned(
+    circuits: Circuits, tmp_path: Path, option: str, value: object, message: str
+) -> None:
+    _tiny(tmp_path)
+    keep = () if option == "--threshold" else ("--edges", 5)
+    ran = circuits("plan", "--model", tmp_path, "--task", "ioi", *keep, option, value)
+    assert ran.code == ExitCode.REQUEST
+    assert message in ran.err
+
+
+def test_a_files_pairs_are_counted_and_the_rest_assumed(circuits: Circuits, tmp_path: Path) -> None:
+    _tiny(tmp_path)
+    line = '{"clean": "a b%d", "corrupt": "a c", "answers": ["x"], "wrong_answers": ["y"]}\n'
+    (tmp_path / "pairs.jsonl").write_text("".join(line % number for number in range(20)))
+    asked = ("plan", "--model", tmp_path, "--dataset", tmp_path / "pairs.jsonl", "--edges", 5)
+    told = circuits(*asked, "--json").json()
+    assert (told["n_pairs"], told["n_heldout"], told["n_tokens"]) == (14, 6, 32)
+    assert not told["assumes_all_kept"]
+    assert "assumes" not in circuits(*asked).out
+    few = circuits(*asked, "--method", "acdc", "--candidates", 10**8, "--json").json()
+    every = circuits(*asked, "--method", "acdc", "--json").json()
+    assert few["cpu_seconds"]["scores"] < 2 * every["cpu_seconds"]["scores"]

@@ -9,37 +9,26 @@ numerical program output times (clean - corrupt). A pair without such a position
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import index
 from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
 
 from discovery.engine.forward import graph_of, run
 from discovery.models.compiled import CompiledAdapter
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import Edge
-from graph_schema.errors import DatasetError, ModelError
+from graph_schema.errors import DatasetError, ModelError, SpecError
 
-MALFORMED = (
-    OSError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    RuntimeError,
-    EOFError,
-    BadZipFile,
-    zlib.error,
-)
-"""What reading a torn file raises, or one with other things in it than a case has."""
+MALFORMED = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+"""What taking values out of JSON raises where others are there than a case has."""
 
 TRUTHS = ("static_interpbench", "weights_nonzero", "resample_", "zero_")
 
@@ -74,16 +63,13 @@ def load_case(
     """
     with _reading(folder / "case.json", "config, vocab, output and pairs"):
         case = _json(folder / "case.json")
+        config = Config.model_validate(case["config"]).model_dump()
         pairs = tuple(
             _pair(f"pair-{number}", pair, case["output"], case["vocab"])
             for number, pair in enumerate(case["pairs"])
         )
-    with _reading(folder / "weights.npz", "an array a weight, of the sizes of case.json's config"):
-        with (folder / "weights.npz").open("rb") as data, np.load(data, allow_pickle=False) as file:
-            weights = {name: file[name] for name in file.files}
-        adapter = CompiledAdapter(weights, case["config"], dtype=dtype, device=device)
-        run(adapter, graph_of(adapter), adapter.batch(torch.tensor([[0]]), None), adapter.dtype)
-        _check(adapter, pairs)
+    adapter = CompiledAdapter(_weights(folder / "weights.npz"), config, dtype=dtype, device=device)
+    _check(adapter, pairs)
     with _reading(folder / "edges.json", "lists of edges by truth"):
         edges = _json(folder / "edges.json", {})
         truths = {
@@ -96,11 +82,23 @@ def load_case(
     return Case(folder.name, adapter, pairs, truths, reference)
 
 
+class Config(BaseModel):
+    """Of a case's configuration what the weights do not say."""
+
+    model_config = ConfigDict(strict=True)
+
+    n_layers: Annotated[int, Field(ge=1)]
+    act: str = "relu"
+    causal: bool = False
+
+
 @contextmanager
 def _reading(file: Path, expected: str) -> Generator[None]:
-    """Say which file it was, whatever a malformed one runs into."""
+    """Say which file it was."""
     try:
         yield
+    except SpecError as error:
+        raise type(error)(f"compiled case file {str(file)!r}: {error}") from error
     except MALFORMED as error:
         raise ModelError(
             f"compiled case file {str(file)!r} cannot be read ({type(error).__name__}: {error}); "
@@ -108,14 +106,29 @@ def _reading(file: Path, expected: str) -> Generator[None]:
         ) from error
 
 
+def _weights(file: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with file.open("rb") as data, np.load(data, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except Exception as error:  # a damaged file ends in nearly any of Python's errors
+        raise ModelError(
+            f"compiled case file {str(file)!r} cannot be read ({type(error).__name__}: {error}); "
+            "expected an array a weight"
+        ) from error
+
+
 def _check(adapter: CompiledAdapter, pairs: Sequence[TokenPair]) -> None:
     if not pairs:
         raise DatasetError("the case has no pairs; expected some in case.json")
+    try:
+        run(adapter, graph_of(adapter), adapter.batch(torch.tensor([[0]]), None), adapter.dtype)
+    except (RuntimeError, IndexError) as error:
+        raise ModelError(f"the weights do not fit together: {error}") from error
     longest, d_vocab = adapter.n_ctx, adapter.shape.d_vocab
     for pair in pairs:
-        if len(pair.clean) > longest:
+        if not 1 <= len(pair.clean) <= longest:
             raise DatasetError(
-                f"{pair.id} has {len(pair.clean)} tokens; expected at most {longest}, the rows of "
+                f"{pair.id} has {len(pair.clean)} tokens; expected 1 to {longest}, the rows of "
                 "W_pos"
             )
         if not all(0 <= token < d_vocab for token in (*pair.clean, *pair.corrupt)):
@@ -133,7 +146,7 @@ def _json(file: Path, default: dict[str, Any] | None = None) -> dict[str, Any]:
 
 def _reference(file: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     return {
-        method: {Edge.parse(edge).name: row[column] for edge, row in file["scores"].items()}
+        method: {Edge.parse(edge).name: float(row[column]) for edge, row in file["scores"].items()}
         for column, method in enumerate(file.get("columns", ()))
     }
 
@@ -143,7 +156,7 @@ def _pair(
 ) -> TokenPair:
     # Tokens may be written as ids or as the vocabulary's words.
     clean, corrupt = (
-        tuple(vocabulary[token] if isinstance(token, str) else index(token) for token in pair[side])
+        tuple(index(vocabulary[token] if isinstance(token, str) else token) for token in pair[side])
         for side in ("clean", "corrupt")
     )
     # Outputs stand for the last positions: BOS has none.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from einops import rearrange
 from jaxtyping import Float, Int
@@ -26,12 +27,12 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu_new": lambda x: nn.functional.gelu(x, approximate="tanh"),
 }
 
-N_DIMS = {
-    **dict.fromkeys(("W_Q", "W_K", "W_V", "W_O"), 3),
-    **dict.fromkeys(("W_E", "W_pos", "W_U", "W_in", "W_out", "b_Q", "b_K", "b_V"), 2),
-    **dict.fromkeys(("b_O", "b_in", "b_out", "b_U"), 1),
+OUTPUT = {
+    **dict.fromkeys(("W_Q", "W_K", "W_V"), (0, 2)),
+    "W_O": (2,),
+    **dict.fromkeys(("W_E", "W_pos", "W_U", "W_in", "W_out"), (1,)),
 }
-"""Of a weight, by the last part of its name."""
+"""By the last part of a weight's name: the axes of what it writes, those of its bias."""
 
 
 class CompiledAdapter(ModelAdapter):
@@ -54,16 +55,11 @@ class CompiledAdapter(ModelAdapter):
         device: torch.device | str = "cpu",
     ) -> None:
         self.dtype, self.device = dtype, torch.device(device)
+        for name, value in weights.items():
+            _check_weight(name, value, weights)
         self._weights = {
             name: torch.as_tensor(value).to(self.device, dtype) for name, value in weights.items()
         }
-        for name, weight in self._weights.items():
-            expected = N_DIMS.get(name.rpartition(".")[2], weight.ndim)
-            if weight.ndim != expected:
-                raise ModelError(
-                    f"compiled program's weight {name!r} has shape {tuple(weight.shape)}; "
-                    f"expected {expected} dimensions"
-                )
         act = config.get("act", "relu")
         if act not in ACTIVATIONS:
             raise ModelError(
@@ -161,3 +157,23 @@ class CompiledAdapter(ModelAdapter):
 
     def _add(self, x: Tensor, bias: str) -> Tensor:
         return x + self._weights[bias] if bias in self._weights else x
+
+
+def _check_weight(name: str, value: NDArray[Any], weights: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse what multiplication and broadcasting would take, or fail on without a name."""
+    prefix, dot, kind = name.rpartition(".")
+    if value.dtype.kind not in "fiub" or not np.isfinite(value).all():
+        raise ModelError(f"compiled program's weight {name!r} holds other than finite numbers")
+    n_dims = 3 if kind in ("W_Q", "W_K", "W_V", "W_O") else 2
+    if kind in OUTPUT and value.ndim != n_dims:
+        raise ModelError(
+            f"compiled program's weight {name!r} has shape {value.shape}; expected {n_dims} axes"
+        )
+    matrix = weights.get(f"{prefix}{dot}W_{kind[2:]}") if kind.startswith("b_") else None
+    if matrix is None or matrix.ndim < 2:
+        return
+    expected = tuple(matrix.shape[axis] for axis in OUTPUT.get(f"W_{kind[2:]}", (-1,)))
+    if value.shape != expected:
+        raise ModelError(
+            f"compiled program's bias {name!r} has shape {value.shape}; expected {expected}"
+        )

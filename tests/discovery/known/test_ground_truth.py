@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -107,7 +109,7 @@ def test_a_bad_case_says_what_is_wrong(tmp_path: Path) -> None:
         torn = {**file, "L1.W_in": file["L1.W_in"][1:]}
     np.savez(target / "weights.npz", **torn)
     (target / "case.json").write_text(json.dumps(case))
-    with pytest.raises(ModelError, match=r"weights\.npz' cannot be read .*RuntimeError"):
+    with pytest.raises(ModelError, match="weights do not fit together"):
         load_case(target)
     case["config"]["act"] = "swish"
     (target / "case.json").write_text(json.dumps(case))
@@ -115,14 +117,44 @@ def test_a_bad_case_says_what_is_wrong(tmp_path: Path) -> None:
         load_case(target)
 
 
+def _with(**changes: object) -> Callable[[bytes], bytes]:
+    return lambda data: json.dumps({**json.loads(data), **changes}).encode()
+
+
+def _first_token(token: object) -> Callable[[bytes], bytes]:
+    def tear(data: bytes) -> bytes:
+        case = json.loads(data)
+        case["pairs"][0]["clean"][0] = token
+        return json.dumps(case).encode()
+
+    return tear
+
+
+def _npz(data: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as parts:
+        parts.writestr("W_E.npy", data)
+    return file.getvalue()
+
+
 TORN: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "cut in its directory": ("weights.npz", lambda data: data[:-40]),
     "one bit off": ("weights.npz", lambda data: data[:200] + bytes([data[200] ^ 1]) + data[201:]),
     "empty": ("weights.npz", lambda _: b""),
+    "a header that ends early": (
+        "weights.npz",
+        lambda _: _npz(b"\x93NUMPY\x01\x00\x0b\x00{'descr': ("),
+    ),
     "no JSON": ("case.json", lambda data: data[:100]),
     "a list": ("case.json", lambda data: b"[" + data + b"]"),
-    "a token that is no number": ("case.json", lambda data: data.replace(b"0", b"{}", 4)),
+    "no configuration": ("case.json", _with(config=None)),
+    "layers in words": ("case.json", _with(config={"n_layers": "2"})),
+    "causal in words": ("case.json", _with(config={"n_layers": 2, "causal": "false"})),
+    "a token that is no number": ("case.json", _first_token({})),
+    "half a token": ("case.json", _first_token(1.5)),
+    "a word that is none": ("case.json", _first_token("zzz")),
     "no edge's name": ("edges.json", lambda _: b'{"resample_minimal": [{}]}'),
+    "an edge that is none": ("edges.json", lambda _: b'{"resample_minimal": ["a"]}'),
     "a number for a row": (
         "eap_reference.json",
         lambda _: b'{"columns": ["eap"], "scores": {"embed->logits": 1.0}}',
@@ -141,13 +173,34 @@ def test_a_torn_file_is_named(fault: str, tmp_path: Path) -> None:
     shutil.copytree(KEPT / "ib03_frac_prevs", folder, copy_function=shutil.copyfile)
     file = folder / name
     file.write_bytes(tear(file.read_bytes()))
-    with pytest.raises(SpecError, match=re.escape(name)):
+    with pytest.raises(SpecError, match=rf"/{re.escape(name)}'"):
         load_case(folder)
 
 
-def test_a_weight_of_another_shape_is_named() -> None:
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("W_U", lambda value: value[None], r"'W_U' has shape \(1, .*expected 2 axes"),
+        ("L0.W_Q", lambda value: value[0], r"'L0.W_Q' has shape .*expected 3 axes"),
+        ("L0.b_O", lambda value: value[:1], r"'L0.b_O' has shape \(1,\); expected"),
+        ("L0.b_Q", lambda value: value[:1, :1], r"'L0.b_Q' has shape \(1, 1\); expected"),
+        ("L1.W_in", lambda value: value * np.nan, "'L1.W_in' holds other than finite"),
+        ("W_E", lambda value: value * 1j, "'W_E' holds other than finite"),
+    ],
+)
+def test_a_weight_that_would_be_broadcast_or_spread_is_named(
+    name: str, change: Callable[[Any], Any], message: str
+) -> None:
     case = json.loads((KEPT / "ib03_frac_prevs" / "case.json").read_text())
     with np.load(KEPT / "ib03_frac_prevs" / "weights.npz") as file:
-        weights = {**file, "W_U": file["W_U"][None]}
-    with pytest.raises(ModelError, match=r"'W_U' has shape \(1, .*expected 2 dimensions"):
+        weights = {**file, name: change(file[name])}
+    with pytest.raises(ModelError, match=message):
         CompiledAdapter(weights, case["config"])
+
+
+def test_a_pair_without_tokens_is_named(tmp_path: Path) -> None:
+    target, case = _copy(KEPT / "ib03_frac_prevs", tmp_path)
+    nothing = {key: [] for key in ("clean", "corrupt", "clean_out", "corrupt_out")}
+    (target / "case.json").write_text(json.dumps({**case, "pairs": [*case["pairs"], nothing]}))
+    with pytest.raises(DatasetError, match="pair-200 has 0 tokens"):
+        load_case(target)

@@ -40,11 +40,10 @@ class Pace:
         self._last = time.monotonic()
 
     def due(self) -> bool:
-        now = time.monotonic()
-        if now - self._last < SAVE_EVERY:
-            return False
-        self._last = now
-        return True
+        return time.monotonic() - self._last >= SAVE_EVERY
+
+    def saved(self) -> None:
+        self._last = time.monotonic()
 
 
 def same_layout(saved: dict[str, NDArray[np.generic]]) -> bool:

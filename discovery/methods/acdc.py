@@ -273,6 +273,7 @@ class Pruner:
             "rises": np.concatenate([np.array(trace.rises) for trace in self.traces]),
         }
         self._checkpoint.save("acdc", {name: np.asarray(each) for name, each in arrays.items()})
+        self._pace.saved()
 
     def _load(self) -> list[Trace]:
         """The traces of an interrupted job, if they decide the same edges."""

@@ -81,6 +81,7 @@ def exact(
                 so_far = {"total": total, "done": done + 1, "chunk": size, "layout": LAYOUT}
                 so_far |= {} if per_pair is None else {"per_pair": per_pair}
                 checkpoint.save("exact", {k: np.asarray(v) for k, v in so_far.items()})
+                pace.saved()
     n_examples = sum(len(examples) for examples in chunks)
     scores = graph.to_list(total / n_examples).astype(np.float32)
     check_finite(graph, scores)

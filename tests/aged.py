@@ -16,13 +16,15 @@ MATCH (j:Job {job_id: $job_id})
 SET j.submitted_at = j.submitted_at - $ms,
     j.sent_at = j.sent_at - $ms,
     j.lease_until = j.lease_until - $ms
+RETURN j.job_id AS id
 """
 
 
 def aged(store: GraphStore, job_id: str, seconds: float = HOUR) -> None:
     """Make the job as if it had been submitted, sent and claimed `seconds` before."""
 
-    def work(tx: Transaction) -> None:
-        tx.run(SET_BACK, job_id=job_id, ms=round(seconds * 1000)).consume()
+    def work(tx: Transaction) -> list[str]:
+        rows = tx.run(SET_BACK, job_id=job_id, ms=round(seconds * 1000))
+        return [row["id"] for row in rows]
 
-    store.write(work)
+    assert store.write(work) == [job_id]

@@ -62,6 +62,7 @@ def _shapes_are_checked_every_day(request: pytest.FixtureRequest) -> Generator[N
     except ModuleNotFoundError:
         yield
         return
-    config.update("jaxtyping_disable", not _is_everyday(request.node))
+    before = config.jaxtyping_disable
+    config.update("jaxtyping_disable", before or not _is_everyday(request.node))
     yield
-    config.update("jaxtyping_disable", False)
+    config.update("jaxtyping_disable", before)

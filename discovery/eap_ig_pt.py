@@ -53,7 +53,8 @@ def write_eap_ig_pt(circuit: CircuitDocument, scores: Mapping[str, float] | None
             nodes[rows[kept.receiver]] = True
     # EAP-IG holds float32; a score written here loses the digits beyond that.
     single = matrix.float()
-    for row, column in (~single.isfinite()).nonzero().tolist():
+    if outside := (~single.isfinite()).nonzero().tolist():
+        row, column = outside[0]
         edge = f"{layout.senders[row]}->{layout.receiver_names[column]}"
         raise ExchangeError(
             f"edge {edge} has score {matrix[row, column]:g}, too large for the float32 of "

@@ -99,6 +99,15 @@ def test_the_kept_set_is_the_textbooks(family: str) -> None:
     assert dead.any(), "dead heads are part of the case"
 
 
+@pytest.mark.parametrize("family", [name for name in FAMILIES if name not in EVERYDAY])
+def test_a_run_keeps_to_its_shapes(family: str) -> None:
+    """Long tests do not check shapes at run time (conftest.py): here every family's are."""
+    experiment = _experiment(tiny(family), pairs=PAIRS[:2])
+    pruner = Pruner(experiment, PAIRS[:2])
+    found = pruner.run(0.09 * pruner.gap())
+    assert 0 < found.n_tests <= experiment.graph.n_edges
+
+
 def test_the_kept_set_is_the_textbooks_where_prompts_part_late() -> None:
     pairs = made_pairs(6, lengths=(6, 5), shared=3, targets=2)
     experiment = _experiment(tiny("gemma2"), Metric.LOGIT_DIFF, pairs=pairs)

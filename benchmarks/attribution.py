@@ -131,11 +131,12 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def section(text: str) -> str:
+def section(text: str, repeat: int) -> str:
     return (
         f"## Attribution\n\n`python -m benchmarks.attribution`: {N_PAIRS} pairs x {N_TOKENS} "
-        f"tokens, float32, one thread, medians; {versions()}.\n\n{text}\n\nThe bare matrix "
-        "products are those no implementation can do without: every weight matrix on every token "
+        f"tokens, float32, one thread, medians of {repeat} runs, of ratios too; {versions()}."
+        f"\n\n{text}\n\nThe bare matrix products are those no implementation can do "
+        "without: every weight matrix on every token "
         "for each pass, and every sender's difference with every receiver's gradient."
     )
 
@@ -162,7 +163,7 @@ def main() -> None:
             rows.append(json.loads(ran.stdout.strip().splitlines()[-1]))
     print(table(rows))
     if args.write:
-        put("attribution", section(table(rows)))
+        put("attribution", section(table(rows), args.repeat))
 
 
 if __name__ == "__main__":

@@ -113,7 +113,8 @@ def section(rows: list[dict[str, Any]], repeat: int) -> str:
     lines = [
         f"## Attribution beside circuitkit\n\n`python -m benchmarks.peer_attribution`: `eap`, "
         f"{N_PAIRS} pairs x {N_TOKENS} tokens in chunks of {CHUNK}, random weights, float32, one "
-        f"thread, median of {repeat}; circuitkit 0.2.0 on transformer-lens 3.8.0; {versions()}.\n",
+        f"thread, medians of {repeat}, of ratios too; circuitkit 0.2.0 on transformer-lens 3.8.0; "
+        f"{versions()}.\n",
         "| model | edges | CPU s | circuitkit, CPU s | times faster | peak memory, GB | "
         "circuitkit, GB | largest difference of scores |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",

@@ -230,6 +230,7 @@ def test_acdc_decides_proposed_candidates_alone() -> None:
     assert "candidates" in stages
 
 
+@pytest.mark.slow
 def test_the_best_edges_are_tested_exactly_and_the_ranking_stays() -> None:
     taus = [0.01, 0.03]
     selection = {"kind": "thresholds", "thresholds": taus}
@@ -262,6 +263,7 @@ def test_an_empty_circuit_has_no_edges_to_test() -> None:
     assert "exact_top" not in found.arrays
 
 
+@pytest.mark.slow
 def test_scores_of_single_pairs_give_stability_without_another_run() -> None:
     stages: list[str] = []
     found = run(

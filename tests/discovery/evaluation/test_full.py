@@ -168,6 +168,7 @@ def test_jaccard_counts_edges_of_both_by_edges_of_either() -> None:
     assert jaccard(a & ~a, b & ~b) == 1
 
 
+@pytest.mark.slow
 def test_a_job_with_preset_full_tells_all() -> None:
     found = run(evaluation="full")
     [circuit] = found.circuits
@@ -191,6 +192,7 @@ def test_a_job_with_preset_full_tells_all() -> None:
     assert Evaluation.model_validate_json(told.model_dump_json()) == told
 
 
+@pytest.mark.slow
 def test_full_says_what_acdc_and_kl_cannot_have() -> None:
     selection = {"kind": "threshold", "threshold": 0.05}
     found = run(evaluation="full", method={"name": "acdc"}, selection=selection, metric="kl")

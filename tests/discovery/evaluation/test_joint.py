@@ -35,6 +35,7 @@ def whole(graph: Graph, kept: BoolMatrix) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_removals_equal_runs_of_the_circuit_without_each_whole_group(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

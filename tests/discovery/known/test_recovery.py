@@ -132,6 +132,7 @@ def unseen(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["exact", "eap", "eap-ig", "acdc"])
 @pytest.mark.parametrize("ablation", [Ablation.CORRUPT, Ablation.ZERO])
 def test_an_unseen_case_with_the_certain_keys_alone_is_judged(

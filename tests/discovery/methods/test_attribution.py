@@ -144,6 +144,7 @@ def test_over_activations_every_edge_takes_the_mean_over_all_layers_paths(
     assert told == [(done, n_passes) for done in range(1, n_passes + 1)], "two chunks"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draws", [1, 2])
 def test_scores_of_single_pairs_are_kept_when_asked(draws: int) -> None:
     kind = Ablation.RESAMPLE if draws > 1 else Ablation.CORRUPT

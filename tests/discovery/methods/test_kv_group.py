@@ -72,6 +72,7 @@ def test_linear_scores_are_summed_over_the_group() -> None:
             np.testing.assert_allclose(found[:, receiver], wanted, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "threshold"), [("llama", 0.1), ("gemma3", 0.1)])
 def test_acdc_keeps_what_a_loop_over_whole_groups_keeps(family: str, threshold: float) -> None:
     experiment = _experiment(tiny(family, torch.float64))

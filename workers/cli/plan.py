@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from graph_schema.datasets import read_jsonl
-from graph_schema.documents import Acdc, DatasetDocument, Split, TaskData
+from graph_schema.documents import Acdc, DatasetDocument, Limits, Split, TaskData
 from graph_schema.documents.jobs import DiscoverSpec
 from graph_schema.errors import ResourceError, SpecError
 from graph_schema.printable import whole_number
@@ -53,7 +53,7 @@ def plan(request: DiscoverRequest, tokens: Tokens = None, as_json: AsJson = Fals
         raise SpecError(
             f"--tokens is {whole_number(n_tokens)}; expected 1 to the model's {longest} positions"
         )
-    sizes, (n_pairs, n_heldout) = sizes_of(config), _pairs(draft, dataset)
+    sizes, (n_pairs, n_heldout) = sizes_of(config), _pairs(draft, dataset, settings.limits)
     made = plan_run(
         sizes,
         draft.method,
@@ -112,16 +112,20 @@ def plan(request: DiscoverRequest, tokens: Tokens = None, as_json: AsJson = Fals
     emit("\n".join(f"{label:<10}{text}" for label, text in facts))
 
 
-def _pairs(draft: DiscoverSpec, dataset: DatasetDocument | None) -> tuple[int, int]:
-    """How many pairs are for discovery and held out; of a file that leaves it to us, 30 % are."""
+def _pairs(draft: DiscoverSpec, dataset: DatasetDocument | None, limits: Limits) -> tuple[int, int]:
+    """How many pairs are for discovery and how many held out, if every pair fits the tokenizer."""
     if isinstance(draft.data, TaskData):
         return draft.data.pairs, draft.data.pairs
-    from discovery.tasks.splits import HELDOUT_SHARE
+    from discovery.tasks.splits import heldout_indices
 
     assert dataset is not None
-    splits = [pair.split for pair in read_jsonl(dataset.jsonl.encode())]
-    n_heldout = splits.count(Split.HELDOUT) or round(HELDOUT_SHARE * len(splits))
-    return len(splits) - n_heldout, n_heldout
+    pairs = read_jsonl(dataset.jsonl.encode())
+    if any(pair.split is not None for pair in pairs):
+        n_heldout = sum(pair.split is Split.HELDOUT for pair in pairs)
+    else:
+        groups, cleans = [pair.group for pair in pairs], [pair.clean for pair in pairs]
+        n_heldout = len(heldout_indices(groups, cleans, draft.seed, limits.min_pairs))
+    return len(pairs) - n_heldout, n_heldout
 
 
 def _duration(seconds: float) -> str:

@@ -73,6 +73,13 @@ def test_a_files_pairs_are_counted_and_the_rest_assumed(circuits: Circuits, tmp_
     assert (told["n_pairs"], told["n_heldout"], told["n_tokens"]) == (14, 6, 32)
     assert not told["assumes_all_kept"]
     assert "assumes" not in circuits(*asked).out
+    (tmp_path / "pairs.jsonl").write_text("".join(line % number for number in range(9)))
+    told = circuits(*asked, "--json").json()
+    assert (told["n_pairs"], told["n_heldout"]) == (8, 1), "discovery keeps eight"
+    marked = line.replace("}", ', "split": "discovery"}')
+    (tmp_path / "pairs.jsonl").write_text("".join(marked % number for number in range(20)))
+    told = circuits(*asked, "--json").json()
+    assert (told["n_pairs"], told["n_heldout"]) == (20, 0)
     few = circuits(*asked, "--method", "acdc", "--candidates", 10**8, "--json").json()
     every = circuits(*asked, "--method", "acdc", "--json").json()
     assert few["cpu_seconds"]["scores"] < 2 * every["cpu_seconds"]["scores"]

@@ -93,13 +93,15 @@ class Config(BaseModel):
 
 
 @contextmanager
-def _reading(file: Path, expected: str) -> Generator[None]:
+def _reading(
+    file: Path, expected: str, malformed: type[Exception] | tuple[type[Exception], ...] = MALFORMED
+) -> Generator[None]:
     """Say which file it was."""
     try:
         yield
     except SpecError as error:
         raise type(error)(f"compiled case file {str(file)!r}: {error}") from error
-    except MALFORMED as error:
+    except malformed as error:
         raise ModelError(
             f"compiled case file {str(file)!r} cannot be read ({type(error).__name__}: {error}); "
             f"expected {expected}"
@@ -107,14 +109,13 @@ def _reading(file: Path, expected: str) -> Generator[None]:
 
 
 def _weights(file: Path) -> dict[str, NDArray[Any]]:
-    try:
-        with file.open("rb") as data, np.load(data, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except Exception as error:  # a damaged file ends in nearly any of Python's errors
-        raise ModelError(
-            f"compiled case file {str(file)!r} cannot be read ({type(error).__name__}: {error}); "
-            "expected an array a weight"
-        ) from error
+    # A damaged file ends in nearly any of Python's errors.
+    with (
+        _reading(file, "an array a weight", Exception),
+        file.open("rb") as data,
+        np.load(data, allow_pickle=False) as arrays,
+    ):
+        return {name: arrays[name] for name in arrays.files}
 
 
 def _check(adapter: CompiledAdapter, pairs: Sequence[TokenPair]) -> None:

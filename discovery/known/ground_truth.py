@@ -122,7 +122,8 @@ def _check(adapter: CompiledAdapter, pairs: Sequence[TokenPair]) -> None:
     if not pairs:
         raise DatasetError("the case has no pairs; expected some in case.json")
     try:
-        run(adapter, graph_of(adapter), adapter.batch(torch.tensor([[0]]), None), adapter.dtype)
+        batch = adapter.batch(torch.tensor([[0]]), None)
+        adapter.logits(run(adapter, graph_of(adapter), batch, adapter.dtype).resid)
     except (RuntimeError, IndexError) as error:
         raise ModelError(f"the weights do not fit together: {error}") from error
     longest, d_vocab = adapter.n_ctx, adapter.shape.d_vocab

@@ -105,12 +105,13 @@ def test_a_bad_case_says_what_is_wrong(tmp_path: Path) -> None:
     (target / "case.json").write_text(json.dumps({**case, "pairs": []}))
     with pytest.raises(DatasetError, match="no pairs"):
         load_case(target)
-    with np.load(target / "weights.npz") as file:
-        torn = {**file, "L1.W_in": file["L1.W_in"][1:]}
-    np.savez(target / "weights.npz", **torn)
     (target / "case.json").write_text(json.dumps(case))
-    with pytest.raises(ModelError, match="weights do not fit together"):
-        load_case(target)
+    with np.load(target / "weights.npz") as file:
+        whole = dict(file)
+    for name in ("W_U", "L1.W_in"):
+        np.savez(target / "weights.npz", **{**whole, name: whole[name][1:]})
+        with pytest.raises(ModelError, match="weights do not fit together"):
+            load_case(target)
     case["config"]["act"] = "swish"
     (target / "case.json").write_text(json.dumps(case))
     with pytest.raises(ModelError, match="'swish'; expected one of relu, gelu"):

@@ -19,6 +19,7 @@ from kombu.exceptions import KombuError
 
 from graph_schema.documents.jobs import JobRecord, Placement
 from graph_schema.errors import SpecError, StoreUnavailable
+from workers import folder_queue
 from workers.settings import Settings
 
 QUEUE = "circuits"
@@ -53,6 +54,7 @@ def make_app(settings: Settings) -> Celery:
         worker_proc_alive_timeout=120,
         worker_lost_wait=1.0,  # no result can be on its way: results are in the graph
         worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_enable_remote_control=False,  # jobs are cancelled in the graph
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
     )
@@ -103,15 +105,11 @@ def _transport(url: str) -> tuple[str, dict[str, Any]]:
             "health_check_interval": 25,
         }
     if parts.scheme == "filesystem" and parts.path.startswith("/"):
-        folder = Path(unquote(parts.path))
-        queue, control = folder / "queue", folder / "control"
-        for path in (queue, control):
-            path.mkdir(parents=True, exist_ok=True)
-            os.chmod(path, 0o700)
-        return "filesystem://localhost", {
-            "data_folder_in": str(queue),
-            "data_folder_out": str(queue),
-            "control_folder": str(control),
+        queue = Path(unquote(parts.path)) / "queue"
+        queue.mkdir(parents=True, exist_ok=True)
+        os.chmod(queue, 0o700)
+        return f"{folder_queue.ALIAS}://localhost", {
+            "folder": str(queue),
             "polling_interval": 0.05,
         }
     raise SpecError(

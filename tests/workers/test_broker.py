@@ -5,7 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import Empty
+from typing import Any, cast
 
 import pytest
 
@@ -67,6 +72,57 @@ def test_a_message_holds_the_id_and_nothing_executable(tmp_path: Path) -> None:
     assert message["content-type"] == "application/json"
     args, kwargs, _ = json.loads(base64.b64decode(message["body"]))
     assert (args, kwargs) == (["a" * 64], {})
+    app.close()
+
+
+def test_what_is_no_message_is_dropped_and_the_rest_delivered(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = broker.make_app(Settings(home=tmp_path))
+    folder = tmp_path / "broker" / "queue"
+    (folder / f"-0_torn.{broker.QUEUE}.msg").touch()
+    (folder / f"-1_odd.{broker.QUEUE}.msg").write_bytes(b"\xff{")
+    (folder / f"2_unfinished.{broker.QUEUE}.part").write_bytes(b"{")
+    broker.send(app, record("a" * 64))
+    with app.connection_for_read() as connection, connection.SimpleQueue(broker.QUEUE) as queue:
+        message = queue.get(timeout=10)
+        assert message.payload[0] == ["a" * 64]
+        message.ack()
+    assert ["-0_torn" in caplog.text, "-1_odd" in caplog.text] == [True, True]
+    assert [file.name for file in folder.iterdir()] == [f"2_unfinished.{broker.QUEUE}.part"]
+    app.close()
+
+
+SENT = 300
+
+
+def test_every_message_is_taken_whole_and_once(tmp_path: Path) -> None:
+    """Two processes send while two threads take."""
+    settings = Settings(home=tmp_path)
+    senders = [
+        subprocess.Popen([sys.executable, "-m", "tests.workers.many", tmp_path, letter, str(SENT)])
+        for letter in "ab"
+    ]
+    app = broker.make_app(settings)
+
+    def take() -> list[str]:
+        with app.connection_for_read() as connection, connection.channel() as channel:
+            mine: list[str] = []
+            while True:
+                done = all(sender.poll() is not None for sender in senders)
+                try:
+                    message = cast("Any", channel)._get(broker.QUEUE)
+                    mine.append(json.loads(base64.b64decode(message["body"]))[0][0])
+                except Empty:
+                    if done:
+                        return mine
+
+    with ThreadPoolExecutor(2) as pool:
+        taken = [
+            job_id for taker in [pool.submit(take) for _ in range(2)] for job_id in taker.result()
+        ]
+    assert [sender.returncode for sender in senders] == [0, 0]
+    assert sorted(taken) == [f"{letter}{n:063}" for letter in "ab" for n in range(SENT)]
     app.close()
 
 

@@ -117,7 +117,11 @@ class Place:
 
 @contextmanager
 def worker(settings: Settings) -> Generator[subprocess.Popen[bytes]]:
-    """A worker's main process; what is left of it is killed at the end."""
+    """A worker's main process; what is left of it is killed at the end.
+
+    Raises:
+        AssertionError: It ended by itself.
+    """
     log = settings.home / f"worker-{time.monotonic_ns()}.log"
     with log.open("wb") as file:
         process = subprocess.Popen(
@@ -138,6 +142,7 @@ def worker(settings: Settings) -> Generator[subprocess.Popen[bytes]]:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         sys.stderr.write(log.read_text()[-8000:])
+    assert process.returncode <= 0, "the worker ended by itself: see its log above"
 
 
 def until(condition: Callable[[], bool], seconds: float = 120.0) -> None:

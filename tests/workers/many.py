@@ -1,0 +1,13 @@
+"""`python -m tests.workers.many HOME LETTER N`: send N jobs' messages to the home's folder."""
+
+import sys
+from pathlib import Path
+
+from tests.workers.test_broker import record
+from workers import broker
+from workers.settings import Settings
+
+home, letter, count = sys.argv[1:]
+app = broker.make_app(Settings(home=Path(home)))
+for n in range(int(count)):
+    broker.send(app, record(f"{letter}{n:063}"))

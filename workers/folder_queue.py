@@ -1,0 +1,79 @@
+"""A queue that is a folder: a kombu transport for one machine that needs no server.
+
+A message is a file. It appears under its name when it is complete and is taken by a rename in its
+own folder, so that any number of processes may send and take. (kombu's own filesystem transport
+takes a file as soon as it exists: a worker that looks between its creation and its writing reads
+nothing, and ends.)
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+from kombu.transport import TRANSPORT_ALIASES, virtual
+from kombu.utils.json import dumps, loads
+
+log = logging.getLogger(__name__)
+
+ALIAS = "circuits-folder"
+TRANSPORT_ALIASES[ALIAS] = f"{__name__}:Transport"
+
+
+class Channel(virtual.Channel):
+    """Messages of all queues are files `TIME_ID.QUEUE.msg` in the transport option `folder`."""
+
+    def _put(self, queue: str, message: Any, **_: Any) -> None:
+        file = self._folder / f"{round(time.monotonic() * 1000):015}_{uuid.uuid4()}.{queue}.msg"
+        part = file.with_suffix(".part")
+        part.write_text(dumps(message))
+        part.rename(file)
+
+    def _get(self, queue: str, timeout: float | None = None) -> Any:
+        for file in self._messages(queue):
+            taken = file.with_suffix(".taken")
+            try:
+                file.rename(taken)
+            except FileNotFoundError:
+                continue  # another process was first
+            payload = taken.read_bytes()
+            taken.unlink()
+            try:
+                return loads(payload)
+            except ValueError as error:
+                # After a full disk or a power cut. The reconciler sends the job again.
+                log.warning("message %s cannot be read and is dropped: %s", file.name, error)
+        raise Empty
+
+    def _size(self, queue: str) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return len(self._messages(queue))
+
+    def _purge(self, queue: str) -> int:
+        messages = self._messages(queue)
+        for file in messages:
+            file.unlink(missing_ok=True)
+        return len(messages)
+
+    def _messages(self, queue: str) -> list[Path]:
+        """The oldest first."""
+        return sorted(self._folder.glob(f"*.{queue}.msg"))
+
+    @property
+    def _folder(self) -> Path:
+        options: dict[str, Any] = self.connection.client.transport_options
+        return Path(options["folder"])
+
+
+class Transport(virtual.Transport):
+    """Used by a broker URL `circuits-folder://` with the transport option `folder`."""
+
+    Channel = Channel
+    default_port = 0
+    driver_type = driver_name = "folder"
+
+    def driver_version(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return "1"

@@ -9,6 +9,7 @@ numerical program output times (clean - corrupt). A pair without such a position
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -141,7 +142,7 @@ def _check(adapter: CompiledAdapter, pairs: Sequence[TokenPair]) -> None:
 
 
 def _json(file: Path, default: dict[str, Any] | None = None) -> dict[str, Any]:
-    if default is not None and not file.exists():
+    if default is not None and not os.path.lexists(file):  # a link to nothing is an error
         return default
     return json.loads(file.read_text())
 

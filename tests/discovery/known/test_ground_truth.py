@@ -178,6 +178,15 @@ def test_a_torn_file_is_named(fault: str, tmp_path: Path) -> None:
         load_case(folder)
 
 
+def test_a_link_to_nothing_is_not_a_file_that_is_missing(tmp_path: Path) -> None:
+    target, case = _copy(KEPT / "ib03_frac_prevs", tmp_path)
+    (target / "case.json").write_text(json.dumps(case))
+    assert load_case(target).truths == {}
+    (target / "edges.json").symlink_to(tmp_path / "moved away")
+    with pytest.raises(ModelError, match=r"/edges\.json' cannot be read"):
+        load_case(target)
+
+
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [

@@ -94,8 +94,13 @@ def inspect_model(source: ModelSource, *, fingerprint: str | None = None) -> Ins
             f"model {source.name!r} has quantised weights ({how}); expected full-precision ones: "
             "use the model it was made from, or de-quantise and save it"
         )
-    n_ctx: int | None = getattr(config, "max_position_embeddings", None)
-    return InspectedModel(config, _tokenizer(source, place), config.vocab_size, n_ctx)
+    tokenizer = _tokenizer(source, place)
+    return InspectedModel(config, tokenizer, config.vocab_size, context_length(config))
+
+
+def context_length(config: Any) -> int | None:
+    """The longest prompt in tokens, where the configuration says."""
+    return getattr(config, "max_position_embeddings", None)
 
 
 def weight_bytes(config: Any, dtype: str) -> int:

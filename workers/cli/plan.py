@@ -43,11 +43,12 @@ def plan(request: DiscoverRequest, tokens: Tokens = None, as_json: AsJson = Fals
     source = source_of(request.model, request.revision)
     placement = placement_of(request, source)
     require_worker(settings)
+    from discovery.models.inspecting import context_length
     from discovery.plan_run import GIB, plan_run, read_config, sizes_of
 
     limit = settings.limits.memory_bytes
     config = read_config(source)
-    longest = getattr(config, "max_position_embeddings", None) or max(tokens or 0, TOKENS)
+    longest = context_length(config) or max(tokens or 0, TOKENS)
     n_tokens = min(TOKENS, longest) if tokens is None else tokens
     if not 1 <= n_tokens <= longest:
         raise SpecError(

@@ -49,6 +49,7 @@ class EvaluateRequest(MeasureRequest):
     draws: int | None = None
     add_bos: bool | None = None
     answers: str | None = None
+    misfits: str | None = None
     dtype: str | None = None
     seed: int | None = None
 
@@ -148,7 +149,11 @@ def _parameters(data: TaskData) -> dict[str, Any]:
 
 def _tokenisation(request: EvaluateRequest, own: MeasuredSpec | None) -> Tokenisation:
     kept = own.tokenisation if own else Tokenisation()
-    given = {"add_bos": request.add_bos, "answers": request.answers}
+    given = {
+        "add_bos": request.add_bos,
+        "answers": request.answers,
+        "misfits": request.misfits,
+    }
     asked = {name: value for name, value in given.items() if value is not None}
     return validated(Tokenisation, kept.model_dump() | asked)
 

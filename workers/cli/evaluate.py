@@ -9,6 +9,7 @@ import typer
 from workers.cli.app import command
 from workers.cli.jobs import Force, Wait, report_here, show_submitted
 from workers.cli.options import (
+    MISFITS,
     AsJson,
     Chunk,
     Device,
@@ -64,6 +65,7 @@ def evaluate(
         str | None,
         typer.Option(metavar="HOW", help="single tokens, or the first_difference of several."),
     ] = None,
+    misfits: Annotated[str | None, MISFITS] = None,
     preset: Annotated[str, typer.Option(metavar="PRESET", help="quick or full.")] = "quick",
     seed: Annotated[
         int | None,
@@ -103,6 +105,7 @@ def evaluate(
         draws=draws,
         add_bos=bos,
         answers=answers,
+        misfits=misfits,
         evaluation=preset,
         seed=seed,
         dtype=dtype,

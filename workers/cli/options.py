@@ -47,6 +47,11 @@ Label = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Task name that a dataset is filed under (its file name)."),
 ]
+MISFITS = typer.Option(
+    metavar="HOW",
+    help="Pairs of a dataset that do not fit the tokenizer: refuse the dataset, or leave_out the "
+    "pairs.",
+)
 Device = Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda or mps.")]
 Chunk = Annotated[
     int | None,
@@ -198,14 +203,7 @@ def discover_request(
     answers: Annotated[
         str, typer.Option(metavar="HOW", help="single tokens, or the first_difference of several.")
     ] = "single",
-    misfits: Annotated[
-        str,
-        typer.Option(
-            metavar="HOW",
-            help="Pairs of a dataset that do not fit the tokenizer: refuse the dataset, or "
-            "leave_out the pairs.",
-        ),
-    ] = "refuse",
+    misfits: Annotated[str, MISFITS] = "refuse",
     evaluation: Annotated[str, typer.Option(metavar="PRESET", help="quick or full.")] = "quick",
     seed: Annotated[
         int, typer.Option(parser=whole, metavar="N", help="Seed of everything random.")

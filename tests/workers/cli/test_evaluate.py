@@ -50,6 +50,20 @@ def test_a_circuit_is_judged_as_its_job_judged_it_and_keeps_its_figures(
     assert document["evaluation"]["faithfulness"]["value"] == found["faithfulness"]
 
 
+def test_pairs_that_do_not_fit_are_left_out_and_said(
+    circuits: Circuits, world: World, found: dict[str, Any], tmp_path: Path
+) -> None:
+    lines = world.lines()
+    lines[4]["clean"][0] = 40
+    words = ("--dataset", write_lines(tmp_path / "beyond.jsonl", lines), "--here", "--json")
+    refused = circuits("evaluate", found["circuit_id"], *words, world=world)
+    assert refused.code == ExitCode.REQUEST
+    assert "line 5: clean holds token id 40" in refused.err
+    words = (*words, "--misfits", "leave_out")
+    judged = circuits("evaluate", found["circuit_id"], *words, world=world).json()
+    assert any("line 5: clean holds token id 40" in note for note in judged["notes"])
+
+
 def test_a_submitted_evaluation_waits_in_the_queue_and_can_be_cancelled(
     circuits: Circuits, world: World, found: dict[str, Any]
 ) -> None:

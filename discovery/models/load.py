@@ -75,6 +75,7 @@ def load_model(
         )
     place = fetch(source, identity, [CONFIG_FILE, *TOKENIZER_FILES, *WEIGHT_FILES])
     model = _read_weights(source, place, inspected.config, dtype, device)
+    identify(source, identity, cache_dir)  # again: files may be written while they are read
     _check_finite(model, source, dtype)
     adapter = adapter_class(inspected.config)(model)
     origin = "safetensors" if place.gguf is None else "gguf, de-quantised"
@@ -107,12 +108,22 @@ def _read_weights(source: ModelSource, place: Place, config: Any, dtype: str, de
     if unused := sorted(report["unexpected_keys"]):
         log.warning("model %s: %d weights are not used: %s", source.name, len(unused), unused[:3])
     try:
-        return model.to(device)
+        return _own(model).to(device)
     except (RuntimeError, AssertionError) as error:
         raise ResourceError(
             f"model {source.name!r} does not go to device {device!r}: {first_line(error)}; use "
             "device 'cpu' or free its memory"
         ) from error
+
+
+def _own(model: Any) -> Any:
+    """The model with weights of its own: as read, they are maps of the file.
+
+    A file written over would change a running job's figures, one cut short would kill its process.
+    """
+    for weight in (*model.parameters(), *model.buffers()):
+        weight.data = weight.data.clone()
+    return model
 
 
 def _check_finite(model: Any, source: ModelSource, dtype: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from discovery.engine.forward import graph_of, run
 from discovery.models import inspect_model, load_model, weight_bytes
+from discovery.models import load as loading
 from graph_schema.documents import Limits, ModelSource
 from graph_schema.errors import ModelError, NonFiniteError, ResourceError
 from graph_schema.fingerprint import fingerprint, resolve_source
@@ -97,6 +99,34 @@ def test_another_model_than_the_fingerprint_is_refused(folder: Path) -> None:
     _edit_weight(folder, "transformer.wte.weight", 0.5)
     with pytest.raises(ModelError, match=f"the job asks for {before}: another model lies there"):
         load_model(source, fingerprint=before)
+
+
+@torch.no_grad()
+def test_a_file_written_over_or_cut_short_later_does_not_reach_a_loaded_model(folder: Path) -> None:
+    """In place, as `cp` and `save_file` write: maps of it would change, or end the process."""
+    model = load_model(_source(folder), fingerprint=None).adapter.model
+    before = [weight.clone() for weight in model.parameters()]
+    file = folder / "model.safetensors"
+    with file.open("r+b") as data:
+        data.seek(file.stat().st_size // 2)
+        data.write(bytes(file.stat().st_size // 2))
+    assert all(map(torch.equal, before, model.parameters()))
+    os.truncate(file, 1000)
+    assert all(map(torch.equal, before, model.parameters()))
+
+
+def test_a_model_that_changes_while_it_is_read_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = loading._read_weights  # pyright: ignore[reportPrivateUsage]
+
+    def meanwhile(*given: Any) -> Any:
+        _edit_weight(folder, "transformer.wte.weight", 0.5)
+        return read(*given)
+
+    monkeypatch.setattr(loading, "_read_weights", meanwhile)
+    with pytest.raises(ModelError, match="another model lies there now"):
+        load_model(_source(folder), fingerprint=None)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -6,7 +6,17 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+PACE_SECONDS = 300.0
+"""The time left is told from the pace of the last five minutes: some steps take one."""
 
 
 class Bars:
@@ -22,6 +32,9 @@ class Bars:
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
+            TextColumn("eta"),
+            TimeRemainingColumn(),
+            speed_estimate_period=PACE_SECONDS,
             console=console,
             disable=not (show and (console.is_terminal or console.is_jupyter)),
         )

@@ -25,8 +25,7 @@ def test_each_stage_has_its_bar_its_pace_and_the_time_left(
     assert seen.out == ""
     frames = [line.split() for line in seen.err.splitlines() if " eta " in line]
     scores, evaluation = frames[-2:]
-    assert scores[:3] == ["job", "3f2a:", "scores"]
-    assert {"900/900", "eta", "0:00:00"} <= set(scores)
+    assert {"3f2a:", "scores", "900/900", "eta", "0:00:00"} <= set(scores)
     assert {"evaluation", "1/2", "-:--:--"} <= set(evaluation)
 
 

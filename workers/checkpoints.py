@@ -1,4 +1,9 @@
-"""What a long job has decided so far, kept in the artifact store for the attempt after it."""
+"""What a long job has decided so far, kept in the artifact store for the attempt after it.
+
+A checkpoint is sealed: with a hash over its key, which has the job's id, and its arrays. One that
+is torn, damaged or another job's is left aside, and the job starts anew. One that cannot be written
+costs the attempt after it time, and never the job.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +13,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from graph_schema.errors import ResourceError, StoreUnavailable
-from graph_schema.store.artifacts import ArtifactStore, decode
+from graph_schema.documents import sha256_hex
+from graph_schema.errors import NotFoundError, ResourceError, StoreUnavailable
+from graph_schema.store.artifacts import ArtifactStore, decode, encode
 from workers.lease import Lease
 
 log = logging.getLogger(__name__)
+
+SEAL = "seal"
+
+Arrays = dict[str, NDArray[np.generic]]
 
 
 @dataclass
@@ -23,20 +33,25 @@ class Checkpoints:
     lease: Lease
     _names: set[str] = field(default_factory=set[str])
 
-    def load(self, name: str) -> dict[str, NDArray[np.generic]] | None:
+    def load(self, name: str) -> Arrays | None:
         """What an earlier attempt saved under this name."""
         self._names.add(name)
         key = self._key(name)
-        if not self.artifacts.exists(key):
-            return None
         try:
-            return decode(self.artifacts.load_bytes(key))
+            found = decode(self.artifacts.load_bytes(key))
+        except NotFoundError:
+            return None
         except ResourceError as error:
             log.warning("checkpoint %s is not used: %s", key, error)
             return None
+        seal = found.pop(SEAL, None)
+        if seal is None or seal.tolist() != [_seal(key, found)]:
+            log.warning("checkpoint %s is not used: it is damaged or another job's", key)
+            return None
+        return found
 
-    def save(self, name: str, arrays: dict[str, NDArray[np.generic]]) -> None:
-        """Save, where the database can be asked whether the job is still ours.
+    def save(self, name: str, arrays: Arrays) -> None:
+        """Save, where there is room and the database can be asked whether the job is still ours.
 
         Raises:
             LeaseLost: Another worker has the job, and may be further.
@@ -46,12 +61,23 @@ class Checkpoints:
             self.lease.renew(self.lease.settings.lease_seconds, None)
         except StoreUnavailable:
             return
-        self.artifacts.save(self._key(name), arrays)
+        key = self._key(name)
+        try:
+            self.artifacts.save(key, {**arrays, SEAL: np.array([_seal(key, arrays)])})
+        except ResourceError as error:
+            log.warning("checkpoint %s is not saved: %s", key, error)
 
     def forget(self) -> None:
         """Remove what the ended job no longer needs."""
         for name in self._names:
-            self.artifacts.delete(self._key(name))
+            try:
+                self.artifacts.delete(self._key(name))
+            except ResourceError as error:
+                log.warning("%s", error)
 
     def _key(self, name: str) -> str:
         return f"checkpoints/{self.lease.job_id}/{name}.safetensors"
+
+
+def _seal(key: str, arrays: Arrays) -> str:
+    return sha256_hex(key.encode() + encode(arrays))

@@ -8,6 +8,7 @@ checks.
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -109,11 +110,19 @@ class ArtifactStore:
         return bool(self._files.exists(self._path(key)))
 
     def delete(self, key: str) -> None:
-        """Remove a file; it may be gone already."""
+        """Remove a file; it may be gone already.
+
+        Raises:
+            ResourceError: It stays.
+        """
         try:
             self._files.rm_file(self._path(key))
         except FileNotFoundError:
             return
+        except OSError as error:
+            raise ResourceError(
+                f"artifact {key!r} cannot be removed from {self.url}: {error}"
+            ) from error
 
     def _path(self, key: str) -> str:
         parts = PurePosixPath(key).parts
@@ -159,10 +168,12 @@ def decode(data: bytes) -> dict[str, NDArray[Any]]:
     try:
         tensors: dict[str, NDArray[Any]] = load(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    except (SafetensorError, ValueError) as error:
-        raise ResourceError(f"an artifact is not a safetensors file: {error}") from error
-    for name in json.loads(header.get("__metadata__", {}).get(TEXT, "[]")):
-        tensors[name] = np.array(json.loads(tensors[name].tobytes()), dtype=np.str_)
+        for name in json.loads(header.get("__metadata__", {}).get(TEXT, "[]")):
+            tensors[name] = np.array(json.loads(tensors[name].tobytes()), dtype=np.str_)
+    except (SafetensorError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ResourceError(
+            f"an artifact is not a safetensors file of ours: {type(error).__name__}: {error}"
+        ) from error
     return tensors
 
 
@@ -170,7 +181,10 @@ def _save_local(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        draft.write_bytes(data)
+        with draft.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())  # the graph, which refers to it, is as durable
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)

@@ -16,8 +16,9 @@ from transformers import GPT2LMHeadModel
 
 from graph_schema.documents import AblationSpec, DatasetData, Limits
 from graph_schema.documents.jobs import DiscoverSpec, EvaluateSpec, JobRecord, JobState
+from graph_schema.errors import SpecError
 from graph_schema.store import jobs
-from graph_schema.store.artifacts import ArtifactStore
+from graph_schema.store.artifacts import ArtifactStore, encode
 from graph_schema.store.circuits import read_circuit
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.evaluations import read_evaluations
@@ -243,6 +244,46 @@ def test_a_checkpoint_is_the_lease_holders_and_comes_back_as_it_was(
     assert process.performer.perform(spec.job_id, work)
     assert seen == [None, [0, 1, 2]]
     assert jobs.get(process.store, spec.job_id).state is JobState.QUEUED
+
+
+def test_a_checkpoint_that_is_not_as_it_was_saved_is_left_aside(
+    make: Callable[..., Process], tiny: Tiny
+) -> None:
+    """A flipped bit would else be another circuit; a full disk, the job's end."""
+    process = make()
+    spec = tiny.spec(process.store, seed=9)
+    jobs.submit(process.store, spec, tiny.placement)
+    arrays = {"rises": np.arange(3.0), "names": np.array(["input->m0"]), "layout": np.asarray(1)}
+
+    def work(record: JobRecord, run_id: str, lease: Lease) -> Result:
+        checkpoints = Checkpoints(process.artifacts, lease)
+        checkpoints.save("acdc", arrays)
+        file = Path(process.artifacts.url) / "checkpoints" / record.job_id / "acdc.safetensors"
+        whole = file.read_bytes()
+        assert checkpoints.load("acdc") is not None
+        shutil.copy(file, file.with_name("exact.safetensors"))
+        assert checkpoints.load("exact") is None, "another's"
+        for spoilt in (
+            b"",
+            whole[:-8],
+            whole.replace(np.float64(2.0).tobytes(), np.float64(2.5).tobytes()),
+            encode(arrays),
+            whole.replace(b'\\"seal', b'\\"else'),  # text that no array holds
+        ):
+            assert spoilt != whole
+            file.write_bytes(spoilt)
+            assert checkpoints.load("acdc") is None
+        file.unlink()
+        file.mkdir()
+        assert checkpoints.load("acdc") is None
+        checkpoints.save("acdc", arrays)  # cannot be written
+        checkpoints.forget()  # nor removed
+        raise SpecError("all was seen")
+
+    assert process.performer.perform(spec.job_id, work)
+    record = jobs.get(process.store, spec.job_id)
+    assert record.error is not None
+    assert record.error.message == "all was seen"
 
 
 def test_a_kept_model_is_held_to_what_lies_there_now(

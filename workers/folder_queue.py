@@ -38,13 +38,12 @@ class Channel(virtual.Channel):
             taken = file.with_suffix(".taken")
             try:
                 file.rename(taken)
+                payload = taken.read_bytes()
+                taken.unlink()
+                return loads(payload)
             except FileNotFoundError:
                 continue  # another process was first
-            payload = taken.read_bytes()
-            taken.unlink()
-            try:
-                return loads(payload)
-            except ValueError as error:
+            except (OSError, ValueError) as error:
                 # After a full disk or a power cut. The reconciler sends the job again.
                 log.warning("message %s cannot be read and is dropped: %s", file.name, error)
         raise Empty

@@ -20,11 +20,11 @@ from graph_schema.errors import (
     JobCancelled,
     JobFailed,
     LeaseLost,
-    ResourceError,
 )
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore, StoreAddress
 from workers.lease import Lease, Stopped, error_document
+from workers.machine import machine_error
 from workers.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -156,7 +156,7 @@ class Performer:
         self, store: GraphStore, job_id: str, token: str, error: BaseException
     ) -> tuple[str, ...]:
         extra = {"job_id": job_id}
-        known = _ours(error)
+        known = error if isinstance(error, CircuitServiceError) else machine_error(error)
         if known is None:
             log.error("job %s failed", job_id[:12], exc_info=error, extra=extra)
             first = (str(error).strip().splitlines() or [""])[0][:MESSAGE_LENGTH]
@@ -164,25 +164,18 @@ class Performer:
             return jobs.fail(
                 store, job_id, token, ErrorDocument(type=JobFailed.__name__, message=message)
             )
-        log.warning("job %s: %s: %s", job_id[:12], type(known).__name__, known, extra=extra)
+        trace = None if known is error else error
+        log.warning(
+            "job %s: %s: %s",
+            job_id[:12],
+            type(known).__name__,
+            known,
+            exc_info=trace,
+            extra=extra,
+        )
         document = error_document(known)
         if known.retryable:
             return jobs.release(
                 store, job_id, token, error=document, max_attempts=self.settings.max_attempts
             ).send
         return jobs.fail(store, job_id, token, document)
-
-
-def _ours(error: BaseException) -> CircuitServiceError | None:
-    """The error, if it is one of ours or means the same as one."""
-    if isinstance(error, CircuitServiceError):
-        return error
-    # torch.OutOfMemoryError without importing torch; the allocator of the CPU raises RuntimeError.
-    text = str(error)
-    if (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and "not enough memory" in text)
-    ):
-        return ResourceError(f"out of memory: {text or type(error).__name__}; use a smaller chunk")
-    return None

@@ -14,7 +14,8 @@ from typer.core import TyperGroup
 
 from graph_schema.errors import CircuitServiceError
 from workers.cli.exits import ExitCode, exit_code
-from workers.cli.output import emit, say
+from workers.cli.output import emit, prepare_outputs, say
+from workers.machine import machine_error
 
 ORDER = (
     *("demo", "plan", "submit", "run", "job", "jobs", "cancel"),
@@ -42,7 +43,7 @@ app = typer.Typer(
         "Find circuits in transformer language models and question them in a graph.\n\n"
         "Exit codes: 0 done, 1 the job failed, 2 the request is wrong, 3 something is not "
         "available now (try again), 4 the installation does not fit, 5 the job was cancelled, "
-        "70 a bug, 130 Ctrl-C."
+        "70 a bug, 130 Ctrl-C, 141 nobody reads on."
     ),
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -97,6 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run `circuits` with these arguments (default: the process's) and exit with its code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = words[:1] == ["--debug"]
+    prepare_outputs()
     # It warns of every retry; what comes of them is in our message.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     # It prints a lost connection as it sees it; ours says what to do.
@@ -111,6 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except Exception as error:
         if debug:
             raise
+        if (known := machine_error(error)) is not None:
+            say(f"error: {known}")
+            sys.exit(exit_code(known))
         say(
             f"error: {type(error).__name__}: {error}\n"
             "This is a bug. `circuits --debug …` shows where; please report it."

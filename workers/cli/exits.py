@@ -31,6 +31,8 @@ class ExitCode(IntEnum):
     """An error that we did not foresee; please report it."""
     INTERRUPTED = 130
     """Ctrl-C. A submitted job goes on; one done here (`run`, `evaluate --here`) is cancelled."""
+    CLOSED_PIPE = 141
+    """Nobody read standard output to its end (`| head`); what was asked for is done."""
 
 
 def exit_code(error: CircuitServiceError) -> ExitCode:

@@ -5,29 +5,65 @@ Nothing is wrapped: a terminal does that by itself, and a file or a script wants
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import shutil
 import sys
-from typing import Any
+from typing import Any, TextIO
 
+import typer
+
+from graph_schema.errors import ResourceError
 from graph_schema.printable import printable
 from graph_schema.reports import ASCII, UNICODE
 from graph_schema.reports.picture import Marks
+from workers.cli.exits import ExitCode
+
+
+def prepare_outputs() -> None:
+    """Make both outputs take any text: closed ones swallow it, narrow ones spell it out."""
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def emit(text: str) -> None:
-    """Print a result."""
-    print(text, flush=True)
+    """Print a result.
+
+    Raises:
+        ResourceError: It cannot be written, usually because the disk is full.
+    """
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        # What is left in the buffer would fail again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise typer.Exit(ExitCode.CLOSED_PIPE) from None
+        raise ResourceError(
+            f"standard output cannot be written: {error.strerror}; see that its place has room"
+        ) from error
 
 
 def emit_json(value: Any) -> None:
     """Print a result for a script: one JSON value, alone on standard output."""
-    print(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False), flush=True)
+    text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=2, allow_nan=False)
+    emit(text)
 
 
 def say(text: str) -> None:
     """Tell the person at the keyboard; what quotes others cannot steer the terminal."""
     print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")
 
 
 def page_width() -> int:

@@ -1,0 +1,38 @@
+"""What the machine refuses (room, memory, files, threads) as an error of ours, and not as a bug."""
+
+from __future__ import annotations
+
+import errno
+
+from graph_schema.errors import ResourceError
+
+HINTS = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room"),
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), "raise the limit on open files (ulimit -n)"),
+    **dict.fromkeys((errno.EAGAIN, errno.ENOMEM), "end other processes or raise their limits"),
+    **dict.fromkeys(
+        (errno.EACCES, errno.EPERM, errno.EROFS), "see who may write there (CIRCUITS_HOME, TMPDIR)"
+    ),
+    **dict.fromkeys((errno.EIO, errno.ESTALE, errno.ENODEV), "see that the disk is well"),
+    errno.ENAMETOOLONG: "use a shorter path (CIRCUITS_HOME)",
+}
+
+
+def machine_error(error: BaseException) -> ResourceError | None:
+    """The error of ours that stands for it, None where it may be a bug."""
+    text = str(error)
+    if isinstance(error, OSError) and error.errno in HINTS:
+        where = f": {error.filename!r}" if error.filename else ""
+        return ResourceError(f"{error.strerror}{where}; {HINTS[error.errno]}, then try again")
+    # torch.OutOfMemoryError without importing torch; the allocator of the CPU raises RuntimeError.
+    if (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and "not enough memory" in text)
+    ):
+        return ResourceError(f"out of memory: {text or type(error).__name__}; use a smaller chunk")
+    if isinstance(error, RuntimeError) and "can't start new thread" in text:
+        return ResourceError(
+            f"{text}; end other processes or raise their limit (ulimit -u), then try again"
+        )
+    return None

@@ -7,7 +7,8 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from graph_schema.errors import SpecError
+from graph_schema.errors import ResourceError, SpecError
+from workers.machine import NO_ROOM
 
 
 def read_bounded(file: Path, limit: int, setting: str) -> bytes:
@@ -65,6 +66,7 @@ def write_whole(file: Path, data: bytes, *, force: bool) -> None:
 
     Raises:
         SpecError: It is there and `force` is off; or it cannot be written.
+        ResourceError: There is no room for it.
     """
     check_free(file, force)
     path = _led_to(file)
@@ -81,6 +83,10 @@ def write_whole(file: Path, data: bytes, *, force: bool) -> None:
     except FileExistsError as error:
         raise SpecError(f"{str(file)!r} is there already; --force replaces it") from error
     except OSError as error:
+        if error.errno in NO_ROOM:
+            raise ResourceError(
+                f"cannot write {str(file)!r}: {error.strerror}; make room, or write elsewhere"
+            ) from error
         raise SpecError(
             f"cannot write {str(file)!r}: {error.strerror}; give the path of a file to write"
         ) from error

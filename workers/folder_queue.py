@@ -30,8 +30,12 @@ class Channel(virtual.Channel):
     def _put(self, queue: str, message: Any, **_: Any) -> None:
         file = self._folder / f"{round(time.monotonic() * 1000):015}_{uuid.uuid4()}.{queue}.msg"
         part = file.with_suffix(".part")
-        part.write_text(dumps(message))
-        part.rename(file)
+        try:
+            part.write_text(dumps(message))
+            part.rename(file)
+        except OSError:
+            part.unlink(missing_ok=True)  # a full disk's
+            raise
 
     def _get(self, queue: str, timeout: float | None = None) -> Any:
         for file in self._messages(queue):

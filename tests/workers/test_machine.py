@@ -4,12 +4,33 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from graph_schema.errors import ResourceError
+from graph_schema.documents import ModelSource
+from graph_schema.documents.jobs import JobRecord, JobState, Placement
+from graph_schema.errors import ResourceError, StoreUnavailable
+from graph_schema.store.artifacts import ArtifactStore
+from workers import broker
+from workers.files import write_whole
 from workers.machine import machine_error
+from workers.settings import Settings
+
+
+@contextmanager
+def no_room() -> Generator[None]:
+    """A file may have 10 bytes: what is written fails half-way, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize(
@@ -33,3 +54,28 @@ def test_a_file_of_ours_that_is_missing_may_be_a_bug(tmp_path: Path) -> None:
         os.stat(tmp_path / "none")
     assert machine_error(raised.value) is None
     assert machine_error(KeyError("x")) is None
+
+
+def test_without_room_nothing_half_written_is_left(tmp_path: Path) -> None:
+    app = broker.make_app(Settings(home=tmp_path))
+    placement = Placement(model=ModelSource(name="/m")).canonical_json()
+    job = JobRecord(
+        job_id="a" * 64,
+        kind="discover",
+        state=JobState.QUEUED,
+        spec="{}",
+        placement=placement,
+        submitted_at=0,
+    )
+    artifacts = ArtifactStore(str(tmp_path / "artifacts"))
+    with no_room():
+        with pytest.raises(StoreUnavailable, match="File too large"):
+            broker.send(app, job)
+        with pytest.raises(ResourceError, match="see that the place exists and has room"):
+            artifacts.save("a/b", {"x": np.arange(9)})
+        with pytest.raises(ResourceError, match="make room, or write elsewhere"):
+            write_whole(tmp_path / "export", bytes(99), force=False)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    broker.send(app, job)
+    assert broker.queue_depth(app) == 1
+    app.close()

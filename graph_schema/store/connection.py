@@ -39,6 +39,8 @@ Row = dict[str, Any]
 LOST = (ServiceUnavailable, SessionExpired)  # IncompleteCommit is a ServiceUnavailable
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 MAX_CONFLICTS = 40
+FEWEST_LOSSES, FEWEST_CONFLICTS = 3, 8
+"""Tries that anybody patient makes: a machine may stand still for all of the time."""
 
 
 class WriteMissed(Exception):
@@ -72,7 +74,8 @@ class GraphStore:
 
     Args:
         address: Where it is.
-        patience: Seconds to go on trying when the server is away or transactions collide.
+        patience: Seconds to go on trying when the server is away or transactions collide, and
+            then a few times more; 0 is a single try.
     """
 
     def __init__(self, address: StoreAddress, *, patience: float = 10.0) -> None:
@@ -150,20 +153,23 @@ class GraphStore:
 
     def _retry(self, work: Callable[[Transaction], T], access: str, seconds: float | None) -> T:
         end = time.monotonic() + self.patience
-        conflicts = 0
+        conflicts = losses = 0
         pause = FIRST_PAUSE
         while True:
+            late = time.monotonic() >= end  # before the try: what took long may have been a pause
             try:
                 return self._once(work, access, seconds)
             except (TransientError, ConstraintError, WriteMissed) as error:
                 # A ConstraintError is two MERGEs of one id meeting (ArcadeDB): the loser's second
                 # try finds the winner's node. One that stays is a fault, hence the count.
                 conflicts += 1
-                if conflicts > MAX_CONFLICTS or time.monotonic() > end or _timed_out(error):
+                enough = MAX_CONFLICTS if not late else FEWEST_CONFLICTS if self.patience else 1
+                if conflicts >= enough or _timed_out(error):
                     raise to_our_error(error, self.address) from error
                 log.debug("transaction repeated after %s", error)
             except LOST as error:
-                if time.monotonic() > end:
+                losses += 1
+                if late and (losses >= FEWEST_LOSSES or not self.patience):
                     raise to_our_error(error, self.address) from error
                 log.debug("connection lost, trying again: %s", error)
             except (DriverError, Neo4jError) as error:

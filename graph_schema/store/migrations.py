@@ -119,12 +119,13 @@ def migrate(write: Write, rows: Rows) -> None:
     token = secrets.token_hex(8)
     end = time.monotonic() + 3 * LOCK_SECONDS
     while True:
+        late = time.monotonic() > end  # before the try: this process may have stood still since
         held = _lock(write, token)
         if held is not None:
             break
         if _version(rows) == VERSION:
             return
-        if time.monotonic() > end:
+        if late:
             raise StoreUnavailable(
                 f"another process has been migrating the graph database for {3 * LOCK_SECONDS} s; "
                 "wait for it to end, then try again"

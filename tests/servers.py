@@ -22,6 +22,12 @@ import redis
 from graph_schema.errors import ResourceError
 from graph_schema.store import connection, embedded, java, neo4j_server
 
+WAIT_SECONDS = 120.0
+"""For what must come true, on a machine that may be slow or stand still for a while."""
+START_SECONDS = 300.0
+COMMAND_SECONDS = 30.0
+"""The embedded server's own limit: long for a command that a pause falls into."""
+
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 
 # Constraints, indexes and the Schema node stay from test to test; everything else goes.
@@ -43,7 +49,7 @@ def _quick_java() -> Generator[None]:
 @contextmanager
 def _stopped_at_the_end(server: java.JavaServer) -> Generator[java.JavaServer]:
     try:
-        with connection.GraphStore(server.address) as store:
+        with connection.GraphStore(server.address, patience=WAIT_SECONDS) as store:
             store.migrate()
         yield server
     finally:
@@ -54,8 +60,10 @@ def _stopped_at_the_end(server: java.JavaServer) -> Generator[java.JavaServer]:
 def arcadedb(tmp_path_factory: pytest.TempPathFactory) -> Generator[java.JavaServer]:
     """The embedded database, running."""
     folder = tmp_path_factory.mktemp("embedded database")
-    # Never-ending queries are among the tests, hence the short limit.
-    server = embedded.start_embedded(folder, heap_megabytes=512, command_seconds=15)
+    # A query that never ends is among the tests: the server works on it for as long as it may.
+    server = embedded.start_embedded(
+        folder, heap_megabytes=512, command_seconds=COMMAND_SECONDS, seconds=START_SECONDS
+    )
     with _stopped_at_the_end(server) as running:
         yield running
 
@@ -65,7 +73,9 @@ def neo4j(tmp_path_factory: pytest.TempPathFactory) -> Generator[java.JavaServer
     """Neo4j Community from its jars, running."""
     folder = tmp_path_factory.mktemp("neo4j")
     try:
-        server = neo4j_server.start_neo4j(folder, heap_megabytes=512, page_cache_megabytes=64)
+        server = neo4j_server.start_neo4j(
+            folder, heap_megabytes=512, page_cache_megabytes=64, seconds=START_SECONDS
+        )
     except ResourceError as error:
         pytest.skip(str(error))
     with _stopped_at_the_end(server) as running:
@@ -81,7 +91,7 @@ def server(request: pytest.FixtureRequest) -> java.JavaServer:
 
 
 def _empty(server: java.JavaServer) -> Generator[connection.GraphStore]:
-    with connection.GraphStore(server.address) as store:
+    with connection.GraphStore(server.address, patience=WAIT_SECONDS) as store:
         store.migrate()
         store.write(lambda tx: tx.run(EMPTY).consume())
         yield store
@@ -100,29 +110,36 @@ def embedded_store(arcadedb: java.JavaServer) -> Generator[connection.GraphStore
 
 
 @contextmanager
-def running_redis(folder: Path, port: int | None = None) -> Generator[tuple[str, int]]:
-    """The address and the port of a Redis server, which ends with the block."""
+def running_redis(folder: Path, port: int) -> Generator[str]:
+    """The address of a Redis server on a port that is reserved; it ends with the block."""
     binary = shutil.which("redis-server")
     if binary is None:
         pytest.skip("no redis-server on the PATH")
-    port = port or java.free_port()
     options = {"bind": "127.0.0.1", "port": str(port), "dir": str(folder), "save": ""}
     command = [binary, *(word for name, value in options.items() for word in (f"--{name}", value))]
-    with Path(folder, "redis.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
     url = f"redis://127.0.0.1:{port}/0"
+    with running(command, folder), redis.Redis.from_url(url) as client:
+        wait_for_redis(client)
+        yield url
+
+
+@contextmanager
+def running(command: list[str], folder: Path) -> Generator[None]:
+    """A server process, which ends with the block."""
+    with Path(folder, "redis.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
     try:
-        _wait_for_redis(url)
-        yield url, port
+        yield
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait()
 
 
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     """The address of a Redis server; a test that uses it is marked `needs_redis`."""
-    with running_redis(tmp_path_factory.mktemp("redis")) as (url, _):
+    folder = tmp_path_factory.mktemp("redis")
+    with java.reserved_port() as port, running_redis(folder, port) as url:
         yield url
 
 
@@ -134,14 +151,13 @@ def empty_redis(redis_url: str) -> str:
     return redis_url
 
 
-def _wait_for_redis(url: str) -> None:
-    end = time.monotonic() + 10
-    with redis.Redis.from_url(url) as client:
-        while True:
-            try:
-                client.ping()
-                return
-            except redis.ConnectionError:
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.05)
+def wait_for_redis(client: redis.Redis) -> None:
+    end = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            client.ping()
+            return
+        except redis.ConnectionError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)

@@ -11,13 +11,12 @@ import json
 import secrets
 from pathlib import Path
 
-from graph_schema.errors import MissingExtraError, StoreUnavailable
+from graph_schema.errors import MissingExtraError
 from graph_schema.store.connection import StoreAddress
 from graph_schema.store.java import (
     JavaServer,
-    free_port,
-    is_free,
     private_folder,
+    reserved_port,
     start_java,
     write_private,
 )
@@ -71,43 +70,39 @@ def start_embedded(
     folder = private_folder(folder.absolute())
     passwords = _passwords(folder)
     _write_groups(folder)
-    for attempts_left in (2, 1, 0):
-        port = port if port and is_free(port) else free_port()
+    with reserved_port(port) as bolt, reserved_port() as http:
         address = StoreAddress(
-            uri=f"bolt://127.0.0.1:{port}",
+            uri=f"bolt://127.0.0.1:{bolt}",
             user="root",
             password=passwords["root"],
             database=DATABASE,
             reader_user="reader",
             reader_password=passwords["reader"],
         )
-        arguments = _arguments(package, folder, address, heap_megabytes, command_seconds)
-        try:
-            return start_java(
-                "the embedded database",
-                package / "jre" / "bin" / "java",
-                arguments,
-                folder=folder,
-                address=address,
-                seconds=seconds,
-            )
-        except StoreUnavailable as error:
-            # Another process may take a free port before the server does.
-            if not attempts_left or "already in use" not in str(error):
-                raise
-            port = None
-    raise AssertionError("the loop returns or raises")
+        return start_java(
+            "the embedded database",
+            package / "jre" / "bin" / "java",
+            _arguments(package, folder, address, http, heap_megabytes, command_seconds),
+            folder=folder,
+            address=address,
+            seconds=seconds,
+        )
 
 
 def _arguments(
-    package: Path, folder: Path, address: StoreAddress, heap_megabytes: int, command_seconds: float
+    package: Path,
+    folder: Path,
+    address: StoreAddress,
+    http_port: int,
+    heap_megabytes: int,
+    command_seconds: float,
 ) -> list[str]:
     properties = {
         "server.rootPath": str(folder),
         "server.rootPassword": address.password,
         "server.mode": "development",  # production hides what is wrong with a statement
         "server.httpIncomingHost": "127.0.0.1",
-        "server.httpIncomingPort": str(free_port()),
+        "server.httpIncomingPort": str(http_port),
         "server.plugins": "Bolt:com.arcadedb.bolt.BoltProtocolPlugin",
         "server.defaultDatabases": f"{DATABASE}[root,reader:{address.reader_password}:reader]",
         "bolt.host": "127.0.0.1",

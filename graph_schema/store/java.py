@@ -14,8 +14,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -214,22 +214,26 @@ def private_log(path: Path, megabytes: float = 5.0) -> IO[bytes]:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
 
 
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+@contextmanager
+def reserved_port(wanted: int | None = None) -> Generator[int]:
+    """A port of 127.0.0.1, the wanted one if it is free, that nobody else is given meanwhile.
 
-
-def is_free(port: int) -> bool:
-    """Whether nobody listens on this port of 127.0.0.1."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    It refuses connections until somebody who asks for it by number (and sets SO_REUSEADDR, as
+    servers do) listens on it. Other systems than Linux would refuse that one too: there the port
+    is only free at this moment.
+    """
+    with socket.socket() as kept:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            kept.bind(("127.0.0.1", wanted or 0))
         except OSError:
-            return False
-    return True
+            if not wanted:
+                raise
+            kept.bind(("127.0.0.1", 0))
+        port = kept.getsockname()[1]
+        if sys.platform != "linux":
+            kept.close()
+        yield port
 
 
 def private_folder(path: Path) -> Path:

@@ -24,8 +24,8 @@ from graph_schema.errors import ResourceError, StoreUnavailable
 from graph_schema.store.connection import StoreAddress
 from graph_schema.store.java import (
     JavaServer,
-    free_port,
     private_folder,
+    reserved_port,
     start_java,
     write_private,
 )
@@ -106,7 +106,7 @@ def start_neo4j(
     """A Neo4j server on 127.0.0.1 whose data and passwords live in `folder`.
 
     Raises:
-        ResourceError: No Java 17 or later, or the jars cannot be fetched.
+        ResourceError: No Java 17 or later, no jars to be fetched, or the port is taken.
         StoreUnavailable: It does not start; the message has the end of its log.
     """
     java = shutil.which("java")
@@ -115,35 +115,37 @@ def start_neo4j(
     jars = fetch_jars()
     folder = private_folder(folder.absolute())
     passwords = _passwords(folder)
-    port = port or free_port()
-    address = StoreAddress(
-        uri=f"bolt://127.0.0.1:{port}",
-        password=passwords["neo4j"],
-        reader_user="reader",
-        reader_password=passwords["reader"],
-    )
     config = private_folder(folder / "conf")
-    _write_config(config / "neo4j.conf", folder, port, page_cache_megabytes)
-    arguments = [
-        f"-Xmx{heap_megabytes}m",
-        "-XX:+ExitOnOutOfMemoryError",
-        *(f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in _OPEN),
-        "-cp",
-        str(jars / "*"),
-        _MAIN_CLASS,
-        f"--home-dir={folder}",
-        f"--config-dir={config}",
-    ]
-    return start_java(
-        "Neo4j",
-        Path(java),
-        arguments,
-        folder=folder,
-        address=address,
-        more_log="logs/neo4j.log",
-        ready=_set_passwords,
-        seconds=seconds,
-    )
+    with reserved_port(port) as bolt:
+        if port and bolt != port:
+            raise ResourceError(f"port {port} is in use; give another with --port")
+        address = StoreAddress(
+            uri=f"bolt://127.0.0.1:{bolt}",
+            password=passwords["neo4j"],
+            reader_user="reader",
+            reader_password=passwords["reader"],
+        )
+        _write_config(config / "neo4j.conf", folder, bolt, page_cache_megabytes)
+        arguments = [
+            f"-Xmx{heap_megabytes}m",
+            "-XX:+ExitOnOutOfMemoryError",
+            *(f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in _OPEN),
+            "-cp",
+            str(jars / "*"),
+            _MAIN_CLASS,
+            f"--home-dir={folder}",
+            f"--config-dir={config}",
+        ]
+        return start_java(
+            "Neo4j",
+            Path(java),
+            arguments,
+            folder=folder,
+            address=address,
+            more_log="logs/neo4j.log",
+            ready=_set_passwords,
+            seconds=seconds,
+        )
 
 
 def _write_config(path: Path, folder: Path, port: int, page_cache_megabytes: int) -> None:

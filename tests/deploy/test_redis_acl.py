@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 from collections.abc import Generator
 from pathlib import Path
 
@@ -13,7 +12,8 @@ import redis
 from kombu import Connection
 from redis.exceptions import NoPermissionError
 
-from graph_schema.store.java import free_port
+from graph_schema.store.java import reserved_port
+from tests.servers import running, wait_for_redis
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "redis"
 
@@ -61,28 +61,15 @@ def secured_redis(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[i
         cwd=folder,
     )
     shutil.copy(folder / "server.crt", folder / "ca.crt")
-    port = free_port()
     text = (DEPLOY / "redis.conf").read_text()
     text = text.replace("/etc/redis/tls", str(folder)).replace("/etc/redis", str(folder))
-    text = text.replace("tls-port 6379", f"tls-port {port}\nbind 127.0.0.1")
-    (folder / "redis.conf").write_text(text)
-    server = subprocess.Popen(
-        ["redis-server", folder / "redis.conf"], cwd=folder, stdout=subprocess.DEVNULL
-    )
-    try:
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                with client(port, folder, "worker") as probe:
-                    probe.ping()
-                break
-            except redis.ConnectionError:
-                assert time.monotonic() < deadline, "redis did not start"
-                time.sleep(0.1)
-        yield port, folder
-    finally:
-        server.terminate()
-        server.wait(10)
+    with reserved_port() as port:
+        text = text.replace("tls-port 6379", f"tls-port {port}\nbind 127.0.0.1")
+        (folder / "redis.conf").write_text(text)
+        with running(["redis-server", str(folder / "redis.conf")], folder):
+            with client(port, folder, "worker") as probe:
+                wait_for_redis(probe)
+            yield port, folder
 
 
 def client(port: int, folder: Path, user: str) -> redis.Redis:
@@ -123,7 +110,7 @@ def test_both_users_deliver_messages_and_neither_administers(
     with Connection(url) as connection:
         queue = connection.SimpleQueue(f"queue-{user}")
         queue.put({"job_id": "x"})
-        assert queue.get(timeout=5).payload == {"job_id": "x"}
+        assert queue.get(timeout=120).payload == {"job_id": "x"}
         queue.close()
     with client(port, folder, user) as session:
         for command in ("FLUSHALL", "CONFIG GET *", "ACL LIST", "SHUTDOWN"):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-import time
 from pathlib import Path
 
 import pytest
 from neo4j import Transaction
+from neo4j.exceptions import TransientError
 
 from graph_schema.errors import SpecError, StoreError, StoreUnavailable
+from graph_schema.store import connection
 from graph_schema.store.connection import GraphStore, StoreAddress, fetch
-from graph_schema.store.java import JavaServer, free_port
+from graph_schema.store.java import JavaServer, reserved_port
 
 
 def test_a_write_is_read_back(store: GraphStore) -> None:
@@ -64,15 +66,45 @@ def test_a_wrong_password_names_the_user_and_the_settings(server: JavaServer) ->
         store.ping()
 
 
-def test_a_server_that_is_down_is_named_with_the_next_step() -> None:
-    address = StoreAddress(f"bolt://127.0.0.1:{free_port()}", "neo4j", "secret")
-    start = time.monotonic()
-    with (
-        GraphStore(address, patience=0.3) as store,
-        pytest.raises(StoreUnavailable, match=rf"{address.uri} cannot be reached.*CIRCUITS_GRAPH"),
-    ):
-        store.ping()
-    assert time.monotonic() - start < 5
+def test_a_server_that_is_down_is_tried_again_and_named_with_the_next_step(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG, connection.__name__)
+    with reserved_port() as port:
+        address = StoreAddress(f"bolt://127.0.0.1:{port}", "neo4j", "secret")
+        named = rf"{address.uri} cannot be reached.*CIRCUITS_GRAPH"
+        with GraphStore(address, patience=0.3) as store:
+            with pytest.raises(StoreUnavailable, match=named):
+                store.ping()
+            tried_again = caplog.text.count("connection lost, trying again")
+            assert connection.FEWEST_LOSSES <= tried_again + 1 < 20
+            caplog.clear()
+        with GraphStore(address, patience=0.0) as store:
+            with pytest.raises(StoreUnavailable, match=named):
+                store.ping()
+            assert "trying again" not in caplog.text
+
+
+def test_a_conflict_after_standing_still_is_no_reason_to_give_up(
+    embedded_store: GraphStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Patience is over when each try fails, as on a machine that stands still."""
+    monkeypatch.setattr(connection, "LONGEST_PAUSE", 0.01)
+    patient, tries = GraphStore(embedded_store.address, patience=1e-6), 0
+
+    def work(tx: Transaction) -> int:
+        nonlocal tries
+        tries += 1
+        if tries < connection.FEWEST_CONFLICTS:
+            raise TransientError("another transaction was first")
+        return fetch(tx, "RETURN 1 AS one")[0]["one"]
+
+    with patient:
+        assert patient.write(work) == 1
+        tries = -100
+        with pytest.raises(StoreUnavailable, match="too busy"):
+            patient.write(work)
+    assert tries + 100 <= connection.MAX_CONFLICTS
 
 
 def test_an_address_that_is_none_is_a_spec_error() -> None:

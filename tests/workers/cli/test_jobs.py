@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from safetensors.numpy import load_file, save_file
 
 from graph_schema.store import GraphStore
-from graph_schema.store.java import free_port
+from graph_schema.store.java import reserved_port
 from tests.workers.cli.conftest import Circuits, Ran
 from tests.workers.world import N_EDGES, World, write_lines
 from workers.cli.exits import ExitCode
@@ -196,22 +196,24 @@ def test_a_graph_that_is_down_is_told_with_its_address(
     circuits: Circuits, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workers.client.service.PATIENCE", 0.1)
-    down = world.settings.model_copy(update={"graph": f"bolt://127.0.0.1:{free_port()}"})
-    assert down.graph is not None
-    for words in (("jobs", "--json"), ("submit", *world.ask, "--edges", "5")):
-        ran = circuits(*words, world=replace(world, settings=down))
-        assert ran.code == ExitCode.UNAVAILABLE
-        assert ran.out == ""
-        assert down.graph in ran.err.splitlines()[0]
+    with reserved_port() as port:
+        graph = f"bolt://127.0.0.1:{port}"
+        down = world.settings.model_copy(update={"graph": graph})
+        for words in (("jobs", "--json"), ("submit", *world.ask, "--edges", "5")):
+            ran = circuits(*words, world=replace(world, settings=down))
+            assert ran.code == ExitCode.UNAVAILABLE
+            assert ran.out == ""
+            assert graph in ran.err.splitlines()[0]
 
 
 def test_a_broker_that_is_down_is_told_before_anything_is_written(
     circuits: Circuits, world: World
 ) -> None:
-    url = SecretStr(f"redis://:secret@127.0.0.1:{free_port()}/0")
-    down = world.settings.model_copy(update={"broker": url})
     asked = (*world.ask, "--edges", "7", "--json")
-    ran = circuits("submit", *asked, world=replace(world, settings=down))
+    with reserved_port() as port:
+        url = SecretStr(f"redis://:secret@127.0.0.1:{port}/0")
+        down = world.settings.model_copy(update={"broker": url})
+        ran = circuits("submit", *asked, world=replace(world, settings=down))
     assert ran.code == ExitCode.UNAVAILABLE
     assert "broker at redis://" in ran.err
     assert "secret" not in ran.err

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -24,7 +23,8 @@ from graph_schema.errors import (
     StoreUnavailable,
 )
 from graph_schema.store import jobs
-from graph_schema.store.java import free_port
+from graph_schema.store.java import reserved_port
+from tests.workers.tiny import until
 from tests.workers.world import World
 from workers.client import CircuitClient, Job
 
@@ -37,7 +37,7 @@ def claimed(client: CircuitClient, job: Job) -> str:
     """The token of a worker that has the job."""
     token = uuid4().hex
     store = client.service.store
-    assert jobs.claim(store, job.job_id, token, owner="test", lease=60.0, max_attempts=9)
+    assert jobs.claim(store, job.job_id, token, owner="test", lease=3600.0, max_attempts=9)
     return token
 
 
@@ -55,7 +55,7 @@ def test_progress_is_seen_and_waiting_can_be_given_up(client: CircuitClient, wor
     job = submitted(client, world, 12)
     token = claimed(client, job)
     step = JobProgress(stage="scores", done=3, total=9)
-    jobs.renew(client.service.store, job.job_id, token, lease=60.0, progress=step)
+    jobs.renew(client.service.store, job.job_id, token, lease=3600.0, progress=step)
     with pytest.raises(TimeoutError, match=rf"job {job.job_id} is running after 0\.2 s"):
         job.result(timeout=0.2)
     assert job.progress == step
@@ -73,7 +73,7 @@ def test_the_result_raises_what_the_job_failed_with(
     token = claimed(client, job)
     jobs.fail(client.service.store, job.job_id, token, ErrorDocument(type=kind, message="m3: NaN"))
     with pytest.raises(raised, match="m3: NaN"):
-        job.result(timeout=5)
+        job.result(timeout=120)
     again = submitted(client, world, 13)
     tried_again = raised is not NonFiniteError
     assert again.state is (JobState.QUEUED if tried_again else JobState.FAILED)
@@ -138,26 +138,29 @@ def door(port: int, uri: str) -> Generator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait()
 
 
 def test_waiting_outlives_a_database_that_is_away(
-    client: CircuitClient, world: World, monkeypatch: pytest.MonkeyPatch
+    client: CircuitClient,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("workers.client.service.PATIENCE", 0.2)
     job = submitted(client, world, 15)
-    port = free_port()
-    settings = world.settings.model_copy(update={"graph": f"bolt://127.0.0.1:{port}"})
-    with CircuitClient(settings=settings) as other:
-        seen = Job(other, job.record)
-        waiter = threading.Thread(target=lambda: seen.wait(timeout=60, progress=False))
-        waiter.start()
-        time.sleep(1.0)
-        job.cancel()
-        with door(port, world.settings.graph or ""):
-            waiter.join(30)
-            other.close()
-        assert seen.state is JobState.CANCELLED
+    with reserved_port() as port:
+        settings = world.settings.model_copy(update={"graph": f"bolt://127.0.0.1:{port}"})
+        with CircuitClient(settings=settings) as other:
+            seen = Job(other, job.record)
+            waiter = threading.Thread(target=lambda: seen.wait(progress=False))
+            waiter.start()
+            until(lambda: "still waiting for job" in caplog.text)
+            job.cancel()
+            with door(port, world.settings.graph or ""):
+                waiter.join()
+                other.close()
+            assert seen.state is JobState.CANCELLED
 
 
 def test_a_database_that_stays_away_is_told(
@@ -166,6 +169,7 @@ def test_a_database_that_stays_away_is_told(
     monkeypatch.setattr("workers.client.service.PATIENCE", 0.1)
     monkeypatch.setattr("workers.client.job.PATIENCE", 0.5)
     job = submitted(client, world, 16)
-    settings = world.settings.model_copy(update={"graph": f"bolt://127.0.0.1:{free_port()}"})
-    with CircuitClient(settings=settings) as other, pytest.raises(StoreUnavailable):
-        Job(other, job.record).result()
+    with reserved_port() as port:
+        settings = world.settings.model_copy(update={"graph": f"bolt://127.0.0.1:{port}"})
+        with CircuitClient(settings=settings) as other, pytest.raises(StoreUnavailable):
+            Job(other, job.record).result()

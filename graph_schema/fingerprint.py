@@ -133,7 +133,7 @@ def _matching(folder: Path, patterns: Iterable[str]) -> list[Path]:
 
 
 def _file_hash(file: Path, cache_dir: Path | None) -> str:
-    stat = file.stat()
+    looked, stat = time.time(), file.stat()
     seen = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
     entry = None if cache_dir is None else cache_dir / f"{sha256_hex(str(file.resolve()))}.json"
     if entry is not None:
@@ -145,7 +145,7 @@ def _file_hash(file: Path, cache_dir: Path | None) -> str:
             pass
     with file.open("rb") as data:
         digest = hashlib.file_digest(data, "sha256").hexdigest()
-    if entry is not None and time.time() - stat.st_mtime > SETTLED_SECONDS:
+    if entry is not None and looked - stat.st_mtime > SETTLED_SECONDS:
         with suppress(OSError):  # a cache that cannot be kept costs time, not the answer
             _write_atomically(entry, json.dumps({**seen, "sha256": digest}))
     return digest

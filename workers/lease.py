@@ -25,6 +25,7 @@ from workers.settings import Settings
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.25
+LONGEST_LOOK = 2 * POLL_SECONDS
 REPORT_SECONDS = 1.0
 STORING_LEASES = 10
 """Storing a large circuit must not lose its lease half-way: it gets this many at once."""
@@ -32,6 +33,23 @@ STORING_LEASES = 10
 
 class Stopped(BaseException):
     """This worker stops: the job goes back to the queue. No error: nothing else catches it."""
+
+
+class AwakeTime:
+    """Seconds of which a watch saw most: a machine that stands still does not disobey.
+
+    Nobody is told to stop and ended for it when all that passed was a pause between two looks.
+    """
+
+    def __init__(self, now: float) -> None:
+        self.seconds = 0.0
+        self._looked = now
+
+    def look(self, now: float) -> float:
+        """The seconds so far; between two looks at most `LONGEST_LOOK` count."""
+        self.seconds += min(now - self._looked, LONGEST_LOOK)
+        self._looked = now
+        return self.seconds
 
 
 class Lease:
@@ -135,7 +153,7 @@ class Lease:
     def _watch(self) -> None:
         began = renewed = time.monotonic()
         sent: JobProgress | None = None
-        judged = 0.0
+        told = AwakeTime(began)
         while not self._done.wait(POLL_SECONDS):
             now = time.monotonic()
             if self._parent is not None and os.getppid() != self._parent:
@@ -144,9 +162,9 @@ class Lease:
                 os._exit(1)
             if self._verdict is None:
                 self._verdict = self._own_verdict(now - began)
-                judged = now
+                told = AwakeTime(now)
             if self._verdict is not None:
-                if now - judged > self.settings.cancel_seconds:
+                if told.look(now) > self.settings.cancel_seconds:
                     self._end_process(self._verdict)
                     return
                 if isinstance(self._verdict, LeaseLost):
@@ -158,10 +176,10 @@ class Lease:
                     cancelled = self.renew(self.settings.lease_seconds, progress)
                     if cancelled and self._verdict is None:
                         self._verdict = JobCancelled(f"job {self.job_id[:12]} was cancelled")
-                        judged = now
+                        told = AwakeTime(time.monotonic())
                 except LeaseLost as error:
                     self._verdict = error
-                    judged = now
+                    told = AwakeTime(time.monotonic())
                 except StoreUnavailable as error:
                     log.warning("renewal failed: %s", error, extra=self._extra)
                 except Exception:

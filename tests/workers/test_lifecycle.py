@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
+from typing import Any, LiteralString
 
 import pytest
 from neo4j import Transaction
@@ -18,11 +18,17 @@ from graph_schema.errors import NonFiniteError, ResourceError
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
 from tests.graph_schema.store.test_jobs import PLACEMENT, a_spec, queued
-from workers.lease import Lease
+from tests.workers.tiny import until
+from workers.lease import LONGEST_LOOK, AwakeTime, Lease
 from workers.lifecycle import Performer
 from workers.settings import Settings
 
-QUICK = {"lease_seconds": 1.5, "cancel_seconds": 1.0, "max_attempts": 2, "graph": "bolt://unused"}
+SETTINGS: dict[str, Any] = {"max_attempts": 2, "graph": "bolt://unused"}
+HOUR = 3600.0
+"""For work to stop at its next callback; whatever does not is ended with its process: this one."""
+
+
+LEASE: LiteralString = "MATCH (j:Job {job_id: $job_id}) RETURN j.lease_until AS ends"
 
 
 class Nothing:
@@ -39,11 +45,10 @@ def do_nothing(record: JobRecord, run_id: str, lease: Lease) -> Nothing:
     return Nothing()
 
 
-def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.05)
+def call_back(lease: Lease) -> Nothing:
+    """Work without end that stops when it is told to."""
+    until(lambda: bool(lease("scores", 0, 1)))
+    raise AssertionError("it was not told to stop")
 
 
 class Bench:
@@ -54,7 +59,7 @@ class Bench:
         self.sent: list[str] = []
         self.stop = threading.Event()
         self.performer = Performer(
-            settings, store.address, "bench", self.deliver, stopping=self.stop.is_set, patience=10
+            settings, store.address, "bench", self.deliver, stopping=self.stop.is_set, patience=120
         )
 
     def deliver(self, job_ids: Iterable[str]) -> None:
@@ -68,7 +73,7 @@ class Bench:
 
 @pytest.fixture
 def bench(embedded_store: GraphStore, tmp_path: Path) -> Generator[Bench]:
-    made = Bench(embedded_store, Settings(home=tmp_path, **QUICK))
+    made = Bench(embedded_store, Settings(home=tmp_path, cancel_seconds=HOUR, **SETTINGS))
     yield made
     made.performer.close()
 
@@ -83,20 +88,28 @@ def test_a_job_done_has_succeeded_and_what_waited_is_sent(bench: Bench) -> None:
     assert not bench.performer.perform(first, do_nothing)
 
 
-def test_the_lease_is_renewed_and_progress_seen_while_it_works(bench: Bench) -> None:
-    seen: list[JobProgress | None] = []
+def test_the_lease_is_renewed_and_progress_seen_while_it_works(
+    embedded_store: GraphStore, tmp_path: Path
+) -> None:
+    settings = Settings(home=tmp_path, cancel_seconds=HOUR, lease_seconds=3.0, **SETTINGS)
+    bench = Bench(embedded_store, settings)
     told: list[tuple[str, int, int]] = []
 
     def slow(record: JobRecord, run_id: str, lease: Lease) -> Nothing:
+        def ends() -> int:
+            return bench.store.rows(LEASE, job_id=record.job_id)[0]["ends"]
+
+        first = ends()
         lease("scores", 3, 9)
-        time.sleep(3.0)
-        seen.append(jobs.get(bench.store, record.job_id).progress)
-        assert record.job_id not in jobs.overdue(bench.store, resend=60, queue_empty=True)
+        # Without the thread it would have lapsed by then.
+        until(lambda: ends() > first + 3000)
+        step = JobProgress(stage="scores", done=3, total=9)
+        until(lambda: jobs.get(bench.store, record.job_id).progress == step)
         return Nothing()
 
     job_id = queued(bench.store)
     assert bench.performer.perform(job_id, slow, lambda *at: told.append(at))
-    assert seen == [JobProgress(stage="scores", done=3, total=9)]
+    bench.performer.close()
     assert told == [("scores", 3, 9)]
     assert jobs.get(bench.store, job_id).state is JobState.SUCCEEDED
 
@@ -135,11 +148,7 @@ def test_too_little_memory_is_tried_again_within_the_attempts(bench: Bench) -> N
 def test_a_cancelled_job_stops_at_its_next_callback(bench: Bench) -> None:
     def works(record: JobRecord, run_id: str, lease: Lease) -> Nothing:
         jobs.cancel(bench.store, record.job_id)
-        end = time.monotonic() + 10
-        while time.monotonic() < end:
-            lease("scores", 0, 1)
-            time.sleep(0.05)
-        raise AssertionError("not cancelled")
+        return call_back(lease)
 
     assert bench.after(works).state is JobState.CANCELLED
 
@@ -155,11 +164,7 @@ def test_a_cancelled_job_that_calls_back_only_at_its_end_is_cancelled(bench: Ben
 def test_a_stopping_worker_gives_its_job_back_uncharged(bench: Bench) -> None:
     def works(record: JobRecord, run_id: str, lease: Lease) -> Nothing:
         bench.stop.set()
-        end = time.monotonic() + 10
-        while time.monotonic() < end:
-            lease("scores", 0, 1)
-            time.sleep(0.05)
-        raise AssertionError("not stopped")
+        return call_back(lease)
 
     record = bench.after(works)
     assert (record.state, record.attempts) == (JobState.QUEUED, 0)
@@ -170,16 +175,9 @@ def test_a_job_over_its_time_fails_and_says_how_long_it_may(
     embedded_store: GraphStore, tmp_path: Path
 ) -> None:
     limits = Limits(job_seconds=0.5)
-    bench = Bench(embedded_store, Settings(home=tmp_path, limits=limits, **QUICK))
-
-    def slow(record: JobRecord, run_id: str, lease: Lease) -> Nothing:
-        end = time.monotonic() + 10
-        while time.monotonic() < end:
-            lease("scores", 0, 1)
-            time.sleep(0.05)
-        raise AssertionError("not stopped")
-
-    record = bench.after(slow)
+    settings = Settings(home=tmp_path, limits=limits, cancel_seconds=HOUR, **SETTINGS)
+    bench = Bench(embedded_store, settings)
+    record = bench.after(lambda record, run_id, lease: call_back(lease))
     bench.performer.close()
     assert record.state is JobState.FAILED
     assert record.error is not None
@@ -208,14 +206,15 @@ def test_an_interrupted_run_is_cancelled_and_the_interrupt_passes(bench: Bench) 
 DEAF = """
 import sys, time
 from pathlib import Path
+from typing import Any, LiteralString
 from graph_schema.store.connection import StoreAddress
 from workers.lifecycle import Performer
 from workers.settings import Settings
 uri, user, password, job_id, home = sys.argv[1:]
-settings = Settings(home=Path(home), lease_seconds=1.5, cancel_seconds=1.0, graph=uri)
+settings = Settings(home=Path(home), lease_seconds=3.0, cancel_seconds=1.0, graph=uri)
 address = StoreAddress(uri, user, password)
 performer = Performer(settings, address, "deaf", lambda job_ids: None)
-performer.perform(job_id, lambda record, run_id, lease: time.sleep(60))
+performer.perform(job_id, lambda record, run_id, lease: time.sleep(3600))
 """
 
 
@@ -229,8 +228,15 @@ def test_work_that_never_calls_back_is_settled_and_its_process_ended(
     try:
         until(lambda: jobs.get(embedded_store, job_id).state is JobState.RUNNING)
         jobs.cancel(embedded_store, job_id)
-        assert process.wait(10) == 1
+        assert process.wait(120) == 1
     finally:
         process.kill()
         process.communicate()
     assert jobs.get(embedded_store, job_id).state is JobState.CANCELLED
+
+
+def test_a_pause_between_two_looks_hardly_counts() -> None:
+    told = AwakeTime(100.0)
+    assert told.look(100.25) == 0.25
+    assert told.look(3700.0) == 0.25 + LONGEST_LOOK
+    assert told.look(3700.25) == 0.5 + LONGEST_LOOK

@@ -44,6 +44,7 @@ class Reconciler:
         self.app = app
         self.owner = owner
         self._lost: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
 
     def __enter__(self) -> Self:
@@ -56,6 +57,7 @@ class Reconciler:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._ending.set()
         self._lost.put(None)
         self._thread.join(5.0)
 
@@ -96,7 +98,8 @@ class Reconciler:
                     # Nobody could renew, or this machine slept: the living get time to say so.
                     self.store.ping()
                     outage = False
-                    time.sleep(pause)
+                    if self._ending.wait(pause):
+                        return
                 if lost is not None:
                     self._release(self.owner, lost)
                     lost = None
@@ -108,7 +111,8 @@ class Reconciler:
                 log.exception("looking over the jobs failed")
             looked = time.time()
             if lost is not None:
-                time.sleep(1.0)
+                if self._ending.wait(1.0):
+                    return
                 continue
             try:
                 lost = self._lost.get(timeout=self.settings.reconcile_seconds)

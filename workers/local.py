@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 START_SECONDS = 240.0
 STOP_SECONDS = 60.0
+DETACH_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class ServiceStatus:
 @contextmanager
 def hold(settings: Settings) -> Generator[None]:
     """Keep the local service from ending for want of users."""
-    with locked(ServiceFiles(settings).users_lock, fcntl.LOCK_SH, None):
+    with locked(ServiceFiles(settings).users_lock, fcntl.LOCK_SH, wait=True):
         yield
 
 
@@ -179,7 +180,7 @@ def _is_whole(state: State, files: ServiceFiles) -> bool:
 
 def _start(settings: Settings, files: ServiceFiles, starter: str) -> None:
     """Start a supervisor, if nobody else does; returns when it has the lock or has ended."""
-    with locked(files.start_lock, fcntl.LOCK_EX, None):
+    with locked(files.start_lock, fcntl.LOCK_EX, wait=True):
         if files.supervised():
             return
         log.info("starting the local service of %s", files.home)
@@ -195,7 +196,7 @@ def _start(settings: Settings, files: ServiceFiles, starter: str) -> None:
                 umask=0o077,
                 check=False,
             )
-        end = time.monotonic() + 30.0
+        end = time.monotonic() + DETACH_SECONDS
         while ran.returncode == 0 and time.monotonic() < end:
             state = files.read()
             if files.supervised() or (state and state.starter == starter):

@@ -86,6 +86,20 @@ class ServiceFiles:
     def write(self, state: State) -> None:
         write_private(self.state_file, json.dumps(asdict(state)))
 
+    @contextmanager
+    def supervising(self) -> Generator[bool]:
+        """Be the home's supervisor for the body; yields False where there is one.
+
+        Those who look whether there is one share its lock for an instant, or for as long as they
+        stand still in it: no reason to give up.
+        """
+        while True:
+            with locked(self.supervisor_lock, fcntl.LOCK_EX) as alone:
+                if alone or self.supervised():
+                    yield alone
+                    return
+            time.sleep(POLL_SECONDS)
+
     def supervised(self) -> bool:
         """Whether a supervisor lives."""
         with locked(self.supervisor_lock, fcntl.LOCK_SH) as free:
@@ -93,24 +107,16 @@ class ServiceFiles:
 
 
 @contextmanager
-def locked(path: Path, kind: int, seconds: float | None = 0.0) -> Generator[bool]:
-    """Hold a file lock; yields False where it cannot be had within `seconds` (None: wait)."""
+def locked(path: Path, kind: int, *, wait: bool = False) -> Generator[bool]:
+    """Hold a file lock; without `wait`, yields False where it cannot be had at once."""
     with path.open("a") as file:
         path.chmod(0o600)
-        yield _lock(file, kind, seconds)
+        yield _lock(file, kind, wait)
 
 
-def _lock(file: IO[str], kind: int, seconds: float | None) -> bool:
-    if seconds is None:
-        fcntl.flock(file, kind)
-        return True
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            fcntl.flock(file, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= end:
-                return False
-            time.sleep(POLL_SECONDS)
-        else:
-            return True
+def _lock(file: IO[str], kind: int, wait: bool) -> bool:
+    try:
+        fcntl.flock(file, kind if wait else kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -197,8 +197,7 @@ def _command_seconds(limits: Limits) -> float:
 def supervise(settings: Settings, starter: str) -> int:
     """Be the supervisor of the home, unless there is one; returns the exit status."""
     files = ServiceFiles(settings)
-    # Users who look whether the lock is held hold it for an instant; hence the patience.
-    with locked(files.supervisor_lock, fcntl.LOCK_EX, 2.0) as alone:
+    with files.supervising() as alone:
         if not alone:
             return 0
         last = files.read()

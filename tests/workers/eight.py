@@ -21,7 +21,7 @@ from workers.settings import read_settings
 def submit(barrier: Barrier, spec: str, placement: str) -> None:
     settings = read_settings()
     app = broker.make_app(settings)
-    with GraphStore(settings.store_address()) as store:
+    with GraphStore(settings.store_address(), patience=120.0) as store:
         store.ping()
         barrier.wait()
         submitted = jobs.submit(

@@ -8,19 +8,21 @@ import threading
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import LiteralString
 
 import pytest
 
 from graph_schema.documents.jobs import JobRecord, JobState
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
-from tests.workers.tiny import make_tiny, worker_settings
+from tests.aged import aged
+from tests.workers.tiny import make_tiny, until, worker_settings
 from workers.client import CircuitClient
 from workers.inline import run_here
 from workers.interrupts import JobInterrupted
 from workers.specs import DiscoverRequest, build_submission
 
-pytestmark = pytest.mark.timeout(120)
+LOCK: LiteralString = "MATCH (j:Job {job_id: $job_id}) RETURN j.lock AS lock"
 
 
 @dataclass
@@ -65,18 +67,27 @@ def test_a_job_whose_process_died_is_taken_over(embedded_store: GraphStore, aske
 def test_a_cancelled_job_whose_process_died_is_not_waited_for(
     embedded_store: GraphStore, asked: Asked
 ) -> None:
-    claim(embedded_store, asked.job_id, 1.0)
+    claim(embedded_store, asked.job_id, 60.0)
     jobs.cancel(embedded_store, asked.job_id)
+    aged(embedded_store, asked.job_id)
     assert run_here(asked.client, asked.request).state is JobState.CANCELLED
 
 
 def test_an_interrupt_asks_the_other_process_to_cancel(
     embedded_store: GraphStore, asked: Asked
 ) -> None:
-    claim(embedded_store, asked.job_id, 60.0)
-    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
+    claim(embedded_store, asked.job_id, 3600.0)
+    before = embedded_store.rows(LOCK, job_id=asked.job_id)
+
+    def interrupt() -> None:
+        """Ctrl-C once the run has asked for the job: nothing else here locks it."""
+        until(lambda: embedded_store.rows(LOCK, job_id=asked.job_id) != before)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    presser = threading.Thread(target=interrupt)
+    presser.start()
     with pytest.raises(JobInterrupted, match="was asked to cancel; another process does it"):
         run_here(asked.client, asked.request)
+    presser.join()
     assert asked.record.state is JobState.RUNNING
     assert jobs.renew(embedded_store, asked.job_id, "other", lease=60.0).cancel_requested

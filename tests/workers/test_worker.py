@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Generator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import LiteralString
 
 import psutil
 import pytest
@@ -20,11 +22,26 @@ from graph_schema.store.circuits import read_circuit
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.java import JavaServer
 from tests.workers import tiny as made
+from tests.workers.held import held
 from tests.workers.tiny import Place, ended, until, worker, worker_settings, working
 
 pytestmark = pytest.mark.slow
 
 CLUSTER = pytest.param("neo4j and redis", marks=[pytest.mark.needs_neo4j, pytest.mark.needs_redis])
+
+
+LONGER: LiteralString = """
+MATCH (j:Job {job_id: $job_id, state: 'running', attempts: 1})
+SET j.lease_until = j.lease_until + 3600000
+"""
+"""The lease of a job that was not given back yet: nobody waits for its end."""
+
+
+@dataclass
+class Running(Place):
+    """A place with a worker that runs all the time."""
+
+    worker: subprocess.Popen[bytes]
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +52,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> made.Tiny:
 @pytest.fixture(scope="module", params=["arcadedb and a folder", CLUSTER])
 def running(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Generator[Place]:
-    """A place with a worker that runs all the time."""
+) -> Generator[Running]:
     home = tmp_path_factory.mktemp("running")
     both = request.param != "arcadedb and a folder"
     server: JavaServer = request.getfixturevalue("neo4j" if both else "arcadedb")
@@ -45,12 +61,12 @@ def running(
     with GraphStore(server.address) as store:
         store.migrate()
         store.write(lambda tx: tx.run("MATCH (n) WHERE NOT n:Schema DETACH DELETE n").consume())
-        with worker(settings):
-            yield Place(store, settings)
+        with worker(settings) as process:
+            yield Running(store, settings, process)
 
 
 def test_eight_processes_submit_one_job_that_gives_one_circuit(
-    running: Place, tiny: made.Tiny, tmp_path: Path
+    running: Running, tiny: made.Tiny, tmp_path: Path
 ) -> None:
     spec = tiny.spec(running.store, seed=1)
     given = tmp_path / "given.json"
@@ -79,7 +95,7 @@ def test_eight_processes_submit_one_job_that_gives_one_circuit(
 
 
 def test_a_bad_request_fails_with_its_own_class_before_weights_are_read(
-    running: Place, tiny: made.Tiny
+    running: Running, tiny: made.Tiny
 ) -> None:
     spec = tiny.spec(running.store, seed=2)
     gone = tiny.placement.model_copy(
@@ -94,25 +110,28 @@ def test_a_bad_request_fails_with_its_own_class_before_weights_are_read(
     assert "/no/such/model" in error.message
 
 
-def test_running_and_queued_jobs_are_cancelled(running: Place, tiny: made.Tiny) -> None:
-    slow = running.submit(tiny, seed=3, slow=True)
-    working(running.store, slow)
-    waiting = running.submit(tiny, seed=4)
-    assert jobs.cancel(running.store, waiting)[0].state is JobState.CANCELLED
-    assert jobs.cancel(running.store, slow)[0].state is JobState.RUNNING
-    assert ended(running.store, slow, 15).state is JobState.CANCELLED
+def test_running_and_queued_jobs_are_cancelled(running: Running, tiny: made.Tiny) -> None:
+    with held(running.settings.home):
+        doing = running.submit(tiny, seed=3)
+        working(running.store, doing)
+        waiting = running.submit(tiny, seed=4)
+        assert jobs.cancel(running.store, waiting)[0].state is JobState.CANCELLED
+        assert jobs.cancel(running.store, doing)[0].state is JobState.RUNNING
+        assert ended(running.store, doing).state is JobState.CANCELLED
     after = running.submit(tiny, seed=5)
     assert ended(running.store, after).state is JobState.SUCCEEDED
     assert jobs.get(running.store, waiting).state is JobState.CANCELLED
 
 
 def test_a_killed_child_costs_its_job_an_attempt_and_no_lease(
-    running: Place, tiny: made.Tiny
+    running: Running, tiny: made.Tiny
 ) -> None:
-    job_id = running.submit(tiny, seed=6, slow=True)
-    working(running.store, job_id)
-    (main,) = [p for p in psutil.Process().children() if "workers.worker" in p.cmdline()]
-    os.kill(max(main.children(), key=lambda child: child.memory_info().rss).pid, signal.SIGKILL)
-    until(lambda: jobs.get(running.store, job_id).state is JobState.QUEUED, 10)
+    with held(running.settings.home):
+        job_id = running.submit(tiny, seed=6)
+        working(running.store, job_id)
+        children = psutil.Process(running.worker.pid).children()
+        os.kill(max(children, key=lambda child: child.memory_info().rss).pid, signal.SIGKILL)
+        running.store.write(lambda tx: tx.run(LONGER, job_id=job_id).consume())
+        working(running.store, job_id, attempt=2)
     record = ended(running.store, job_id)
     assert (record.state, record.attempts) == (JobState.SUCCEEDED, 2)

@@ -12,6 +12,7 @@ from graph_schema.documents.jobs import JobState
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
 from tests.workers import tiny as made
+from tests.workers.held import held
 from tests.workers.tiny import Place, ended, worker, worker_settings, working
 
 pytestmark = pytest.mark.slow
@@ -31,11 +32,11 @@ def place(embedded_store: GraphStore, tmp_path: Path) -> Place:
 def test_a_graceful_stop_gives_the_job_back_uncharged_and_another_worker_does_it(
     place: Place, tiny: made.Tiny
 ) -> None:
-    job_id = place.submit(tiny, seed=7, slow=True)
-    with worker(place.settings) as first:
+    job_id = place.submit(tiny, seed=7)
+    with held(place.settings.home), worker(place.settings) as first:
         working(place.store, job_id)
         first.send_signal(signal.SIGTERM)
-        assert first.wait(20) == 0
+        assert first.wait(120) == 0
         record = jobs.get(place.store, job_id)
         assert (record.state, record.attempts, record.owner) == (JobState.QUEUED, 0, None)
     with worker(place.settings):
@@ -45,13 +46,13 @@ def test_a_graceful_stop_gives_the_job_back_uncharged_and_another_worker_does_it
 def test_a_job_whose_main_is_killed_ends_well_after_a_restart(
     place: Place, tiny: made.Tiny
 ) -> None:
-    job_id = place.submit(tiny, seed=8, slow=True)
-    with worker(place.settings) as first:
+    job_id = place.submit(tiny, seed=8)
+    with held(place.settings.home), worker(place.settings) as first:
         working(place.store, job_id)
         children = psutil.Process(first.pid).children()
         first.kill()
         first.wait()
-        psutil.wait_procs(children, timeout=10)
+        psutil.wait_procs(children, timeout=120)
         assert not any(child.is_running() for child in children)
     with worker(place.settings):
         record = ended(place.store, job_id)
@@ -62,9 +63,9 @@ def test_a_job_whose_main_is_killed_ends_well_after_a_restart(
 def test_a_job_that_kills_three_mains_fails_and_its_neighbour_does_not(
     place: Place, tiny: made.Tiny
 ) -> None:
-    poison = place.submit(tiny, seed=9, slow=True)
+    poison = place.submit(tiny, seed=9)
     for attempt in (1, 2, 3):
-        with worker(place.settings) as main:
+        with held(place.settings.home), worker(place.settings) as main:
             working(place.store, poison, attempt)
             main.kill()
             main.wait()

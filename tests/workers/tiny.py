@@ -17,7 +17,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from graph_schema.datasets import dataset_document, read_jsonl
-from graph_schema.documents import DatasetData, Eap, Exact, ModelId, ModelSource, TopEdges
+from graph_schema.documents import DatasetData, Eap, ModelId, ModelSource, TopEdges
 from graph_schema.documents.jobs import DiscoverSpec, JobRecord, JobState, Placement
 from graph_schema.fingerprint import fingerprint
 from graph_schema.store import jobs
@@ -34,14 +34,14 @@ class Tiny:
     folder: Path
     jsonl: bytes
 
-    def spec(self, store: GraphStore, seed: int = 0, slow: bool = False) -> DiscoverSpec:
-        """A job on the stored dataset; a slow one takes some ten seconds."""
+    def spec(self, store: GraphStore, seed: int = 0) -> DiscoverSpec:
+        """A job on the stored dataset."""
         dataset = dataset_document(read_jsonl(self.jsonl), "made")
         store.write(lambda tx: write_dataset(tx, dataset))
         return DiscoverSpec(
             model=ModelId(fingerprint=fingerprint(self.placement.model, None)),
             data=DatasetData(sha256=dataset.sha256, task=dataset.task),
-            method=Exact() if slow else Eap(),
+            method=Eap(),
             selection=TopEdges(n_edges=20),
             seed=seed,
         )
@@ -109,15 +109,15 @@ class Place:
     store: GraphStore
     settings: Settings
 
-    def submit(self, tiny: Tiny, seed: int, slow: bool = False) -> str:
-        spec = tiny.spec(self.store, seed, slow)
-        placement = tiny.placement.model_copy(update={"chunk": 1 if slow else None})
-        return submit(self.store, self.settings, spec, placement)
+    def submit(self, tiny: Tiny, seed: int) -> str:
+        return submit(self.store, self.settings, tiny.spec(self.store, seed), tiny.placement)
 
 
 @contextmanager
 def worker(settings: Settings) -> Generator[subprocess.Popen[bytes]]:
     """A worker's main process; what is left of it is killed at the end.
+
+    Its jobs can be `held`.
 
     Raises:
         AssertionError: It ended by itself.
@@ -125,7 +125,7 @@ def worker(settings: Settings) -> Generator[subprocess.Popen[bytes]]:
     log = settings.home / f"worker-{time.monotonic_ns()}.log"
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "workers.worker"],
+            [sys.executable, "-m", "tests.workers.held"],
             env=settings.environment(),
             stdout=file,
             stderr=file,
@@ -137,7 +137,7 @@ def worker(settings: Settings) -> Generator[subprocess.Popen[bytes]]:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(20)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()

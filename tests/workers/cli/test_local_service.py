@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.workers.tiny import make_tiny
+from tests.workers.tiny import make_tiny, until
 from workers.cli.exits import ExitCode
 from workers.client import CircuitClient
 from workers.demo import QUESTIONS
@@ -24,8 +23,8 @@ from workers.settings import Settings
 pytestmark = pytest.mark.slow
 
 CIRCUITS = [sys.executable, "-c", "from workers.cli import main; main()"]
-# Every layer at every step, for one pair at a time: long after commands of a second have come.
-SLOW = ("--method", "eap-ig", "--over", "activations", "--chunk", "1", "--edges", "20", "--steps")
+# Every layer at every step, for one pair at a time: minutes, and it is cancelled.
+LONG = ("--method", "eap-ig", "--over", "activations", "--chunk", 1, "--edges", 20, "--steps", 200)
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class Home:
     def run(self, *words: object, code: int = ExitCode.DONE) -> str:
         """Standard output of a command that ends with this code."""
         process = self.start(*words)
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=500)
         assert process.returncode == code, err
         assert "Traceback" not in err
         return out
@@ -98,28 +97,23 @@ def test_submit_and_run_give_the_same_circuit_in_two_worlds(home: Home, tmp_path
     assert again["edges"] == shown["edges"]
 
 
-def test_ctrl_c_leaves_the_job_running_and_says_how_to_go_on(home: Home) -> None:
-    process = home.start("submit", *home.ask, *SLOW, 30, "--seed", 1, "--wait")
-    end = time.monotonic() + 60
-    while not (running := home.json("jobs", "--state", "running")):
-        assert time.monotonic() < end
-    (job,) = running
+def test_ctrl_c_leaves_the_job_running_and_says_how_to_go_on_and_how_to_end_it(home: Home) -> None:
+    process = home.start("submit", *home.ask, *LONG, "--wait")
+    until(lambda: home.json("jobs", "--state", "running") != [])
+    (job,) = home.json("jobs", "--state", "running")
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=500)
     assert process.returncode == ExitCode.INTERRUPTED
     assert out == ""
     assert f"job {job['job_id']} goes on" in err
+
+    def now() -> Any:
+        return home.json("job", job["job_id"][:12])
+
+    before = now()
+    until(lambda: now()["progress"] != before["progress"])
+    assert (now()["state"], now()["attempts"]) == ("running", 1)
     assert f"circuits cancel {job['job_id'][:12]}" in err
-    followed = home.json("job", job["job_id"][:12], "--wait")
-    assert followed["state"] == "succeeded"
-    assert followed["attempts"] == 1
-
-
-def test_a_running_job_is_cancelled(home: Home) -> None:
-    job = home.json("submit", *home.ask, *SLOW, 200, "--seed", 2)
-    end = time.monotonic() + 60
-    while home.json("job", job["job_id"])["state"] == "queued":
-        assert time.monotonic() < end
     home.run("cancel", job["job_id"][:12])
     waited = home.run("job", job["job_id"], "--wait", "--json", code=ExitCode.CANCELLED)
     assert json.loads(waited)["state"] == "cancelled"
@@ -138,7 +132,7 @@ import sys
 from workers.client import CircuitClient
 with CircuitClient() as client:
     job = client.submit(model="./model", dataset="pairs.jsonl", method="eap", n_edges=9, seed=5)
-    circuit = job.result(timeout=120)
+    circuit = job.result(timeout=400)
     rows = client.cypher(
         "MATCH (:Circuit {circuit_id: $id})-[:CONTAINS]->(n) RETURN n.name AS name",
         id=circuit.circuit_id,
@@ -156,7 +150,7 @@ print([name for name in heavy if name in sys.modules])
         env=home.environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=500,
     )
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout == "[]\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -203,7 +202,6 @@ def test_an_unknown_component_writes_nothing(store: GraphStore) -> None:
 def test_circuits_are_listed_by_what_describes_them(store: GraphStore) -> None:
     other = make_model("made/other", family="llama")
     first = make_circuit()
-    time.sleep(0.002)
     second = make_circuit(
         model=other, job="second", task="ioi", task_id="t", evaluation=make_evaluation(0.25)
     )

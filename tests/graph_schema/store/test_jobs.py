@@ -26,7 +26,7 @@ from tests.at_once import at_once
 
 PLACEMENT = Placement(model=ModelSource(name="/models/tiny"))
 BROKE = ErrorDocument(type="NonFiniteError", message="a score is NaN")
-LONG = 30.0
+LONG = 600.0
 
 _seeds = itertools.count(int(time.time() * 1000) % 2**31)
 
@@ -280,7 +280,7 @@ def test_a_lapsed_job_is_cancelled_at_once(store: GraphStore) -> None:
 
 def test_a_lost_message_is_sent_again_only_when_the_queue_is_empty(store: GraphStore) -> None:
     job_id = queued(store)
-    assert job_id not in jobs.overdue(store, resend=60, queue_empty=True)
+    assert job_id not in jobs.overdue(store, resend=LONG, queue_empty=True)
     assert job_id not in jobs.overdue(store, resend=0, queue_empty=False)
     assert job_id in jobs.overdue(store, resend=0, queue_empty=True)
     aged(store, job_id)

@@ -81,7 +81,7 @@ def test_a_lock_that_stays_held_is_said(
     _set(versioned, 0)
     versioned.write(
         lambda tx: tx.run(
-            "MATCH (s:Schema) SET s.holder = 'busy', s.locked_until = timestamp() + 60000"
+            "MATCH (s:Schema) SET s.holder = 'busy', s.locked_until = timestamp() + 3600000"
         ).consume()
     )
     try:

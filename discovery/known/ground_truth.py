@@ -28,7 +28,10 @@ from discovery.tasks.base import TokenPair
 from graph_schema.documents import Edge
 from graph_schema.errors import DatasetError, ModelError, SpecError
 
-MALFORMED = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+MALFORMED = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
+    RecursionError,  # lists in lists in lists
+)
 """What taking values out of JSON raises where others are there than a case has."""
 
 TRUTHS = ("static_interpbench", "weights_nonzero", "resample_", "zero_")

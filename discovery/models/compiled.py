@@ -58,7 +58,8 @@ class CompiledAdapter(ModelAdapter):
         for name, value in weights.items():
             _check_weight(name, value, weights)
         self._weights = {
-            name: torch.as_tensor(value).to(self.device, dtype) for name, value in weights.items()
+            name: torch.as_tensor(_native(value)).to(self.device, dtype)
+            for name, value in weights.items()
         }
         act = config.get("act", "relu")
         if act not in ACTIVATIONS:
@@ -159,6 +160,13 @@ class CompiledAdapter(ModelAdapter):
         return x + self._weights[bias] if bias in self._weights else x
 
 
+def _native(value: NDArray[Any]) -> NDArray[Any]:
+    """The array as torch can take it: of this machine's byte order, in at most 64 bits."""
+    if value.dtype.kind != "f" or value.dtype.itemsize > 8:
+        return value.astype(np.float64)
+    return value.astype(value.dtype.newbyteorder("="))
+
+
 def _check_weight(name: str, value: NDArray[Any], weights: Mapping[str, NDArray[Any]]) -> None:
     """Refuse what multiplication and broadcasting would take, or fail on without a name."""
     prefix, dot, kind = name.rpartition(".")
@@ -168,6 +176,11 @@ def _check_weight(name: str, value: NDArray[Any], weights: Mapping[str, NDArray[
     if kind in OUTPUT and value.ndim != n_dims:
         raise ModelError(
             f"compiled program's weight {name!r} has shape {value.shape}; expected {n_dims} axes"
+        )
+    if kind in ("W_Q", "W_K", "W_V", "W_O") and 0 in value.shape:
+        raise ModelError(
+            f"compiled program's weight {name!r} has shape {value.shape}; expected at least one "
+            "head and one dimension"
         )
     matrix = weights.get(f"{prefix}{dot}W_{kind[2:]}") if kind.startswith("b_") else None
     if matrix is None or matrix.ndim < 2:

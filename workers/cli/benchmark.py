@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,14 +15,17 @@ from graph_schema.errors import CircuitServiceError, SpecError
 from graph_schema.reports import cell, table
 from workers.checking import choice, unknown
 from workers.cli.app import app, command, with_examples
-from workers.cli.exits import exit_code
+from workers.cli.exits import ExitCode, exit_code
 from workers.cli.options import AsJson, assignments, whole
 from workers.cli.output import emit, emit_json, say
 from workers.local import require_worker
+from workers.machine import machine_error
 from workers.settings import read_settings
 
 if TYPE_CHECKING:
     from discovery.known.recovery import Judged
+
+log = logging.getLogger(__name__)
 
 GROUND_TRUTH = (
     "circuits benchmark ground-truth ./compiled --method exact --method acdc --ablation corrupt"
@@ -70,23 +74,24 @@ def ground_truth(
     change of the logits is the largest when all other edges are ablated: 0 where the program
     survives. CPU seconds are of one run of the method. A case that cannot be read or judged is
     named on standard error and left out; the others go on, and the command ends with its code.
+    Ctrl-C prints what is done.
     """
     methods, ablations = method or None, ablation or [Ablation.CORRUPT.value]
     asked = [choice("ablation", Ablation, name) for name in ablations]
     require_worker(read_settings())
-    rows, errors = _judged(folder, methods, asked)
+    rows, code = _judged(folder, methods, asked)
     if as_json:
         emit_json([asdict(row) for row in rows])
     elif rows:
         emit(table((*HEADINGS, "logit change", "CPU s"), _lines(rows)))
-    if errors:
-        raise typer.Exit(exit_code(errors[0]))
+    if code is not ExitCode.DONE:
+        raise typer.Exit(code)
 
 
 def _judged(
     folder: Path, names: Sequence[str] | None, ablations: list[Ablation]
-) -> tuple[list[Judged], list[CircuitServiceError]]:
-    """What could be judged, and what went wrong in other cases."""
+) -> tuple[list[Judged], ExitCode]:
+    """What could be judged, and how the first case ended that could not."""
     import torch
 
     from discovery.known.recovery import ABLATIONS, METHODS, case_folders, judge, read_case
@@ -103,7 +108,7 @@ def _judged(
             )
     torch.set_num_threads(read_settings().threads)
     rows: list[Judged] = []
-    errors: list[CircuitServiceError] = []
+    codes: list[ExitCode] = []
     for each in case_folders(folder):
         try:
             case = read_case(each)
@@ -111,10 +116,18 @@ def _judged(
                 for method in methods:
                     rows.append(found := judge(case, method, ablation))
                     say(f"{case.name}: {method} under {ablation.value}, {found.cpu_seconds:.1f} s")
-        except CircuitServiceError as error:
-            say(f"error: {each.name}: {error}")
-            errors.append(error)
-    return rows, errors
+        except KeyboardInterrupt:
+            say(f"\ninterrupted at {each.name}")
+            codes.insert(0, ExitCode.INTERRUPTED)
+            break
+        except Exception as error:  # of one case: what the others gave is not lost for it
+            known = error if isinstance(error, CircuitServiceError) else machine_error(error)
+            if known is None:
+                log.exception("case %s: this is a bug; please report it", each)
+            else:
+                say(f"error: {each.name}: {known}")
+            codes.append(ExitCode.BUG if known is None else exit_code(known))
+    return rows, codes[0] if codes else ExitCode.DONE
 
 
 def _lines(rows: Sequence[Judged]) -> list[tuple[Any, ...]]:

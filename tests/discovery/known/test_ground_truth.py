@@ -148,6 +148,7 @@ TORN: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     ),
     "no JSON": ("case.json", lambda data: data[:100]),
     "a list": ("case.json", lambda data: b"[" + data + b"]"),
+    "lists without end": ("case.json", lambda _: b"[" * 100_000),
     "no configuration": ("case.json", _with(config=None)),
     "layers in words": ("case.json", _with(config={"n_layers": "2"})),
     "causal in words": ("case.json", _with(config={"n_layers": 2, "causal": "false"})),
@@ -196,6 +197,7 @@ def test_a_link_to_nothing_is_not_a_file_that_is_missing(tmp_path: Path) -> None
         ("L0.b_Q", lambda value: value[:1, :1], r"'L0.b_Q' has shape \(1, 1\); expected"),
         ("L1.W_in", lambda value: value * np.nan, "'L1.W_in' holds other than finite"),
         ("W_E", lambda value: value * 1j, "'W_E' holds other than finite"),
+        ("L0.W_Q", lambda value: value[:0], r"shape \(0, 13, 6\); expected at least one head"),
     ],
 )
 def test_a_weight_that_would_be_broadcast_or_spread_is_named(
@@ -206,6 +208,17 @@ def test_a_weight_that_would_be_broadcast_or_spread_is_named(
         weights = {**file, name: change(file[name])}
     with pytest.raises(ModelError, match=message):
         CompiledAdapter(weights, case["config"])
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">f8", ">i8", "g", "u2", "?"])
+def test_numbers_come_as_any_machine_wrote_them(dtype: str) -> None:
+    case = json.loads((KEPT / "ib03_frac_prevs" / "case.json").read_text())
+    with np.load(KEPT / "ib03_frac_prevs" / "weights.npz") as file:
+        weights = {name: np.abs(np.round(file[name])) for name in file.files}
+    adapter = CompiledAdapter({**weights, "W_E": weights["W_E"].astype(dtype)}, case["config"])
+    tokens = torch.arange(5)[None]
+    found = adapter.embed_parts(adapter.batch(tokens, None))["embed"][0]
+    np.testing.assert_array_equal(found.numpy(), weights["W_E"].astype(dtype)[:5])
 
 
 def test_a_pair_without_tokens_is_named(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from discovery.known import recovery
 from tests.discovery.known.folders import KEPT as CASES
 from tests.discovery.tasks.tokenizers import byte_level
 from tests.workers.cli.conftest import Circuits
@@ -64,6 +65,31 @@ def test_a_bad_case_is_named_and_the_others_go_on(circuits: Circuits, tmp_path: 
     assert ran.code == ExitCode.REQUEST
     assert [row["case"] for row in ran.json()] == ["good"]
     assert "error: bad: compiled case file" in ran.err
+
+
+def test_what_is_done_is_kept_whatever_stops_the_rest(
+    circuits: Circuits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = recovery.read_case
+    stops = {"b bug": ZeroDivisionError("by zero"), "c key": KeyboardInterrupt()}
+
+    def read_or_stop(folder: Path) -> recovery.Case:
+        if folder.name in stops:
+            raise stops[folder.name]
+        return read(folder)
+
+    monkeypatch.setattr(recovery, "read_case", read_or_stop)
+    for name in ("a good", *stops, "d never read"):
+        shutil.copytree(CASES / "ib07_hist", tmp_path / name)
+    ask = ("benchmark", "ground-truth", tmp_path, "--method", "eap", "--json")
+    ran = circuits(*ask)
+    assert [row["case"] for row in ran.json()] == ["a good"]
+    assert ran.code == ExitCode.INTERRUPTED
+    assert "interrupted at c key" in ran.err
+    del stops["c key"]
+    ran = circuits(*ask)
+    assert [row["case"] for row in ran.json()] == ["a good", "c key", "d never read"]
+    assert ran.code == ExitCode.BUG
 
 
 def test_a_bad_request_is_told_in_one_line(circuits: Circuits, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ the result says so. What a query holds in memory on its way there is up to the s
 from __future__ import annotations
 
 import json
+import logging
 import re
 import threading
 import time
@@ -28,6 +29,8 @@ from graph_schema.store.connection import GraphStore, to_our_error
 from graph_schema.store.guard import Guarded, guard
 from graph_schema.store.names import check_names
 from graph_schema.store.values import plain
+
+log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 1.0
 LONGEST_MESSAGE = 400
@@ -131,17 +134,22 @@ def _bounded(
 ) -> QueryResult:
     start = time.monotonic()
     # The embedded server ignores a query's own limit: when time is up the connection is cut.
-    cut = threading.Timer(seconds + GRACE_SECONDS, _cut, (reader.driver,))
+    time_is_up = threading.Event()
+    cut = threading.Timer(seconds + GRACE_SECONDS, _cut, (reader.driver, time_is_up))
     cut.daemon = True
     cut.start()
     try:
         return _ask(reader, guarded, given, rows, seconds, size)
-    except (TypeError, ValueError) as error:
-        raise CypherError(f"a parameter cannot be sent: {error}") from error
-    except (DriverError, Neo4jError, OSError) as error:
-        raise _explain(error, reader, time.monotonic() - start, seconds) from error
+    except Exception as error:
+        # What a thread sees whose connection is closed by another can be any error.
+        if time_is_up.is_set() or isinstance(error, DriverError | Neo4jError | OSError):
+            raise _explain(error, reader, time.monotonic() - start, seconds) from error
+        if isinstance(error, TypeError | ValueError):
+            raise CypherError(f"a parameter cannot be sent: {error}") from error
+        raise
     finally:
         cut.cancel()
+        cut.join(GRACE_SECONDS)
 
 
 def _ask(
@@ -174,9 +182,13 @@ def _ask(
         return QueryResult(columns, tuple(found))
 
 
-def _cut(driver: Driver) -> None:
+def _cut(driver: Driver, time_is_up: threading.Event) -> None:
     """End a query by taking its connection away; the server notices when it next writes."""
-    driver.close()
+    time_is_up.set()
+    try:
+        driver.close()
+    except Exception:  # the query's thread may close it at this moment
+        log.debug("closing a query's connection", exc_info=True)
 
 
 def _explain(

@@ -14,6 +14,17 @@ import pytest
 
 pytest_plugins = ["tests.servers", "tests.real_models"]
 
+try:
+    from hypothesis import HealthCheck, settings
+except ModuleNotFoundError:
+    pass  # the light client's environment
+else:
+    # How long an example takes, or a draw, says something of the machine alone.
+    settings.register_profile(
+        "untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("untimed")
+
 # The light client is tested where torch is missing, in an environment of its own (.ci/run).
 collect_ignore = ["light"] if find_spec("torch") else []
 

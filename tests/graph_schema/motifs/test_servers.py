@@ -74,7 +74,7 @@ def test_catalogue_is_found_in_a_known_circuit(store: GraphStore) -> None:
     max_examples=40,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(case=CASES)
 def test_any_motif_is_found_in_any_circuit(

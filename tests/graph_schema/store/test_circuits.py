@@ -50,7 +50,9 @@ def test_a_circuit_without_edges_survives_the_round_trip(store: GraphStore) -> N
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(
     scores=st.lists(

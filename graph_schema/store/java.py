@@ -26,6 +26,8 @@ from graph_schema.errors import CircuitServiceError, SpecError, StoreUnavailable
 from graph_schema.store.connection import GraphStore, StoreAddress
 
 PR_SET_PDEATHSIG = 1
+SAME_SECONDS = 10.0
+"""A process's start is told by the clock, which is set after a machine stood still."""
 
 
 @dataclass
@@ -163,7 +165,7 @@ def marked_process(mark: Mapping[str, float] | None) -> psutil.Process | None:
         return None
     try:
         process = psutil.Process(int(mark["pid"]))
-        same = abs(process.create_time() - mark["created"]) < 1.0
+        same = abs(process.create_time() - mark["created"]) < SAME_SECONDS
         return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     except psutil.Error:
         return None

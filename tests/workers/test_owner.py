@@ -16,7 +16,7 @@ from pathlib import Path
 from workers.owner import owner_name
 with owner_name(Path(sys.argv[1])) as name:
     print(name, flush=True)
-    time.sleep(60)
+    time.sleep(3600)
 """
 
 

@@ -7,6 +7,7 @@ In CI a `needs_*` test that skips is a failure (`needs_gpu` apart): a missing pa
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 from importlib.util import find_spec
 
@@ -62,6 +63,13 @@ def _one_torch_thread() -> None:
     except ModuleNotFoundError:
         return
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_is_heard() -> None:
+    """A shell's background job ignores it, and so would every process that a test interrupts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

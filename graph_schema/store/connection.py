@@ -167,13 +167,13 @@ class GraphStore:
                 if conflicts >= enough or _timed_out(error):
                     raise to_our_error(error, self.address) from error
                 log.debug("transaction repeated after %s", error)
-            except LOST as error:
+            except (DriverError, Neo4jError) as error:
+                if not isinstance(error, LOST) and not _uncommitted(error):
+                    raise to_our_error(error, self.address) from error
                 losses += 1
                 if late and (losses >= FEWEST_LOSSES or not self.patience):
                     raise to_our_error(error, self.address) from error
                 log.debug("connection lost, trying again: %s", error)
-            except (DriverError, Neo4jError) as error:
-                raise to_our_error(error, self.address) from error
             time.sleep(pause * random.uniform(0.5, 1.5))
             pause = min(LONGEST_PAUSE, pause * 2)
 
@@ -215,6 +215,14 @@ def _timed_out(error: Exception) -> bool:
     return "TimedOut" in str(getattr(error, "code", ""))
 
 
+def _uncommitted(error: Exception) -> bool:
+    """Whether the server could not commit, usually for want of room on its disk."""
+    code = str(getattr(error, "code", ""))
+    # The embedded server's words, and Neo4j's code.
+    said = code.endswith("TransactionNotFound") and "error on commit" in str(error)
+    return said or code.startswith("Neo.DatabaseError.Transaction.")
+
+
 def _first_line(error: Exception) -> str:
     text = (error.message if isinstance(error, Neo4jError) else None) or str(error)
     return (text.strip().splitlines() or [type(error).__name__])[0].strip()
@@ -231,6 +239,11 @@ def to_our_error(error: Exception, address: StoreAddress) -> CircuitServiceError
         return StoreUnavailable(
             f"graph database at {address.uri} cannot be reached: {_first_line(error)}; "
             "see that it runs and that CIRCUITS_GRAPH names it, then try again"
+        )
+    if _uncommitted(error):
+        return StoreUnavailable(
+            f"graph database at {address.uri} cannot commit: {_first_line(error)}; see that the "
+            "disk it writes to has room, then try again"
         )
     if isinstance(error, TransientError):
         return StoreUnavailable(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import resource
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -106,6 +109,34 @@ def test_a_conflict_after_standing_still_is_no_reason_to_give_up(
         with pytest.raises(StoreUnavailable, match="too busy"):
             patient.write(work)
     assert tries + 100 <= connection.MAX_CONFLICTS
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of a process: Linux")
+def test_a_commit_without_room_is_waited_for_and_loses_nothing(arcadedb: JavaServer) -> None:
+    """The server's files may not grow, as on a full disk."""
+    pid, unlimited = arcadedb.process.pid, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+
+    def make(task_id: str) -> Callable[[Transaction], object]:
+        return lambda tx: tx.run("MERGE (:Task {task_id: $id})", id=task_id).consume()
+
+    with (
+        GraphStore(arcadedb.address, patience=0.1) as hasty,
+        GraphStore(arcadedb.address, patience=60.0) as patient,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        hasty.migrate()
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))
+        try:
+            with pytest.raises(StoreUnavailable, match=r"cannot commit.*has room"):
+                hasty.write(make("no room a"))
+            waiting = pool.submit(patient.write, make("no room b"))
+            with pytest.raises(StoreUnavailable):
+                hasty.write(make("no room c"))
+        finally:
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)
+        waiting.result(60)
+        found = "MATCH (t:Task) WHERE t.task_id STARTS WITH 'no room' RETURN t.task_id AS id"
+        assert hasty.rows(found) == [{"id": "no room b"}]
 
 
 def test_an_address_that_is_none_is_a_spec_error() -> None:

@@ -36,6 +36,8 @@ DTYPES = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
+# More is a damaged file, and would be built layer by layer to count its weights.
+MAX_LAYERS = 10_000
 # One of these is enough for transformers to build a tokenizer.
 TOKENIZER_CORE = {
     "tokenizer.json",
@@ -87,6 +89,11 @@ def inspect_model(source: ModelSource, *, fingerprint: str | None = None) -> Ins
     with quiet(), readable(source, "configuration"):
         config = AutoConfig.from_pretrained(**place.options)
     adapter_class(config)
+    if config.num_hidden_layers > MAX_LAYERS:
+        raise ModelError(
+            f"model {source.name!r} has {config.num_hidden_layers:,} layers by its {CONFIG_FILE}; "
+            f"expected at most {MAX_LAYERS:,}: put the right file there"
+        )
     if place.gguf is None and getattr(config, "quantization_config", None) is not None:
         kept = config.quantization_config
         how = kept.get("quant_method") if isinstance(kept, dict) else kept.quant_method

@@ -66,7 +66,8 @@ def load_model(
     """
     identity = identify(source, fingerprint, cache_dir)
     inspected = inspected or inspect_model(source, fingerprint=identity)
-    needed = weight_bytes(inspected.config, dtype)
+    with readable(source, "configuration"):  # whose sizes may not fit together
+        needed = weight_bytes(inspected.config, dtype)
     if limits is not None and limits.memory_bytes is not None and needed > limits.memory_bytes:
         raise ResourceError(
             f"model {source.name!r} needs {needed / 2**30:.2f} GiB for its weights in {dtype}, the "

@@ -164,6 +164,21 @@ def test_a_family_without_an_adapter_is_named_with_the_page(folder: Path) -> Non
         inspect_model(_source(folder))
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"n_head": 5}, "its configuration cannot be read .*divisible by num_heads"),
+        ({"n_layer": 10**9}, "has 1,000,000,000 layers by its config.json"),
+    ],
+)
+def test_sizes_that_cannot_be_are_told_before_the_weights_are_read(
+    folder: Path, change: dict[str, int], said: str
+) -> None:
+    _edit(folder, **change)
+    with pytest.raises(ModelError, match=said):
+        load_model(_source(folder), fingerprint=None)
+
+
 def test_code_from_a_model_folder_is_not_run(folder: Path) -> None:
     (folder / "evil.py").write_text("raise SystemExit('ran')")
     _edit(folder, model_type="evil", auto_map={"AutoConfig": "evil.Evil"})

@@ -34,7 +34,8 @@ RETURN j.job_id AS id ORDER BY id
 """
 QUEUED: LiteralString = """
 MATCH (j:Job {state: 'queued'})
-WHERE coalesce(j.sent_at, j.submitted_at) + $resend_ms <= timestamp()
+WITH j, timestamp() - coalesce(j.sent_at, j.submitted_at) AS waited
+WHERE waited >= $resend_ms OR waited < 0
 RETURN j.job_id AS id, j.needs AS needs ORDER BY j.submitted_at, id
 """
 LAPSED: LiteralString = """
@@ -64,7 +65,8 @@ def overdue(store: GraphStore, *, resend: float, queue_empty: bool) -> tuple[str
     """The jobs to `settle`: running with their lease over, or queued and perhaps undelivered.
 
     A queued job counts when the broker's queue is empty, `resend` seconds have passed since it was
-    sent (or submitted, where nobody sent it), and all it needs has ended.
+    sent (or submitted, where nobody sent it), and all it needs has ended. A time that lies ahead
+    was written before the clock was set back, and counts as passed.
     """
 
     def work(tx: Transaction) -> tuple[str, ...]:
@@ -94,8 +96,8 @@ def settle(store: GraphStore, job_id: str, *, resend: float, max_attempts: int) 
         if lapsed(row, now):
             # The token stays: a worker that was only asleep may still finish, and nothing is lost.
             return judge(tx, row, now, max_attempts=max_attempts)
-        sent_at = row.get("sent_at") or row["submitted_at"]
-        if state is JobState.QUEUED and sent_at + milliseconds(resend) <= now:
+        waited = now - (row.get("sent_at") or row["submitted_at"])
+        if state is JobState.QUEUED and (waited >= milliseconds(resend) or waited < 0):
             return judge(tx, row, now, max_attempts=max_attempts)
         return Settled(Action.NONE)
 

@@ -288,6 +288,15 @@ def test_a_lost_message_is_sent_again_only_when_the_queue_is_empty(store: GraphS
     assert sorted(settled, key=str) == [(job_id,), (), (), ()]
 
 
+def test_a_clock_set_back_keeps_no_lost_message_waiting(store: GraphStore) -> None:
+    job_id = queued(store)
+    ahead = "MATCH (j:Job {job_id: $id}) SET j.sent_at = timestamp() + 86400000"
+    store.write(lambda tx: tx.run(ahead, id=job_id).consume())
+    assert job_id in jobs.overdue(store, resend=LONG, queue_empty=True)
+    assert jobs.settle(store, job_id, resend=LONG, max_attempts=3).send == (job_id,)
+    assert job_id not in jobs.overdue(store, resend=LONG, queue_empty=True)
+
+
 def test_a_job_waits_for_what_it_needs_and_is_sent_when_that_ends(store: GraphStore) -> None:
     first, second = queued(store), queued(store)
     both = [Need(job_id=first), Need(job_id=second, on_failure="proceed")]

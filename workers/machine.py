@@ -33,6 +33,8 @@ def machine_error(error: BaseException) -> ResourceError | None:
         or (isinstance(error, RuntimeError) and "not enough memory" in text)
     ):
         return ResourceError(f"out of memory: {text or type(error).__name__}; use a smaller chunk")
+    if isinstance(error, ImportError) and ("failed to map" in text or "allocate memory" in text):
+        return ResourceError(f"no memory for a library: {text}; raise its limit (ulimit -v)")
     if isinstance(error, RuntimeError) and "can't start new thread" in text:
         return ResourceError(
             f"{text}; end other processes or raise their limit (ulimit -u), then try again"

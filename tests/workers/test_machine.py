@@ -41,6 +41,7 @@ def no_room() -> Generator[None]:
         (PermissionError(errno.EACCES, "Permission denied", "/a"), "who may write there"),
         (RuntimeError("can't start new thread"), "ulimit -u"),
         (MemoryError(), "out of memory"),
+        (ImportError("libtorch.so: failed to map segment from shared object"), "ulimit -v"),
     ],
 )
 def test_what_the_machine_refuses_says_what_to_do(error: Exception, said: str) -> None:
@@ -54,6 +55,7 @@ def test_a_file_of_ours_that_is_missing_may_be_a_bug(tmp_path: Path) -> None:
         os.stat(tmp_path / "none")
     assert machine_error(raised.value) is None
     assert machine_error(KeyError("x")) is None
+    assert machine_error(ImportError("cannot import name 'x'")) is None
 
 
 def test_without_room_nothing_half_written_is_left(tmp_path: Path) -> None:

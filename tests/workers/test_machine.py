@@ -16,6 +16,7 @@ from graph_schema.documents import ModelSource
 from graph_schema.documents.jobs import JobRecord, JobState, Placement
 from graph_schema.errors import ResourceError, StoreUnavailable
 from graph_schema.store.artifacts import ArtifactStore
+from graph_schema.store.java import write_private
 from workers import broker
 from workers.files import write_whole
 from workers.machine import machine_error
@@ -77,6 +78,8 @@ def test_without_room_nothing_half_written_is_left(tmp_path: Path) -> None:
             artifacts.save("a/b", {"x": np.arange(9)})
         with pytest.raises(ResourceError, match="make room, or write elsewhere"):
             write_whole(tmp_path / "export", bytes(99), force=False)
+        with pytest.raises(OSError, match="File too large"):
+            write_private(tmp_path / "state.json", "{}" * 99)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     broker.send(app, job)
     assert broker.queue_depth(app) == 1

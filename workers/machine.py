@@ -12,9 +12,7 @@ HINTS = {
     **dict.fromkeys(NO_ROOM, "make room"),
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), "raise the limit on open files (ulimit -n)"),
     **dict.fromkeys((errno.EAGAIN, errno.ENOMEM), "end other processes or raise their limits"),
-    **dict.fromkeys(
-        (errno.EACCES, errno.EPERM, errno.EROFS), "see who may write there (CIRCUITS_HOME, TMPDIR)"
-    ),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "see who may read and write there"),
     **dict.fromkeys((errno.EIO, errno.ESTALE, errno.ENODEV), "see that the disk is well"),
     errno.ENAMETOOLONG: "use a shorter path (CIRCUITS_HOME)",
 }

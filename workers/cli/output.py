@@ -38,8 +38,7 @@ def emit(text: str) -> None:
     try:
         print(text, flush=True)
     except OSError as error:
-        # What is left in the buffer would fail again at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up(sys.stdout)
         if isinstance(error, BrokenPipeError):
             raise typer.Exit(ExitCode.CLOSED_PIPE) from None
         raise ResourceError(
@@ -58,8 +57,20 @@ def emit_json(value: Any) -> None:
 
 
 def say(text: str) -> None:
-    """Tell the person at the keyboard; what quotes others cannot steer the terminal."""
-    print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)
+    """Tell the person at the keyboard; what quotes others cannot steer the terminal.
+
+    Where nobody hears it (`2>&1 | head`) the work goes on, and ends with its own code.
+    """
+    try:
+        print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)
+    except OSError:
+        _give_up(sys.stderr)
+
+
+def _give_up(stream: TextIO) -> None:
+    """Send nowhere what follows, and what is left in the buffer: it would fail at the end."""
+    with _nowhere() as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def _nowhere() -> TextIO:

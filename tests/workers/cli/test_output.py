@@ -26,6 +26,19 @@ def status(home: Path, stdout: int, *words: str, encoding: str = "utf-8") -> tup
     return ran.returncode, ran.stderr
 
 
+def test_messages_that_nobody_hears_change_no_exit_code(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    ran = subprocess.run(
+        [sys.executable, "-c", "from workers.cli import main; main()", "status"],
+        env={**os.environ, "CIRCUITS_HOME": str(tmp_path), "CIRCUITS_THREADS": "many"},
+        stderr=write,
+        check=False,
+    )
+    os.close(write)
+    assert ran.returncode == ExitCode.REQUEST
+
+
 def test_a_reader_that_went_away_is_no_failed_job(tmp_path: Path) -> None:
     read, write = os.pipe()
     os.close(read)

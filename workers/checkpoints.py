@@ -80,4 +80,4 @@ class Checkpoints:
 
 
 def _seal(key: str, arrays: Arrays) -> str:
-    return sha256_hex(key.encode() + encode(arrays))
+    return sha256_hex(key.encode() + encode(dict(sorted(arrays.items()))))

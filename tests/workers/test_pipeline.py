@@ -253,7 +253,8 @@ def test_a_checkpoint_that_is_not_as_it_was_saved_is_left_aside(
     process = make()
     spec = tiny.spec(process.store, seed=9)
     jobs.submit(process.store, spec, tiny.placement)
-    arrays = {"rises": np.arange(3.0), "names": np.array(["input->m0"]), "layout": np.asarray(1)}
+    texts = {"names": np.array(["input->m0"]), "methods": np.array(["acdc"])}
+    arrays = {"rises": np.arange(3.0), **texts, "layout": np.asarray(1)}
 
     def work(record: JobRecord, run_id: str, lease: Lease) -> Result:
         checkpoints = Checkpoints(process.artifacts, lease)

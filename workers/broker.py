@@ -125,6 +125,11 @@ def _broker_errors() -> tuple[type[Exception], ...]:
 
 
 def _unreachable(app: Celery, error: Exception) -> StoreUnavailable:
+    if folder := app.conf.broker_transport_options.get("folder"):
+        return StoreUnavailable(
+            f"the queue's folder {folder!r} cannot be used: {error}; see that it is there, yours, "
+            "and its disk has room"
+        )
     url = _without_password(app.conf.broker_url)
     return StoreUnavailable(
         f"broker at {url} cannot be reached: {error}; see that it runs and that CIRCUITS_BROKER "

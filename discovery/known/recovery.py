@@ -8,6 +8,8 @@ is 0, and an edge is kept from `KEPT` of it on. ACDC keeps what τ = `KEPT` of t
 
 from __future__ import annotations
 
+import logging
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +31,8 @@ from discovery.methods.integrated_gradients import eap_ig
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import Ablation, AblationSpec, EapIg, Metric
 from graph_schema.errors import SpecError
+
+log = logging.getLogger(__name__)
 
 METHODS = ("exact", "eap", "eap-ig", "acdc")
 ABLATIONS = (Ablation.CORRUPT, Ablation.ZERO)
@@ -75,19 +79,31 @@ class Judged:
 
 
 def case_folders(folder: Path) -> list[Path]:
-    """The cases at or under a folder, by name.
+    """The cases at or under a folder, by path; links are followed, each folder is taken once.
 
     Raises:
         SpecError: There is no such folder, or no case in it.
     """
     if not folder.is_dir():
         raise SpecError(f"{str(folder)!r} is not a folder; expected one with compiled cases")
-    found = sorted(file.parent for file in folder.rglob("case.json"))
+    found: list[Path] = []
+    seen: set[str] = set()
+    for path, folders, files in os.walk(folder, onerror=_left_out, followlinks=True):
+        folders.sort()
+        if (real := os.path.realpath(path)) in seen:
+            folders.clear()
+        elif "case.json" in files:
+            found.append(Path(path))
+        seen.add(real)
     if not found:
         raise SpecError(
             f"no compiled case in {str(folder)!r}; expected folders with case.json and weights.npz"
         )
-    return found
+    return sorted(found)
+
+
+def _left_out(error: OSError) -> None:
+    log.warning("folder %s is left out: %s", error.filename, error.strerror)
 
 
 def read_cases(folder: Path) -> list[Case]:

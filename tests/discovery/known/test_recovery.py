@@ -212,6 +212,21 @@ def test_a_folder_without_cases_is_named(tmp_path: Path) -> None:
         case_folders(tmp_path)
 
 
+def test_cases_are_found_through_links_and_each_once(tmp_path: Path) -> None:
+    """A folder of links to chosen cases is a common one; one that leads back to itself happens."""
+    for name in ("b", "a"):
+        (tmp_path / "all" / name).mkdir(parents=True)
+        (tmp_path / "all" / name / "case.json").touch()
+    chosen = tmp_path / "chosen"
+    chosen.mkdir()
+    (chosen / "mine").symlink_to(tmp_path / "all" / "b")
+    (chosen / "again").symlink_to(chosen)
+    assert case_folders(chosen) == [chosen / "mine"]
+    assert case_folders(tmp_path / "all") == [tmp_path / "all" / name for name in ("a", "b")]
+    (chosen / "rest").symlink_to(tmp_path / "all")
+    assert case_folders(chosen) == [chosen / "mine", chosen / "rest" / "a"]
+
+
 def test_an_unknown_method_is_named() -> None:
     (case,) = read_cases(KEPT / "ib03_frac_prevs")
     with pytest.raises(SpecError, match="'eapp' is unknown; expected one of exact"):

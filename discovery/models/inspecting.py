@@ -89,10 +89,10 @@ def inspect_model(source: ModelSource, *, fingerprint: str | None = None) -> Ins
     with quiet(), readable(source, "configuration"):
         config = AutoConfig.from_pretrained(**place.options)
     adapter_class(config)
-    if config.num_hidden_layers > MAX_LAYERS:
+    if not 1 <= config.num_hidden_layers <= MAX_LAYERS:
         raise ModelError(
             f"model {source.name!r} has {config.num_hidden_layers:,} layers by its {CONFIG_FILE}; "
-            f"expected at most {MAX_LAYERS:,}: put the right file there"
+            f"expected 1 to {MAX_LAYERS:,}: put the right file there"
         )
     if place.gguf is None and getattr(config, "quantization_config", None) is not None:
         kept = config.quantization_config

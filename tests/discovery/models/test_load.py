@@ -169,6 +169,7 @@ def test_a_family_without_an_adapter_is_named_with_the_page(folder: Path) -> Non
     [
         ({"n_head": 5}, "its configuration cannot be read .*divisible by num_heads"),
         ({"n_layer": 10**9}, "has 1,000,000,000 layers by its config.json"),
+        ({"n_layer": 0}, "has 0 layers by its config.json; expected 1 to 10,000"),
     ],
 )
 def test_sizes_that_cannot_be_are_told_before_the_weights_are_read(

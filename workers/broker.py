@@ -9,7 +9,6 @@ Each call has a connection of its own: one of Celery's pool that met an outage f
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
@@ -19,7 +18,7 @@ from kombu.exceptions import KombuError
 
 from graph_schema.documents.jobs import JobRecord, Placement
 from graph_schema.errors import SpecError, StoreUnavailable
-from workers import folder_queue
+from workers.folder_queue import folder_url
 from workers.settings import Settings
 
 QUEUE = "circuits"
@@ -105,13 +104,7 @@ def _transport(url: str) -> tuple[str, dict[str, Any]]:
             "health_check_interval": 25,
         }
     if parts.scheme == "filesystem" and parts.path.startswith("/"):
-        queue = Path(unquote(parts.path)) / "queue"
-        queue.mkdir(parents=True, exist_ok=True)
-        os.chmod(queue, 0o700)
-        return f"{folder_queue.ALIAS}://localhost", {
-            "folder": str(queue),
-            "polling_interval": 0.05,
-        }
+        return folder_url(Path(unquote(parts.path)) / "queue")
     raise SpecError(
         f"broker {_without_password(url)!r} is of no kind we know; expected redis://HOST:PORT/0, "
         "rediss://… or filesystem:///FOLDER (CIRCUITS_BROKER)"

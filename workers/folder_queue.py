@@ -21,13 +21,26 @@ from kombu.utils.json import dumps, loads
 log = logging.getLogger(__name__)
 
 ALIAS = "circuits-folder"
-TRANSPORT_ALIASES[ALIAS] = f"{__name__}:Transport"
+POLL_SECONDS = 0.05
+
+
+def folder_url(folder: Path) -> tuple[str, dict[str, Any]]:
+    """The broker's URL and transport options for a queue in this folder, which is made, private."""
+    _make(folder)
+    TRANSPORT_ALIASES[ALIAS] = f"{__name__}:{Transport.__name__}"
+    return f"{ALIAS}://localhost", {"folder": str(folder), "polling_interval": POLL_SECONDS}
+
+
+def _make(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
 
 
 class Channel(virtual.Channel):
     """Messages of all queues are files `TIME_ID.QUEUE.msg` in the transport option `folder`."""
 
     def _put(self, queue: str, message: Any, **_: Any) -> None:
+        _make(self._folder)  # again, where somebody has cleaned up
         file = self._folder / f"{round(time.monotonic() * 1000):015}_{uuid.uuid4()}.{queue}.msg"
         part = file.with_suffix(".part")
         try:
@@ -42,11 +55,12 @@ class Channel(virtual.Channel):
             taken = file.with_suffix(".taken")
             try:
                 file.rename(taken)
+            except OSError:
+                continue  # another process was first, or it is not ours to take
+            try:
                 payload = taken.read_bytes()
                 taken.unlink()
                 return loads(payload)
-            except FileNotFoundError:
-                continue  # another process was first
             except (OSError, ValueError) as error:
                 # After a full disk or a power cut. The reconciler sends the job again.
                 log.warning("message %s cannot be read and is dropped: %s", file.name, error)
@@ -72,7 +86,7 @@ class Channel(virtual.Channel):
 
 
 class Transport(virtual.Transport):
-    """Used by a broker URL `circuits-folder://` with the transport option `folder`."""
+    """Chosen by `folder_url`."""
 
     Channel = Channel
     default_port = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import stat
 import subprocess
 import sys
@@ -73,6 +74,16 @@ def test_a_message_holds_the_id_and_nothing_executable(tmp_path: Path) -> None:
     assert message["content-type"] == "application/json"
     args, kwargs, _ = json.loads(base64.b64decode(message["body"]))
     assert (args, kwargs) == (["a" * 64], {})
+    app.close()
+
+
+def test_a_folder_that_was_cleaned_up_is_made_again(tmp_path: Path) -> None:
+    app = broker.make_app(Settings(home=tmp_path))
+    shutil.rmtree(tmp_path / "broker")
+    assert broker.queue_depth(app) == 0
+    broker.send(app, record("a" * 64))
+    assert broker.queue_depth(app) == 1
+    assert stat.S_IMODE((tmp_path / "broker" / "queue").stat().st_mode) == 0o700
     app.close()
 
 

@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 from graph_schema.errors import CircuitServiceError
 from workers.cli.exits import ExitCode, exit_code
-from workers.cli.output import emit, prepare_outputs, say
+from workers.cli.output import emit, prepare_outputs, reader_left, say
 from workers.machine import machine_error
 
 ORDER = (
@@ -121,4 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             "This is a bug. `circuits --debug …` shows where; please report it."
         )
         sys.exit(ExitCode.BUG)
-    sys.exit(ExitCode.DONE)
+    except SystemExit as end:
+        if end.code or not reader_left():
+            raise
+    sys.exit(ExitCode.CLOSED_PIPE if reader_left() else ExitCode.DONE)

@@ -10,19 +10,20 @@ import json
 import os
 import shutil
 import sys
+import threading
 from typing import Any, TextIO
-
-import typer
 
 from graph_schema.errors import ResourceError
 from graph_schema.printable import printable
 from graph_schema.reports import ASCII, UNICODE
 from graph_schema.reports.picture import Marks
-from workers.cli.exits import ExitCode
+
+_left = threading.Event()
 
 
 def prepare_outputs() -> None:
     """Make both outputs take any text: closed ones swallow it, narrow ones spell it out."""
+    _left.clear()
     sys.stdout = sys.stdout or _nowhere()
     sys.stderr = sys.stderr or _nowhere()
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -30,7 +31,7 @@ def prepare_outputs() -> None:
 
 
 def emit(text: str) -> None:
-    """Print a result.
+    """Print a result. Where its reader goes away (`| head`) the command goes on to its own end.
 
     Raises:
         ResourceError: It cannot be written, usually because the disk is full.
@@ -40,10 +41,16 @@ def emit(text: str) -> None:
     except OSError as error:
         _give_up(sys.stdout)
         if isinstance(error, BrokenPipeError):
-            raise typer.Exit(ExitCode.CLOSED_PIPE) from None
+            _left.set()
+            return
         raise ResourceError(
             f"standard output cannot be written: {error.strerror}; see that its place has room"
         ) from error
+
+
+def reader_left() -> bool:
+    """Whether some of the results were read by nobody."""
+    return _left.is_set()
 
 
 def emit_json(value: Any) -> None:

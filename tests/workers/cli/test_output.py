@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.discovery.known.folders import KEPT
 from workers.cli.exits import ExitCode
 
 
-def status(home: Path, stdout: int, *words: str, encoding: str = "utf-8") -> tuple[int, str]:
-    """The exit code of `circuits status`, and what it said on standard error."""
-    ran = subprocess.run(
-        [sys.executable, "-c", "from workers.cli import main; main()", "status", *words],
+def circuits(
+    home: Path, stdout: int, *words: str, encoding: str = "utf-8"
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from workers.cli import main; main()", *words],
         env={**os.environ, "CIRCUITS_HOME": str(home), "PYTHONIOENCODING": encoding},
         stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
         check=False,
     )
+
+
+def status(home: Path, stdout: int, *words: str, encoding: str = "utf-8") -> tuple[int, str]:
+    """The exit code of `circuits status`, and what it said on standard error."""
+    ran = circuits(home, stdout, "status", *words, encoding=encoding)
     return ran.returncode, ran.stderr
 
 
@@ -44,6 +52,20 @@ def test_a_reader_that_went_away_is_no_failed_job(tmp_path: Path) -> None:
     os.close(read)
     assert status(tmp_path, write) == (ExitCode.CLOSED_PIPE, "")
     os.close(write)
+
+
+def test_a_reader_that_went_away_hides_no_failure(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good", tmp_path / "torn"
+    shutil.copytree(KEPT / "ib03_frac_prevs", good)
+    shutil.copytree(good, bad)
+    (bad / "case.json").write_text("{")
+    read, write = os.pipe()
+    os.close(read)
+    words = ("benchmark", "ground-truth", str(tmp_path), "--method", "eap", "--json")
+    ran = circuits(tmp_path / "home", write, *words)
+    os.close(write)
+    assert ran.returncode == ExitCode.REQUEST
+    assert "torn" in ran.stderr
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")

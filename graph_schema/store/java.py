@@ -26,8 +26,8 @@ from graph_schema.errors import CircuitServiceError, SpecError, StoreUnavailable
 from graph_schema.store.connection import GraphStore, StoreAddress
 
 PR_SET_PDEATHSIG = 1
-SAME_SECONDS = 10.0
-"""A process's start is told by the clock, which is set after a machine stood still."""
+SAME_SECONDS = 2.0
+"""How exactly a process's start is known: the machine's start is told in whole seconds."""
 
 
 @dataclass
@@ -156,7 +156,7 @@ def end_leftover(folder: Path, seconds: float = 20.0) -> None:
 
 def process_mark(pid: int) -> dict[str, float]:
     """What tells this process from a later one with the same pid."""
-    return {"pid": pid, "created": psutil.Process(pid).create_time()}
+    return {"pid": pid, "started": _started(psutil.Process(pid))}
 
 
 def marked_process(mark: Mapping[str, float] | None) -> psutil.Process | None:
@@ -165,10 +165,16 @@ def marked_process(mark: Mapping[str, float] | None) -> psutil.Process | None:
         return None
     try:
         process = psutil.Process(int(mark["pid"]))
-        same = abs(process.create_time() - mark["created"]) < SAME_SECONDS
+        same = abs(_started(process) - mark["started"]) < SAME_SECONDS
         return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-    except psutil.Error:
+    except (psutil.Error, KeyError):
         return None
+
+
+def _started(process: psutil.Process) -> float:
+    """Seconds from the machine's start to the process's: setting the clock moves neither."""
+    boot = psutil.boot_time()  # first: older versions count the other from what this found
+    return process.create_time() - boot
 
 
 def end_process(mark: Mapping[str, float] | None, seconds: float) -> None:

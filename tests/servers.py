@@ -56,15 +56,27 @@ def _stopped_at_the_end(server: java.JavaServer) -> Generator[java.JavaServer]:
         server.stop(1.0)  # its data are thrown away
 
 
-@pytest.fixture(scope="session")
-def arcadedb(tmp_path_factory: pytest.TempPathFactory) -> Generator[java.JavaServer]:
-    """The embedded database, running."""
-    folder = tmp_path_factory.mktemp("embedded database")
+@contextmanager
+def _embedded(folder: Path) -> Generator[java.JavaServer]:
     # A query that never ends is among the tests: the server works on it for as long as it may.
     server = embedded.start_embedded(
         folder, heap_megabytes=512, command_seconds=COMMAND_SECONDS, seconds=START_SECONDS
     )
     with _stopped_at_the_end(server) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def arcadedb(tmp_path_factory: pytest.TempPathFactory) -> Generator[java.JavaServer]:
+    """The embedded database, running."""
+    with _embedded(tmp_path_factory.mktemp("embedded database")) as running:
+        yield running
+
+
+@pytest.fixture
+def own_arcadedb(tmp_path: Path) -> Generator[java.JavaServer]:
+    """One that no other test feels the faults of."""
+    with _embedded(tmp_path / "own database") as running:
         yield running
 
 

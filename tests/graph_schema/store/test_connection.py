@@ -111,20 +111,20 @@ def test_a_conflict_after_standing_still_is_no_reason_to_give_up(
     assert tries + 100 <= connection.MAX_CONFLICTS
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of a process: Linux")
-def test_a_commit_without_room_is_waited_for_and_loses_nothing(arcadedb: JavaServer) -> None:
+def test_a_commit_without_room_is_waited_for_and_loses_nothing(own_arcadedb: JavaServer) -> None:
     """The server's files may not grow, as on a full disk."""
-    pid, unlimited = arcadedb.process.pid, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    pid, unlimited = own_arcadedb.process.pid, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 
     def make(task_id: str) -> Callable[[Transaction], object]:
         return lambda tx: tx.run("MERGE (:Task {task_id: $id})", id=task_id).consume()
 
     with (
-        GraphStore(arcadedb.address, patience=0.1) as hasty,
-        GraphStore(arcadedb.address, patience=60.0) as patient,
+        GraphStore(own_arcadedb.address, patience=0.1) as hasty,
+        GraphStore(own_arcadedb.address, patience=60.0) as patient,
         ThreadPoolExecutor(1) as pool,
     ):
-        hasty.migrate()
         hasty.write(make("room a"))  # the first of its kind makes files, and fails in other words
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))
         try:

@@ -45,7 +45,7 @@ MERGE (c)-[:EVALUATED_ON]->(d)
 WRITE_RUN: LiteralString = """
 MATCH (e:Evaluation {evaluation_id: $evaluation_id})
 MERGE (r:Run {run_id: $run.run_id})
-SET r += $run
+SET r += $run, r.finished_at = timestamp()
 MERGE (r)-[:MEASURED]->(e)
 RETURN count(r) AS written
 """

@@ -41,7 +41,7 @@ MERGE (d)-[:INSTANCE_OF]->(t)
 WRITE_RUN: LiteralString = """
 MATCH (c:Circuit {circuit_id: $circuit_id})
 MERGE (r:Run {run_id: $run.run_id})
-SET r += $run
+SET r += $run, r.finished_at = timestamp()
 MERGE (r)-[:PRODUCED]->(c)
 RETURN count(r) AS written
 """

@@ -28,7 +28,8 @@ WORK_NODES: tuple[NodeKind, ...] = (
         {
             "run_id": "job and attempt",
             "job_id": "the job",
-            "attempt": "counted from 1",
+            "attempt": "counted from 1, and anew where a job is run again by force",
+            "finished_at": "milliseconds",
             "host": "machine",
             "versions": "of what it ran on, as JSON",
             "cpu_seconds": "by stage, as JSON",

@@ -52,13 +52,13 @@ RUN: LiteralString = """
 MATCH (r:Run)-[:PRODUCED]->(:Circuit {circuit_id: $circuit_id})
 RETURN r.run_id AS run_id, r.job_id AS job_id, r.attempt AS attempt, r.host AS host,
        r.versions AS versions, r.cpu_seconds AS cpu_seconds
-ORDER BY r.attempt DESC, run_id LIMIT 1
+ORDER BY coalesce(r.finished_at, 0) DESC, attempt DESC, run_id LIMIT 1
 """
 EVALUATION_RUN: LiteralString = """
 MATCH (r:Run)-[:MEASURED]->(:Evaluation {evaluation_id: $evaluation_id})
 RETURN r.run_id AS run_id, r.job_id AS job_id, r.attempt AS attempt, r.host AS host,
        r.versions AS versions, r.cpu_seconds AS cpu_seconds
-ORDER BY r.attempt DESC, run_id LIMIT 1
+ORDER BY coalesce(r.finished_at, 0) DESC, attempt DESC, run_id LIMIT 1
 """
 
 

@@ -32,6 +32,18 @@ def test_a_circuit_has_edges_nodes_figures_and_its_run(circuit: Circuit) -> None
     assert circuit.run.cpu_seconds["scores"] > 0
 
 
+def test_the_run_is_the_last_one(client: CircuitClient, world: World) -> None:
+    """Every run by force is the first attempt again."""
+    request = DiscoverRequest(model=str(world.model), dataset=world.pairs, method="eap", n_edges=7)
+    seen: set[str] = set()
+    for number in range(1, 5):
+        run = run_here(client, request, force=True).result().run
+        assert run is not None
+        assert run.attempt == 1
+        seen.add(run.run_id)
+        assert len(seen) == number
+
+
 def test_scores_name_every_edge_and_agree_with_the_kept_ones(circuit: Circuit) -> None:
     scores = circuit.scores()
     assert len(scores) == N_EDGES

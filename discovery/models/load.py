@@ -109,7 +109,7 @@ def _read_weights(source: ModelSource, place: Place, config: Any, dtype: str, de
     if unused := sorted(report["unexpected_keys"]):
         log.warning("model %s: %d weights are not used: %s", source.name, len(unused), unused[:3])
     try:
-        return _own(model, device).to(device)
+        return _own(model.to(device))
     except (RuntimeError, AssertionError) as error:
         raise ResourceError(
             f"model {source.name!r} does not go to device {device!r}: {first_line(error)}; use "
@@ -117,13 +117,14 @@ def _read_weights(source: ModelSource, place: Place, config: Any, dtype: str, de
         ) from error
 
 
-def _own(model: Any, device: str) -> Any:
-    """The model with weights of its own on the device: as read, they are maps of the file.
+def _own(model: Any) -> Any:
+    """The model with weights of its own: as read, they are maps of the file.
 
     A file written over would change a running job's figures, one cut short would kill its process.
     """
     for weight in (*model.parameters(), *model.buffers()):
-        weight.data = weight.data.to(device, copy=True)
+        if weight.device.type == "cpu":  # elsewhere they are copies
+            weight.data = weight.data.clone()
     return model
 
 

@@ -16,7 +16,6 @@ from neo4j import Transaction
 
 from graph_schema.documents.jobs import ErrorDocument, JobRecord
 from graph_schema.errors import (
-    CircuitServiceError,
     JobCancelled,
     JobFailed,
     LeaseLost,
@@ -24,7 +23,7 @@ from graph_schema.errors import (
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore, StoreAddress
 from workers.lease import Lease, Stopped, error_document
-from workers.machine import machine_error
+from workers.machine import known_error
 from workers.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -156,7 +155,7 @@ class Performer:
         self, store: GraphStore, job_id: str, token: str, error: BaseException
     ) -> tuple[str, ...]:
         extra = {"job_id": job_id}
-        known = error if isinstance(error, CircuitServiceError) else machine_error(error)
+        known = known_error(error)
         if known is None:
             log.error("job %s failed", job_id[:12], exc_info=error, extra=extra)
             first = (str(error).strip().splitlines() or [""])[0][:MESSAGE_LENGTH]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from graph_schema.errors import ResourceError
+from graph_schema.errors import CircuitServiceError, ResourceError
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -16,6 +16,11 @@ HINTS = {
     **dict.fromkeys((errno.EIO, errno.ESTALE, errno.ENODEV), "see that the disk is well"),
     errno.ENAMETOOLONG: "use a shorter path (CIRCUITS_HOME)",
 }
+
+
+def known_error(error: BaseException) -> CircuitServiceError | None:
+    """The error itself where it is ours, or the one that stands for it; None: it may be a bug."""
+    return error if isinstance(error, CircuitServiceError) else machine_error(error)
 
 
 def machine_error(error: BaseException) -> ResourceError | None:

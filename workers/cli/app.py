@@ -12,10 +12,9 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 from typer.core import TyperGroup
 
-from graph_schema.errors import CircuitServiceError
 from workers.cli.exits import ExitCode, exit_code
 from workers.cli.output import emit, prepare_outputs, reader_left, say
-from workers.machine import machine_error
+from workers.machine import known_error
 
 ORDER = (
     *("demo", "plan", "submit", "run", "job", "jobs", "cancel"),
@@ -105,15 +104,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     logging.getLogger("neo4j").setLevel(logging.CRITICAL)
     try:
         app(words, prog_name="circuits")
-    except CircuitServiceError as error:
-        if debug:
-            raise
-        say(f"error: {error}")
-        sys.exit(exit_code(error))
     except Exception as error:
         if debug:
             raise
-        if (known := machine_error(error)) is not None:
+        if (known := known_error(error)) is not None:
             say(f"error: {known}")
             sys.exit(exit_code(known))
         say(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from graph_schema.documents import Ablation
-from graph_schema.errors import CircuitServiceError, SpecError
+from graph_schema.errors import SpecError
 from graph_schema.reports import cell, table
 from workers.checking import choice, unknown
 from workers.cli.app import app, command, with_examples
@@ -19,7 +19,7 @@ from workers.cli.exits import ExitCode, exit_code
 from workers.cli.options import AsJson, assignments, whole
 from workers.cli.output import emit, emit_json, say
 from workers.local import require_worker
-from workers.machine import machine_error
+from workers.machine import known_error
 from workers.settings import read_settings
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _judged(
             codes.insert(0, ExitCode.INTERRUPTED)
             break
         except Exception as error:  # of one case: what the others gave is not lost for it
-            known = error if isinstance(error, CircuitServiceError) else machine_error(error)
+            known = known_error(error)
             if known is None:
                 log.exception("case %s: this is a bug; please report it", each)
             else:

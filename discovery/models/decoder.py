@@ -6,7 +6,9 @@ function, MLP, unembedding), so a family's arithmetic is written down once, by i
 
 from __future__ import annotations
 
+import inspect
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -104,8 +106,8 @@ class DecoderAdapter(ModelAdapter):
                 config=self.config,
                 inputs_embeds=stand_in,
                 attention_mask=batch.attention_mask,
-                past_key_values=None,
                 position_ids=batch.position_ids,
+                **_no_cache(MASKS[kind]),
             )
             for kind in kinds
         }
@@ -157,6 +159,15 @@ class DecoderAdapter(ModelAdapter):
     ) -> Float[Tensor, "*rows d_vocab"]:
         head = self.model.get_output_embeddings()
         return head(rows) if tokens is None else unembed(rows, head.weight, head.bias, tokens)
+
+
+def _no_cache(make_mask: Callable[..., Any]) -> dict[str, None]:
+    """The argument that says that nothing is cached, as this release of transformers spells it.
+
+    `past_key_values`, which 5.24 deprecates for `cache`; neither has a default.
+    """
+    known = inspect.signature(make_mask).parameters
+    return {"cache" if "cache" in known else "past_key_values": None}
 
 
 def _seeing_itself(mask: Tensor | None) -> Tensor | None:

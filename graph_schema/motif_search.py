@@ -15,9 +15,9 @@ from graph_schema.documents import Motif, MotifTest, Occurrence, RoleName
 from graph_schema.errors import SpecError
 from graph_schema.motifs import CircuitGraph, catalogue, compile_motif, motif_tests, parse_motif
 from graph_schema.motifs.significance import ALPHA, DRAWS
-from graph_schema.store.circuits import read_circuit, resolve_circuit
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.motifs import (
+from graph_schema.store.records.circuits import read_circuit, resolve_circuit
+from graph_schema.store.records.motifs import (
     read_motifs,
     read_node_roles,
     write_motif,

@@ -19,11 +19,11 @@ from graph_schema.documents import (
 )
 from graph_schema.motif_search import store_occurrences
 from graph_schema.motifs import find_motif
-from graph_schema.store import findings
-from graph_schema.store.circuits import write_circuit
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.datasets import write_dataset
-from graph_schema.store.motifs import write_motif, write_tests
+from graph_schema.store.records import findings
+from graph_schema.store.records.circuits import write_circuit
+from graph_schema.store.records.datasets import write_dataset
+from graph_schema.store.records.motifs import write_motif, write_tests
 from tests.factories import (
     INDUCTION_EDGES,
     make_circuit,

@@ -161,7 +161,7 @@ class DecoderAdapter(ModelAdapter):
         return head(rows) if tokens is None else unembed(rows, head.weight, head.bias, tokens)
 
 
-def _no_cache(make_mask: Callable[..., Any]) -> dict[str, None]:
+def _no_cache(make_mask: Callable[..., Any]) -> dict[str, Any]:
     """The argument that says that nothing is cached, as this release of transformers spells it.
 
     `past_key_values`, which 5.24 deprecates for `cache`; neither has a default.

@@ -20,7 +20,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from discovery.models.families import adapter_class
 from graph_schema.documents import ModelSource
 from graph_schema.errors import ModelError, ResourceError
-from graph_schema.fingerprint import (
+from graph_schema.models.fingerprint import (
     COMMIT,
     CONFIG_FILE,
     TOKENIZER_FILES,

@@ -30,7 +30,7 @@ from discovery.models.inspecting import (
 )
 from graph_schema.documents import Limits, ModelDocument, ModelSource
 from graph_schema.errors import ModelError, NonFiniteError, ResourceError
-from graph_schema.fingerprint import CONFIG_FILE, TOKENIZER_FILES, WEIGHT_FILES, is_path
+from graph_schema.models.fingerprint import CONFIG_FILE, TOKENIZER_FILES, WEIGHT_FILES, is_path
 
 log = logging.getLogger(__name__)
 

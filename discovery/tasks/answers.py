@@ -7,9 +7,9 @@ from typing import Literal
 
 from discovery.tasks.base import TokenIds, TokenPair
 from discovery.tasks.vocabulary import Vocabulary, check_id
+from graph_schema.datasets.pair import fail, shown
 from graph_schema.documents import PairDocument
 from graph_schema.documents.dataset import Token
-from graph_schema.pairs import fail, shown
 
 AnswerMode = Literal["single", "first_difference"]
 

@@ -11,7 +11,7 @@ from discovery.tasks.base import MadePairs, PairSet
 from discovery.tasks.registry import TASKS
 from discovery.tasks.submitted import check_lengths, submitted_pairs
 from discovery.tasks.vocabulary import Vocabulary
-from graph_schema.datasets import check_metric, dataset_document, read_jsonl
+from graph_schema.datasets.file import check_metric, dataset_document, read_jsonl
 from graph_schema.documents import (
     Ablation,
     DatasetData,

@@ -16,12 +16,12 @@ from discovery.tasks.answers import (
 from discovery.tasks.base import MadePairs, TokenIds, TokenPair
 from discovery.tasks.splits import heldout_indices
 from discovery.tasks.vocabulary import Vocabulary, check_id
-from graph_schema.datasets import check_prompt_length, places
+from graph_schema.datasets.file import check_prompt_length, places
+from graph_schema.datasets.pair import check_position, check_span, fail, shown
 from graph_schema.documents import Limits, PairDocument, Split
 from graph_schema.documents.dataset import Prompt
 from graph_schema.documents.jobs import Tokenisation
 from graph_schema.errors import DatasetError
-from graph_schema.pairs import check_position, check_span, fail, shown
 
 
 def submitted_pairs(

@@ -11,8 +11,8 @@ from functools import cached_property
 
 from transformers import PreTrainedTokenizerBase
 
+from graph_schema.datasets.pair import fail
 from graph_schema.errors import DatasetError
-from graph_schema.pairs import fail
 
 # What stands before an answer to tokenise it as a continuation: Llama's older tokenizers put a
 # space before the first word of a text, and a line feed merges with no word.

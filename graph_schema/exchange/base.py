@@ -22,7 +22,7 @@ from graph_schema.documents.imported import ExchangeFormat
 from graph_schema.documents.method import ScoreKind
 from graph_schema.documents.model import ModelDocument
 from graph_schema.errors import SpecError
-from graph_schema.exchange.layout import Layout
+from graph_schema.models.layout import Layout
 from graph_schema.printable import printable, quoted
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")

@@ -23,7 +23,7 @@ from graph_schema.exchange.base import (
     make_edge,
     number,
 )
-from graph_schema.exchange.layout import Layout
+from graph_schema.models.layout import Layout
 from graph_schema.printable import quoted
 
 Json = dict[str, object]

@@ -16,10 +16,10 @@ from graph_schema.motif_search import (
     store_occurrences,
 )
 from graph_schema.motifs import catalogue, motif_tests, occurrences
-from graph_schema.store.circuits import write_circuit
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.findings import write_roles
-from graph_schema.store.motifs import read_occurrences, read_tests
+from graph_schema.store.records.circuits import write_circuit
+from graph_schema.store.records.findings import write_roles
+from graph_schema.store.records.motifs import read_occurrences, read_tests
 from tests.factories import made_edges, make_circuit, make_model
 from tests.findings import roles_played
 

@@ -12,8 +12,8 @@ from workers.cli.app import command
 from workers.cli.options import AsJson, Label, Revision, TaskParams, assignments, whole
 from workers.cli.output import emit, emit_json, say
 from workers.client import Circuit, CircuitClient
-from workers.exchange import FORMATS, ImportRequest, format_named
 from workers.files import check_free, write_whole
+from workers.requests.exchange import FORMATS, ImportRequest, format_named
 
 
 @command(

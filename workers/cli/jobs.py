@@ -10,14 +10,14 @@ import typer
 from graph_schema.documents.jobs import JobRecord, JobState
 from graph_schema.errors import SpecError
 from graph_schema.reports import conditions, headline, table
-from workers.checking import choice
 from workers.cli.app import command
 from workers.cli.exits import ExitCode, exit_code
 from workers.cli.options import AsJson, asks_for_a_circuit, whole
 from workers.cli.output import emit, emit_json, say
 from workers.client import Circuit, CircuitClient, Evaluated, Job
 from workers.interrupts import JobInterrupted
-from workers.specs import DiscoverRequest
+from workers.requests.checking import choice
+from workers.requests.discover import DiscoverRequest
 
 Force = Annotated[bool, typer.Option("--force", help="Run again what has already ended.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the job to its end.")]
@@ -47,7 +47,7 @@ def run(request: DiscoverRequest, force: Force = False, as_json: AsJson = False)
 
     The same job as submit, done in this process, into the same graph.
     """
-    from workers.inline import run_here
+    from workers.running.inline import run_here
 
     with CircuitClient(worker=False) as client:
         report_here(lambda: run_here(client, request, force=force), as_json)

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from graph_schema.errors import SpecError
-from workers.checking import METHODS, TASKS
-from workers.specs import DiscoverRequest
+from workers.requests.checking import METHODS, TASKS
+from workers.requests.discover import DiscoverRequest
 
 
 def whole(text: str) -> int:

@@ -16,7 +16,7 @@ from typing import Any, TextIO
 from graph_schema.errors import ResourceError
 from graph_schema.printable import printable
 from graph_schema.reports import ASCII, UNICODE
-from graph_schema.reports.picture import Marks
+from graph_schema.reports.text_picture import Marks
 
 _left = threading.Event()
 

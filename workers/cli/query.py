@@ -19,7 +19,7 @@ from workers.cli.output import emit, emit_json, say
 from workers.client import CircuitClient, Rows
 
 if TYPE_CHECKING:
-    from graph_schema.store.question import Parameter, Question
+    from graph_schema.store.questions.kinds import Parameter, Question
 
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 
@@ -48,8 +48,8 @@ def query(
 
     Circuits and verdicts go by their ids or first digits, models by name or fingerprint.
     """
-    from graph_schema.store.asking import find_question
-    from graph_schema.store.questions import QUESTIONS
+    from graph_schema.store.questions.ask import find_question
+    from graph_schema.store.questions.catalogue import QUESTIONS
 
     _one_format(as_json, as_csv)
     if name is None:

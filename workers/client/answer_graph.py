@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from graph_schema.errors import SpecError
-from graph_schema.reports.values import NODE, PATH, RELATIONSHIP
+from graph_schema.reports.graph_values import NODE, PATH, RELATIONSHIP
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -81,7 +81,7 @@ def _add_edge(
 
 def _name(node: Mapping[str, Any]) -> str:
     """Our own id of a node; the server's where the answer has none."""
-    from graph_schema.store.data_model import KEYS
+    from graph_schema.store.vocabulary.data_model import KEYS
 
     for label in node["labels"]:
         if (found := node["properties"].get(KEYS.get(label, ""))) is not None:

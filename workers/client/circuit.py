@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import networkx as nx
     import pandas as pd
 
-    from graph_schema.store.artifacts import ArtifactStore
+    from graph_schema.artifacts import ArtifactStore
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Circuit:
         )
 
     def export(self, format: str = "eap-ig") -> bytes:
-        """The circuit as the bytes of another tool's file (`workers.exchange.FORMATS`).
+        """The circuit as the bytes of another tool's file (`workers.requests.exchange.FORMATS`).
 
         EAP-IG's files hold every edge of the model: those without a stored score have score 0.
 
@@ -131,8 +131,8 @@ class Circuit:
             SpecError: There is no such format, or it cannot hold this circuit.
             MissingExtraError: It is `eap-ig-pt` and torch is not installed.
         """
-        from graph_schema.store.artifacts import stored_scores
-        from workers.exchange import format_named, written
+        from graph_schema.artifacts import stored_scores
+        from workers.requests.exchange import format_named, written
 
         wanted = format_named(format)
         scores = stored_scores(self.document, self._artifacts) if wanted.whole else {}

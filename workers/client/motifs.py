@@ -111,8 +111,8 @@ class Motifs:
         Raises:
             NotFoundError: There is no such circuit.
         """
-        from graph_schema.store.circuits import resolve_circuit
-        from graph_schema.store.motifs import read_node_roles
+        from graph_schema.store.records.circuits import resolve_circuit
+        from graph_schema.store.records.motifs import read_node_roles
 
         store = self._client.service.store
         whole_id = store.read(lambda tx: resolve_circuit(tx, _id(circuit)))

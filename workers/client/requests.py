@@ -1,8 +1,7 @@
 """What a client asks for: a circuit, a judgement of one, a place for another tool's.
 
-Each keyword is a field of a request (`workers/specs.py`, `evaluations.py`, `exchange.py`), which is
-what the command line makes as well; they are written out here because this is where a user reads
-them.
+Each keyword is a field of a request (`workers/requests`), which is what the command line makes as
+well; they are written out here because this is where a user reads them.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from typing import Any, Literal
 from workers.client.circuit import Circuit
 from workers.client.connection import Connection
 from workers.client.job import Job
-from workers.evaluations import EvaluateRequest
-from workers.exchange import ImportRequest, read_request
-from workers.specs import DiscoverRequest, build_submission
+from workers.requests.discover import DiscoverRequest, build_submission
+from workers.requests.evaluate import EvaluateRequest
+from workers.requests.exchange import ImportRequest, read_request
 
 
 class Requests(Connection):
@@ -267,6 +266,6 @@ class Requests(Connection):
 
     def _require_worker(self) -> None:
         if self.settings.local:
-            from workers.local import require_worker
+            from workers.local.service import require_worker
 
             require_worker(self.settings)  # before the service is started for nothing

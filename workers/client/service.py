@@ -10,7 +10,8 @@ from typing import Any, LiteralString
 import numpy as np
 from celery import Celery
 
-from graph_schema.compare import Known, along_training, check_checkpoints, compare_all
+from graph_schema.artifacts import ArtifactStore, stored_scores
+from graph_schema.comparing.circuits import Known, along_training, check_checkpoints, compare_all
 from graph_schema.documents import CircuitDocument, CircuitEvaluation
 from graph_schema.documents.jobs import JobRecord, JobState, RunRecord
 from graph_schema.errors import (
@@ -22,28 +23,27 @@ from graph_schema.errors import (
 )
 from graph_schema.exchange import said_data
 from graph_schema.store import jobs
-from graph_schema.store.artifacts import ArtifactStore, stored_scores
-from graph_schema.store.asking import ask
-from graph_schema.store.circuit_list import CircuitFilter, CircuitSummary, list_circuits
-from graph_schema.store.circuits import read_circuit
 from graph_schema.store.connection import GraphStore, StoreAddress
-from graph_schema.store.datasets import has_dataset, write_dataset
-from graph_schema.store.evaluations import read_evaluation, read_evaluations
-from graph_schema.store.imports import write_imported
-from graph_schema.store.models import ancestors, find_model, write_derived
-from graph_schema.store.query import QueryResult, run_user_query
-from graph_schema.store.schema import SchemaSummary, summarise_schema
+from graph_schema.store.questions.ask import ask
+from graph_schema.store.records.circuit_list import CircuitFilter, CircuitSummary, list_circuits
+from graph_schema.store.records.circuits import read_circuit
+from graph_schema.store.records.datasets import has_dataset, write_dataset
+from graph_schema.store.records.evaluations import read_evaluation, read_evaluations
+from graph_schema.store.records.imports import write_imported
+from graph_schema.store.records.models import ancestors, find_model, write_derived
+from graph_schema.store.user_cypher.run import QueryResult, run_user_query
+from graph_schema.store.vocabulary.summary import SchemaSummary, summarise_schema
 from workers import broker
 from workers.client.circuit import Circuit
 from workers.client.comparison import Compared
 from workers.client.evaluation import Evaluated
 from workers.client.rows import Rows
-from workers.evaluations import EvaluateRequest, build_evaluation
-from workers.exchange import ImportRequest, ReadFile, model_of
-from workers.local import ensure_local, hold
-from workers.reconcile import deliver
+from workers.local.service import ensure_local, hold
+from workers.requests.discover import Submission
+from workers.requests.evaluate import EvaluateRequest, build_evaluation
+from workers.requests.exchange import ImportRequest, ReadFile, model_of
+from workers.running.reconcile import deliver
 from workers.settings import Settings
-from workers.specs import Submission
 
 PATIENCE = 5.0
 """Seconds until a graph that does not answer counts as away."""

@@ -26,7 +26,7 @@ from discovery.methods.eap import eap
 from discovery.methods.selection import top
 from graph_schema.documents import Ablation, AblationSpec, Evaluation, Metric, Split, TopEdges
 from tests.discovery.cases import done_pairs, made_pairs, tiny_gpt2, tiny_llama
-from tests.discovery.test_discover import data, run
+from tests.discovery.jobs.test_discover import data, run
 
 PAIRS = done_pairs(tiny_gpt2(), 12)
 

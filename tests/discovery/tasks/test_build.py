@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from discovery.tasks import TASKS, PairSet, build_dataset
-from graph_schema.datasets import dataset_document, read_jsonl
+from graph_schema.datasets.file import dataset_document, read_jsonl
 from graph_schema.documents import (
     Ablation,
     AblationSpec,

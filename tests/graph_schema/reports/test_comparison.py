@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from graph_schema.compare import Known, along_training, compare_all
+from graph_schema.comparing.circuits import Known, along_training, compare_all
 from graph_schema.documents import CircuitDocument, Comparisons
 from graph_schema.reports import circuit_svg, comparison_html, comparison_svg, comparison_text
 from tests.factories import INDUCTION_EDGES, make_circuit, make_edges, make_imported, make_model

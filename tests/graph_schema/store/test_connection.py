@@ -17,7 +17,7 @@ from neo4j.exceptions import TransientError
 from graph_schema.errors import SpecError, StoreError, StoreUnavailable
 from graph_schema.store import connection
 from graph_schema.store.connection import GraphStore, StoreAddress, fetch
-from graph_schema.store.java import JavaServer, reserved_port
+from graph_schema.store.servers.java import JavaServer, reserved_port
 
 
 def test_a_write_is_read_back(store: GraphStore) -> None:

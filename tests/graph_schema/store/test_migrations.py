@@ -10,8 +10,8 @@ import pytest
 
 from graph_schema.errors import StoreError, StoreUnavailable, StoreVersionError
 from graph_schema.store import migrations
-from graph_schema.store.circuits import read_circuit, write_circuit
 from graph_schema.store.connection import GraphStore
+from graph_schema.store.records.circuits import read_circuit, write_circuit
 from tests.factories import make_circuit, make_run
 
 SET = "MERGE (s:Schema {name: 'atlas'}) SET s.version = $version"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.questions import QUESTIONS
+from graph_schema.store.questions.catalogue import QUESTIONS
 from tests.made_world import MadeWorld, fill
 from tests.workers.cli.conftest import Circuits
 from tests.workers.world import World

@@ -9,8 +9,8 @@ import pytest
 from graph_schema.errors import NotFoundError
 from tests.workers.world import N_EDGES, World
 from workers.client import Circuit, CircuitClient, Rows
-from workers.inline import run_here
-from workers.specs import DiscoverRequest
+from workers.requests.discover import DiscoverRequest
+from workers.running.inline import run_here
 
 
 @pytest.fixture

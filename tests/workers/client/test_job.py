@@ -23,7 +23,7 @@ from graph_schema.errors import (
     StoreUnavailable,
 )
 from graph_schema.store import jobs
-from graph_schema.store.java import reserved_port
+from graph_schema.store.servers.java import reserved_port
 from tests.workers.tiny import until
 from tests.workers.world import World
 from workers.client import CircuitClient, Job

@@ -1,0 +1,94 @@
+"""Imported circuits in the graph: one a file, for one model; what it is for can be said again."""
+
+from __future__ import annotations
+
+import json
+from typing import LiteralString
+from uuid import uuid4
+
+from neo4j import Transaction
+
+from graph_schema.documents import CircuitDocument, DatasetDocument, ExchangeFormat, TaskData
+from graph_schema.errors import SpecError
+from graph_schema.store.connection import fetch
+from graph_schema.store.records import statements
+from graph_schema.store.records.circuits import write_circuit
+from graph_schema.store.records.datasets import write_dataset
+
+# The node is made, and locked, before it is looked at: of two who import one file one is first.
+TAKE: LiteralString = """
+MERGE (c:Circuit {circuit_id: $circuit_id})
+ON CREATE SET c.created_at = timestamp()
+SET c.lock = $lock
+"""
+UNLINK_TASK: LiteralString = """
+MATCH (:Circuit {circuit_id: $circuit_id})-[r:FOR_TASK]->(:Task) DELETE r
+"""
+
+
+def write_imported(
+    tx: Transaction, circuit: CircuitDocument, dataset: DatasetDocument | None = None
+) -> None:
+    """Write an imported circuit, and the dataset it is said to be for; again is the same.
+
+    Until it is evaluated, importing the file again may say anew what it is for; what is not said
+    anew stays as it was said.
+
+    Raises:
+        SpecError: The file is stored for another model, or is evaluated and said to be for
+            something else.
+    """
+    circuit_id = circuit.circuit_id
+    tx.run(TAKE, circuit_id=circuit_id, lock=uuid4().hex).consume()
+    document = fetch(tx, statements.READ_CIRCUIT, circuit_id=circuit_id)[0]["document"]
+    if document is not None:
+        known = CircuitDocument.model_validate({**json.loads(document), "edges": ()})
+        _check_same(known, circuit)
+        if known.evaluation is not None:
+            circuit = known.model_copy(update={"edges": circuit.edges})
+        else:
+            circuit = _with_what_was_said(known, circuit)
+            tx.run(UNLINK_TASK, circuit_id=circuit_id).consume()
+    write_circuit(tx, circuit)
+    if dataset is not None:
+        write_dataset(tx, dataset)
+        tx.run(statements.LINK_DATASET, sha256=dataset.sha256, task_id=circuit.task_id).consume()
+
+
+def _with_what_was_said(known: CircuitDocument, circuit: CircuitDocument) -> CircuitDocument:
+    """The circuit with the task, metric, ablation and place that only the earlier import gave."""
+    file, before = circuit.imported, known.imported
+    update: dict[str, object] = {
+        name: getattr(known, name)
+        for name in ("metric", "ablation")
+        if getattr(circuit, name) is None
+    }
+    if file is not None and before is not None:
+        method: dict[str, object] = {"source": file.source or before.source}
+        if circuit.task is None and known.task is not None:
+            update |= {"task": known.task, "task_id": known.task_id}
+            method["data"] = before.data
+        update["method"] = file.model_copy(update=method)
+    return circuit.model_copy(update=update)
+
+
+def _check_same(known: CircuitDocument, circuit: CircuitDocument) -> None:
+    short = known.circuit_id[:12]
+    csv = known.imported is not None and known.imported.format is ExchangeFormat.CSV
+    form, ending = (ExchangeFormat.EAP_IG_PT, "pt") if csv else (ExchangeFormat.CSV, "csv")
+    if known.model.fingerprint != circuit.model.fingerprint:
+        raise SpecError(
+            f"the file is stored already, as circuit {short} of model {known.model.fingerprint} "
+            f"({known.model.name!r}), and a circuit is of one model; to have it for "
+            f"{circuit.model.name!r} too, import it in another format, one that names no model: "
+            f"circuits export {short} --format {form} --out FILE.{ending}"
+        )
+    if known.evaluation is not None and circuit.task not in (None, known.task):
+        file = circuit.imported
+        built_in = file is not None and isinstance(file.data, TaskData)
+        pairs = f"--task {circuit.task}" if built_in else "--dataset FILE.jsonl"
+        raise SpecError(
+            f"the file is stored already, as circuit {short} for task {known.task!r}, and is "
+            f"evaluated on it; judge it on {circuit.task!r} as well with: "
+            f"circuits evaluate {short} {pairs}"
+        )

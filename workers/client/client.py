@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from graph_schema.documents.jobs import JobState
 from graph_schema.errors import SpecError
-from workers.client.circuit import Circuit
-from workers.client.comparison import Compared
-from workers.client.evaluation import Evaluated
 from workers.client.job import Job
 from workers.client.motifs import Motifs
 from workers.client.requests import Requests
-from workers.client.rows import Rows
 from workers.requests.checking import choice, validated
+from workers.results.circuit import Circuit
+from workers.results.comparison import Compared
+from workers.results.evaluation import Evaluated
+from workers.results.rows import Rows
 
 if TYPE_CHECKING:
     from graph_schema.store.records.circuit_list import CircuitSummary

@@ -17,8 +17,8 @@ from graph_schema.errors import (
     error_from_document,
 )
 from workers.client.bars import Bars
-from workers.client.circuit import Circuit
-from workers.client.evaluation import Evaluated
+from workers.results.circuit import Circuit
+from workers.results.evaluation import Evaluated
 
 if TYPE_CHECKING:
     from workers.client.connection import Connection

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from graph_schema.documents import Motif, MotifTest, Occurrence
-from workers.client.circuit import Circuit
+from workers.results.circuit import Circuit
 
 if TYPE_CHECKING:
     from workers.client.connection import Connection

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from workers.client.circuit import Circuit
 from workers.client.connection import Connection
 from workers.client.job import Job
 from workers.requests.discover import DiscoverRequest, build_submission
 from workers.requests.evaluate import EvaluateRequest
 from workers.requests.exchange import ImportRequest, read_request
+from workers.results.circuit import Circuit
 
 
 class Requests(Connection):

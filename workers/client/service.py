@@ -34,14 +34,14 @@ from graph_schema.store.records.models import ancestors, find_model, write_deriv
 from graph_schema.store.user_cypher.run import QueryResult, run_user_query
 from graph_schema.store.vocabulary.summary import SchemaSummary, summarise_schema
 from workers import broker
-from workers.client.circuit import Circuit
-from workers.client.comparison import Compared
-from workers.client.evaluation import Evaluated
-from workers.client.rows import Rows
 from workers.local.service import ensure_local, hold
 from workers.requests.discover import Submission
 from workers.requests.evaluate import EvaluateRequest, build_evaluation
 from workers.requests.exchange import ImportRequest, ReadFile, model_of
+from workers.results.circuit import Circuit
+from workers.results.comparison import Compared
+from workers.results.evaluation import Evaluated
+from workers.results.rows import Rows
 from workers.running.reconcile import deliver
 from workers.settings import Settings
 

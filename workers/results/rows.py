@@ -42,7 +42,7 @@ class Rows:
         Raises:
             SpecError: It holds neither.
         """
-        from workers.client.answer_graph import answer_graph
+        from workers.results.answer_graph import answer_graph
 
         return answer_graph(self.columns, self.rows)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Generator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graph_schema.documents.jobs import JobProgress, JobRecord, JobState
 from graph_schema.errors import (
@@ -118,6 +118,11 @@ class Job:
             )
         self._succeed(timeout, progress)
         return self._client.service.evaluation(self.job_id)
+
+    def outcome(self, timeout: float | None = None, progress: bool = True) -> Any:
+        """What the job found, as its kind hands it out; waits for it, as `result` does."""
+        self._succeed(timeout, progress)
+        return self._client.service.outcome(self.record)
 
     def _succeed(self, timeout: float | None, progress: bool) -> None:
         self.wait(timeout, progress)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Any, LiteralString
+from typing import Any
 
 import numpy as np
 from celery import Celery
 
 from graph_schema.artifacts import ArtifactStore, stored_scores
 from graph_schema.comparing.circuits import Known, along_training, check_checkpoints, compare_all
-from graph_schema.documents import CircuitDocument, CircuitEvaluation
-from graph_schema.documents.jobs import JobRecord, JobState, RunRecord
+from graph_schema.documents import CircuitDocument
+from graph_schema.documents.jobs import JobRecord, JobState
 from graph_schema.errors import (
     NotFoundError,
     NumericsError,
@@ -28,12 +27,13 @@ from graph_schema.store.questions.ask import ask
 from graph_schema.store.records.circuit_list import CircuitFilter, CircuitSummary, list_circuits
 from graph_schema.store.records.circuits import read_circuit
 from graph_schema.store.records.datasets import has_dataset, write_dataset
-from graph_schema.store.records.evaluations import read_evaluation, read_evaluations
+from graph_schema.store.records.evaluations import read_evaluations
 from graph_schema.store.records.imports import write_imported
 from graph_schema.store.records.models import ancestors, find_model, write_derived
 from graph_schema.store.user_cypher.run import QueryResult, run_user_query
 from graph_schema.store.vocabulary.summary import SchemaSummary, summarise_schema
 from workers import broker
+from workers.kinds import Stored, kind_of
 from workers.local.service import ensure_local, hold
 from workers.requests.discover import Submission
 from workers.requests.evaluate import EvaluateRequest, build_evaluation
@@ -41,25 +41,13 @@ from workers.requests.exchange import ImportRequest, ReadFile, model_of
 from workers.results.circuit import Circuit
 from workers.results.comparison import Compared
 from workers.results.evaluation import Evaluated
+from workers.results.reading import evaluated, stored_circuit, stored_evaluation
 from workers.results.rows import Rows
 from workers.running.reconcile import deliver
 from workers.settings import Settings
 
 PATIENCE = 5.0
 """Seconds until a graph that does not answer counts as away."""
-
-RUN: LiteralString = """
-MATCH (r:Run)-[:PRODUCED]->(:Circuit {circuit_id: $circuit_id})
-RETURN r.run_id AS run_id, r.job_id AS job_id, r.attempt AS attempt, r.host AS host,
-       r.versions AS versions, r.cpu_seconds AS cpu_seconds
-ORDER BY coalesce(r.finished_at, 0) DESC, attempt DESC, run_id LIMIT 1
-"""
-EVALUATION_RUN: LiteralString = """
-MATCH (r:Run)-[:MEASURED]->(:Evaluation {evaluation_id: $evaluation_id})
-RETURN r.run_id AS run_id, r.job_id AS job_id, r.attempt AS attempt, r.host AS host,
-       r.versions AS versions, r.cpu_seconds AS cpu_seconds
-ORDER BY coalesce(r.finished_at, 0) DESC, attempt DESC, run_id LIMIT 1
-"""
 
 
 class Service:
@@ -112,10 +100,11 @@ class Service:
 
     def circuit(self, circuit_id: str) -> Circuit:
         """The circuit, with the run that produced it."""
-        document = read_circuit(self.store, circuit_id)
-        found = self.store.rows(RUN, circuit_id=document.circuit_id)
-        run = _run_record(found[0]) if found else None
-        return Circuit(document, self.artifacts, run)
+        return stored_circuit(self.store, self.artifacts, circuit_id)
+
+    def outcome(self, record: JobRecord) -> Any:
+        """What a job that succeeded has found, as its kind hands it out."""
+        return kind_of(record).outcome(Stored(self.store, self.artifacts), record)
 
     def import_circuit(self, request: ImportRequest, read: ReadFile) -> CircuitDocument:
         """The stored circuit of a file that was read.
@@ -193,15 +182,12 @@ class Service:
 
     def evaluations(self, circuit_id: str) -> list[Evaluated]:
         """What `evaluate` jobs found of a circuit, the oldest first."""
-        return [self._evaluated(found) for found in read_evaluations(self.store, circuit_id)]
+        found = read_evaluations(self.store, circuit_id)
+        return [evaluated(self.store, document) for document in found]
 
     def evaluation(self, job_id: str) -> Evaluated:
         """What an `evaluate` job found."""
-        return self._evaluated(read_evaluation(self.store, job_id))
-
-    def _evaluated(self, document: CircuitEvaluation) -> Evaluated:
-        rows = self.store.rows(EVALUATION_RUN, evaluation_id=document.evaluation_id)
-        return Evaluated(document, _run_record(rows[0]) if rows else None)
+        return stored_evaluation(self.store, job_id)
 
     def evaluate(self, request: EvaluateRequest) -> Submission:
         """The checked request to judge a circuit.
@@ -270,8 +256,3 @@ def _deserves_another_try(record: JobRecord) -> bool:
         return record.state is JobState.CANCELLED
     error = error_from_document(record.error.type, record.error.message)
     return not isinstance(error, SpecError | NumericsError)
-
-
-def _run_record(row: Mapping[str, Any]) -> RunRecord:
-    parsed = {name: json.loads(row[name]) for name in ("versions", "cpu_seconds")}
-    return RunRecord.model_validate({**row, **parsed})

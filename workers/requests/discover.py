@@ -22,7 +22,7 @@ from graph_schema.documents import (
     Thresholds,
     TopEdges,
 )
-from graph_schema.documents.jobs import DiscoverSpec, EvaluateSpec, Placement, Tokenisation
+from graph_schema.documents.jobs import DiscoverSpec, JobSpec, Placement, Tokenisation
 from graph_schema.errors import SpecError
 from graph_schema.models.fingerprint import fingerprint
 from graph_schema.printable import whole_number
@@ -61,7 +61,7 @@ class DiscoverRequest(MeasureRequest):
 class Submission:
     """A checked request: the spec, where to run it, and the pairs that travel with it."""
 
-    spec: DiscoverSpec | EvaluateSpec
+    spec: JobSpec
     placement: Placement
     dataset: DatasetDocument | None
 

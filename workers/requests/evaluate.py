@@ -75,7 +75,7 @@ def build_evaluation(
         DatasetError: The dataset is; the message names the line.
         ModelError: Another model lies where the circuit's should, or nobody has said where.
     """
-    own = read_spec(job.spec) if job else None
+    own = _measured(job) if job else None
     metric = circuit.metric or Metric.LOGIT_DIFF
     if request.metric is not None:
         metric = choice("metric", Metric, request.metric)
@@ -103,6 +103,13 @@ def build_evaluation(
             "own model; say where that one lies (--model)"
         )
     return Submission(spec, placement_of(request, source), dataset)
+
+
+def _measured(job: JobRecord) -> MeasuredSpec:
+    """The spec of the job that found or judged a circuit."""
+    spec = read_spec(job.spec)
+    assert isinstance(spec, MeasuredSpec), "only jobs that measure circuits have any"
+    return spec
 
 
 def fingerprint_here(source: ModelSource, cache_dir: Path) -> str | None:

@@ -40,15 +40,16 @@ def run_here(client: CircuitClient, request: DiscoverRequest, *, force: bool = F
         StoreUnavailable: The graph cannot be reached.
     """
     submission = build_submission(request, client.settings.limits, client.settings.cache_dir)
-    return _do(client, submission, force)
+    return do_here(client, submission, force)
 
 
 def evaluate_here(client: CircuitClient, request: EvaluateRequest, *, force: bool = False) -> Job:
     """The ended job of a request to judge a stored circuit; as `run_here`."""
-    return _do(client, client.service.evaluate(request), force)
+    return do_here(client, client.service.evaluate(request), force)
 
 
-def _do(client: CircuitClient, submission: Submission, force: bool) -> Job:
+def do_here(client: CircuitClient, submission: Submission, force: bool = False) -> Job:
+    """The ended job of a checked request, of whatever kind; as `run_here`."""
     work_for = _load()
     service = client.service  # a local one is started before Ctrl-C has to wait
     with interrupts_heard() as check_interrupt:
@@ -141,7 +142,7 @@ def _load() -> Callable[[Service, Performer], Work]:
         import torch
 
         from workers.job.model_cache import ModelCache
-        from workers.job.pipeline import run_job
+        from workers.kinds.perform import run_job
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             f"{error.name} is not installed here; run: pip install "

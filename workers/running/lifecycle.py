@@ -7,12 +7,10 @@ first.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import uuid4
-
-from neo4j import Transaction
 
 from graph_schema.documents.jobs import ErrorDocument, JobRecord
 from graph_schema.errors import (
@@ -23,6 +21,7 @@ from graph_schema.errors import (
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore, StoreAddress
 from workers.job.lease import Lease, Stopped, error_document
+from workers.kinds import Product
 from workers.machine import known_error
 from workers.settings import Settings
 
@@ -34,17 +33,8 @@ WORKER_PATIENCE = 600.0
 MESSAGE_LENGTH = 500
 
 
-class Product(Protocol):
-    """What a job's work gives back: the circuits' ids, and how to write everything."""
-
-    @property
-    def circuit_ids(self) -> Sequence[str]: ...
-
-    def write(self, tx: Transaction) -> None: ...
-
-
 class Work(Protocol):
-    """The work of a job: `workers.job.pipeline.run_job` with its surroundings filled in."""
+    """The work of a job: `workers.kinds.perform.run_job` with its surroundings filled in."""
 
     def __call__(self, record: JobRecord, run_id: str, lease: Lease) -> Product: ...
 

@@ -115,7 +115,7 @@ def _make_child() -> Child:
     import torch
 
     from workers.job.model_cache import ModelCache
-    from workers.job.pipeline import run_job
+    from workers.kinds.perform import run_job
 
     settings = read_settings()
     torch.set_num_threads(settings.threads)

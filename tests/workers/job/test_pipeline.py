@@ -26,8 +26,8 @@ from tests.workers.tiny import Tiny, make_tiny, worker_settings
 from workers.job.checkpoints import Checkpoints
 from workers.job.lease import Lease
 from workers.job.model_cache import ModelCache
-from workers.job.pipeline import run_job
 from workers.job.results import EvaluationResult, Result
+from workers.kinds.perform import run_job
 from workers.running.lifecycle import Performer
 from workers.settings import Settings
 

@@ -8,8 +8,6 @@ checks.
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -23,6 +21,7 @@ from safetensors.numpy import load, save
 
 from graph_schema.documents import ArtifactRef, CircuitDocument, sha256_hex
 from graph_schema.errors import NotFoundError, ResourceError, SpecError
+from graph_schema.private_files import write_whole
 
 TEXT = "text_arrays"
 
@@ -179,12 +178,4 @@ def decode(data: bytes) -> dict[str, NDArray[Any]]:
 
 def _save_local(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with draft.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())  # the graph, which refers to it, is as durable
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_whole(path, data)  # the graph, which refers to it, is as durable

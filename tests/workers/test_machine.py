@@ -16,7 +16,7 @@ from graph_schema.artifacts import ArtifactStore
 from graph_schema.documents import ModelSource
 from graph_schema.documents.jobs import JobRecord, JobState, Placement
 from graph_schema.errors import ResourceError, StoreUnavailable
-from graph_schema.store.servers.java import write_private
+from graph_schema.private_files import write_private
 from workers import broker
 from workers.files import write_whole
 from workers.machine import machine_error

@@ -4,9 +4,10 @@ from workers.broker.app import (
     QUEUE,
     RUN_TASK,
     TIME_LIMIT_SLACK,
+    deliver,
     make_app,
     queue_depth,
     send,
 )
 
-__all__ = ["QUEUE", "RUN_TASK", "TIME_LIMIT_SLACK", "make_app", "queue_depth", "send"]
+__all__ = ["QUEUE", "RUN_TASK", "TIME_LIMIT_SLACK", "deliver", "make_app", "queue_depth", "send"]

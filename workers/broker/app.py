@@ -9,6 +9,8 @@ Each call has a connection of its own: one of Celery's pool that met an outage f
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
@@ -17,9 +19,13 @@ from celery import Celery
 from kombu.exceptions import KombuError
 
 from graph_schema.documents.jobs import JobRecord, Placement
-from graph_schema.errors import SpecError, StoreUnavailable
+from graph_schema.errors import CircuitServiceError, SpecError, StoreUnavailable
+from graph_schema.store import jobs
+from graph_schema.store.connection import GraphStore
 from workers.broker.folder import folder_url
 from workers.settings import Settings
+
+log = logging.getLogger(__name__)
 
 QUEUE = "circuits"
 RUN_TASK = "circuits.run"
@@ -78,6 +84,15 @@ def send(app: Celery, record: JobRecord) -> None:
             )
     except _broker_errors() as error:
         raise _unreachable(app, error) from error
+
+
+def deliver(store: GraphStore, app: Celery, job_ids: Iterable[str]) -> None:
+    """Send these jobs' messages; what the broker refuses is sent by the reconciler later."""
+    for job_id in job_ids:
+        try:
+            send(app, jobs.get(store, job_id))
+        except CircuitServiceError as error:
+            log.warning("job %s is not sent yet: %s", job_id[:12], error, extra={"job_id": job_id})
 
 
 def queue_depth(app: Celery) -> int:

@@ -21,8 +21,8 @@ from workers.results.evaluation import Evaluated
 from workers.results.rows import Rows
 
 if TYPE_CHECKING:
+    from graph_schema.store.questions.summary import SchemaSummary
     from graph_schema.store.records.circuit_list import CircuitSummary
-    from graph_schema.store.vocabulary.summary import SchemaSummary
 
 MOST_COMPARED = 50
 

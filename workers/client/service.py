@@ -24,6 +24,7 @@ from graph_schema.exchange import said_data
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore, StoreAddress
 from graph_schema.store.questions.ask import ask
+from graph_schema.store.questions.summary import SchemaSummary, summarise_schema
 from graph_schema.store.records.circuit_list import CircuitFilter, CircuitSummary, list_circuits
 from graph_schema.store.records.circuits import read_circuit
 from graph_schema.store.records.datasets import has_dataset, write_dataset
@@ -31,8 +32,8 @@ from graph_schema.store.records.evaluations import read_evaluations
 from graph_schema.store.records.imports import write_imported
 from graph_schema.store.records.models import ancestors, find_model, write_derived
 from graph_schema.store.user_cypher.run import QueryResult, run_user_query
-from graph_schema.store.vocabulary.summary import SchemaSummary, summarise_schema
 from workers import broker
+from workers.broker import deliver
 from workers.kinds import Stored, kind_of
 from workers.local.service import ensure_local, hold
 from workers.requests.discover import Submission
@@ -43,7 +44,6 @@ from workers.results.comparison import Compared
 from workers.results.evaluation import Evaluated
 from workers.results.reading import evaluated, stored_circuit, stored_evaluation
 from workers.results.rows import Rows
-from workers.running.reconcile import deliver
 from workers.settings import Settings
 
 PATIENCE = 5.0

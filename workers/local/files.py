@@ -22,8 +22,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any
 
+from graph_schema.private_files import private_folder, write_private
 from graph_schema.store.connection import StoreAddress
-from graph_schema.store.servers.java import private_folder, write_private
 from workers.settings import Settings
 
 log = logging.getLogger(__name__)

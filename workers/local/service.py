@@ -22,9 +22,10 @@ from pathlib import Path
 from secrets import token_hex
 
 from graph_schema.errors import MissingExtraError, StoreUnavailable
+from graph_schema.private_files import private_log, tail
+from graph_schema.processes import end_process, marked_process
 from graph_schema.store.connection import StoreAddress
 from graph_schema.store.servers.embedded import package_folder
-from graph_schema.store.servers.java import end_process, marked_process, private_log, tail
 from workers.local.files import POLL_SECONDS, Mark, Phase, ServiceFiles, State, locked
 from workers.settings import Settings
 

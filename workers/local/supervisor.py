@@ -23,10 +23,12 @@ from types import FrameType
 
 from graph_schema.documents.limits import Limits
 from graph_schema.errors import CircuitServiceError, StoreUnavailable
+from graph_schema.private_files import private_log
+from graph_schema.processes import die_with_parent, process_mark
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.servers.embedded import start_embedded
-from graph_schema.store.servers.java import JavaServer, die_with_parent, private_log, process_mark
+from graph_schema.store.servers.java import JavaServer
 from workers.local.files import Phase, ServiceFiles, State, locked
 from workers.local.service import end_leftovers
 from workers.settings import Settings, read_settings

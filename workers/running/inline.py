@@ -15,6 +15,7 @@ from functools import partial
 from graph_schema.documents.jobs import JobState
 from graph_schema.errors import MissingExtraError, NotFoundError, StoreUnavailable
 from graph_schema.store import jobs
+from workers.broker import deliver
 from workers.client import CircuitClient, Job
 from workers.client.bars import Bars
 from workers.client.service import Service
@@ -23,7 +24,6 @@ from workers.requests.discover import DiscoverRequest, Submission, build_submiss
 from workers.requests.evaluate import EvaluateRequest
 from workers.running.lifecycle import Performer, Work
 from workers.running.owner import owner_name
-from workers.running.reconcile import deliver
 
 INLINE_PATIENCE = 60.0
 LOOK_SECONDS = 1.0

@@ -10,13 +10,12 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
 from celery import Celery
 
-from graph_schema.errors import CircuitServiceError, StoreUnavailable
+from graph_schema.errors import StoreUnavailable
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
 from workers import broker
@@ -24,15 +23,6 @@ from workers.running.owner import dead_owners
 from workers.settings import Settings
 
 log = logging.getLogger(__name__)
-
-
-def deliver(store: GraphStore, app: Celery, job_ids: Iterable[str]) -> None:
-    """Send these jobs' messages; what the broker refuses is sent by the reconciler later."""
-    for job_id in job_ids:
-        try:
-            broker.send(app, jobs.get(store, job_id))
-        except CircuitServiceError as error:
-            log.warning("job %s is not sent yet: %s", job_id[:12], error, extra={"job_id": job_id})
 
 
 class Reconciler:
@@ -79,13 +69,13 @@ class Reconciler:
             )
             if settled.action is not jobs.Action.NONE:
                 log.info("job %s was overdue: %s", job_id[:12], settled.action.value)
-            deliver(self.store, self.app, settled.send)
+            broker.deliver(self.store, self.app, settled.send)
 
     def _release(self, owner: str, job_id: str | None = None) -> None:
         send = jobs.release_owner(
             self.store, owner, job_id=job_id, max_attempts=self.settings.max_attempts
         )
-        deliver(self.store, self.app, send)
+        broker.deliver(self.store, self.app, send)
 
     def _run(self) -> None:
         pause = self.settings.lease_seconds / 3

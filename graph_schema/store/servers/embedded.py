@@ -12,14 +12,10 @@ import secrets
 from pathlib import Path
 
 from graph_schema.errors import MissingExtraError
+from graph_schema.private_files import private_folder, write_private
+from graph_schema.processes import reserved_port
 from graph_schema.store.connection import StoreAddress
-from graph_schema.store.servers.java import (
-    JavaServer,
-    private_folder,
-    reserved_port,
-    start_java,
-    write_private,
-)
+from graph_schema.store.servers.java import JavaServer, start_java
 
 DATABASE = "neo4j"
 COMMAND_SECONDS = 60.0

@@ -21,14 +21,10 @@ from neo4j import GraphDatabase
 from neo4j.exceptions import AuthError, DriverError, Neo4jError
 
 from graph_schema.errors import ResourceError, StoreUnavailable
+from graph_schema.private_files import private_folder, write_private
+from graph_schema.processes import reserved_port
 from graph_schema.store.connection import StoreAddress
-from graph_schema.store.servers.java import (
-    JavaServer,
-    private_folder,
-    reserved_port,
-    start_java,
-    write_private,
-)
+from graph_schema.store.servers.java import JavaServer, start_java
 
 NEO4J_VERSION = "5.26.16"
 ALLOWED_PROCEDURES = (

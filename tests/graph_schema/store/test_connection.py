@@ -15,9 +15,10 @@ from neo4j import Transaction
 from neo4j.exceptions import TransientError
 
 from graph_schema.errors import SpecError, StoreError, StoreUnavailable
+from graph_schema.processes import reserved_port
 from graph_schema.store import connection
 from graph_schema.store.connection import GraphStore, StoreAddress, fetch
-from graph_schema.store.servers.java import JavaServer, reserved_port
+from graph_schema.store.servers.java import JavaServer
 
 
 def test_a_write_is_read_back(store: GraphStore) -> None:

@@ -18,7 +18,7 @@ import pytest
 from graph_schema.documents import ModelSource
 from graph_schema.documents.jobs import JobRecord, JobState, Placement
 from graph_schema.errors import SpecError, StoreUnavailable
-from graph_schema.store.servers.java import reserved_port
+from graph_schema.processes import reserved_port
 from tests.servers import running_redis
 from workers import broker
 from workers.settings import Settings

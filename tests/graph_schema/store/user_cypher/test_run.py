@@ -12,9 +12,10 @@ from neo4j import READ_ACCESS
 from neo4j.exceptions import DriverError, Neo4jError
 
 from graph_schema.errors import CypherError, SpecError, StoreUnavailable
+from graph_schema.processes import reserved_port
 from graph_schema.store.connection import GraphStore, StoreAddress
 from graph_schema.store.records.circuits import write_circuit
-from graph_schema.store.servers.java import JavaServer, reserved_port
+from graph_schema.store.servers.java import JavaServer
 from graph_schema.store.user_cypher.run import QueryResult, run_user_query
 from tests.factories import make_circuit, make_run
 from tests.graph_schema.store.user_cypher.test_guard import ATTACKS, READS

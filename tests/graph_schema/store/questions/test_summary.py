@@ -12,12 +12,12 @@ from graph_schema.documents.model import ModelId
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.migrations import VERSION
+from graph_schema.store.questions.summary import summarise_schema
 from graph_schema.store.records.evaluations import write_evaluation
 from graph_schema.store.records.models import ancestors, write_derived
 from graph_schema.store.servers.java import JavaServer
 from graph_schema.store.user_cypher.run import run_user_query
 from graph_schema.store.vocabulary.data_model import NODE_KINDS, RELATIONSHIP_KINDS
-from graph_schema.store.vocabulary.summary import summarise_schema
 from tests.factories import make_circuit_evaluation, make_model, make_run
 from tests.made_world import MadeWorld, fill
 from tests.servers import EMPTY

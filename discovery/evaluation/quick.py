@@ -14,7 +14,7 @@ import numpy as np
 from discovery.engine.graph import BoolMatrix
 from discovery.evaluation.curve import Curve
 from discovery.evaluation.measured import Measured, Report
-from discovery.evaluation.random_circuits import PathSampler
+from discovery.evaluation.random_circuits import random_circuits
 from discovery.methods.selection import Scores
 from graph_schema.documents import Evaluation, Figure, Limits, Preset, RandomCircuits, Split
 from graph_schema.errors import TaskNotPerformedError
@@ -80,9 +80,8 @@ def evaluate(
     judge = heldout or discovery
     complement = graph.upstream & ~kept
     curve = Curve.of(judge, scores) if scores is not None else None
-    rng, sampler = np.random.default_rng(seed), PathSampler(graph)
     n_kept = int(kept.sum())
-    drawn = [sampler.circuit(n_kept, rng) for _ in range(N_RANDOM[preset] if n_kept else 0)]
+    drawn = random_circuits(graph, n_kept, N_RANDOM[preset], seed) if n_kept else []
     on_judge = [kept, complement, *(curve.circuits if curve else [])]
     on_discovery = [kept, *drawn]
     total = len(on_judge) + len(on_discovery)
@@ -120,4 +119,5 @@ def _random_circuits(discovery: Measured, drawn: Sequence[BoolMatrix]) -> Random
         high=max(found),
         split=discovery.split,
         n_pairs=discovery.n,
+        rule="walks",
     )

@@ -1,4 +1,4 @@
-"""What removing one edge does: of a circuit, and of a random path added to the circuit.
+"""What removing one edge does: of a circuit, and of a random walk added to the circuit.
 
 Edges that are patched together are removed together.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graph_schema.documents import CircuitEvaluation, Evaluation, Figure, Stability
+from graph_schema.documents import CircuitEvaluation, Evaluation, Figure, Specificity, Stability
 from graph_schema.reports.tables import fact_lines
 
 
@@ -48,17 +48,17 @@ def quality_facts(quality: Evaluation) -> list[tuple[str, str]]:
             (
                 "by chance",
                 f"{chance.mean:.3f} [{chance.low:.3f}, {chance.high:.3f}]  faithfulness of "
-                f"{chance.n} random circuits of this size, discovery",
+                f"{chance.n} random circuits of this size ({chance.rule}), discovery",
             )
         )
     return facts + _evidence(quality)
 
 
 _CHANCE = {
-    "paths": "random circuits",
+    "walks": "random circuits (walks)",
+    "paths": "random circuits (paths)",
     "layer_pairs": "with the same edges per layer pair",
     "activation_difference": "by activation difference",
-    "shuffled_pairs": "found on shuffled pairs",
 }
 
 
@@ -80,6 +80,8 @@ def _evidence(quality: Evaluation) -> list[tuple[str, str]]:
                     f"least as faithful, {chance.split.value}",
                 )
             )
+    if (dealt := quality.specificity) is not None:
+        facts.append(("specificity", _specificity(dealt)))
     for test in quality.tests:
         if test.p_value is None or test.power is None:
             facts.append(("test", f"{test.name}: {test.outcome} ({test.reason})"))
@@ -94,6 +96,17 @@ def _evidence(quality: Evaluation) -> list[tuple[str, str]]:
     if (stable := quality.stability) is not None:
         facts.append(("stability", _stability(stable)))
     return facts
+
+
+def _specificity(found: Specificity) -> str:
+    if found.faithfulness is None:
+        return f"none ({found.reason})"
+    kept = "" if found.n_kept is None else f" ({found.n_kept} of {found.n_pairs} pairs kept theirs)"
+    alike = "" if found.jaccard is None else f", Jaccard {found.jaccard:.2f} with this circuit"
+    return (
+        f"{found.faithfulness:.3f}  faithfulness of what is found with the answers dealt out "
+        f"anew{kept}{alike}, {found.split.value}"
+    )
 
 
 def _stability(stable: Stability) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
+from scipy.stats import chi2_contingency
 
 from discovery.engine.experiment import Experiment
 from discovery.engine.graph import Graph
@@ -16,6 +19,7 @@ from discovery.evaluation.random_circuits import PathSampler
 from discovery.methods.selection import top
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import AblationSpec, Limits, Metric, Split
+from graph_schema.documents.evaluation import PathRule
 from graph_schema.errors import NonFiniteError, TaskNotPerformedError
 from graph_schema.intervals import ONE_GROUP, group_interval
 from tests.discovery.cases import done_pairs, made_pairs, tiny_gpt2
@@ -130,7 +134,7 @@ def test_figures_have_the_interval_of_their_groups_or_say_why_not() -> None:
 def test_random_paths_are_uniform() -> None:
     # 1 layer, 1 head: input->logits; via m0; via the head by q, k or v, and on through m0 or not.
     graph, rng = Graph(1, 1), np.random.default_rng(0)
-    sampler = PathSampler(graph)
+    sampler = PathSampler(graph, "paths")
     drawn = [tuple(sampler.path(rng)) for _ in range(4000)]
     counts = [drawn.count(path) for path in set(drawn)]
     assert len(counts) == 8
@@ -139,9 +143,49 @@ def test_random_paths_are_uniform() -> None:
     assert short == {((0, (graph.logits,)),)}
 
 
+def _walk(graph: Graph, rng: np.random.Generator) -> tuple[tuple[int, int], ...]:
+    """Shi et al.'s loop, step by step: from the input to a uniform next node till the logits."""
+    sender, edges = 0, list[tuple[int, int]]()
+    while True:
+        receiver = int(rng.choice(np.flatnonzero(graph.upstream[sender])))
+        edges.append((sender, receiver))
+        if receiver == graph.logits:
+            return tuple(edges)
+        sender = int(graph.writer[receiver])
+
+
+@pytest.mark.parametrize("longest", [None, 3])
+def test_random_walks_go_to_a_uniform_next_node(longest: int | None) -> None:
+    graph, rng, n = Graph(2, 2), np.random.default_rng(0), 6000
+    sampler = PathSampler(graph, "walks")
+    drawn = Counter(
+        tuple((sender, unit[0]) for sender, unit in sampler.path(rng, longest)) for _ in range(n)
+    )
+    slow: Counter[tuple[tuple[int, int], ...]] = Counter()
+    while slow.total() < n:
+        walk = _walk(graph, rng)
+        slow.update([walk] if longest is None or len(walk) <= longest else [])
+    common = [walk for walk, count in slow.items() if count >= 60]
+    table = [[counts[walk] for walk in common] for counts in (drawn, slow)]
+    assert len(common) > 5
+    assert chi2_contingency(table).pvalue > 0.001
+
+
+def test_walks_are_short_and_paths_are_long() -> None:
+    """A random circuit of 100 edges at 30 layers of 9 heads was two paths."""
+    graph, rng = Graph(30, 9), np.random.default_rng(0)
+    lengths = {
+        rule: np.mean([len(PathSampler(graph, rule).path(rng)) for _ in range(20)])
+        for rule in get_args(PathRule)
+    }
+    assert lengths["paths"] > 40
+    assert lengths["walks"] < 10
+
+
 def test_random_circuits_have_the_size_asked_for_and_no_dead_ends() -> None:
     graph, rng = Graph(3, 4), np.random.default_rng(0)
     for n_edges in (1, 7, 60, 150):
-        kept = PathSampler(graph).circuit(n_edges, rng)
-        assert n_edges - 2 <= kept.sum() <= n_edges
-        assert np.array_equal(graph.trim(kept), kept)
+        for rule in get_args(PathRule):
+            kept = PathSampler(graph, rule).circuit(n_edges, rng)
+            assert n_edges - 2 <= kept.sum() <= n_edges
+            assert np.array_equal(graph.trim(kept), kept)

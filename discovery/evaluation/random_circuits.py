@@ -2,7 +2,7 @@
 
 `walks` go to a next node drawn uniformly, as Shi et al. (2024, arXiv:2410.13032) draw theirs; a
 head's query, key and value inputs are nodes of their own. `paths` are drawn uniformly among all
-paths, most of which are long: of 45 edges at 30 layers of 9 heads, where a walk has 6.
+paths, most of which are long: of 45 edges at 30 layers of 9 heads, where a walk has 5 or 6.
 
 A path is one of query heads' inputs. Where keys and values of several are patched together, each of
 its edges brings the others of its group, as in a circuit, so that all are kept or none.

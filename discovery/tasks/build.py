@@ -8,6 +8,7 @@ from __future__ import annotations
 from transformers import PreTrainedTokenizerBase
 
 from discovery.tasks.base import MadePairs, PairSet
+from discovery.tasks.means import check_means
 from discovery.tasks.registry import TASKS
 from discovery.tasks.submitted import check_lengths, submitted_pairs
 from discovery.tasks.vocabulary import Vocabulary
@@ -52,6 +53,8 @@ def build_dataset(
             "every corrupt prompt equals its clean one, so ablation 'corrupt' changes nothing; "
             "change the corrupt prompts or use ablation 'zero', 'mean' or 'resample'"
         )
+    if spec.ablation.kind is Ablation.MEAN:
+        check_means(made.discovery, made.discovery)
     lines = [
         *(pair.document(Split.DISCOVERY) for pair in made.discovery),
         *(pair.document(Split.HELDOUT) for pair in made.heldout),

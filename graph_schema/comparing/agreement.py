@@ -7,6 +7,7 @@ same units, so `Comparison.differs` is to be read with it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +18,26 @@ from graph_schema.documents.comparison import (
     PairDifferences,
     ScoreAgreement,
 )
+from graph_schema.documents.dataset import Split
 from graph_schema.errors import SpecError
+from graph_schema.intervals import Bounds, group_interval
 
 Scores = Mapping[str, float]
 Floats = NDArray[np.float64]
 
-BOOTSTRAP_DRAWS = 1000
 LARGEST = 10
+NO_GROUPS = "the stored figures of the pairs do not name their groups"
+
+
+class PairMetric(NamedTuple):
+    """The metric of one pair within a circuit; `group` is None where it was not stored."""
+
+    value: float
+    split: Split
+    group: str | None
+
+
+PairMetrics = Mapping[str, PairMetric]
 
 
 def overlap(a: Iterable[str], b: Iterable[str], universe: int | None) -> Overlap:
@@ -53,12 +67,14 @@ def _hypergeometric(universe: int, n_a: int, n_b: int, n_both: int) -> float:
 def score_agreement(a: Scores, b: Scores) -> ScoreAgreement:
     """How far two scorings of the same edges agree, on the edges in both."""
     names = sorted(a.keys() & b.keys())
+    from scipy.stats import rankdata  # takes most of a second to import
+
     one = np.array([a[name] for name in names], dtype=np.float64)
     two = np.array([b[name] for name in names], dtype=np.float64)
     return ScoreAgreement(
         n=len(names),
         pearson=_correlation(one, two),
-        spearman=_correlation(_ranks(one), _ranks(two)),
+        spearman=_correlation(rankdata(one), rankdata(two)),
         same_sign=float((np.sign(one) == np.sign(two)).mean()) if names else None,
     )
 
@@ -78,33 +94,39 @@ def _correlation(one: Floats, two: Floats) -> float | None:
     return float(np.clip(parts[0] @ parts[1], -1.0, 1.0))
 
 
-def _ranks(values: Floats) -> Floats:
-    """Ranks from 0; ties share their mean."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    first = np.cumsum(counts) - counts
-    return (first + (counts - 1) / 2)[place.reshape(-1)]
+def pair_differences(a: PairMetrics, b: PairMetrics, *, seed: int = 0) -> PairDifferences | None:
+    """What the metric of each pair in both is in b less in a; None if they share no pair.
 
-
-def pair_differences(a: Scores, b: Scores, *, seed: int = 0) -> PairDifferences | None:
-    """What the metric of each pair in both is in b less in a; None if they share no pair."""
-    names = sorted(a.keys() & b.keys())
-    if not names:
+    On the held-out pairs, which neither circuit was found on; on the discovery pairs only where
+    there are no others.
+    """
+    shared = sorted(a.keys() & b.keys())
+    if not shared:
         return None
-    differences = np.array([b[name] - a[name] for name in names])
-    rng = np.random.default_rng(seed)
-    draws = rng.integers(0, len(names), (BOOTSTRAP_DRAWS, len(names)))
-    low, high = np.quantile(differences[draws].mean(axis=1), [0.025, 0.975]).tolist()
+    heldout = [name for name in shared if a[name].split is b[name].split is Split.HELDOUT]
+    names = heldout or shared
+    differences = np.array([b[name].value - a[name].value for name in names])
+    groups = [a[name].group or b[name].group for name in names]
+    named = [group for group in groups if group is not None]
+    low, high, reason = (
+        group_interval(differences, named, seed=seed)
+        if len(named) == len(names)
+        else Bounds(None, None, NO_GROUPS)
+    )
     order = np.argsort(-np.abs(differences), kind="stable")[:LARGEST].tolist()
     return PairDifferences(
+        split=Split.HELDOUT if heldout else Split.DISCOVERY,
         n=len(names),
+        n_groups=len(set(named)) if len(named) == len(names) else None,
         mean=float(differences.mean()),
         ci_low=low,
         ci_high=high,
+        reason=reason,
         largest=tuple(
             PairDifference(
                 pair=names[place],
-                a=a[names[place]],
-                b=b[names[place]],
+                a=a[names[place]].value,
+                b=b[names[place]].value,
                 difference=float(differences[place]),
             )
             for place in order

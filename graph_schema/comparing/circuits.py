@@ -10,7 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
-from graph_schema.comparing.agreement import Scores, overlap, pair_differences, score_agreement
+from graph_schema.comparing.agreement import (
+    PairMetrics,
+    Scores,
+    overlap,
+    pair_differences,
+    score_agreement,
+)
 from graph_schema.documents.circuit import CircuitDocument, CircuitEdge
 from graph_schema.documents.comparison import Comparison, Comparisons, Scope, Side, TrainingStep
 from graph_schema.documents.component import Component, ComponentKind
@@ -40,7 +46,7 @@ def compare(
     *,
     checkpoints: bool = False,
     scores: tuple[Scores, Scores] | None = None,
-    pairs: tuple[Scores, Scores] | None = None,
+    pairs: tuple[PairMetrics, PairMetrics] | None = None,
     seed: int = 0,
 ) -> Comparison:
     """Two circuits, compared as far as their models allow.
@@ -52,7 +58,7 @@ def compare(
             stand for the same components.
         scores: The scores of all edges in both, by edge name, as their artifacts have them.
         pairs: The metric of every pair within each circuit, by pair, for pairs in both.
-        seed: Of the bootstrap over pairs.
+        seed: Of the draws of groups of pairs.
 
     Raises:
         SpecError: `checkpoints` of models with different sizes.
@@ -113,7 +119,7 @@ class Known:
 
     circuit: CircuitDocument
     scores: Scores | None = None
-    pairs: Scores | None = None
+    pairs: PairMetrics | None = None
 
 
 def compare_all(circuits: Sequence[Known], related: Related | None = None) -> Comparisons:

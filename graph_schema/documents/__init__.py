@@ -37,6 +37,7 @@ from graph_schema.documents.evaluation import (
     HypothesisTest,
     Preset,
     RandomCircuits,
+    Specificity,
     SplitLosses,
     Stability,
 )
@@ -182,6 +183,7 @@ __all__ = [
     "ScoreKind",
     "Sign",
     "SignRule",
+    "Specificity",
     "Split",
     "SplitLosses",
     "Stability",

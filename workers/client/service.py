@@ -10,8 +10,9 @@ import numpy as np
 from celery import Celery
 
 from graph_schema.artifacts import ArtifactStore, stored_scores
+from graph_schema.comparing.agreement import PairMetric
 from graph_schema.comparing.circuits import Known, along_training, check_checkpoints, compare_all
-from graph_schema.documents import CircuitDocument
+from graph_schema.documents import CircuitDocument, Split
 from graph_schema.documents.jobs import JobRecord, JobState
 from graph_schema.errors import (
     NotFoundError,
@@ -158,7 +159,7 @@ class Service:
             scores = None  # the kept edges alone
         return Known(circuit, scores, pairs)
 
-    def _pairs(self, circuit: CircuitDocument) -> dict[str, float] | None:
+    def _pairs(self, circuit: CircuitDocument) -> dict[str, PairMetric] | None:
         """The metric of every pair within the circuit, by pair."""
         ref = circuit.artifacts.get("pairs")
         if ref is None:
@@ -170,9 +171,14 @@ class Service:
             if circuit.circuit_id not in siblings:
                 return None
             values = values[siblings.index(circuit.circuit_id)]
-        names = zip(arrays["split"].tolist(), arrays["id"].tolist(), strict=True)
-        labels = [f"{split} {name}" for split, name in names]
-        return dict(zip(labels, values.tolist(), strict=True))
+        n = len(arrays["id"])
+        # Figures stored by earlier versions name no groups.
+        groups = arrays["group"].tolist() if "group" in arrays else [None] * n
+        columns = (arrays["id"].tolist(), values.tolist(), arrays["split"].tolist(), groups)
+        return {
+            f"{split} {name}": PairMetric(value, Split(split), group)
+            for name, value, split, group in zip(*columns, strict=True)
+        }
 
     def derived(self, later: str, earlier: str) -> None:
         """Remember that one stored model is a later checkpoint of the other's run."""

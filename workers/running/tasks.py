@@ -20,8 +20,7 @@ from celery import shared_task
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
 
 from graph_schema.artifacts import ArtifactStore
-from workers.broker import deliver
-from workers.broker.app import RUN_TASK, make_app
+from workers.broker.app import RUN_TASK, deliver, make_app
 from workers.running.lifecycle import Performer, Work
 from workers.settings import Settings, read_settings
 

@@ -134,3 +134,14 @@ def test_limits_hold_for_built_in_tasks() -> None:
         build_dataset(spec(data), None, 64, None, Limits(prompt_tokens=16))
     with pytest.raises(DatasetError, match="context holds 20"):
         build_dataset(spec(data), None, 64, None, LIMITS, n_ctx=20)
+
+
+def test_means_of_few_prompts_of_a_length_are_refused_before_weights_load() -> None:
+    lines = records(20) + [{**records(1)[0], "clean": [1, 2, 3, 4], "corrupt": [1, 9, 3, 4]}] * 2
+    mean = AblationSpec(kind=Ablation.MEAN)
+    for line in lines:
+        line["split"] = "discovery"
+    few = r"finds 0 other discovery prompts of its length \(4 tokens\); expected at least 7"
+    with pytest.raises(DatasetError, match=few):
+        from_records(lines, ablation=mean)
+    assert len(from_records(lines[:20], ablation=mean).discovery) == 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import comb
 
 import numpy as np
@@ -10,10 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from graph_schema.comparing.agreement import overlap, pair_differences, score_agreement
+from graph_schema.comparing.agreement import (
+    NO_GROUPS,
+    PairMetric,
+    overlap,
+    pair_differences,
+    score_agreement,
+)
 from graph_schema.comparing.circuits import Known, along_training, compare, compare_all
+from graph_schema.documents import Split
 from graph_schema.documents.comparison import Comparison, Scope
 from graph_schema.errors import SpecError
+from graph_schema.intervals import ONE_GROUP
 from tests.factories import (
     INDUCTION_EDGES,
     made_edges,
@@ -151,7 +160,10 @@ def test_models_known_to_be_checkpoints_need_not_be_said_to_be() -> None:
     other = make_circuit(B.edges, model=make_model("made/other"))
     prints = {A.model.fingerprint, later.model.fingerprint}
     scores = {edge.name: edge.score for edge in A.edges}
-    known = [Known(circuit, scores, {"heldout 1": 0.5}) for circuit in (A, later, other)]
+    known = [
+        Known(circuit, scores, {"heldout 1": PairMetric(0.5, Split.HELDOUT, "a")})
+        for circuit in (A, later, other)
+    ]
     found = compare_all(known, lambda a, b: {a, b} == prints)
     assert [pair.scope for pair in found.pairs] == [
         Scope.CHECKPOINTS,
@@ -222,21 +234,73 @@ def test_all_scores_are_correlated_where_given() -> None:
     assert found.all_scores.same_sign == 0.1
 
 
+def _metrics(
+    values: np.ndarray, groups: Sequence[str | None], split: Split = Split.HELDOUT
+) -> dict[str, PairMetric]:
+    columns = zip(values.tolist(), groups, strict=True)
+    return {
+        f"{split.value} {i}": PairMetric(value, split, group)
+        for i, (value, group) in enumerate(columns)
+    }
+
+
 def test_pair_differences_have_mean_interval_and_largest() -> None:
-    rng = np.random.default_rng(0)
-    a = {str(i): float(x) for i, x in enumerate(rng.normal(size=40))}
-    b = {pair: value + 0.5 for pair, value in a.items()} | {"7": 9.0, "new": 1.0}
+    values = np.random.default_rng(0).normal(size=40)
+    groups = [str(i // 2) for i in range(40)]
+    a, b = _metrics(values, groups), _metrics(values + 0.5, groups)
+    b |= {"heldout 7": PairMetric(9.0, Split.HELDOUT, "3"), "new": b["heldout 1"]}
     found = pair_differences(a, b)
     assert found is not None
-    assert (found.n, found.largest[0].pair) == (40, "7")
+    assert (found.n, found.n_groups, found.largest[0].pair) == (40, 20, "heldout 7")
+    assert found.ci_low is not None
+    assert found.ci_high is not None
     assert found.ci_low <= found.mean <= found.ci_high
     assert found == pair_differences(a, b)
     assert pair_differences(a, {}) is None
 
 
+def test_differences_of_pairs_are_of_held_out_pairs_alone() -> None:
+    seen = _metrics(np.ones(30), ["seen"] * 30, Split.DISCOVERY)
+    unseen = _metrics(np.zeros(12), [str(i) for i in range(12)])
+    found = pair_differences(_zero(seen | unseen), seen | unseen)
+    assert found is not None
+    assert (found.split, found.n, found.mean) == (Split.HELDOUT, 12, 0)
+    found = pair_differences(_zero(seen), seen)
+    assert found is not None
+    assert (found.split, found.n, found.mean) == (Split.DISCOVERY, 30, 1)
+    assert (found.ci_low, found.reason) == (None, ONE_GROUP)
+
+
+def _zero(metrics: dict[str, PairMetric]) -> dict[str, PairMetric]:
+    return {name: each._replace(value=0.0) for name, each in metrics.items()}
+
+
+def test_the_interval_of_pair_differences_covers_whole_groups() -> None:
+    """Resampling the pairs of both splits covered a third of what it said."""
+    rng, hits, tries = np.random.default_rng(0), 0, 200
+    for _ in range(tries):
+        effects = np.repeat(rng.normal(size=12), 8) + 0.3 * rng.normal(size=96)
+        seen = _metrics(1 + rng.normal(size=96), ["seen"] * 96, Split.DISCOVERY)
+        there = seen | _metrics(effects, np.repeat(np.arange(12), 8).astype(str).tolist())
+        found = pair_differences(_zero(there), there)
+        assert found is not None
+        assert found.ci_low is not None
+        assert found.ci_high is not None
+        hits += found.ci_low <= 0 <= found.ci_high
+    assert hits / tries == pytest.approx(0.955, abs=0.045)
+
+
+def test_pairs_stored_without_groups_have_a_mean_and_no_interval() -> None:
+    values = np.arange(10.0)
+    found = pair_differences(_metrics(values, [None] * 10), _metrics(values + 1, [None] * 10))
+    assert found is not None
+    assert (found.mean, found.ci_low, found.n_groups) == (1, None, None)
+    assert found.reason == NO_GROUPS
+
+
 def test_pairs_of_other_data_are_not_compared() -> None:
     other = make_circuit(B.edges, dataset_sha256="1" * 64)
-    pairs = ({"0": 1.0}, {"0": 2.0})
+    pairs = _metrics(np.ones(3), list("abc")), _metrics(np.zeros(3), list("abc"))
     assert compare(A, B, pairs=pairs).pairs is not None
     found = compare(A, other, pairs=pairs)
     assert found.pairs is None

@@ -17,7 +17,7 @@ from graph_schema.store.connection import GraphStore, StoreAddress
 from graph_schema.store.java import JavaServer, reserved_port
 from graph_schema.store.query import QueryResult, run_user_query
 from tests.factories import make_circuit, make_run
-from tests.graph_schema.store.test_guard import ATTACKS, READS
+from tests.graph_schema.store.test_guard import ATTACKS, READS, READS_OF_NAMES
 from tests.servers import COMMAND_SECONDS
 
 FINGERPRINT = """
@@ -63,6 +63,13 @@ def test_every_attack_leaves_the_graph_alone(filled: GraphStore) -> None:
 @pytest.mark.parametrize("text", [text for text in READS if "$" not in text])
 def test_a_harmless_text_is_answered(filled: GraphStore, text: str) -> None:
     run_user_query(filled, text)
+
+
+@pytest.mark.parametrize("text", READS_OF_NAMES)
+def test_names_that_read_like_clauses_are_names_to_the_server(
+    filled: GraphStore, text: LiteralString
+) -> None:
+    filled.rows(text, set=1, call=2)
 
 
 # The second layer alone: what the server itself refuses the reader, should the guard ever fail.

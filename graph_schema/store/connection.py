@@ -30,25 +30,18 @@ from neo4j.exceptions import (
 
 from graph_schema.errors import CircuitServiceError, SpecError, StoreError, StoreUnavailable
 from graph_schema.store import migrations
+from graph_schema.store.batches import Batches, Row, WriteMissed, fetch, in_batches, write_rows
+
+__all__ = ["GraphStore", "Row", "StoreAddress", "fetch", "to_our_error", "write_rows"]
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Row = dict[str, Any]
-
 LOST = (ServiceUnavailable, SessionExpired)  # IncompleteCommit is a ServiceUnavailable
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 MAX_CONFLICTS = 40
 FEWEST_LOSSES, FEWEST_CONFLICTS = 3, 8
 """Tries that anybody patient makes: a machine may stand still for all of the time."""
-
-
-class WriteMissed(Exception):
-    """A statement did not find what its transaction had just written: try again.
-
-    The embedded server loses sight of a merged node when another transaction commits it at the
-    same moment; what follows would silently match nothing.
-    """
 
 
 @dataclass(frozen=True)
@@ -154,44 +147,34 @@ class GraphStore:
     def _retry(self, work: Callable[[Transaction], T], access: str, seconds: float | None) -> T:
         end = time.monotonic() + self.patience
         conflicts = losses = 0
-        pause = FIRST_PAUSE
+        pause, batches = FIRST_PAUSE, Batches()
         while True:
             late = time.monotonic() >= end  # before the try: what took long may have been a pause
             try:
-                return self._once(work, access, seconds)
-            except (TransientError, ConstraintError, WriteMissed) as error:
-                # A ConstraintError is two MERGEs of one id meeting (ArcadeDB): the loser's second
-                # try finds the winner's node. One that stays is a fault, hence the count.
-                conflicts += 1
-                enough = MAX_CONFLICTS if not late else FEWEST_CONFLICTS if self.patience else 1
-                if conflicts >= enough or _timed_out(error):
+                with in_batches(batches):
+                    return self._once(work, access, seconds)
+            except (DriverError, Neo4jError, WriteMissed) as error:
+                smaller = batches.smaller()
+                if _timed_out(error) and smaller is not None:
+                    log.warning("ended for its time, again with %d rows a statement", smaller.rows)
+                    batches = smaller
+                elif isinstance(error, TransientError | ConstraintError | WriteMissed):
+                    # A ConstraintError is two MERGEs of one id meeting (ArcadeDB): the loser's
+                    # second try finds the winner's node. One that stays is a fault: hence a count.
+                    conflicts += 1
+                    enough = MAX_CONFLICTS if not late else FEWEST_CONFLICTS if self.patience else 1
+                    if conflicts >= enough or _timed_out(error):
+                        raise to_our_error(error, self.address) from error
+                    log.debug("transaction repeated after %s", error)
+                elif isinstance(error, LOST) or _uncommitted(error):
+                    losses += 1
+                    if late and (losses >= FEWEST_LOSSES or not self.patience):
+                        raise to_our_error(error, self.address) from error
+                    log.debug("connection lost, trying again: %s", error)
+                else:
                     raise to_our_error(error, self.address) from error
-                log.debug("transaction repeated after %s", error)
-            except (DriverError, Neo4jError) as error:
-                if not isinstance(error, LOST) and not _uncommitted(error):
-                    raise to_our_error(error, self.address) from error
-                losses += 1
-                if late and (losses >= FEWEST_LOSSES or not self.patience):
-                    raise to_our_error(error, self.address) from error
-                log.debug("connection lost, trying again: %s", error)
             time.sleep(pause * random.uniform(0.5, 1.5))
             pause = min(LONGEST_PAUSE, pause * 2)
-
-
-def write_rows(tx: Transaction, query: LiteralString, *, expected: int, **parameters: Any) -> None:
-    """Run a writing statement that returns, as `written`, how many rows it wrote.
-
-    Raises:
-        WriteMissed: Not as many as expected.
-    """
-    written = fetch(tx, query, **parameters)[0]["written"]
-    if written != expected:
-        raise WriteMissed(f"{written} of {expected} rows written")
-
-
-def fetch(tx: Transaction, query: LiteralString, **parameters: Any) -> list[Row]:
-    """All rows of a statement, as dictionaries."""
-    return [record.data() for record in tx.run(query, parameters)]
 
 
 def _connect(address: StoreAddress) -> Driver:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from graph_schema.documents import Motif, MotifTest, Occurrence
+from graph_schema.documents import Motif, MotifTest, Occurrence, RoleName
 from workers.client.circuit import Circuit
 
 if TYPE_CHECKING:
@@ -105,14 +105,14 @@ class Motifs:
             keep=store,
         )
 
-    def roles(self, circuit: str | Circuit) -> dict[str, str]:
-        """The roles of a circuit's nodes, by name; nodes without one are left out.
+    def roles(self, circuit: str | Circuit) -> dict[str, tuple[RoleName, ...]]:
+        """The roles of a circuit's nodes by name, the strongest first; nodes without are left out.
 
         Raises:
             NotFoundError: There is no such circuit.
         """
         from graph_schema.store.circuits import resolve_circuit
-        from graph_schema.store.motifs import read_node_roles
+        from graph_schema.store.node_roles import read_node_roles
 
         store = self._client.service.store
         whole_id = store.read(lambda tx: resolve_circuit(tx, _id(circuit)))

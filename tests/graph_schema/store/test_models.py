@@ -5,19 +5,18 @@ from __future__ import annotations
 import pytest
 
 from graph_schema.errors import SpecError
-from graph_schema.store import statements
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.models import ancestors, write_derived
+from graph_schema.store.models import ancestors, write_derived, write_model
 from tests.at_once import at_once
 from tests.factories import make_model
 
 
 def written(store: GraphStore, *names: str) -> list[str]:
     """The fingerprints of models, stored."""
-    models = [make_model(name).model_dump() for name in names]
+    models = [make_model(name) for name in names]
     for model in models:
-        store.write(lambda tx, model=model: tx.run(statements.WRITE_MODEL, model=model).consume())
-    return [model["fingerprint"] for model in models]
+        store.write(lambda tx, model=model: write_model(tx, model))
+    return [model.fingerprint for model in models]
 
 
 def test_what_a_model_comes_from_is_found_however_far_back(store: GraphStore) -> None:

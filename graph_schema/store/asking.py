@@ -16,9 +16,11 @@ from graph_schema.store.query import LARGEST_INTEGER, LIMITS, QueryResult, run_u
 from graph_schema.store.question import Parameter, ParameterKind, Question
 from graph_schema.store.questions import QUESTIONS
 
+# Models of the same weights are one, whichever of them is named.
 _MODELS: LiteralString = """
 MATCH (m:Model) WHERE m.name = $given OR m.fingerprint STARTS WITH $given
-RETURN m.fingerprint AS id, m.name AS name ORDER BY id
+WITH coalesce(m.weights_sha256, m.fingerprint) AS identity, min(m.fingerprint) AS id
+RETURN id ORDER BY id
 """
 # A task is its id: a name that several have is none to ask by.
 _TASKS: LiteralString = """

@@ -116,6 +116,11 @@ THERE_CIRCUITS: LiteralString = (
 THERE_MODELS: LiteralString = (
     "UNWIND $ids AS id MATCH (m:Model {fingerprint: id}) RETURN m.fingerprint AS id"
 )
+SAME_WEIGHTS: LiteralString = """
+UNWIND $ids AS id MATCH (m:Model {fingerprint: id}) WHERE m.weights_sha256 IS NOT NULL
+WITH m.weights_sha256 AS weights, collect(m.name) AS names WHERE size(names) > 1
+RETURN names
+"""
 THERE_MOTIFS: LiteralString = (
     "UNWIND $ids AS id MATCH (m:Motif {motif_id: id}) RETURN m.motif_id AS id"
 )

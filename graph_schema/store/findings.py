@@ -19,7 +19,7 @@ from graph_schema.documents import (
     Verdict,
 )
 from graph_schema.documents.verdict import ModelFinding, Tally
-from graph_schema.errors import NotFoundError
+from graph_schema.errors import NotFoundError, SpecError
 from graph_schema.store import finding_statements as cypher
 from graph_schema.store.batches import Row, fetch, write_batches, write_rows
 from graph_schema.store.connection import GraphStore
@@ -118,11 +118,17 @@ def write_verdict(tx: Transaction, verdict: Verdict) -> None:
 
     Raises:
         NotFoundError: Its motif or one of its models is not stored.
+        SpecError: Two of its models have the same weights.
     """
     own = verdict.verdict_id
     _must_exist(tx, cypher.THERE_MOTIFS, "motif", [verdict.motif_id])
     fingerprints = [found.fingerprint for found in verdict.models]
     _must_exist(tx, cypher.THERE_MODELS, "model", fingerprints)
+    for row in fetch(tx, cypher.SAME_WEIGHTS, ids=fingerprints):
+        raise SpecError(
+            f"models {', '.join(map(repr, sorted(row['names'])))} have the same weights and are one: a "
+            "verdict counts them once, so leave all but one out"
+        )
     write_task(tx, verdict.task_id, verdict.task)
     told = {"verdict_id", "motif", "motif_id", "task", "task_id", "rung", "outcome", "scope"}
     properties = {

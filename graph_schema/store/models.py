@@ -42,9 +42,19 @@ MATCH (later:Model {fingerprint: $later}) MATCH (earlier:Model {fingerprint: $ea
 MERGE (later)-[:DERIVED_FROM]->(earlier)
 RETURN count(later) AS written
 """
+# What is said of one is said of all that have its weights.
 DERIVED: LiteralString = """
-MATCH (later:Model)-[:DERIVED_FROM]->(earlier:Model)
-RETURN later.fingerprint AS later, earlier.fingerprint AS earlier
+MATCH (l:Model)-[:DERIVED_FROM]->(e:Model)
+MATCH (later:Model)
+WHERE later.fingerprint = l.fingerprint OR later.weights_sha256 = l.weights_sha256
+MATCH (earlier:Model)
+WHERE earlier.fingerprint = e.fingerprint OR earlier.weights_sha256 = e.weights_sha256
+RETURN DISTINCT later.fingerprint AS later, earlier.fingerprint AS earlier
+"""
+SAME: LiteralString = """
+MATCH (a:Model {fingerprint: $later}) MATCH (b:Model {fingerprint: $earlier})
+WHERE a.weights_sha256 = b.weights_sha256
+RETURN a.name AS name
 """
 
 
@@ -92,6 +102,11 @@ def write_derived(store: GraphStore, later: str, earlier: str) -> None:
 
     def work(tx: Transaction) -> None:
         tx.run(LOCK, token=uuid4().hex).consume()
+        if fetch(tx, SAME, later=later, earlier=earlier):
+            raise SpecError(
+                f"models {later} and {earlier} have the same weights and are one, which cannot "
+                "come from itself; name two checkpoints"
+            )
         if later in _ancestors(fetch(tx, DERIVED)).get(earlier, ()):
             raise SpecError(
                 f"model {earlier} is known to come from {later}, so it cannot be the earlier one; "

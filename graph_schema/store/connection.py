@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, LiteralString, TypeVar
 
-from neo4j import READ_ACCESS, WRITE_ACCESS, Driver, GraphDatabase, Transaction
+from neo4j import READ_ACCESS, WRITE_ACCESS, Driver, GraphDatabase, Session, Transaction
 from neo4j.exceptions import (
     AuthError,
     ConfigurationError,
@@ -76,6 +76,9 @@ class GraphStore:
         self.patience = patience
         self._driver: Driver | None = None
         self._pid = 0
+        # On a cluster another server answers the next transaction: it waits until it has all that
+        # this store has seen. Where there is one server it costs nothing.
+        self._seen = GraphDatabase.bookmark_manager()
 
     def __enter__(self) -> GraphStore:
         return self
@@ -123,8 +126,19 @@ class GraphStore:
         migrations.migrate(self.write, self.rows)
 
     def reader(self) -> GraphStore:
-        """A store on the read-only login; the caller closes it."""
-        return GraphStore(self.address.as_reader(), patience=self.patience)
+        """A store on the read-only login that sees what this one has; the caller closes it."""
+        reader = GraphStore(self.address.as_reader(), patience=self.patience)
+        reader._seen = self._seen
+        return reader
+
+    def session(self, access: str, **options: Any) -> Session:
+        """A session that sees all that this store, or the one it is a reader of, has seen."""
+        return self.driver.session(
+            database=self.address.database,
+            default_access_mode=access,
+            bookmark_manager=self._seen,
+            **options,
+        )
 
     @property
     def driver(self) -> Driver:
@@ -138,8 +152,7 @@ class GraphStore:
         return self._driver
 
     def _once(self, work: Callable[[Transaction], T], access: str, seconds: float | None) -> T:
-        session = self.driver.session(database=self.address.database, default_access_mode=access)
-        with session, session.begin_transaction(timeout=seconds) as tx:
+        with self.session(access) as session, session.begin_transaction(timeout=seconds) as tx:
             result = work(tx)
             tx.commit()
             return result

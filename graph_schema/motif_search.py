@@ -11,7 +11,7 @@ from difflib import get_close_matches
 
 from neo4j import Transaction
 
-from graph_schema.documents import Motif, MotifTest, Occurrence, RoleName
+from graph_schema.documents import CircuitDocument, Motif, MotifTest, Occurrence
 from graph_schema.errors import SpecError
 from graph_schema.motifs import CircuitGraph, catalogue, compile_motif, motif_tests, parse_motif
 from graph_schema.motifs.significance import ALPHA, DRAWS
@@ -19,10 +19,15 @@ from graph_schema.store.connection import GraphStore
 from graph_schema.store.records.circuits import read_circuit, resolve_circuit
 from graph_schema.store.records.motifs import (
     read_motifs,
-    read_node_roles,
     write_motif,
     write_occurrences,
     write_tests,
+)
+from graph_schema.store.node_roles import (
+    Roles,
+    hold_for_roles,
+    read_node_roles,
+    stale_where_changed,
 )
 
 MAX_DRAWS = 1_000_000
@@ -94,6 +99,7 @@ def store_occurrences(store: GraphStore, motif: Motif, circuit_id: str) -> list[
 
     def work(tx: Transaction) -> list[Occurrence]:
         whole_id = resolve_circuit(tx, circuit_id)
+        hold_for_roles(tx, [whole_id])  # so that roles do not change between search and writing
         found = _find(tx, motif, whole_id)
         write_occurrences(tx, motif, whole_id, found)
         return found
@@ -109,8 +115,7 @@ def circuit_graph(store: GraphStore, circuit_id: str) -> CircuitGraph:
         StoreError: It is torn.
     """
     circuit = read_circuit(store, circuit_id)
-    roles = read_node_roles(store, circuit.circuit_id)
-    return CircuitGraph.of(circuit, {name: RoleName(role) for name, role in roles.items()})
+    return _graph(circuit, read_node_roles(store, circuit.circuit_id))
 
 
 def run_motif_tests(
@@ -145,11 +150,21 @@ def run_motif_tests(
     for what, given in (("circuit", whole), ("motif", names)):
         if repeated := sorted({each for each in given if given.count(each) > 1}):
             raise SpecError(f"{what} {repeated[0]!r} is given twice; tests count each once")
-    graphs = {circuit_id: circuit_graph(store, circuit_id) for circuit_id in whole}
+    roles = {circuit_id: read_node_roles(store, circuit_id) for circuit_id in whole}
+    graphs = {each: _graph(read_circuit(store, each), roles[each]) for each in whole}
     tests = motif_tests(graphs, motifs, draws=draws, seed=seed, alpha=alpha)
     if keep:
-        store.write(lambda tx: write_tests(tx, motifs, tests, seed))
+
+        def write(tx: Transaction) -> None:
+            write_tests(tx, motifs, tests, seed)
+            stale_where_changed(tx, roles)
+
+        store.write(write)
     return tests
+
+
+def _graph(circuit: CircuitDocument, roles: Roles) -> CircuitGraph:
+    return CircuitGraph.of(circuit, {name: played[0] for name, played in roles.items()})
 
 
 def _find(tx: Transaction, motif: Motif, circuit_id: str) -> list[Occurrence]:

@@ -28,6 +28,7 @@ from discovery.models.inspecting import (
     readable,
     weight_bytes,
 )
+from discovery.models.weights import loaded_weights
 from graph_schema.documents import Limits, ModelDocument, ModelSource
 from graph_schema.errors import ModelError, NonFiniteError, ResourceError
 from graph_schema.models.fingerprint import CONFIG_FILE, TOKENIZER_FILES, WEIGHT_FILES, is_path
@@ -76,11 +77,15 @@ def load_model(
         )
     place = fetch(source, identity, [CONFIG_FILE, *TOKENIZER_FILES, *WEIGHT_FILES])
     model = _read_weights(source, place, inspected.config, dtype, device)
+    with readable(source, "weights"):
+        weights = loaded_weights(model, place)
     identify(source, identity, cache_dir)  # again: files may be written while they are read
     _check_finite(model, source, dtype)
     adapter = adapter_class(inspected.config)(model)
     origin = "safetensors" if place.gguf is None else "gguf, de-quantised"
-    return LoadedModel(adapter, inspected.tokenizer, _document(source, identity, adapter, origin))
+    document = _document(source, identity, adapter, origin)
+    document = document.model_copy(update={"weights_sha256": weights})
+    return LoadedModel(adapter, inspected.tokenizer, document)
 
 
 def _read_weights(source: ModelSource, place: Place, config: Any, dtype: str, device: str) -> Any:

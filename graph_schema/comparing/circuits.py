@@ -175,11 +175,12 @@ def _at_least_two(circuits: Sequence[Known]) -> None:
 
 
 def _pair(a: Known, b: Known, related: Related | None) -> Comparison:
-    prints = a.circuit.model.fingerprint, b.circuit.model.fingerprint
+    one, two = a.circuit.model, b.circuit.model
+    prints = one.fingerprint, two.fingerprint
     return compare(
         a.circuit,
         b.circuit,
-        checkpoints=prints[0] != prints[1] and related is not None and related(*prints),
+        checkpoints=not one.is_same(two) and related is not None and related(*prints),
         scores=(a.scores, b.scores) if a.scores and b.scores else None,
         pairs=(a.pairs, b.pairs) if a.pairs and b.pairs else None,
     )
@@ -192,7 +193,7 @@ def _narrowest(pairs: Sequence[Comparison]) -> Scope:
 
 
 def _scope(a: CircuitDocument, b: CircuitDocument, checkpoints: bool) -> Scope:
-    if a.model.fingerprint == b.model.fingerprint:
+    if a.model.is_same(b.model):
         return Scope.ONE_MODEL
     if not checkpoints:
         return Scope.ACROSS_MODELS

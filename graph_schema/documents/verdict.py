@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from graph_schema.documents.base import Document, sha256_hex
-from graph_schema.documents.model import Fingerprint
+from graph_schema.documents.base import Document, later, sha256_hex
+from graph_schema.documents.model import Fingerprint, Sha256
 from graph_schema.documents.motif import MotifName
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -56,10 +56,16 @@ class ModelFinding(Document):
     """
 
     fingerprint: Fingerprint
+    weights_sha256: Sha256 | None = later(None)
     family: str
     rungs: Annotated[tuple[RungFinding, ...], Field(min_length=1)]
     role_graph_id: str | None = None
     circuit_ids: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> str:
+        """What tells models apart: their weights, or where nobody knows them the fingerprint."""
+        return self.weights_sha256 or self.fingerprint
 
     def at(self, rung: Rung) -> RungFinding | None:
         """The finding of this rung."""
@@ -122,7 +128,7 @@ class Verdict(Document):
     @property
     def verdict_id(self) -> str:
         """Of what was asked of which models, not of the answer: judging again is the same one."""
-        asked = sorted(found.fingerprint for found in self.models)
+        asked = sorted(found.identity for found in self.models)
         return sha256_hex("\n".join([self.motif_id, self.task_id, self.rung.value, *asked]))
 
     @model_validator(mode="after")
@@ -130,9 +136,9 @@ class Verdict(Document):
         said_of = {Outcome.STRONG: Rung.WIRING, Outcome.WEAK: Rung.ROLE}
         if said_of.get(self.outcome, self.rung) is not self.rung:
             raise ValueError(f"a {self.outcome.value} verdict is not said of {self.rung.value}")
-        fingerprints = [found.fingerprint for found in self.models]
-        if len(set(fingerprints)) < len(fingerprints):
-            raise ValueError("a model is given twice")
+        for named in ("fingerprint", "identity"):
+            if len({getattr(found, named) for found in self.models}) < len(self.models):
+                raise ValueError("a model is given twice")
         states: list[RungState] = []
         for found in self.models:
             here = found.at(self.rung)

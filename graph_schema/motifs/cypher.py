@@ -63,7 +63,9 @@ def compile_motif(motif: Motif) -> CompiledMotif:
             conditions.append(f"{subject} IN ${parameter}")
 
     for index, node in enumerate(motif.nodes):
-        one_of(f"n{index}.role", f"roles{index}", node.roles)
+        if node.roles:
+            choices[f"roles{index}"] = [str(role) for role in node.roles]
+            conditions.append(f"any(role IN n{index}.roles WHERE role IN $roles{index})")
         one_of(f"n{index}.kind", f"kinds{index}", node.kinds)
     paths: list[str] = []
     for index, edge in enumerate(motif.edges):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from graph_schema.documents import Motif, MotifTest, Occurrence
 from workers.results.circuit import Circuit
+from graph_schema.documents import Motif, MotifTest, Occurrence, RoleName
+from workers.results.circuit import Circuit
 
 if TYPE_CHECKING:
     from workers.client.connection import Connection
@@ -105,14 +107,16 @@ class Motifs:
             keep=store,
         )
 
-    def roles(self, circuit: str | Circuit) -> dict[str, str]:
-        """The roles of a circuit's nodes, by name; nodes without one are left out.
+    def roles(self, circuit: str | Circuit) -> dict[str, tuple[RoleName, ...]]:
+        """The roles of a circuit's nodes by name, the strongest first; nodes without are left out.
 
         Raises:
             NotFoundError: There is no such circuit.
         """
         from graph_schema.store.records.circuits import resolve_circuit
         from graph_schema.store.records.motifs import read_node_roles
+        from graph_schema.store.records.circuits import resolve_circuit
+        from graph_schema.store.node_roles import read_node_roles
 
         store = self._client.service.store
         whole_id = store.read(lambda tx: resolve_circuit(tx, _id(circuit)))

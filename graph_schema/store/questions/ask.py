@@ -16,9 +16,16 @@ from graph_schema.store.questions.kinds import Parameter, ParameterKind, Questio
 from graph_schema.store.records.circuits import SHOWN_MATCHES, resolve_circuit
 from graph_schema.store.user_cypher.run import LARGEST_INTEGER, LIMITS, QueryResult, run_user_query
 
+# Models of the same weights are one, whichever of them is named.
 _MODELS: LiteralString = """
 MATCH (m:Model) WHERE m.name = $given OR m.fingerprint STARTS WITH $given
-RETURN m.fingerprint AS id, m.name AS name ORDER BY id
+WITH coalesce(m.weights_sha256, m.fingerprint) AS identity, min(m.fingerprint) AS id
+RETURN id ORDER BY id
+"""
+# A task is its id: a name that several have is none to ask by.
+_TASKS: LiteralString = """
+MATCH (t:Task) WHERE t.name = $given OR t.task_id STARTS WITH $given
+RETURN t.task_id AS id, t.name AS name ORDER BY id
 """
 _SIZES: LiteralString = """
 MATCH (m:Model {fingerprint: $fingerprint})
@@ -33,6 +40,11 @@ _NAMES: dict[ParameterKind, LiteralString] = {
     ParameterKind.MOTIF: "MATCH (m:Motif) RETURN DISTINCT m.name AS name",
     ParameterKind.TASK: "MATCH (t:Task) RETURN DISTINCT t.name AS name",
     ParameterKind.VERDICT: "MATCH (v:Verdict) RETURN v.verdict_id AS name LIMIT 20",
+}
+_BY_ID: dict[ParameterKind, LiteralString] = {
+    ParameterKind.MODEL: _MODELS,
+    ParameterKind.TASK: _TASKS,
+    ParameterKind.VERDICT: _VERDICTS,
 }
 _FIXED = {ParameterKind.ROLE: RoleName, ParameterKind.RUNG: Rung}
 
@@ -142,14 +154,14 @@ def _number(parameter: Parameter, given: Any) -> int | float:
 
 
 def _looked_up(store: GraphStore, parameter: Parameter, value: Any) -> Any:
-    """The value as the query wants it: full ids for first digits and for models' names."""
+    """The value as the query wants it: full ids for first digits and for names of models, tasks."""
     kind = parameter.kind
     if value is None or (kind not in _NAMES and kind is not ParameterKind.CIRCUIT):
         return value
     if kind is ParameterKind.CIRCUIT:
         return store.read(lambda tx: resolve_circuit(tx, value))
-    if kind in (ParameterKind.MODEL, ParameterKind.VERDICT):
-        found = store.rows(_MODELS if kind is ParameterKind.MODEL else _VERDICTS, given=value)
+    if kind in _BY_ID:
+        found = store.rows(_BY_ID[kind], given=value)
         if len(found) > 1:
             shown = ", ".join(str(row["id"]) for row in found[:SHOWN_MATCHES])
             more = ", …" if len(found) > SHOWN_MATCHES else ""

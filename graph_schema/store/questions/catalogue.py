@@ -15,13 +15,13 @@ from graph_schema.store.questions.paths import MOST_HOPS, STRONGEST_PATHS
 _CIRCUIT = Parameter("circuit", ParameterKind.CIRCUIT, "id of a circuit, or its first digits")
 _MODEL = Parameter("model", ParameterKind.MODEL, "name of a model, or its fingerprint")
 _MOTIF = Parameter("motif", ParameterKind.MOTIF, "only this motif", optional=True)
-_TASK = Parameter("task", ParameterKind.TASK, "only this task", optional=True)
+_TASK = Parameter("task", ParameterKind.TASK, "only this task, by name or id", optional=True)
 _RUNG = Parameter("rung", ParameterKind.RUNG, "only behaviour, role or wiring", optional=True)
 _LIMIT = Parameter("limit", ParameterKind.WHOLE, "rows at most", default=20, least=1)
 
 _WIDEST: LiteralString = """
         MATCH (v:Verdict)-[:SUPPORTED_BY|CONTRADICTED_BY|UNDECIDED_IN]->(m:Model)
-        WHERE ($motif IS NULL OR v.motif = $motif) AND ($task IS NULL OR v.task = $task)
+        WHERE ($motif IS NULL OR v.motif = $motif) AND ($task IS NULL OR v.task_id = $task)
         WITH v, count(m) AS models ORDER BY models DESC, v.judged_at DESC, v.verdict_id
         WITH v.motif_id AS motif_id, v.task_id AS task_id, v.rung AS rung, head(collect(v)) AS v,
              max(models) AS models
@@ -35,19 +35,21 @@ _QUESTIONS = (
         (_TASK,),
         """
         MATCH (m:Model)
-        OPTIONAL MATCH (m)<-[:OF_MODEL]-(c:Circuit) WHERE $task IS NULL OR c.task = $task
+        OPTIONAL MATCH (m)<-[:OF_MODEL]-(c:Circuit) WHERE $task IS NULL OR c.task_id = $task
         WITH m, c, CASE WHEN EXISTS {
-          MATCH (c)-[:CONTAINS]->(n:CircuitNode) WHERE n.role IS NOT NULL
+          MATCH (c)-[:CONTAINS]->(n:CircuitNode) WHERE size(n.roles) > 0
         } THEN 1 ELSE 0 END AS has_roles
-        WITH m, count(c) AS circuits, sum(has_roles) AS with_roles
-        OPTIONAL MATCH (m)<-[:OF_MODEL]-(c:Circuit)
-                       -[:CONTAINS]->(induction:CircuitNode {role: 'induction'})
-                       <-[:EDGE {channel: 'k'}]-(previous:CircuitNode {role: 'previous_token'}),
+        OPTIONAL MATCH (c)-[:CONTAINS]->(induction:CircuitNode)
+                       <-[:EDGE {channel: 'k'}]-(previous:CircuitNode),
                        (induction)-[:EDGE]->(:CircuitNode {kind: 'logits'})
-        WHERE $task IS NULL OR c.task = $task
-        RETURN m.family AS family, m.name AS model, circuits, with_roles,
-               count(DISTINCT c) AS with_motif, count(previous) AS occurrences
-        ORDER BY family, model
+        WHERE has_roles = 1 AND 'induction' IN induction.roles
+          AND 'previous_token' IN previous.roles
+        WITH m, c, has_roles, count(previous) AS here
+        WITH coalesce(m.weights_sha256, m.fingerprint) AS identity, min(m.family) AS family,
+             min(m.name) AS model, count(c) AS circuits, sum(has_roles) AS with_roles,
+             sum(CASE WHEN here > 0 THEN 1 ELSE 0 END) AS with_motif, sum(here) AS occurrences
+        RETURN family, model, circuits, with_roles, with_motif, occurrences
+        ORDER BY family, model, identity
         """,
     ),
     Question(
@@ -98,11 +100,11 @@ _QUESTIONS = (
         (Parameter("role", ParameterKind.ROLE, "only this role", optional=True), _TASK),
         """
         MATCH (m:Model)-[:HAS]->(p:Component)-[e:PLAYS {passes: true}]->(r:Role)
-        WHERE ($role IS NULL OR r.name = $role) AND ($task IS NULL OR e.task = $task)
-        WITH DISTINCT r, m, p
-        RETURN r.name AS role, m.family AS family, count(DISTINCT m) AS models,
-               count(p) AS components, min(p.depth) AS shallowest, avg(p.depth) AS mean,
-               max(p.depth) AS deepest
+        WHERE ($role IS NULL OR r.name = $role) AND ($task IS NULL OR e.task_id = $task)
+        WITH DISTINCT r.name AS role, m.family AS family, p.name AS name, p.depth AS depth,
+             coalesce(m.weights_sha256, m.fingerprint) AS identity
+        RETURN role, family, count(DISTINCT identity) AS models, count(name) AS components,
+               min(depth) AS shallowest, avg(depth) AS mean, max(depth) AS deepest
         ORDER BY role, family
         """,
     ),
@@ -144,14 +146,22 @@ _QUESTIONS = (
             _TASK,
         ),
         """
-        MATCH (m:Model {fingerprint: $model})-[:HAS]->(:Component {name: $component})
-              -[e:PLAYS {passes: true}]->(r:Role)<-[f:PLAYS {passes: true}]-(p:Component)
-              <-[:HAS]-(n:Model)
-        WHERE n.fingerprint <> m.fingerprint AND f.task_id = e.task_id
-          AND ($task IS NULL OR e.task = $task)
-        RETURN e.task AS task, r.name AS role, n.family AS family, n.name AS model,
-               p.name AS component, p.depth AS depth, f.score AS score, f.effect AS effect
-        ORDER BY task, role, family, model, abs(effect) DESC, component
+        MATCH (m:Model {fingerprint: $model})
+        MATCH (same:Model)
+        WHERE coalesce(same.weights_sha256, same.fingerprint)
+              = coalesce(m.weights_sha256, m.fingerprint)
+        WITH m, same.fingerprint + ':' + $component AS component_id
+        MATCH (:Component {component_id: component_id})-[e:PLAYS {passes: true}]->(r:Role)
+        WHERE $task IS NULL OR e.task_id = $task
+        WITH DISTINCT m, r, e.task_id AS task_id
+        MATCH (r)<-[f:PLAYS {passes: true}]-(p:Component)<-[:HAS]-(n:Model)
+        WHERE f.task_id = task_id AND coalesce(n.weights_sha256, n.fingerprint)
+              <> coalesce(m.weights_sha256, m.fingerprint)
+        MATCH (t:RoleTest {role_test_id: f.role_test_id})
+        RETURN t.task AS task, r.name AS role, n.family AS family, n.name AS model,
+               p.name AS component, p.depth AS depth, f.score AS score, f.effect AS effect,
+               t.metric AS metric, t.ablation AS ablation, t.role_test_id AS role_test_id
+        ORDER BY task, role, family, model, abs(effect) DESC, component, role_test_id
         """,
     ),
     Question(
@@ -163,13 +173,18 @@ _QUESTIONS = (
             _LIMIT,
         ),
         """
-        MATCH (:Model {fingerprint: $model})-[:HAS]->(p:Component)<-[:OF]-(:CircuitNode)
-              <-[:CONTAINS]-(c:Circuit)
-        WHERE NOT p.kind IN ['input', 'embed', 'pos_embed', 'logits'] AND c.task IS NOT NULL
-        WITH p, c.task AS task, count(DISTINCT c) AS circuits ORDER BY task
-        WITH p, collect(task) AS tasks, sum(circuits) AS circuits
+        MATCH (m:Model {fingerprint: $model})
+        MATCH (same:Model)
+        WHERE coalesce(same.weights_sha256, same.fingerprint)
+              = coalesce(m.weights_sha256, m.fingerprint)
+        MATCH (same)-[:HAS]->(p:Component)<-[:OF]-(:CircuitNode)<-[:CONTAINS]-(c:Circuit)
+        WHERE NOT p.kind IN ['input', 'embed', 'pos_embed', 'logits'] AND c.task_id IS NOT NULL
+        WITH p.name AS component, p.kind AS kind, c.task_id AS task_id, min(c.task) AS task,
+             count(DISTINCT c) AS circuits
+        ORDER BY task, task_id
+        WITH component, kind, collect(task) AS tasks, sum(circuits) AS circuits
         WHERE size(tasks) >= $tasks
-        RETURN p.name AS component, p.kind AS kind, size(tasks) AS n_tasks, circuits, tasks
+        RETURN component, kind, size(tasks) AS n_tasks, circuits, tasks
         ORDER BY n_tasks DESC, circuits DESC, component LIMIT $limit
         """,
     ),
@@ -192,9 +207,10 @@ _QUESTIONS = (
         "those of the circuit's own metric and ablation, or where there is none all on its task.",
         (_CIRCUIT, _MOTIF),
         """
-        MATCH (c:Circuit {circuit_id: $circuit})-[:OF_MODEL]->(:Model)
-              <-[:MEASURED_IN]-(g:RoleGraph)
-        WHERE g.task_id = c.task_id
+        MATCH (c:Circuit {circuit_id: $circuit})-[:OF_MODEL]->(m:Model)
+        MATCH (same:Model)<-[:MEASURED_IN]-(g:RoleGraph)
+        WHERE g.task_id = c.task_id AND coalesce(same.weights_sha256, same.fingerprint)
+              = coalesce(m.weights_sha256, m.fingerprint)
         WITH c, collect(g.role_graph_id) AS every,
              collect(CASE WHEN g.metric = c.metric AND g.ablation = c.ablation
                      THEN g.role_graph_id ELSE null END) AS own
@@ -209,7 +225,7 @@ _QUESTIONS = (
                x.channel AS channel, x.score AS score, e.share AS share, e.ci_low AS ci_low,
                e.ci_high AS ci_high, e.controls AS controls, e.control_shares AS control_shares,
                g.metric AS metric, g.ablation AS ablation, g.seed AS seed,
-               measured AS role_graph_id
+               measured AS role_graph_id, coalesce(o.stale, false) AS stale
         ORDER BY motif, nodes, sender, receiver, channel, seed, role_graph_id
         """,
     ),
@@ -235,7 +251,8 @@ _QUESTIONS = (
     Question(
         "contradicted-verdicts",
         "Which verdicts on its task does a circuit contradict? Its model is a counterexample, or "
-        "the verdict on the wiring is strong and the motif was searched for here and not found.",
+        "the verdict on the wiring is strong and the motif was searched for here and not found. "
+        "Where roles have changed since that search nobody knows, and the row says so.",
         (_CIRCUIT,),
         """
         MATCH (c:Circuit {circuit_id: $circuit})-[:FOR_TASK]->(:Task)<-[:ON_TASK]-(v:Verdict)
@@ -244,12 +261,15 @@ _QUESTIONS = (
         WITH c, v.motif_id AS motif_id, v.rung AS rung, head(collect(v)) AS v,
              max(models) AS models
         OPTIONAL MATCH (c)-[:OF_MODEL]->(:Model)<-[e:CONTRADICTED_BY]-(v)
-        OPTIONAL MATCH (c)-[s:SEARCHED {occurrences: 0}]->(:Motif)<-[:ABOUT]-(v)
+        OPTIONAL MATCH (c)-[s:SEARCHED]->(:Motif)<-[:ABOUT]-(v)
+        WHERE s.occurrences = 0 OR s.stale
         WITH v, models, rung, e, s
         WHERE e IS NOT NULL OR (s IS NOT NULL AND v.outcome = 'strong')
         RETURN v.motif AS motif, rung, v.outcome AS outcome,
-               CASE WHEN e IS NULL THEN 'the motif does not occur in it'
-                    ELSE 'its model is a counterexample' END AS how,
+               CASE WHEN e IS NOT NULL THEN 'its model is a counterexample'
+                    WHEN s.stale THEN 'not known: roles have changed since the motif was '
+                                      + 'searched for in it; search again'
+                    ELSE 'the motif does not occur in it' END AS how,
                e.reason AS reason, models, v.scope AS scope, v.verdict_id AS verdict
         ORDER BY motif, rung
         """,
@@ -257,7 +277,8 @@ _QUESTIONS = (
     Question(
         "verdict-evidence",
         "What stands behind a verdict: every model with its state on each rung, its role graph, "
-        "its circuits with their data and runs, and what searching and testing them came to?",
+        "its circuits with their data and runs, and what searching and testing them came to? Stale "
+        "is what was found before roles changed.",
         (Parameter("verdict", ParameterKind.VERDICT, "id of a verdict, or its first digits"),),
         """
         MATCH (v:Verdict {verdict_id: $verdict})
@@ -270,7 +291,8 @@ _QUESTIONS = (
                e.role AS role, e.wiring AS wiring, e.reason AS reason,
                e.role_graph_id AS role_graph, c.circuit_id AS circuit,
                c.dataset_sha256 AS dataset, r.run_id AS run, s.occurrences AS occurrences,
-               t.p AS p, t.q AS q
+               coalesce(s.stale, false) AS search_stale, t.p AS p, t.q AS q,
+               coalesce(t.stale, false) AS test_stale
         ORDER BY family, model, circuit, run
         """,
     ),

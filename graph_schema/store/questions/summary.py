@@ -57,7 +57,7 @@ def summarise_schema(store: GraphStore) -> SchemaSummary:
             count=types.pop(kind.type, 0),
             properties=kind.properties,
             example=kind.example,
-            sender=kind.sender,
+            sender="|".join(kind.senders),
             receiver=kind.receiver,
         )
         for kind in RELATIONSHIP_KINDS

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from itertools import islice
-from typing import Any, LiteralString
 
 from neo4j import Transaction
 
@@ -25,13 +23,27 @@ from graph_schema.documents.jobs import RunRecord
 from graph_schema.errors import NotFoundError, StoreError
 from graph_schema.store.connection import GraphStore, Row, fetch, write_rows
 from graph_schema.store.records import statements
+from graph_schema.store.records import statements
+from graph_schema.store.batches import (
+    Row,
+    batched,
+    fetch,
+    fetch_batches,
+    write_batches,
+    write_rows,
+)
+from graph_schema.store.connection import GraphStore
+from graph_schema.store.records.models import write_model
+from graph_schema.store.node_roles import keep_roles
+from graph_schema.store.stored import stored_document
+from graph_schema.store.tasks import write_task
 
 SHOWN_MATCHES = 5
 FIGURES = ("faithfulness", "heldout_faithfulness", "complement_faithfulness", "cmd", "cpr")
 
 
 def write_circuit(tx: Transaction, circuit: CircuitDocument, run: RunRecord | None = None) -> None:
-    """Write a circuit, what it hangs on, and the run that produced it.
+    """Write a circuit, what it hangs on, and the run that produced it; its nodes get their roles.
 
     Writing the same circuit again updates its figures and leaves annotations alone. The dataset
     is linked where it is stored already (`write_dataset` first).
@@ -39,36 +51,35 @@ def write_circuit(tx: Transaction, circuit: CircuitDocument, run: RunRecord | No
     Raises:
         SpecError: A component's name is none we know.
     """
-    nodes = _node_rows(circuit)
-    tx.run(statements.WRITE_MODEL, model=circuit.model.model_dump()).consume()
-    stored = fetch(tx, statements.COUNT_STORED, circuit_id=circuit.circuit_id)[0]
+    nodes, own = _node_rows(circuit), circuit.circuit_id
+    write_model(tx, circuit.model)
+    stored = fetch(tx, statements.COUNT_STORED, circuit_id=own)[0]
     properties = _properties(circuit, len(nodes))
     write_rows(tx, statements.WRITE_CIRCUIT, circuit=properties, expected=1)
     link_data(tx, circuit)
     if run is not None:
-        own, row = circuit.circuit_id, run_row(run)
+        row = run_row(run)
         write_rows(tx, statements.WRITE_RUN, circuit_id=own, run=row, expected=1)
     if stored["edges"] and stored["edges"] == circuit.n_edges:
-        write_batches(tx, statements.UPDATE_EDGES, _edge_rows(circuit))
-        return
-    if stored["edges"]:  # torn: a server lost a part of what was written
-        tx.run(statements.DELETE_EDGES, circuit_id=circuit.circuit_id).consume()
-    roles = write_components(tx, circuit.model.fingerprint, nodes, circuit.task_id)
-    nodes = [row | {"role": roles.get(row["component_id"])} for row in nodes]
-    edges = list(_edge_rows(circuit))
-    if stored["nodes"] or len(nodes) > statements.BATCH:
-        write_batches(tx, statements.MERGE_NODES, nodes, circuit_id=circuit.circuit_id)
+        _update_edges(tx, circuit)
     else:
-        edges, first = edges[statements.BATCH :], edges[: statements.BATCH]
-        _create_together(tx, circuit.circuit_id, nodes, first)
-    write_batches(tx, statements.CREATE_EDGES, edges)
+        if stored["edges"]:  # torn: a server lost a part of what was written
+            tx.run(statements.DELETE_EDGES, circuit_id=own).consume()
+        write_components(tx, circuit.model.fingerprint, nodes)
+        if stored["nodes"]:
+            ids = (row["node_id"] for row in nodes)
+            there = {row["node_id"] for row in fetch_batches(tx, statements.FIND_NODES, ids)}
+            nodes = [row for row in nodes if row["node_id"] not in there]
+        write_batches(tx, statements.CREATE_NODES, nodes, circuit_id=own)
+        write_batches(tx, statements.CREATE_EDGES, _edge_rows(circuit))
+    keep_roles(tx, own)
 
 
 def link_data(tx: Transaction, circuit: CircuitDocument) -> None:
     """Link a stored circuit to its task and its dataset, as far as they are known."""
     own, data = {"circuit_id": circuit.circuit_id}, {"sha256": circuit.dataset_sha256}
     if circuit.task_id is not None:
-        tx.run(statements.WRITE_TASK, task_id=circuit.task_id, name=circuit.task).consume()
+        write_task(tx, circuit.task_id, circuit.task)
         write_rows(tx, statements.LINK_TASK, **own, task_id=circuit.task_id, expected=1)
     if circuit.dataset_sha256 is not None:
         tx.run(statements.LINK_DATASET, data, task_id=circuit.task_id).consume()
@@ -114,25 +125,30 @@ def _read_circuit(tx: Transaction, circuit_id: str) -> CircuitDocument:
             f"circuit {circuit_id} is torn: its manifest says {row['n_edges']} edges, "
             f"{len(edges)} are stored; submit its job again with --force"
         )
+    return stored_circuit(row, edges)
+
+
+def stored_circuit(row: Row, edges: Iterable[Row] = ()) -> CircuitDocument:
+    """The document of a row of `READ_CIRCUIT`, with the model's weights as they are known now."""
     whole = json.loads(row["document"])
-    return CircuitDocument.model_validate(
-        {**whole, "edges": tuple(CircuitEdge.model_validate(edge) for edge in edges)}
-    )
+    if row["weights_sha256"] is not None and isinstance(whole.get("model"), dict):
+        whole["model"]["weights_sha256"] = row["weights_sha256"]
+    fields = CircuitEdge.model_fields
+    kept = [CircuitEdge.model_validate({name: edge[name] for name in fields}) for edge in edges]
+    what = f"circuit {whole.get('circuit_id')}"
+    return stored_document(CircuitDocument, {**whole, "edges": tuple(kept)}, what)
 
 
-def write_components(
-    tx: Transaction, fingerprint: str, rows: list[Row], task_id: str | None
-) -> dict[str, str | None]:
+def write_components(tx: Transaction, fingerprint: str, rows: list[Row]) -> None:
     """Write those of `component_rows` that are not there; a component never changes.
 
-    Returns the strongest role that each of the others passes on the task, by component id.
+    The transaction holds the model.
     """
     ids = [row["component_id"] for row in rows]
-    found = fetch(tx, statements.FIND_COMPONENTS, ids=ids, task_id=task_id)
-    roles = {row["component_id"]: row["role"] for row in found}
-    missing = [row for row in rows if row["component_id"] not in roles]
-    write_batches(tx, statements.WRITE_COMPONENTS, missing, fingerprint=fingerprint)
-    return roles
+    found = fetch_batches(tx, statements.FIND_COMPONENTS, ids)
+    there = {row["component_id"] for row in found}
+    missing = [row for row in rows if row["component_id"] not in there]
+    write_batches(tx, statements.CREATE_COMPONENTS, missing, fingerprint=fingerprint)
 
 
 def run_row(run: RunRecord) -> Row:
@@ -232,25 +248,27 @@ def _edge_rows(circuit: CircuitDocument) -> Iterator[Row]:
         }
 
 
-def _create_together(tx: Transaction, circuit_id: str, nodes: list[Row], edges: list[Row]) -> None:
-    """Create a circuit's nodes, none of which is there, and edges between them."""
-    place = {row["node_id"]: number for number, row in enumerate(nodes)}
-    placed = [
-        row | {"sender": place[row["sender"]], "receiver": place[row["receiver"]]} for row in edges
-    ]
-    statement = statements.CREATE_NODES_AND_EDGES
-    own: Row = {"circuit_id": circuit_id, "nodes": nodes, "edges": placed}
-    write_rows(tx, statement, **own, expected=len(edges))
+def _update_edges(tx: Transaction, circuit: CircuitDocument) -> None:
+    """Write what was measured anew of a stored circuit's edges; mostly nothing."""
+    rows = fetch(tx, statements.READ_EDGES, circuit_id=circuit.circuit_id)
+    stored = {(row["sender"], row["receiver"], row["channel"]): row for row in rows}
+    changes: dict[str, dict[str, Row]] = {}
+    for row, edge in zip(_edge_rows(circuit), circuit.edges, strict=True):
+        new = {name: row[name] for name in ("score", "score_kind", "stability", "position")}
+        old = stored[edge.sender, edge.receiver, edge.channel.value]
+        if any(old[name] != value for name, value in new.items()):
+            of_sender = changes.setdefault(row["sender"], {})
+            of_sender[f"{edge.receiver} {edge.channel.value}"] = new
+    for senders in _grouped(changes):
+        expected = sum(len(row["changes"]) for row in senders)
+        write_rows(tx, statements.UPDATE_EDGES, rows=senders, expected=expected)
 
 
-def write_batches(
-    tx: Transaction, statement: LiteralString, rows: Iterable[Any], **parameters: Any
-) -> None:
-    """Run a statement on `$rows`, a batch at a time; each must write all it was given.
-
-    Raises:
-        WriteMissed: It wrote fewer.
-    """
-    waiting = iter(rows)
-    while batch := list(islice(waiting, statements.BATCH)):
-        write_rows(tx, statement, rows=batch, expected=len(batch), **parameters)
+def _grouped(changes: dict[str, dict[str, Row]]) -> Iterator[list[Row]]:
+    """Rows of a sender and what changed of its edges, about a batch of edges at a time."""
+    edges = [(sender, item) for sender, of in changes.items() for item in of.items()]
+    for batch in batched(edges):
+        rows: dict[str, dict[str, Row]] = {}
+        for sender, (edge, new) in batch:
+            rows.setdefault(sender, {})[edge] = new
+        yield [{"sender": sender, "changes": of} for sender, of in rows.items()]

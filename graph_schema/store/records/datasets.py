@@ -8,6 +8,7 @@ from graph_schema.documents import DatasetDocument, sha256_hex
 from graph_schema.errors import DatasetError, NotFoundError
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.records import statements
+from graph_schema.store.stored import stored_document
 
 
 def write_dataset(tx: Transaction, dataset: DatasetDocument) -> None:
@@ -39,7 +40,7 @@ def read_dataset(store: GraphStore, sha256: str) -> DatasetDocument:
     rows = store.rows(statements.READ_DATASET, sha256=sha256)
     if not rows:
         raise NotFoundError(f"no dataset has the hash {sha256!r}; submit its file again")
-    dataset = DatasetDocument.model_validate(rows[0])
+    dataset = stored_document(DatasetDocument, rows[0], f"dataset {sha256}")
     if sha256_hex(dataset.jsonl) != sha256:
         raise DatasetError(f"dataset {sha256} is damaged in the graph; submit its file again")
     return dataset

@@ -7,7 +7,6 @@ figures are then copied to the `Circuit`; `evaluation_id` there says which one i
 
 from __future__ import annotations
 
-import json
 from typing import LiteralString
 from uuid import uuid4
 
@@ -19,7 +18,18 @@ from graph_schema.errors import NotFoundError
 from graph_schema.store.connection import GraphStore, Row, fetch, write_rows
 from graph_schema.store.records import statements
 from graph_schema.store.records.circuits import figures_of, link_data, run_row
+from graph_schema.store.records import statements
+from graph_schema.store.batches import Row, fetch, write_rows
+from graph_schema.store.records.circuits import figures_of, link_data, run_row, stored_circuit
+from graph_schema.store.connection import GraphStore
+from graph_schema.store.records.models import hold_models
+from graph_schema.store.node_roles import keep_roles
+from graph_schema.store.stored import stored_document
+from graph_schema.store.tasks import write_task
 
+MODEL: LiteralString = """
+MATCH (c:Circuit {circuit_id: $circuit_id}) RETURN c.fingerprint AS id
+"""
 # The first SET takes the write lock: of two first evaluations one is the first.
 LOCK: LiteralString = """
 MATCH (c:Circuit {circuit_id: $circuit_id}) SET c.lock = $lock RETURN c.circuit_id AS circuit_id
@@ -51,10 +61,11 @@ RETURN count(r) AS written
 """
 READ: LiteralString = """
 MATCH (e:Evaluation)-[:JUDGES]->(:Circuit {circuit_id: $circuit_id})
-RETURN e.document AS document ORDER BY e.created_at, e.evaluation_id
+RETURN e.evaluation_id AS id, e.document AS document ORDER BY e.created_at, e.evaluation_id
 """
 READ_ONE: LiteralString = """
-MATCH (e:Evaluation {evaluation_id: $evaluation_id}) RETURN e.document AS document
+MATCH (e:Evaluation {evaluation_id: $evaluation_id})
+RETURN e.evaluation_id AS id, e.document AS document
 """
 
 
@@ -69,14 +80,16 @@ def write_evaluation(
         NotFoundError: Its circuit is not stored.
     """
     circuit_id = found.circuit_id
+    # The model first, as all do who hold both.
+    hold_models(tx, [row["id"] for row in fetch(tx, MODEL, circuit_id=circuit_id)])
     if not fetch(tx, LOCK, circuit_id=circuit_id, lock=uuid4().hex):
         raise NotFoundError(f"circuit {circuit_id} is not stored any more; import it again")
     # A statement of its own: it then sees what the lock waited for.
     stored = fetch(tx, statements.READ_CIRCUIT, circuit_id=circuit_id)[0]
-    circuit = CircuitDocument.model_validate({**json.loads(stored["document"]), "edges": ()})
+    circuit = stored_circuit(stored)
     write_rows(tx, WRITE, circuit_id=circuit_id, evaluation=_properties(found), expected=1)
     linked = {"evaluation_id": found.evaluation_id, "sha256": found.dataset_sha256}
-    tx.run(statements.WRITE_TASK, task_id=found.task_id, name=found.task).consume()
+    write_task(tx, found.task_id, found.task)
     tx.run(statements.LINK_DATASET, sha256=found.dataset_sha256, task_id=found.task_id).consume()
     tx.run(LINK_DATA, linked).consume()
     if run is not None:
@@ -89,7 +102,7 @@ def write_evaluation(
         changes |= headline_of(judged)
     write_rows(tx, UNLOCK, circuit_id=circuit_id, changes=changes, expected=1)
     if "task_id" in changes:
-        tx.run(statements.COPY_ROLES_INTO, circuit_id=circuit_id).consume()
+        keep_roles(tx, circuit_id)
 
 
 def is_headline(circuit: CircuitDocument, found: CircuitEvaluation) -> bool:
@@ -98,7 +111,7 @@ def is_headline(circuit: CircuitDocument, found: CircuitEvaluation) -> bool:
         return False
     if circuit.evaluation_id is not None:
         return circuit.evaluation_id == found.evaluation_id
-    return circuit.task in (None, found.task)
+    return circuit.task_id in (None, found.task_id)
 
 
 def headline_of(circuit: CircuitDocument) -> Row:
@@ -124,7 +137,7 @@ def headline_of(circuit: CircuitDocument) -> Row:
 def read_evaluations(store: GraphStore, circuit_id: str) -> tuple[CircuitEvaluation, ...]:
     """The evaluations of a circuit, the oldest first; its own job's is not among them."""
     rows = store.rows(READ, circuit_id=circuit_id)
-    return tuple(CircuitEvaluation.model_validate_json(row["document"]) for row in rows)
+    return tuple(_evaluation(row) for row in rows)
 
 
 def read_evaluation(store: GraphStore, evaluation_id: str) -> CircuitEvaluation:
@@ -136,7 +149,11 @@ def read_evaluation(store: GraphStore, evaluation_id: str) -> CircuitEvaluation:
     rows = store.rows(READ_ONE, evaluation_id=evaluation_id)
     if not rows:
         raise NotFoundError(f"no evaluation has the id {evaluation_id!r}; it is its job's id")
-    return CircuitEvaluation.model_validate_json(rows[0]["document"])
+    return _evaluation(rows[0])
+
+
+def _evaluation(row: Row) -> CircuitEvaluation:
+    return stored_document(CircuitEvaluation, row["document"], f"evaluation {row['id']}")
 
 
 def _properties(found: CircuitEvaluation) -> Row:

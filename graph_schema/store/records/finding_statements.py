@@ -1,4 +1,4 @@
-"""The Cypher that writes and reads roles, role graphs, alignments, verdicts and annotations.
+"""The Cypher that writes and reads role graphs, alignments, verdicts and annotations.
 
 As in `statements.py`: MERGE on content ids, batches in `$rows`, and `written` where a statement
 matches before it writes.
@@ -7,48 +7,6 @@ matches before it writes.
 from __future__ import annotations
 
 from typing import LiteralString
-
-WRITE_ROLES: LiteralString = "UNWIND $names AS name MERGE (:Role {name: name})"
-
-CLEAR_ROLES: LiteralString = """
-MATCH (:Model {fingerprint: $fingerprint})<-[:OF_MODEL]-(:Circuit {task_id: $task_id})
-      -[:CONTAINS]->(n:CircuitNode)
-WHERE n.role IS NOT NULL
-REMOVE n.role
-"""
-
-DELETE_PLAYS: LiteralString = """
-MATCH (:Model {fingerprint: $fingerprint})-[:HAS]->(:Component)
-      -[e:PLAYS {task_id: $task_id}]->(:Role)
-DELETE e
-"""
-
-WRITE_PLAYS: LiteralString = """
-UNWIND $rows AS row
-MATCH (p:Component {component_id: row.component_id}) MATCH (r:Role {name: row.role})
-MERGE (p)-[e:PLAYS {task_id: row.task_id}]->(r)
-SET e += row.properties
-RETURN count(e) AS written
-"""
-
-# collect leaves nulls out, so that its first is the strongest role that passes, if any does.
-COPY_ROLES: LiteralString = """
-MATCH (:Model {fingerprint: $fingerprint})-[:HAS]->(p:Component)
-      -[e:PLAYS {task_id: $task_id}]->(r:Role)
-WITH p, e, r ORDER BY abs(e.effect) DESC, r.name
-WITH p, head(collect(CASE WHEN e.passes THEN r.name ELSE null END)) AS role
-MATCH (p)<-[:OF]-(n:CircuitNode)<-[:CONTAINS]-(:Circuit {task_id: $task_id})
-SET n.role = role
-"""
-
-READ_PLAYS: LiteralString = """
-MATCH (:Model {fingerprint: $fingerprint})-[:HAS]->(p:Component)
-      -[e:PLAYS {task_id: $task_id}]->(r:Role)
-RETURN p.name AS component, r.name AS role, e.conditions AS conditions, e.scores AS scores,
-       e.effect AS effect, e.ci_low AS ci_low, e.ci_high AS ci_high, e.control AS control,
-       e.control_sets AS control_sets, e.q AS q, e.passes AS passes, e.reason AS reason
-ORDER BY component, role
-"""
 
 WRITE_ROLE_GRAPH: LiteralString = """
 MATCH (m:Model {fingerprint: $graph.fingerprint}) MATCH (t:Task {task_id: $graph.task_id})
@@ -158,6 +116,11 @@ THERE_CIRCUITS: LiteralString = (
 THERE_MODELS: LiteralString = (
     "UNWIND $ids AS id MATCH (m:Model {fingerprint: id}) RETURN m.fingerprint AS id"
 )
+SAME_WEIGHTS: LiteralString = """
+UNWIND $ids AS id MATCH (m:Model {fingerprint: id}) WHERE m.weights_sha256 IS NOT NULL
+WITH m.weights_sha256 AS weights, collect(m.name) AS names WHERE size(names) > 1
+RETURN names
+"""
 THERE_MOTIFS: LiteralString = (
     "UNWIND $ids AS id MATCH (m:Motif {motif_id: id}) RETURN m.motif_id AS id"
 )

@@ -1,14 +1,12 @@
-"""Roles, role graphs, alignments, verdicts and annotations in the graph.
+"""Role graphs, alignments, verdicts and annotations in the graph (role tests: `role_tests.py`).
 
-All are written inside the caller's transaction by MERGE on content ids: twice equals once, and a
-new measurement of the same thing takes the old one's place. `CircuitNode.role` is a copy of the
-strongest role that the node's component passes on the circuit's task; `copy_roles` makes it anew.
+All are written inside the caller's transaction by MERGE on content ids: twice equals once, and the
+same measurement made again takes its own place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, LiteralString
+from typing import LiteralString
 
 from neo4j import Transaction
 
@@ -16,69 +14,48 @@ from graph_schema.documents import (
     Alignment,
     Annotation,
     RoleGraph,
-    RolePlay,
-    RolesPlayed,
     Rung,
     RungState,
     Verdict,
 )
-from graph_schema.documents.role import Measured
 from graph_schema.documents.verdict import ModelFinding, Tally
 from graph_schema.errors import NotFoundError
 from graph_schema.store.connection import GraphStore, Row, fetch, write_rows
 from graph_schema.store.records import finding_statements as cypher
 from graph_schema.store.records import statements
 from graph_schema.store.records.circuits import component_rows, write_batches, write_components
+from graph_schema.errors import NotFoundError, SpecError
+from graph_schema.store.records import finding_statements as cypher
+from graph_schema.store.batches import Row, fetch, write_batches, write_rows
+from graph_schema.store.connection import GraphStore
+from graph_schema.store.role_tests import measured, write_measured, write_roles
+from graph_schema.store.stored import stored_document
+from graph_schema.store.tasks import write_task
 
-
-def write_roles(tx: Transaction, found: RolesPlayed) -> None:
-    """Write what role tests found, and copy the strongest roles to the circuits' nodes.
-
-    All that was found before of the model on this task is replaced: what is not in `found` is gone,
-    from the nodes too. What was found on other tasks stays.
-    """
-    names = {play.component for play in found.plays}
-    _write_measured(tx, found, names)
-    own = {"fingerprint": found.model.fingerprint, "task_id": found.task_id}
-    tx.run(cypher.CLEAR_ROLES, own).consume()
-    tx.run(cypher.DELETE_PLAYS, own).consume()
-    rows = [_play_row(found, play) for play in found.plays]
-    tx.run(cypher.WRITE_ROLES, names=sorted({row["role"] for row in rows})).consume()
-    write_batches(tx, cypher.WRITE_PLAYS, rows)
-    copy_roles(tx, found.model.fingerprint, found.task_id)
-
-
-def copy_roles(tx: Transaction, fingerprint: str, task_id: str) -> None:
-    """Give every node of the model's circuits for this task its component's strongest role.
-
-    Strongest is the largest |effect| among roles that pass; without one the role is taken away.
-    """
-    tx.run(cypher.COPY_ROLES, fingerprint=fingerprint, task_id=task_id).consume()
-
-
-def read_roles(store: GraphStore, fingerprint: str, task_id: str) -> tuple[RolePlay, ...]:
-    """All that is stored of roles in a model on a task, passing or not, by component and role."""
-    rows = store.rows(cypher.READ_PLAYS, fingerprint=fingerprint, task_id=task_id)
-    return tuple(
-        RolePlay.model_validate(
-            {name: row[name] for name in RolePlay.model_fields if name != "scores"}
-            | {"scores": dict(zip(row["conditions"], row["scores"], strict=True))}
-        )
-        for row in rows
-    )
+__all__ = [
+    "read_alignments",
+    "read_annotations",
+    "read_role_graph",
+    "read_verdict",
+    "write_alignment",
+    "write_annotation",
+    "write_role_graph",
+    "write_roles",
+    "write_verdict",
+]
 
 
 def write_role_graph(tx: Transaction, graph: RoleGraph) -> None:
     """Write a role graph; measuring the same again updates its shares."""
     members = {name for node in graph.nodes for name in node.members}
-    _write_measured(tx, graph, members)
+    write_measured(tx, graph, members)
     own = graph.role_graph_id
     properties = {
         "role_graph_id": own,
         "fingerprint": graph.model.fingerprint,
         "model": graph.model.name,
         "family": graph.model.family,
-        **_measured(graph),
+        **measured(graph),
         "document": graph.model_dump_json(),
     }
     write_rows(tx, cypher.WRITE_ROLE_GRAPH, graph=properties, expected=1)
@@ -116,7 +93,7 @@ def read_role_graph(store: GraphStore, role_graph_id: str) -> RoleGraph:
     rows = store.rows(cypher.READ_ROLE_GRAPH, role_graph_id=role_graph_id)
     if not rows:
         raise NotFoundError(f"no role graph has id {role_graph_id!r}")
-    return RoleGraph.model_validate_json(rows[0]["document"])
+    return stored_document(RoleGraph, rows[0]["document"], f"role graph {role_graph_id}")
 
 
 def write_alignment(tx: Transaction, alignment: Alignment) -> None:
@@ -146,12 +123,18 @@ def write_verdict(tx: Transaction, verdict: Verdict) -> None:
 
     Raises:
         NotFoundError: Its motif or one of its models is not stored.
+        SpecError: Two of its models have the same weights.
     """
     own = verdict.verdict_id
     _must_exist(tx, cypher.THERE_MOTIFS, "motif", [verdict.motif_id])
     fingerprints = [found.fingerprint for found in verdict.models]
     _must_exist(tx, cypher.THERE_MODELS, "model", fingerprints)
-    tx.run(statements.WRITE_TASK, task_id=verdict.task_id, name=verdict.task).consume()
+    for row in fetch(tx, cypher.SAME_WEIGHTS, ids=fingerprints):
+        raise SpecError(
+            f"models {', '.join(map(repr, sorted(row['names'])))} have the same weights and are one: a "
+            "verdict counts them once, so leave all but one out"
+        )
+    write_task(tx, verdict.task_id, verdict.task)
     told = {"verdict_id", "motif", "motif_id", "task", "task_id", "rung", "outcome", "scope"}
     properties = {
         **{name: getattr(verdict, name) for name in told},
@@ -185,7 +168,7 @@ def read_verdict(store: GraphStore, verdict_id: str) -> Verdict:
     rows = store.rows(cypher.READ_VERDICT, verdict_id=verdict_id)
     if not rows:
         raise NotFoundError(f"no verdict has id {verdict_id!r}")
-    return Verdict.model_validate_json(rows[0]["document"])
+    return stored_document(Verdict, rows[0]["document"], f"verdict {verdict_id}")
 
 
 def write_annotation(tx: Transaction, annotation: Annotation) -> None:
@@ -211,43 +194,6 @@ def read_annotations(store: GraphStore, circuit_id: str) -> tuple[Annotation, ..
     """What was written on a circuit's nodes, the oldest first."""
     rows = store.rows(cypher.READ_ANNOTATIONS, circuit_id=circuit_id)
     return tuple(Annotation.model_validate(row | {"circuit_id": circuit_id}) for row in rows)
-
-
-def _write_measured(tx: Transaction, found: Measured, names: Iterable[str]) -> None:
-    """Write the model, the task and those of the components that are not there."""
-    tx.run(statements.WRITE_MODEL, model=found.model.model_dump()).consume()
-    tx.run(statements.WRITE_TASK, task_id=found.task_id, name=found.task).consume()
-    rows = component_rows(found.model, names)
-    write_components(tx, found.model.fingerprint, rows, found.task_id)
-
-
-def _measured(found: Measured) -> Row:
-    """How a measurement was taken, as properties."""
-    return {
-        "task": found.task,
-        "task_id": found.task_id,
-        "dataset_sha256": found.dataset_sha256,
-        "metric": found.metric.value,
-        "ablation": found.ablation.kind.value,
-        "n_pairs": found.n_pairs,
-        "seed": found.seed,
-    }
-
-
-def _play_row(found: RolesPlayed, play: RolePlay) -> Row:
-    properties: dict[str, Any] = play.model_dump(exclude={"component", "role", "scores"})
-    return {
-        "component_id": f"{found.model.fingerprint}:{play.component}",
-        "role": play.role.value,
-        "task_id": found.task_id,
-        "properties": properties
-        | {
-            "score": play.score,
-            "scores": list(play.scores.values()),
-            "conditions": list(play.scores),
-            **_measured(found),
-        },
-    }
 
 
 def _side(found: ModelFinding, rung: Rung) -> LiteralString:

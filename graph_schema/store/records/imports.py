@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import LiteralString
 from uuid import uuid4
 
@@ -14,6 +13,11 @@ from graph_schema.store.connection import fetch
 from graph_schema.store.records import statements
 from graph_schema.store.records.circuits import write_circuit
 from graph_schema.store.records.datasets import write_dataset
+from graph_schema.store.records import statements
+from graph_schema.store.batches import fetch
+from graph_schema.store.records.circuits import stored_circuit, write_circuit
+from graph_schema.store.records.datasets import write_dataset
+from graph_schema.store.records.models import write_model
 
 # The node is made, and locked, before it is looked at: of two who import one file one is first.
 TAKE: LiteralString = """
@@ -39,10 +43,11 @@ def write_imported(
             something else.
     """
     circuit_id = circuit.circuit_id
+    write_model(tx, circuit.model)  # held first, as by all who hold both
     tx.run(TAKE, circuit_id=circuit_id, lock=uuid4().hex).consume()
-    document = fetch(tx, statements.READ_CIRCUIT, circuit_id=circuit_id)[0]["document"]
-    if document is not None:
-        known = CircuitDocument.model_validate({**json.loads(document), "edges": ()})
+    stored = fetch(tx, statements.READ_CIRCUIT, circuit_id=circuit_id)[0]
+    if stored["document"] is not None:
+        known = stored_circuit(stored)
         _check_same(known, circuit)
         if known.evaluation is not None:
             circuit = known.model_copy(update={"edges": circuit.edges})
@@ -83,7 +88,7 @@ def _check_same(known: CircuitDocument, circuit: CircuitDocument) -> None:
             f"{circuit.model.name!r} too, import it in another format, one that names no model: "
             f"circuits export {short} --format {form} --out FILE.{ending}"
         )
-    if known.evaluation is not None and circuit.task not in (None, known.task):
+    if known.evaluation is not None and circuit.task_id not in (None, known.task_id):
         file = circuit.imported
         built_in = file is not None and isinstance(file.data, TaskData)
         pairs = f"--task {circuit.task}" if built_in else "--dataset FILE.jsonl"

@@ -14,6 +14,10 @@ from neo4j import Transaction
 from graph_schema.documents import Motif, MotifTest, Occurrence
 from graph_schema.store.connection import GraphStore, Row, fetch, write_rows
 from graph_schema.store.records.circuits import write_batches
+from graph_schema.store.batches import Row, fetch, write_batches, write_rows
+from graph_schema.store.connection import GraphStore
+from graph_schema.store.node_roles import mark_fresh
+from graph_schema.store.stored import stored_document
 
 _WRITE_MOTIF: LiteralString = """
 MERGE (m:Motif {motif_id: $motif.motif_id})
@@ -22,7 +26,7 @@ SET m += $motif
 RETURN count(m) AS written
 """
 _READ_MOTIFS: LiteralString = """
-MATCH (m:Motif) RETURN m.document AS document ORDER BY m.created_at, m.name
+MATCH (m:Motif) RETURN m.name AS name, m.document AS document ORDER BY m.created_at, m.name
 """
 _STORED: LiteralString = """
 MATCH (:Circuit {circuit_id: $circuit_id})<-[:IN_CIRCUIT]-(o:Occurrence)
@@ -77,11 +81,6 @@ RETURN m.motif_id AS motif_id, m.name AS motif, t.null_model AS null, t.observed
        t.reason AS reason
 ORDER BY motif
 """
-_READ_ROLES: LiteralString = """
-MATCH (:Circuit {circuit_id: $circuit_id})-[:CONTAINS]->(n:CircuitNode)
-WHERE n.role IS NOT NULL
-RETURN n.name AS name, n.role AS role
-"""
 
 
 def write_motif(tx: Transaction, motif: Motif) -> None:
@@ -98,7 +97,8 @@ def write_motif(tx: Transaction, motif: Motif) -> None:
 
 def read_motifs(store: GraphStore) -> tuple[Motif, ...]:
     """All stored motifs, the oldest first."""
-    return tuple(Motif.model_validate_json(row["document"]) for row in store.rows(_READ_MOTIFS))
+    rows = store.rows(_READ_MOTIFS)
+    return tuple(stored_document(Motif, row["document"], f"motif {row['name']}") for row in rows)
 
 
 def write_occurrences(
@@ -126,6 +126,7 @@ def write_occurrences(
     ]
     write_batches(tx, _WRITE_BINDS, binds)
     write_rows(tx, _WRITE_SEARCHED, **own, occurrences=len(kept), expected=1)
+    mark_fresh(tx, circuit_id, motif.motif_id)
 
 
 def read_occurrences(
@@ -158,15 +159,10 @@ def read_tests(store: GraphStore, circuit_id: str) -> tuple[MotifTest, ...]:
     return tuple(MotifTest.model_validate(row | {"circuit_id": circuit_id}) for row in rows)
 
 
-def read_node_roles(store: GraphStore, circuit_id: str) -> dict[str, str]:
-    """The roles of a circuit's nodes, by name; nodes without one are left out."""
-    return {row["name"]: row["role"] for row in store.rows(_READ_ROLES, circuit_id=circuit_id)}
-
-
 def _test_row(test: MotifTest, seed: int) -> Row:
     properties = test.model_dump(mode="json", exclude={"circuit_id", "motif_id", "motif", "null"})
     return {
         "circuit_id": test.circuit_id,
         "motif_id": test.motif_id,
-        "properties": properties | {"null_model": test.null.value, "seed": seed},
+        "properties": properties | {"null_model": test.null.value, "seed": seed, "stale": False},
     }

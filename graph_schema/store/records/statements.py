@@ -1,29 +1,23 @@
 """The Cypher that writes and reads circuits.
 
 Named constants with `$parameters`. Writes are MERGE on content ids: twice equals once. Statements
-over many rows take a batch of `BATCH` in `$rows`, so that each stays far below the embedded
-server's command timeout and message size. Those that match before they write return how many rows
-they wrote, to be checked (`write_rows`).
+over many rows take a batch in `$rows` (`batches.py`). Those that match before they write return how
+many rows they wrote, to be checked (`write_rows`).
+
+On the embedded server a relationship between two given nodes, matched or merged, is looked for from
+the left one, relationship by relationship. So nothing here looks for one from a node that has as
+many as a model has components or a circuit nodes: whether it is there is asked from the other end,
+and what is not is created.
 """
 
 from __future__ import annotations
 
 from typing import LiteralString
 
-BATCH = 2_000
-
-WRITE_MODEL: LiteralString = """
-MERGE (f:ModelFamily {name: $model.family})
-MERGE (m:Model {fingerprint: $model.fingerprint})
-SET m += $model
-MERGE (m)-[:IN_FAMILY]->(f)
-"""
-
-WRITE_TASK: LiteralString = "MERGE (t:Task {task_id: $task_id}) SET t.name = $name"
-
+# A dataset is its text: what it was first called stays.
 WRITE_DATASET: LiteralString = """
 MERGE (d:Dataset {sha256: $sha256})
-SET d.task = $task, d.n_pairs = $n_pairs, d.jsonl = $jsonl
+ON CREATE SET d.task = $task, d.n_pairs = $n_pairs, d.jsonl = $jsonl
 """
 
 READ_DATASET: LiteralString = """
@@ -77,52 +71,33 @@ OPTIONAL MATCH (n)-[e:EDGE]->(:CircuitNode)
 RETURN count(DISTINCT n) AS nodes, count(e) AS edges
 """
 
-# With the strongest role that each passes on the task, by |effect|.
 FIND_COMPONENTS: LiteralString = """
-UNWIND $ids AS id MATCH (p:Component {component_id: id})
-OPTIONAL MATCH (p)-[e:PLAYS {task_id: $task_id, passes: true}]->(r:Role)
-WITH id, e, r ORDER BY abs(e.effect) DESC, r.name
-RETURN id AS component_id, head(collect(r.name)) AS role
+UNWIND $rows AS id MATCH (p:Component {component_id: id}) RETURN p.component_id AS component_id
 """
 
-WRITE_COMPONENTS: LiteralString = """
+# Under the model's lock (`model_lock.py`): nobody else makes the same one meanwhile.
+CREATE_COMPONENTS: LiteralString = """
 MATCH (m:Model {fingerprint: $fingerprint})
 UNWIND $rows AS row
-MERGE (p:Component {component_id: row.component_id})
-SET p.name = row.name, p.kind = row.kind, p.layer = row.layer, p.head = row.head,
-    p.index = row.index, p.depth = row.depth
-MERGE (m)-[:HAS]->(p)
+CREATE (p:Component {component_id: row.component_id, name: row.name, kind: row.kind})
+SET p.layer = row.layer, p.head = row.head, p.index = row.index, p.depth = row.depth
+CREATE (m)-[:HAS]->(p)
 RETURN count(p) AS written
 """
 
-# A new circuit: no search for what cannot be there, and none for the nodes just made (half of the
-# server's time, measured): an edge finds its two by their places in the list.
-CREATE_NODES_AND_EDGES: LiteralString = """
-MATCH (c:Circuit {circuit_id: $circuit_id})
-UNWIND $nodes AS row
-MATCH (p:Component {component_id: row.component_id})
-CREATE (n:CircuitNode {node_id: row.node_id})
-SET n.name = row.name, n.label = row.name, n.kind = row.kind, n.layer = row.layer,
-    n.head = row.head, n.index = row.index, n.depth = row.depth, n.role = row.role
-CREATE (c)-[:CONTAINS]->(n)
-CREATE (n)-[:OF]->(p)
-WITH collect(n) AS nodes
-UNWIND $edges AS row
-WITH row, nodes[row.sender] AS a, nodes[row.receiver] AS b
-CREATE (a)-[:EDGE {channel: row.channel, score: row.score, score_kind: row.score_kind,
-                   stability: row.stability, position: row.position}]->(b)
-RETURN count(*) AS written
+FIND_NODES: LiteralString = """
+UNWIND $rows AS id MATCH (n:CircuitNode {node_id: id}) RETURN n.node_id AS node_id
 """
 
-MERGE_NODES: LiteralString = """
+CREATE_NODES: LiteralString = """
 MATCH (c:Circuit {circuit_id: $circuit_id})
 UNWIND $rows AS row
 MATCH (p:Component {component_id: row.component_id})
-MERGE (n:CircuitNode {node_id: row.node_id})
+CREATE (n:CircuitNode {node_id: row.node_id})
 SET n.name = row.name, n.label = row.name, n.kind = row.kind, n.layer = row.layer,
-    n.head = row.head, n.index = row.index, n.depth = row.depth, n.role = row.role
-MERGE (c)-[:CONTAINS]->(n)
-MERGE (n)-[:OF]->(p)
+    n.head = row.head, n.index = row.index, n.depth = row.depth, n.roles = []
+CREATE (c)-[:CONTAINS]->(n)
+CREATE (n)-[:OF]->(p)
 RETURN count(n) AS written
 """
 
@@ -141,23 +116,15 @@ DELETE e
 """
 
 # An existing circuit has the same edges (they are in its id): only what was measured can differ.
+# A row is a sender with what changed of its edges, by receiver and channel: one walk over them.
 UPDATE_EDGES: LiteralString = """
 UNWIND $rows AS row
-MATCH (a:CircuitNode {node_id: row.sender})
-      -[e:EDGE {channel: row.channel}]->(b:CircuitNode {node_id: row.receiver})
-SET e.score = row.score, e.score_kind = row.score_kind, e.stability = row.stability,
-    e.position = row.position
+MATCH (:CircuitNode {node_id: row.sender})-[e:EDGE]->(b:CircuitNode)
+WITH e, row.changes[b.name + ' ' + e.channel] AS new
+WHERE new IS NOT NULL
+SET e.score = new.score, e.score_kind = new.score_kind, e.stability = new.stability,
+    e.position = new.position
 RETURN count(e) AS written
-"""
-
-# For a circuit whose task is known only after it was written.
-COPY_ROLES_INTO: LiteralString = """
-MATCH (c:Circuit {circuit_id: $circuit_id})-[:CONTAINS]->(n:CircuitNode)-[:OF]->(:Component)
-      -[e:PLAYS {passes: true}]->(r:Role)
-WHERE e.task_id = c.task_id
-WITH n, e, r ORDER BY abs(e.effect) DESC, r.name
-WITH n, head(collect(r.name)) AS role
-SET n.role = role
 """
 
 FIND_CIRCUITS: LiteralString = """
@@ -166,14 +133,16 @@ RETURN c.circuit_id AS circuit_id ORDER BY circuit_id LIMIT $limit
 """
 
 READ_CIRCUIT: LiteralString = """
-MATCH (c:Circuit {circuit_id: $circuit_id}) RETURN c.document AS document, c.n_edges AS n_edges
+MATCH (c:Circuit {circuit_id: $circuit_id})
+OPTIONAL MATCH (c)-[:OF_MODEL]->(m:Model)
+RETURN c.document AS document, c.n_edges AS n_edges, m.weights_sha256 AS weights_sha256
 """
 
 READ_EDGES: LiteralString = """
 MATCH (:Circuit {circuit_id: $circuit_id})-[:CONTAINS]->(a:CircuitNode)-[e:EDGE]->(b:CircuitNode)
 RETURN a.name AS sender, b.name AS receiver, e.channel AS channel, e.score AS score,
-       e.score_kind AS score_kind, e.stability AS stability
-ORDER BY e.position
+       e.score_kind AS score_kind, e.stability AS stability, e.position AS position
+ORDER BY position
 """
 
 # Only what was asked for stands in the statement: an index serves `x = $x`, none `$x IS NULL OR …`.

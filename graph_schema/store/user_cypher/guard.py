@@ -154,7 +154,7 @@ def _check(tokens: list[Token]) -> None:
         elif token.text == "(":
             _check_function(tokens, place)
         elif token.kind == "word":
-            if _is_property(tokens, place) or _is_variable_start(tokens, place):
+            if _is_name(tokens, place) or _is_variable_start(tokens, place):
                 continue
             for word in _spellings(token.text):
                 _check_word(word, token.text)
@@ -162,12 +162,41 @@ def _check(tokens: list[Token]) -> None:
                     _check_call(tokens, place)
 
 
+def _is_name(tokens: list[Token], place: int) -> bool:
+    """Whether a word stands where no clause can: a property, a map's key, a label or a type."""
+    return _is_property(tokens, place) or _is_key(tokens, place) or _is_kind(tokens, place)
+
+
 def _is_property(tokens: list[Token], place: int) -> bool:
-    """Whether a word follows a dot that follows a name or a closed bracket: `n.set`."""
+    """Whether a word follows a dot that follows a name or a closed bracket: `n.set`.
+
+    Or one that opens an item of a map projection: `n {.set, .create}`.
+    """
     if place < 2 or tokens[place - 1].text != ".":
         return False
     before = tokens[place - 2]
-    return before.kind in ("word", "quoted", "parameter") or before.text in (")", "]", "}")
+    return before.kind in ("word", "quoted", "parameter") or before.text in (*")]}", "{", ",")
+
+
+def _is_key(tokens: list[Token], place: int) -> bool:
+    """Whether a word is a map's key, `{set: 1, create: 2}`: no clause begins with a colon."""
+    around = (tokens[place - 1].text, tokens[place + 1].text) if 0 < place < len(tokens) - 1 else ()
+    return around in (("{", ":"), (",", ":"))
+
+
+def _is_kind(tokens: list[Token], place: int) -> bool:
+    """Whether a word is a label or a type: after a colon, `(:Set)`, or another name, `[:A|SET]`.
+
+    In `(n:A SET …` the word follows no sign that joins names, so it is none.
+    """
+    while place and tokens[place - 1].text in ("|", "&", "!"):
+        place -= 1
+        while place and tokens[place - 1].text in ("|", "&", "!"):
+            place -= 1
+        if not place or tokens[place - 1].kind not in ("word", "quoted"):
+            break  # `:!SET`, or no name before
+        place -= 1
+    return place > 0 and tokens[place - 1].text == ":"
 
 
 def _is_variable_start(tokens: list[Token], place: int) -> bool:
@@ -187,7 +216,8 @@ def _check_function(tokens: list[Token], opening: int) -> None:
     """A function of a namespace is one of the standard ones, as both servers have them."""
     name, first = _dotted_name(tokens, opening)
     namespace, dot, _ = name.rpartition(".")
-    if not dot or (first and tokens[first - 1].text.upper() == "CALL"):
+    called = first > 0 and tokens[first - 1].text.upper() == "CALL"
+    if not dot or (called and not _is_name(tokens, first - 1)):
         return  # no function of a namespace; or a procedure, which `_check_call` reads
     if namespace.lower() not in NAMESPACES:
         raise CypherError(

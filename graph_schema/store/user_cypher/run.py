@@ -160,11 +160,7 @@ def _ask(
     seconds: float,
     size: int,
 ) -> QueryResult:
-    session = reader.driver.session(
-        database=reader.address.database,
-        default_access_mode=READ_ACCESS,
-        fetch_size=min(1_000, rows + 1),
-    )
+    session = reader.session(READ_ACCESS, fetch_size=min(1_000, rows + 1))
     # The one place where text that a user wrote is sent; `guard` has read it.
     text = cast("LiteralString", guarded.text)
     with session, session.begin_transaction(timeout=seconds) as tx:

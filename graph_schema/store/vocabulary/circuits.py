@@ -58,7 +58,11 @@ CIRCUIT_NODES: tuple[NodeKind, ...] = (
     NodeKind(
         "CircuitNode",
         "a component's part in one circuit",
-        {"node_id": "circuit and name", "label": "what to call it", "role": "its strongest role"}
+        {
+            "node_id": "circuit and name",
+            "label": "what to call it",
+            "roles": "every role its component passes on the circuit's task, the strongest first",
+        }
         | _PLACE,
         "MATCH (c:Circuit)-[:CONTAINS]->(n:CircuitNode) WHERE n.kind = 'head' "
         "RETURN n.name, count(c) AS circuits ORDER BY circuits DESC LIMIT 10",
@@ -71,7 +75,7 @@ CIRCUIT_NODES: tuple[NodeKind, ...] = (
     ),
     NodeKind(
         "Model",
-        "a model, by its weights and never by the place it lies at",
+        "a model, by its files or its commit and never by the place it lies at",
         {
             "fingerprint": "the hub's commit, or SHA-256 of its files",
             "name": "what it was called when last seen",
@@ -86,6 +90,8 @@ CIRCUIT_NODES: tuple[NodeKind, ...] = (
             "d_vocab": "tokens",
             "n_edges": "edges of its graph",
             "weights": "where the weights come from",
+            "weights_sha256": "hash of the weights; two models that share it are one",
+            "lock": "written by whoever changes what hangs on it",
         },
         "MATCH (m:Model) RETURN m.name, m.family, m.n_layers, m.n_heads, m.n_edges LIMIT 10",
     ),
@@ -143,9 +149,10 @@ CIRCUIT_RELATIONSHIPS: tuple[RelationshipKind, ...] = (
         "OF_MODEL",
         "Circuit",
         "Model",
-        "the model a circuit was found in",
+        "the model a circuit was found in, or roles were tested in",
         {},
         "MATCH (c:Circuit)-[:OF_MODEL]->(m:Model) RETURN m.name, count(c) AS circuits",
+        also=("RoleTest",),
     ),
 )
 

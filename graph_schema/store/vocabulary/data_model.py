@@ -41,6 +41,8 @@ NODE_KINDS: tuple[NodeKind, ...] = (
             "asked": "the last that asked for the lock",
             "holder": "who migrates now",
             "locked_until": "milliseconds",
+            "step": "of a migration that is not done",
+            "after": "how far that step is",
         },
         "MATCH (s:Schema) RETURN s.version",
     ),

@@ -22,7 +22,10 @@ class NodeKind:
 
 @dataclass(frozen=True)
 class RelationshipKind:
-    """A type: what it says, from which label to which, its properties, a query that shows some."""
+    """A type: what it says, from which label to which, its properties, a query that shows some.
+
+    `also` are further labels that it comes from.
+    """
 
     type: str
     sender: str
@@ -30,6 +33,11 @@ class RelationshipKind:
     about: str
     properties: dict[str, str]
     example: str
+    also: tuple[str, ...] = ()
+
+    @property
+    def senders(self) -> tuple[str, ...]:
+        return (self.sender, *self.also)
 
 
 INTERVAL = {

@@ -42,6 +42,7 @@ MOTIF_NODES: tuple[NodeKind, ...] = (
             "circuit_id": "its circuit",
             "variables": "of the motif, in order",
             "nodes": "names of the nodes they are bound to",
+            "stale": "whether roles have changed since it was found",
         },
         "MATCH (o:Occurrence)-[:IN_CIRCUIT]->(c:Circuit) "
         "RETURN o.motif, c.model, o.variables, o.nodes LIMIT 10",
@@ -103,7 +104,11 @@ MOTIF_RELATIONSHIPS: tuple[RelationshipKind, ...] = (
         "Circuit",
         "Motif",
         "the circuit was searched for the motif: all its occurrences there are stored",
-        {"occurrences": "how many there are", "at": "milliseconds"},
+        {
+            "occurrences": "how many there are",
+            "stale": "whether roles have changed since; search again",
+            "at": "milliseconds",
+        },
         "MATCH (c:Circuit)-[s:SEARCHED]->(m:Motif) RETURN c.circuit_id, m.name, s.occurrences "
         "LIMIT 10",
     ),
@@ -126,6 +131,7 @@ MOTIF_RELATIONSHIPS: tuple[RelationshipKind, ...] = (
             "distinct": "different ones among them",
             "exact": "whether the whole null was listed",
             "seed": "of the draws",
+            "stale": "whether roles have changed since; test again",
             "at": "milliseconds",
         },
         "MATCH (c:Circuit)-[t:TESTED]->(m:Motif) "

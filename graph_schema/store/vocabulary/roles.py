@@ -23,6 +23,23 @@ ROLE_NODES: tuple[NodeKind, ...] = (
         "RETURN r.name, count(DISTINCT p) AS components",
     ),
     NodeKind(
+        "RoleTest",
+        "a measurement of what roles one model's components play on one task",
+        {
+            "role_test_id": "hash of what was measured and how",
+            "fingerprint": "of its model",
+        }
+        | _MEASURED
+        | {
+            "method_version": "of the patterns and interventions",
+            "components": "names of those that were tested",
+            "document": "how it was measured, as JSON",
+            "created_at": "milliseconds",
+        },
+        "MATCH (t:RoleTest)-[:OF_MODEL]->(m:Model) "
+        "RETURN m.name, t.task, t.metric, t.ablation, t.seed, size(t.components) LIMIT 10",
+    ),
+    NodeKind(
         "RoleGraph",
         "the roles of one model on one task and what they carry to each other",
         {
@@ -55,6 +72,8 @@ ROLE_RELATIONSHIPS: tuple[RelationshipKind, ...] = (
         "Role",
         "a component was tested for a role on a task",
         {
+            "role_test_id": "the measurement, which says how",
+            "task_id": "id of its task",
             "passes": "whether it plays it",
             "score": "of the pattern, on the probe condition it does worst on",
             "scores": "of the pattern, on each probe condition",
@@ -67,8 +86,7 @@ ROLE_RELATIONSHIPS: tuple[RelationshipKind, ...] = (
             "control_sets": "distinct random sets",
             "q": "Benjamini and Hochberg's, over components and roles",
             "reason": "why it does not pass",
-        }
-        | _MEASURED,
+        },
         "MATCH (m:Model)-[:HAS]->(p:Component)-[e:PLAYS {passes: true}]->(r:Role) "
         "RETURN m.name, p.name, r.name, e.score, e.effect ORDER BY e.effect DESC LIMIT 10",
     ),

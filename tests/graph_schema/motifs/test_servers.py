@@ -35,7 +35,7 @@ def write(store: GraphStore, graph: CircuitGraph) -> str:
             "kind": node.kind.value,
             "layer": node.layer,
             "depth": node.depth,
-            "role": node.role and node.role.value,
+            "roles": [node.role.value] if node.role else [],
         }
         for node in graph.nodes
     ]

@@ -35,7 +35,7 @@ def test_an_answer_with_nodes_and_edges_is_a_graph(
     }
     assert found == {(e.sender, e.receiver, e.channel.value, e.score) for e in circuit.edges}
     head = graph.nodes[f"{circuit.circuit_id}:a1.h2"]
-    assert (head["labels"], head["role"]) == (["CircuitNode"], "induction")
+    assert (head["labels"], head["roles"]) == (["CircuitNode"], ["induction"])
     assert {d["type"] for *_, d in graph.edges(data=True)} == {"EDGE"}
 
 

@@ -283,12 +283,12 @@ def test_role_graphs_measured_otherwise_are_shown_where_there_is_no_other(
     store.write(lambda tx: tx.run(metric, id=own, metric="kl").consume())
     answer = ask(store, "occurrence-effects", {"circuit": own})
     store.write(lambda tx: tx.run(metric, id=own, metric="logit_diff").consume())
-    assert answer.columns[-4:] == ("metric", "ablation", "seed", "role_graph_id")
-    assert [row[-4:-1] for row in answer.rows] == [
+    assert answer.columns[-5:-1] == ("metric", "ablation", "seed", "role_graph_id")
+    assert [row[-5:-2] for row in answer.rows] == [
         ("logit_diff", "corrupt", 0),
         ("prob_diff", "corrupt", 1),
     ] * 2
-    assert {row[-1] for row in answer.rows} > {world.graph.role_graph_id}
+    assert {row[-2] for row in answer.rows} > {world.graph.role_graph_id}
 
 
 def test_every_question_is_asked_here() -> None:

@@ -65,7 +65,10 @@ def test_figures_on_another_task_are_no_headline(store: GraphStore) -> None:
     _write(store, circuit, other)
     found = read_circuit(store, circuit.circuit_id)
     assert (found.evaluation, found.task) == (None, "ioi")
-    own = make_circuit_evaluation(circuit, "own", task="ioi", task_id="2" * 64)
+    named_alike = make_circuit_evaluation(circuit, "named", task="ioi", task_id="2" * 64)
+    _write(store, named_alike)
+    assert read_circuit(store, circuit.circuit_id).evaluation is None
+    own = make_circuit_evaluation(circuit, "own", task="ioi", task_id="1" * 64)
     _write(store, own)
     found = read_circuit(store, circuit.circuit_id)
     assert (found.evaluation_id, found.task_id) == (own.evaluation_id, "1" * 64)

@@ -15,7 +15,6 @@ from graph_schema.documents import (
     Occurrence,
     Outcome,
     Rung,
-    sha256_hex,
 )
 from graph_schema.errors import NotFoundError
 from graph_schema.motifs import find_motif
@@ -24,14 +23,13 @@ from graph_schema.store.records import findings
 from graph_schema.store.records.circuits import write_circuit
 from graph_schema.store.records.motifs import (
     read_motifs,
-    read_node_roles,
     read_occurrences,
     read_tests,
     write_motif,
     write_occurrences,
     write_tests,
 )
-from tests.factories import make_circuit, make_model
+from tests.factories import make_circuit
 from tests.findings import (
     FOUR,
     alignment,
@@ -58,51 +56,6 @@ def _circuit(store: GraphStore, **changes: object) -> CircuitDocument:
     circuit = make_circuit(**changes)  # type: ignore[arg-type]
     store.write(lambda tx: write_circuit(tx, circuit))
     return circuit
-
-
-def test_roles_are_copied_to_the_nodes_of_circuits_on_their_task(store: GraphStore) -> None:
-    """Whichever comes first, and to no other task; the strongest that passes is the role."""
-    before = _circuit(store)
-    played = roles_played()
-    _twice(store, lambda tx: findings.write_roles(tx, played))
-    after = _circuit(store, job="after")
-    elsewhere = _circuit(store, job="elsewhere", task="ioi", task_id=sha256_hex("ioi"))
-    expected = {"a0.h1": "previous_token", "a1.h2": "induction"}
-    assert read_node_roles(store, before.circuit_id) == expected
-    assert read_node_roles(store, after.circuit_id) == expected
-    assert read_node_roles(store, elsewhere.circuit_id) == {}
-    read = findings.read_roles(store, make_model().fingerprint, sha256_hex("induction"))
-    assert sorted(read, key=lambda play: play.component) == list(played.plays)
-
-    again = roles_played(
-        plays=(
-            ("a0.h1", "previous_token", 1.25, False),
-            ("a1.h2", "copy_suppression", -3.0, True),
-        )
-    )
-    store.write(lambda tx: findings.write_roles(tx, again))
-    assert read_node_roles(store, before.circuit_id) == {"a1.h2": "copy_suppression"}
-    last = _circuit(store, job="last")
-    assert read_node_roles(store, last.circuit_id) == {"a1.h2": "copy_suppression"}
-
-
-def test_a_role_that_is_not_found_again_is_gone(store: GraphStore) -> None:
-    first = (
-        ("a0.h1", "previous_token", 1.0, True),
-        ("a1.h2", "induction", 2.0, True),
-        ("m0", "induction", 1.0, True),
-    )
-    circuit = _circuit(store)
-    store.write(lambda tx: findings.write_roles(tx, roles_played(plays=first)))
-    ioi = roles_played(plays=first[2:], task="ioi")
-    store.write(lambda tx: findings.write_roles(tx, ioi))
-    assert read_node_roles(store, circuit.circuit_id).keys() == {"a0.h1", "a1.h2", "m0"}
-    second = roles_played(plays=(first[0], ("a1.h2", "induction", 0.1, False)))
-    _twice(store, lambda tx: findings.write_roles(tx, second))
-    assert read_node_roles(store, circuit.circuit_id) == {"a0.h1": "previous_token"}
-    fingerprint = make_model().fingerprint
-    assert findings.read_roles(store, fingerprint, sha256_hex("induction")) == second.plays
-    assert findings.read_roles(store, fingerprint, sha256_hex("ioi")) == ioi.plays
 
 
 def test_a_role_graph_survives_and_is_updated(store: GraphStore) -> None:

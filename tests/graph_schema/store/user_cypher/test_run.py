@@ -19,6 +19,7 @@ from graph_schema.store.servers.java import JavaServer
 from graph_schema.store.user_cypher.run import QueryResult, run_user_query
 from tests.factories import make_circuit, make_run
 from tests.graph_schema.store.user_cypher.test_guard import ATTACKS, READS
+from tests.graph_schema.store.user_cypher.test_guard import ATTACKS, READS, READS_OF_NAMES
 from tests.servers import COMMAND_SECONDS
 
 FINGERPRINT = """
@@ -64,6 +65,13 @@ def test_every_attack_leaves_the_graph_alone(filled: GraphStore) -> None:
 @pytest.mark.parametrize("text", [text for text in READS if "$" not in text])
 def test_a_harmless_text_is_answered(filled: GraphStore, text: str) -> None:
     run_user_query(filled, text)
+
+
+@pytest.mark.parametrize("text", READS_OF_NAMES)
+def test_names_that_read_like_clauses_are_names_to_the_server(
+    filled: GraphStore, text: LiteralString
+) -> None:
+    filled.rows(text, set=1, call=2)
 
 
 # The second layer alone: what the server itself refuses the reader, should the guard ever fail.

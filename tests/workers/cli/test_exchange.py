@@ -97,7 +97,8 @@ def test_an_imported_circuit_is_first_class(
     words = ("--dataset", world.pairs, "--model", world.model, "--here", "--json")
     judged = circuits("evaluate", id, *words, world=world).json()
     for figure in ("faithfulness", "heldout_faithfulness", "complement_faithfulness", "cmd", "cpr"):
-        assert judged[figure] == pytest.approx(found[figure], rel=1e-6)
+        # Differences of losses over their gap: near 0 what is left is float32's rounding.
+        assert judged[figure] == pytest.approx(found[figure], abs=1e-6)
     document = shown(circuits, world, id)
     assert document["evaluation_id"] == judged["job_id"]
     assert (document["task"], document["metric"], document["seed"]) == ("pairs", "logit_diff", 0)

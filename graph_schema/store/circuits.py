@@ -226,7 +226,7 @@ def _edge_rows(circuit: CircuitDocument) -> Iterator[Row]:
             "receiver": f"{circuit.circuit_id}:{edge.receiver}",
             "channel": edge.channel.value,
             "score": edge.score,
-            "score_kind": edge.score_kind.value,
+            "score_kind": edge.score_kind and edge.score_kind.value,
             "stability": edge.stability,
             "position": position,
         }

@@ -23,7 +23,7 @@ from graph_schema.store.records.motifs import (
     write_occurrences,
     write_tests,
 )
-from graph_schema.store.node_roles import (
+from graph_schema.store.records.node_roles import (
     Roles,
     hold_for_roles,
     read_node_roles,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
@@ -91,19 +91,25 @@ class Ablator:
                 "use ablation 'corrupt' or 'zero', or submit more pairs of this length"
             )
         if self.kind is Ablation.RESAMPLE:
-            rng = np.random.default_rng(self._seed)
-            allowed = _partners(pairs, self._pairs)
-            sources = [_assign(allowed, rng) for _ in range(self.draws)]
             return [
-                Example(index, pair, self._pairs[int(chosen[index])].clean)
-                for index, pair in enumerate(pairs)
-                for chosen in sources
+                Example(index, pair, self._pairs[place].clean)
+                for index, (pair, places) in enumerate(zip(pairs, self.drawn(pairs), strict=True))
+                for place in places.tolist()
             ]
         corrupt = self.kind is Ablation.CORRUPT
         return [
             Example(index, pair, pair.corrupt if corrupt else None)
             for index, pair in enumerate(pairs)
         ]
+
+    def drawn(self, pairs: Sequence[TokenPair]) -> Int[np.ndarray, "pair draw"]:
+        """Under `resample`: which discovery pair each draw takes its clean prompt from, by place.
+
+        The draws are of all of `pairs` together and of the seed: a part of them draws others.
+        """
+        rng = np.random.default_rng(self._seed)
+        allowed = _partners(pairs, self._pairs)
+        return np.stack([_assign(allowed, rng) for _ in range(self.draws)], axis=1)
 
     def writes(
         self, examples: Sequence[Example], batch: Batch, source: Batch | None

@@ -41,7 +41,7 @@ class Discovery:
     `arrays["pairs"]` the metric of every pair under the full model, the circuit and with everything
     ablated; `acdc` adds the decisions at each threshold, preset `full` each edge's "stability",
     `keep_pair_scores` "pair_scores" (names, ids, scores [pair, edge]), `exact_top` "exact_top"
-    (names, scores, estimates).
+    (names, scores, estimates), ablation `resample` "drawn" (see `Splits.draws`).
     """
 
     circuits: tuple[CircuitDocument, ...]
@@ -134,6 +134,7 @@ def discover(
                     "sign": stable.sign.astype(np.float32),
                 }
     arrays["pairs"] = splits.per_pair([each.kept for each in found])
+    arrays |= splits.draws()
     return Discovery(tuple(circuits), arrays, clock.seconds)
 
 

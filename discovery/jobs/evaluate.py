@@ -139,7 +139,7 @@ def judge(
         evaluation=found,
         notes=(*pairs.notes, *splits.notes),
     )
-    return Judged(evaluation, {"pairs": splits.per_pair([kept])}, clock.seconds)
+    return Judged(evaluation, {"pairs": splits.per_pair([kept])} | splits.draws(), clock.seconds)
 
 
 def _unseen(pairs: PairSet, found_on: DatasetDocument | None, bos: object) -> PairSet:

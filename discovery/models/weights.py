@@ -1,4 +1,6 @@
-"""The hash of the weights that a model was loaded from; what it means is in `graph_schema.weights`.
+"""The hash of the weights that a model was loaded from.
+
+What it means is said in `graph_schema.models.weights`.
 
 Which tensors count, and under which names, only the loaded model says: its parameters and kept
 buffers, tied ones once.
@@ -13,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from discovery.models.inspecting import Place
-from graph_schema.weights import combined, weights_sha256
+from graph_schema.models.weights import combined, weights_sha256
 
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 

@@ -91,10 +91,7 @@ def compare(
         notes.append("feature nodes: the number of possible edges is unknown, so there is no p")
     both = edges_a.keys() & edges_b.keys()
     n_nodes = a.model.n_layers * (a.model.n_heads + 1)
-    kept_scores = (
-        {name: edges_a[name].score for name in both},
-        {name: edges_b[name].score for name in both},
-    )
+    kept_scores = (_scores(edges_a[name] for name in both), _scores(edges_b[name] for name in both))
     return plain.model_copy(
         update={
             "edges": overlap(edges_a.keys(), edges_b.keys(), None if fine else a.model.n_edges),
@@ -276,5 +273,10 @@ def _nodes(circuit: CircuitDocument) -> set[str]:
     return {part.name for part in parts if part.kind in _NODES or part.fine}
 
 
+def _scores(edges: Iterable[CircuitEdge]) -> Scores:
+    """The scores of those edges that have one."""
+    return {edge.name: edge.score for edge in edges if edge.score is not None}
+
+
 def _strongest(edges: Iterable[CircuitEdge]) -> tuple[CircuitEdge, ...]:
-    return tuple(sorted(edges, key=lambda edge: (-abs(edge.score), edge.name)))
+    return tuple(sorted(edges, key=lambda edge: (-edge.strength, edge.name)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from graph_schema.documents.base import Document, later, sha256_hex
 from graph_schema.documents.component import Channel
@@ -22,15 +22,31 @@ from graph_schema.documents.model import ModelDocument
 
 
 class CircuitEdge(Document):
-    """A kept edge. Score = loss(patched) - loss(clean), mean over pairs, in metric units."""
+    """A kept edge. Score = loss(patched) - loss(clean), mean over pairs, in metric units.
+
+    Score and kind are null where a file says which edges are kept and not how much they matter.
+    """
 
     sender: str
     receiver: str
     channel: Channel
-    score: float
-    score_kind: ScoreKind
+    score: float | None
+    score_kind: ScoreKind | None
     stability: float | None = None
     """Share of bootstrap draws over groups of pairs that keep the edge."""
+
+    @model_validator(mode="after")
+    def _score_has_a_kind(self) -> CircuitEdge:
+        if (self.score is None) is not (self.score_kind is None):
+            raise ValueError(
+                f"score is {self.score} and score_kind {self.score_kind}; expected both or neither"
+            )
+        return self
+
+    @property
+    def strength(self) -> float:
+        """|score|, by which edges are ranked; 0 where there is none."""
+        return abs(self.score or 0.0)
 
     @property
     def name(self) -> str:
@@ -66,11 +82,12 @@ class CircuitEvaluation(Document):
 class CircuitDocument(Document):
     """A circuit as one job found it, or as a file brought it.
 
-    Write "a circuit": none is identifiable as the one. An imported circuit has no job and no
-    selection; task, dataset, metric, ablation, dtype and seed are null as far as nobody said them.
-    Its evaluation is null until an `evaluate` job on its task has judged it: the first one's
-    figures stand here, with the dataset, metric, ablation, dtype and seed that they were measured
-    with, and `evaluation_id` names it. Later ones are documents of their own (`CircuitEvaluation`).
+    Write "a circuit": none is identifiable as the one. An imported circuit has no job, and a
+    selection only where its importer chose by the file's scores; task, dataset, metric, ablation,
+    dtype and seed are null as far as nobody said them. Its evaluation is null until an `evaluate`
+    job on its task has judged it: the first one's figures stand here, with the dataset, metric,
+    ablation, dtype and seed that they were measured with, and `evaluation_id` names it. Later ones
+    are documents of their own (`CircuitEvaluation`).
     """
 
     schema_version: Literal[1] = 1

@@ -2,6 +2,7 @@
 
 from graph_schema.documents.imported import ExchangeFormat
 from graph_schema.exchange.base import Exchanged, ExchangeError, imported_id
+from graph_schema.exchange.choosing import chosen
 from graph_schema.exchange.eap_ig import read_eap_ig, write_eap_ig
 from graph_schema.exchange.files import read_circuit_file, write_circuit_file
 from graph_schema.exchange.hooks import hook_edge, read_hook_edge
@@ -22,6 +23,7 @@ __all__ = [
     "ExchangeFormat",
     "Exchanged",
     "Layout",
+    "chosen",
     "format_of",
     "from_networkx",
     "hook_edge",

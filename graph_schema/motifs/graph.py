@@ -24,7 +24,10 @@ class GraphNode:
 
 @dataclass(frozen=True)
 class GraphEdge:
-    """A kept edge, by component names; the score as stored (positive: relied on)."""
+    """A kept edge, by component names.
+
+    The score is as stored, positive where the edge is relied on; 0 where a file gives none.
+    """
 
     sender: str
     receiver: str
@@ -59,7 +62,7 @@ class CircuitGraph:
             depth = component.depth(circuit.model.n_layers)
             role = roles.get(component.name)
             nodes.append(GraphNode(component.name, component.kind, component.layer, depth, role))
-        edges = (GraphEdge(e.sender, e.receiver, e.channel, e.score) for e in circuit.edges)
+        edges = (GraphEdge(e.sender, e.receiver, e.channel, e.score or 0.0) for e in circuit.edges)
         return cls.build(nodes, edges)
 
     @cached_property

@@ -14,7 +14,7 @@ from graph_schema.documents.comparison import Side
 from graph_schema.reports import svg
 from graph_schema.reports.comparison import comparison_text, letters
 from graph_schema.reports.drawing import MARGIN, MOST, WIDTH, Stroke, draw
-from graph_schema.reports.tables import number
+from graph_schema.reports.tables import cell, number
 
 BAR, CELL = 22, 58
 
@@ -48,13 +48,13 @@ def _two(a: CircuitDocument, b: CircuitDocument) -> str:
     for name in own.keys() | other.keys():
         one, two = own.get(name), other.get(name)
         scores = ", ".join(
-            f"{side} {number(edge.score)}" for side, edge in (("A", one), ("B", two)) if edge
+            f"{side} {cell(edge.score)}" for side, edge in (("A", one), ("B", two)) if edge
         )
         colour = svg.INK if one and two else svg.BLUE if one else svg.ORANGE
         edge = one or two
         assert edge is not None
         strokes.append(Stroke(edge, colour, f"{name}  {scores}"))
-    strokes.sort(key=lambda stroke: (-abs(stroke.edge.score), stroke.edge.name))
+    strokes.sort(key=lambda stroke: (-stroke.edge.strength, stroke.edge.name))
     n_both = len(own.keys() & other.keys())
     entries = [
         (svg.INK, f"both ({n_both})"),

@@ -101,7 +101,7 @@ def _draw(
     grid: list[list[str]], lane: int, edge: CircuitEdge, rows: Mapping[str, int], marks: Marks
 ) -> None:
     start, end = rows[edge.sender], rows[edge.receiver]
-    below = edge.score < 0
+    below = (edge.score or 0) < 0
     for row in range(start + 1, end):
         grid[row][lane] = marks.line_below if below else marks.line
     grid[start][lane] = marks.sender_below if below else marks.sender

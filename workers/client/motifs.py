@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from graph_schema.documents import Motif, MotifTest, Occurrence
-from workers.results.circuit import Circuit
 from graph_schema.documents import Motif, MotifTest, Occurrence, RoleName
 from workers.results.circuit import Circuit
 
@@ -114,9 +112,7 @@ class Motifs:
             NotFoundError: There is no such circuit.
         """
         from graph_schema.store.records.circuits import resolve_circuit
-        from graph_schema.store.records.motifs import read_node_roles
-        from graph_schema.store.records.circuits import resolve_circuit
-        from graph_schema.store.node_roles import read_node_roles
+        from graph_schema.store.records.node_roles import read_node_roles
 
         store = self._client.service.store
         whole_id = store.read(lambda tx: resolve_circuit(tx, _id(circuit)))

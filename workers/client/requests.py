@@ -218,6 +218,9 @@ class Requests(Connection):
         metric: str | None = None,
         ablation: str | None = None,
         draws: int | None = None,
+        edges: int | None = None,
+        threshold: float | None = None,
+        by: str = "abs",
     ) -> Circuit:
         """Store a circuit of another tool; the same file again is the same circuit.
 
@@ -236,6 +239,10 @@ class Requests(Connection):
             pairs: How many the task makes.
             metric: What its scores are of; else what the file says.
             ablation: What took an edge's place; else what the file says, with `draws`.
+            edges: Choose the best so many by the file's scores, less dead ends; else the file's own
+                circuit.
+            threshold: Or choose those whose score is at least this.
+            by: Choose by `abs` or `signed` score.
 
         Raises:
             SpecError: The request is wrong, the file corrupt or too large, or the circuit does not
@@ -256,6 +263,9 @@ class Requests(Connection):
             metric=metric,
             ablation=ablation,
             draws=draws,
+            edges=edges,
+            threshold=threshold,
+            by=by,
         )
         return self.import_request(request)
 

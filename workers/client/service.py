@@ -111,7 +111,7 @@ class Service:
         """The stored circuit of a file that was read.
 
         Raises:
-            SpecError: It does not fit the model, or the file is stored for another one.
+            SpecError: It does not fit the model, or is evaluated and said to be for another task.
         """
         model, source = model_of(request, self.store, self.settings.cache_dir)
         pairs = read.pairs

@@ -15,6 +15,7 @@ from graph_schema.documents import (
     Ablation,
     AblationSpec,
     AnyData,
+    AnySelection,
     CircuitDocument,
     DatasetDocument,
     ExchangeFormat,
@@ -22,11 +23,14 @@ from graph_schema.documents import (
     Metric,
     ModelDocument,
     ModelSource,
+    Threshold,
+    TopEdges,
 )
 from graph_schema.errors import MissingExtraError, SpecError
 from graph_schema.exchange import (
     Exchanged,
     ExchangeError,
+    chosen,
     format_of,
     imported_circuit,
     read_circuit_file,
@@ -100,7 +104,10 @@ def _torch_format() -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class ImportRequest(MeasureRequest):
-    """What a user says of a file; task or dataset, metric and ablation where they are known."""
+    """What a user says of a file; task or dataset, metric and ablation where they are known.
+
+    `edges` or `threshold` chooses the circuit by the file's scores, ranked as `by` says.
+    """
 
     file: str | Path
     model: str
@@ -109,6 +116,9 @@ class ImportRequest(MeasureRequest):
     metric: str | None = None
     ablation: str | None = None
     draws: int | None = None
+    edges: int | None = None
+    threshold: float | None = None
+    by: str = "abs"
 
 
 @dataclass(frozen=True)
@@ -122,6 +132,7 @@ class ReadFile:
     dataset: DatasetDocument | None
     metric: Metric | None
     ablation: AblationSpec | None
+    selection: AnySelection | None
 
     def circuit(
         self, model: ModelDocument, source: ModelSource | None, pairs: AnyData | None
@@ -136,6 +147,7 @@ class ReadFile:
             pairs=pairs,
             metric=self.metric,
             ablation=self.ablation,
+            selection=self.selection,
         )
 
 
@@ -158,6 +170,7 @@ def read_request(request: ImportRequest, limits: Limits) -> ReadFile:
             f"draws is {request.draws} and no ablation is given; give both (--ablation resample), "
             "or leave draws out"
         )
+    selection = _selection(request)
     named = None if request.format is None else format_named(request.format)
     pairs = dataset = None
     if request.task is not None or request.dataset is not None:
@@ -167,6 +180,8 @@ def read_request(request: ImportRequest, limits: Limits) -> ReadFile:
     format = named or format_of(file.name, data)
     try:
         found = read(data, format)
+        if selection is not None:
+            found = chosen(found, selection)
     except ExchangeError as error:
         words = str(error)
         if len(words) > LONGEST:
@@ -177,7 +192,26 @@ def read_request(request: ImportRequest, limits: Limits) -> ReadFile:
             f"{file} keeps {len(found.edges):,} edges; the limit is {limits.circuit_edges:,} edges "
             "a circuit (CIRCUITS_LIMITS__CIRCUIT_EDGES)"
         )
-    return ReadFile(found, format, data, pairs, dataset, metric, ablation)
+    return ReadFile(found, format, data, pairs, dataset, metric, ablation, selection)
+
+
+def _selection(request: ImportRequest) -> AnySelection | None:
+    """How to choose by the file's scores; None takes the circuit that the file has."""
+    if request.edges is not None and request.threshold is not None:
+        raise SpecError(
+            "edges and threshold are both given; choose by one of them (--edges 500 or "
+            "--threshold 0.01)"
+        )
+    if request.edges is not None:
+        return validated(TopEdges, {"n_edges": request.edges, "by": request.by})
+    if request.threshold is not None:
+        return validated(Threshold, {"threshold": request.threshold, "by": request.by})
+    if request.by != "abs":
+        raise SpecError(
+            f"by is {request.by!r} and nothing is chosen: give --edges or --threshold as well, or "
+            "leave it out"
+        )
+    return None
 
 
 def model_of(

@@ -21,9 +21,6 @@ from graph_schema.documents import (
 )
 from graph_schema.documents.jobs import RunRecord
 from graph_schema.errors import NotFoundError, StoreError
-from graph_schema.store.connection import GraphStore, Row, fetch, write_rows
-from graph_schema.store.records import statements
-from graph_schema.store.records import statements
 from graph_schema.store.batches import (
     Row,
     batched,
@@ -33,10 +30,11 @@ from graph_schema.store.batches import (
     write_rows,
 )
 from graph_schema.store.connection import GraphStore
+from graph_schema.store.records import statements
 from graph_schema.store.records.models import write_model
-from graph_schema.store.node_roles import keep_roles
+from graph_schema.store.records.node_roles import keep_roles
+from graph_schema.store.records.tasks import write_task
 from graph_schema.store.stored import stored_document
-from graph_schema.store.tasks import write_task
 
 SHOWN_MATCHES = 5
 FIGURES = ("faithfulness", "heldout_faithfulness", "complement_faithfulness", "cmd", "cpr")
@@ -242,7 +240,7 @@ def _edge_rows(circuit: CircuitDocument) -> Iterator[Row]:
             "receiver": f"{circuit.circuit_id}:{edge.receiver}",
             "channel": edge.channel.value,
             "score": edge.score,
-            "score_kind": edge.score_kind.value,
+            "score_kind": edge.score_kind and edge.score_kind.value,
             "stability": edge.stability,
             "position": position,
         }

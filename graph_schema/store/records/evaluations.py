@@ -15,17 +15,14 @@ from neo4j import Transaction
 from graph_schema.documents import CircuitDocument, CircuitEvaluation
 from graph_schema.documents.jobs import RunRecord
 from graph_schema.errors import NotFoundError
-from graph_schema.store.connection import GraphStore, Row, fetch, write_rows
-from graph_schema.store.records import statements
-from graph_schema.store.records.circuits import figures_of, link_data, run_row
-from graph_schema.store.records import statements
 from graph_schema.store.batches import Row, fetch, write_rows
-from graph_schema.store.records.circuits import figures_of, link_data, run_row, stored_circuit
 from graph_schema.store.connection import GraphStore
+from graph_schema.store.records import statements
+from graph_schema.store.records.circuits import figures_of, link_data, run_row, stored_circuit
 from graph_schema.store.records.models import hold_models
-from graph_schema.store.node_roles import keep_roles
+from graph_schema.store.records.node_roles import keep_roles
+from graph_schema.store.records.tasks import write_task
 from graph_schema.store.stored import stored_document
-from graph_schema.store.tasks import write_task
 
 MODEL: LiteralString = """
 MATCH (c:Circuit {circuit_id: $circuit_id}) RETURN c.fingerprint AS id

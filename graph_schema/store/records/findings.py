@@ -19,18 +19,13 @@ from graph_schema.documents import (
     Verdict,
 )
 from graph_schema.documents.verdict import ModelFinding, Tally
-from graph_schema.errors import NotFoundError
-from graph_schema.store.connection import GraphStore, Row, fetch, write_rows
-from graph_schema.store.records import finding_statements as cypher
-from graph_schema.store.records import statements
-from graph_schema.store.records.circuits import component_rows, write_batches, write_components
 from graph_schema.errors import NotFoundError, SpecError
-from graph_schema.store.records import finding_statements as cypher
 from graph_schema.store.batches import Row, fetch, write_batches, write_rows
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.role_tests import measured, write_measured, write_roles
+from graph_schema.store.records import finding_statements as cypher
+from graph_schema.store.records.role_tests import measured, write_measured, write_roles
+from graph_schema.store.records.tasks import write_task
 from graph_schema.store.stored import stored_document
-from graph_schema.store.tasks import write_task
 
 __all__ = [
     "read_alignments",
@@ -131,8 +126,8 @@ def write_verdict(tx: Transaction, verdict: Verdict) -> None:
     _must_exist(tx, cypher.THERE_MODELS, "model", fingerprints)
     for row in fetch(tx, cypher.SAME_WEIGHTS, ids=fingerprints):
         raise SpecError(
-            f"models {', '.join(map(repr, sorted(row['names'])))} have the same weights and are one: a "
-            "verdict counts them once, so leave all but one out"
+            f"models {', '.join(map(repr, sorted(row['names'])))} have the same weights and are one: "
+            "a verdict counts them once, so leave all but one out"
         )
     write_task(tx, verdict.task_id, verdict.task)
     told = {"verdict_id", "motif", "motif_id", "task", "task_id", "rung", "outcome", "scope"}

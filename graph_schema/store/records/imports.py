@@ -1,4 +1,4 @@
-"""Imported circuits in the graph: one a file, for one model; what it is for can be said again."""
+"""Imported circuits in the graph: one a file and model; what it is for can be said again."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ from uuid import uuid4
 
 from neo4j import Transaction
 
-from graph_schema.documents import CircuitDocument, DatasetDocument, ExchangeFormat, TaskData
+from graph_schema.documents import CircuitDocument, DatasetDocument, TaskData
 from graph_schema.errors import SpecError
-from graph_schema.store.connection import fetch
-from graph_schema.store.records import statements
-from graph_schema.store.records.circuits import write_circuit
-from graph_schema.store.records.datasets import write_dataset
-from graph_schema.store.records import statements
 from graph_schema.store.batches import fetch
+from graph_schema.store.records import statements
 from graph_schema.store.records.circuits import stored_circuit, write_circuit
 from graph_schema.store.records.datasets import write_dataset
 from graph_schema.store.records.models import write_model
@@ -39,8 +35,7 @@ def write_imported(
     anew stays as it was said.
 
     Raises:
-        SpecError: The file is stored for another model, or is evaluated and said to be for
-            something else.
+        SpecError: It is evaluated, and is now said to be for something else.
     """
     circuit_id = circuit.circuit_id
     write_model(tx, circuit.model)  # held first, as by all who hold both
@@ -78,18 +73,8 @@ def _with_what_was_said(known: CircuitDocument, circuit: CircuitDocument) -> Cir
 
 
 def _check_same(known: CircuitDocument, circuit: CircuitDocument) -> None:
-    short = known.circuit_id[:12]
-    csv = known.imported is not None and known.imported.format is ExchangeFormat.CSV
-    form, ending = (ExchangeFormat.EAP_IG_PT, "pt") if csv else (ExchangeFormat.CSV, "csv")
-    if known.model.fingerprint != circuit.model.fingerprint:
-        raise SpecError(
-            f"the file is stored already, as circuit {short} of model {known.model.fingerprint} "
-            f"({known.model.name!r}), and a circuit is of one model; to have it for "
-            f"{circuit.model.name!r} too, import it in another format, one that names no model: "
-            f"circuits export {short} --format {form} --out FILE.{ending}"
-        )
     if known.evaluation is not None and circuit.task_id not in (None, known.task_id):
-        file = circuit.imported
+        short, file = known.circuit_id[:12], circuit.imported
         built_in = file is not None and isinstance(file.data, TaskData)
         pairs = f"--task {circuit.task}" if built_in else "--dataset FILE.jsonl"
         raise SpecError(

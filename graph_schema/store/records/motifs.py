@@ -12,11 +12,9 @@ from typing import LiteralString
 from neo4j import Transaction
 
 from graph_schema.documents import Motif, MotifTest, Occurrence
-from graph_schema.store.connection import GraphStore, Row, fetch, write_rows
-from graph_schema.store.records.circuits import write_batches
 from graph_schema.store.batches import Row, fetch, write_batches, write_rows
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.node_roles import mark_fresh
+from graph_schema.store.records.node_roles import mark_fresh
 from graph_schema.store.stored import stored_document
 
 _WRITE_MOTIF: LiteralString = """

@@ -111,7 +111,8 @@ CIRCUIT_RELATIONSHIPS: tuple[RelationshipKind, ...] = (
         "a kept edge: the sender writes what the receiver reads",
         {
             "channel": "q, k or v of a head, r of anything else",
-            "score": "loss(patched) - loss(clean), mean over pairs; positive is relied on",
+            "score": "loss(patched) - loss(clean), mean over pairs; positive is relied on; "
+            "absent where a file gives none",
             "score_kind": "estimate, exact, acdc_delta or mask",
             "stability": "share of bootstraps that keep it",
             "position": "place in the circuit's list",

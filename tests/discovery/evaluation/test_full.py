@@ -107,7 +107,8 @@ def test_activation_differences_are_norms_of_what_ablation_changes() -> None:
     assert found[last] == pytest.approx(float(writes[last].norm(dim=-1).mean()), rel=1e-5)
     padded = Experiment(tiny_llama(), Metric.LOGIT_DIFF, AblationSpec(), made_pairs(4))
     both = activation_differences(padded, made_pairs(4), chunk=4)
-    assert both == pytest.approx(activation_differences(padded, made_pairs(4), chunk=1), rel=1e-4)
+    alone = activation_differences(padded, made_pairs(4), chunk=1)
+    assert both == pytest.approx(alone, rel=1e-4, abs=1e-6)  # norms near 0 are float32's rounding
 
 
 def test_the_largest_senders_come_first() -> None:

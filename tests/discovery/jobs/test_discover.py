@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from discovery.engine.experiment import Experiment
 from discovery.evaluation.stability import GroupScores
@@ -103,6 +104,26 @@ def test_a_job_gives_a_circuit_with_its_evidence(method: dict[str, Any]) -> None
     assert pairs["full"].shape == pairs["circuit"].shape == pairs["empty"].shape == (20,)
     assert (pairs["full"] > 0).all()
     assert set(found.cpu_seconds) == {"baseline", "scores", "evaluation"}
+
+
+def test_a_resampling_job_stores_the_prompts_it_drew() -> None:
+    """With everything ablated a pair is what the model does on them."""
+    found = run(ablation={"kind": "resample", "draws": 3})
+    drawn, pairs = found.arrays["drawn"], [*data().discovery, *data().heldout]
+    assert drawn["id"].tolist() == [pair.id for pair in pairs]
+    assert drawn["split"].tolist() == ["discovery"] * 10 + ["heldout"] * 10
+    assert drawn["source"].shape == (20, 3)
+    network: Any = tiny_gpt2().model
+    for pair, sources, empty in zip(
+        pairs, drawn["source"].tolist(), found.arrays["pairs"]["empty"], strict=True
+    ):
+        prompts = torch.tensor([data().discovery[source].clean for source in sources])
+        with torch.no_grad():
+            logits = network(prompts).logits[:, pair.positions[0]]
+        good, bad = pair.answers[0][0], pair.wrong_answers[0][0]
+        wanted = float((logits[:, good] - logits[:, bad]).mean())
+        assert empty == pytest.approx(wanted, abs=1e-4)
+    assert "drawn" not in run().arrays
 
 
 def test_the_same_job_gives_the_same_circuit() -> None:

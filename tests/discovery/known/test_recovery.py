@@ -188,7 +188,11 @@ def test_a_pair_without_an_output_counts_as_nothing_in_the_mean(degenerate: Path
         return exact(Experiment(case.adapter, Metric.LINEAR, AblationSpec(), pairs), pairs)
 
     n = len(case.pairs)
-    np.testing.assert_allclose(scores(case.pairs), scores(case.pairs[:-1]) * (n - 1) / n, rtol=1e-5)
+    found = scores(case.pairs)
+    # An edge that does nothing scores the rounding of two float64 losses: 1e-16 of them, by any
+    # processor's order of summing.
+    noise = 1e-12 * np.abs(found).max()
+    np.testing.assert_allclose(found, scores(case.pairs[:-1]) * (n - 1) / n, rtol=1e-5, atol=noise)
     (nothing,) = [judge(replace(case, pairs=case.pairs[-1:]), "acdc", Ablation.CORRUPT)]
     assert (nothing.kept, nothing.max_logit_change) == (0, 0)
 

@@ -15,8 +15,8 @@ from neo4j.exceptions import ClientError
 from graph_schema.documents import Channel, CircuitDocument, CircuitEdge, ScoreKind
 from graph_schema.errors import StoreError
 from graph_schema.store import batches
-from graph_schema.store.records.circuits import read_circuit, write_circuit
 from graph_schema.store.connection import GraphStore
+from graph_schema.store.records.circuits import read_circuit, write_circuit
 from graph_schema.store.servers.embedded import start_embedded
 from tests.factories import make_circuit, make_model
 from tests.servers import START_SECONDS

@@ -20,7 +20,6 @@ from graph_schema.processes import reserved_port
 from graph_schema.store import connection
 from graph_schema.store.connection import GraphStore, StoreAddress, fetch
 from graph_schema.store.servers.java import JavaServer
-from graph_schema.store.servers.java import JavaServer, reserved_port
 from graph_schema.store.user_cypher.run import run_user_query
 
 

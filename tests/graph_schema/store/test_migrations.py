@@ -9,14 +9,10 @@ from typing import LiteralString, cast
 import pytest
 from neo4j import Transaction
 
-from graph_schema.errors import StoreError, StoreUnavailable, StoreVersionError
-from graph_schema.store import migrations
-from graph_schema.store.connection import GraphStore
-from graph_schema.store.records.circuits import read_circuit, write_circuit
 from graph_schema.errors import SpecError, StoreError, StoreUnavailable, StoreVersionError
 from graph_schema.store import migrations, schema_lock
-from graph_schema.store.records.circuits import read_circuit, write_circuit
 from graph_schema.store.connection import GraphStore, Row
+from graph_schema.store.records.circuits import read_circuit, write_circuit
 from tests.factories import make_circuit, make_run
 
 SET = "MERGE (s:Schema {name: 'atlas'}) SET s.version = $version"

@@ -6,6 +6,7 @@ import pytest
 
 from graph_schema.documents import CircuitDocument, DatasetDocument
 from graph_schema.errors import NotFoundError, SpecError
+from graph_schema.exchange import Exchanged, ExchangeFormat, imported_circuit
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.records.circuits import read_circuit, write_circuit
 from graph_schema.store.records.evaluations import write_evaluation
@@ -59,11 +60,25 @@ def test_a_file_is_one_circuit_that_can_be_said_anew_until_it_is_evaluated(
     ]
 
 
-def test_a_file_belongs_to_one_model(store: GraphStore) -> None:
-    _import(store, make_imported())
-    with pytest.raises(SpecError, match=r"a circuit is of one model.* --format eap-ig-pt --out"):
-        _import(store, make_imported(model=make_model("made/other")))
-    assert store.rows("MATCH (m:Model) RETURN count(m) AS n") == [{"n": 1}]
+def test_one_file_is_a_circuit_of_each_model_it_is_imported_for(store: GraphStore) -> None:
+    """Edges of a shape fit every model of that shape: those of a training run, of other seeds."""
+    models = make_model(), make_model("made/other")
+    found = Exchanged(make_circuit().edges, {"input->a0.h1<v>": 0.5})
+    circuits = [imported_circuit(found, ExchangeFormat.CSV, b"x", model) for model in models]
+    stored = [_import(store, circuit) for circuit in (*circuits, circuits[0])]
+    assert stored == [*circuits, circuits[0]]
+    assert [each.model for each in stored] == [*models, models[0]]
+    assert store.rows("MATCH (c:Circuit) RETURN count(c) AS n") == [{"n": 2}]
+
+
+def test_edges_without_a_score_are_stored_so(store: GraphStore) -> None:
+    nothing = {"score": None, "score_kind": None}
+    edges = [edge.model_copy(update=nothing) for edge in make_circuit().edges]
+    edges[0] = make_circuit().edges[0]
+    circuit = make_imported(edges=tuple(edges))
+    assert _import(store, circuit) == _import(store, circuit) == circuit
+    counts = "MATCH ()-[e:EDGE]->() RETURN count(e) AS n, count(e.score) AS scored"
+    assert store.rows(counts) == [{"n": len(edges), "scored": 1}]
 
 
 def test_models_are_found_by_the_start_of_their_fingerprint(embedded_store: GraphStore) -> None:

@@ -18,7 +18,6 @@ from graph_schema.store.records.circuits import write_circuit
 from graph_schema.store.servers.java import JavaServer
 from graph_schema.store.user_cypher.run import QueryResult, run_user_query
 from tests.factories import make_circuit, make_run
-from tests.graph_schema.store.user_cypher.test_guard import ATTACKS, READS
 from tests.graph_schema.store.user_cypher.test_guard import ATTACKS, READS, READS_OF_NAMES
 from tests.servers import COMMAND_SECONDS
 

@@ -16,12 +16,12 @@ from neo4j import Transaction
 from graph_schema.documents import RolePlay, RolesPlayed
 from graph_schema.documents.role import Measured
 from graph_schema.store.batches import fetch, fetch_batches, write_batches, write_rows
-from graph_schema.store.records.circuits import component_rows, write_components
 from graph_schema.store.connection import GraphStore, Row
+from graph_schema.store.records.circuits import component_rows, write_components
 from graph_schema.store.records.models import write_model
-from graph_schema.store.node_roles import keep_roles_on_task
+from graph_schema.store.records.node_roles import keep_roles_on_task
+from graph_schema.store.records.tasks import write_task
 from graph_schema.store.stored import stored_document
-from graph_schema.store.tasks import write_task
 
 _WRITE_ROLES: LiteralString = "UNWIND $names AS name MERGE (:Role {name: name})"
 _COMPONENTS: LiteralString = """

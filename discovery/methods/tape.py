@@ -16,7 +16,8 @@ from torch import Tensor
 from discovery.engine.forward import add_const, at_positions, loss_at, put_heads
 from discovery.engine.graph import Graph
 from discovery.engine.metrics import Objective, wide
-from discovery.models import Apart, Batch, ModelAdapter, Qkv, Sublayer
+from discovery.engine.window import Window
+from discovery.models import Apart, ModelAdapter, Qkv, Sublayer
 
 Difference = Float[Tensor, "sender batch pos d_model"]
 Stream = Float[Tensor, "batch pos d_model"]
@@ -93,7 +94,7 @@ class Tape:
         self,
         adapter: ModelAdapter,
         graph: Graph,
-        batch: Batch,
+        window: Window,
         resid: Stream,
         *,
         begin: int = 0,
@@ -105,7 +106,7 @@ class Tape:
         Every raw write is subtracted from `less`, in place. `moved` is of layer `begin`; with a
         moved MLP `resid` is the stream past attention.
         """
-        self._adapter, self._graph, self._batch = adapter, graph, batch
+        self._adapter, self._graph, self._window = adapter, graph, window
         self._begin, self._less = begin, less
         self._layers: list[_Layer] = []
         for layer in range(begin, graph.n_layers):
@@ -128,7 +129,7 @@ class Tape:
             resid, raw = here.after, here.wrote.raw
         moved = _Moved(sublayer, (raw + step).to(raw.dtype).detach())
         return Tape(
-            self._adapter, self._graph, self._batch, resid.detach(), begin=layer, moved=moved
+            self._adapter, self._graph, self._window, resid.detach(), begin=layer, moved=moved
         )
 
     def _run(self, layer: int, resid: Stream, moved: _Moved | None) -> _Layer:
@@ -151,11 +152,12 @@ class Tape:
 
     @torch.enable_grad()
     def _attend(self, layer: int, resid: Stream) -> tuple[_Attention, _Write]:
-        adapter, batch = self._adapter, self._batch
+        adapter, batch = self._adapter, self._window.batch
         stream = resid.detach().requires_grad_()
         normed = adapter.norm(layer, "attn", stream)
         reads = [adapter.project_apart(batch, layer, channel, normed) for channel in QKV]
-        z = adapter.mix(batch, layer, *(read.y for read in reads))
+        q, k, v = (read.y for read in reads)
+        z = self._window.mix(layer, q, k, v)
         # Every head's write has the gradient of their sum.
         out = adapter.attn_sum(layer, z)
         if self._less is not None:
@@ -205,7 +207,7 @@ class Tape:
         """
         resid = self.resid.detach().requires_grad_()
         with torch.enable_grad():
-            rows = at_positions(resid, objective.target.positions)
+            rows = at_positions(resid, self._window.positions)
             loss = loss_at(self._adapter, objective, rows).sum()
         (grad,) = torch.autograd.grad(loss, resid)
         return self._sweep(grad, {})

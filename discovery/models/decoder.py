@@ -137,8 +137,8 @@ class DecoderAdapter(ModelAdapter):
         batch: Batch,
         layer: int,
         q: Float[Tensor, "batch head pos d_head"],
-        k: Float[Tensor, "batch head pos d_head"],
-        v: Float[Tensor, "batch head pos d_head"],
+        k: Float[Tensor, "batch head key d_head"],
+        v: Float[Tensor, "batch head key d_head"],
     ) -> Float[Tensor, "batch head pos d_head"]:
         z, _ = self._attention(
             self._head,

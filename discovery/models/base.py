@@ -25,6 +25,7 @@ from einops import einsum, rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from discovery.models.norms import Norm
 from discovery.models.projection import Apart, HeadWeights, own_input, shared_input
 
 Qkv = Literal["q", "k", "v"]
@@ -287,6 +288,10 @@ class ModelAdapter(ABC):
     ) -> Float[Tensor, "*rows d_model"]:
         """The norm between a sublayer's raw output and the residual stream, if there is one."""
         return x
+
+    def closed_form(self, layer: int, place: Sublayer, *, after: bool = False) -> Norm | None:
+        """The norm before a sublayer, or after it, in closed form; None where that is not known."""
+        return None
 
     @abstractmethod
     def logits(

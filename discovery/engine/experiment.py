@@ -76,39 +76,35 @@ class Experiment:
         return max(1, budget // (each * torch.finfo(self.dtype).bits // 8))
 
     def ready(self, examples: Sequence[Example]) -> Ready:
-        """A chunk's batch, ablated writes and target."""
+        """A chunk's window, ablated writes and target."""
         batch = pad(self.adapter, [example.pair.clean for example in examples])
-        sources = [example.source for example in examples if example.source is not None]
-        source = pad(self.adapter, sources) if sources else None
-        return Ready(
-            batch,
-            self.ablator.writes(examples, batch, source),
-            target_of([example.pair for example in examples], self.adapter.device, self.dtype),
-        )
+        target = target_of([each.pair for each in examples], self.adapter.device, self.dtype)
+        window = Window.of(self.adapter, self.graph, examples, batch, target.positions)
+        if sources := [example.source for example in examples if example.source is not None]:
+            ablated = window.run(self.dtype, pad(self.adapter, sources)).writes
+        else:
+            ablated = self.ablator.writes(examples, batch, None)
+        return Ready(batch, window, ablated, target)
 
     @torch.no_grad()
     def objective(self, ready: Ready, clean: Run | None = None) -> Objective:
         """The metric on a chunk; `kl` runs the model for its clean logits if not given."""
         logits = None
         if self.metric is Metric.KL:
-            clean = clean or run(self.adapter, self.graph, ready.batch, self.dtype)
-            logits = logits_at(self.adapter, at_positions(clean.resid, ready.target.positions))
+            clean = clean or ready.window.run(self.dtype)
+            logits = logits_at(self.adapter, at_positions(clean.resid, ready.window.positions))
         return Objective.at(self.metric, ready.target, logits)
 
     def bench(self, examples: Sequence[Example]) -> Bench:
         """A chunk made ready for the engine."""
         ready = self.ready(examples)
-        positions = ready.target.positions
-        window = Window.of(
-            self.adapter, self.graph, examples, ready.batch, ready.ablated, positions
-        )
         return Bench(
             self,
-            np.array([example.index for example in examples]),
+            examples,
             ready.batch,
+            ready.window,
             ready.ablated,
-            window,
-            Reader(self.adapter, self.graph, window.ablated),
+            Reader(self.adapter, self.graph, ready.ablated),
             self.objective(ready),
         )
 
@@ -137,24 +133,30 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Ready:
-    """A chunk of examples as tensors."""
+    """A chunk of examples as tensors: ablated writes of the window, a target of whole prompts."""
 
     batch: Batch
+    window: Window
     ablated: Float[Tensor, "sender batch pos d_model"]
     target: Target
 
 
 @dataclass(frozen=True)
 class Bench:
-    """A chunk of examples made ready; `index` says which pair each of them belongs to.
+    """A chunk of examples made ready.
 
-    `batch`, `ablated` and `objective` are of whole prompts, `reader` of the window.
+    `batch` and `objective` are of whole prompts; `ablated` and `reader` of the window.
     """
 
     experiment: Experiment
-    index: NDArray[np.intp]
+    examples: Sequence[Example]
     batch: Batch
-    ablated: Float[Tensor, "sender batch pos d_model"]
     window: Window
+    ablated: Float[Tensor, "sender batch pos d_model"]
     reader: Reader
     objective: Objective
+
+    @property
+    def index(self) -> NDArray[np.intp]:
+        """Which pair each example belongs to."""
+        return np.array([example.index for example in self.examples])

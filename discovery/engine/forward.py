@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from discovery.engine.graph import Graph
 from discovery.engine.metrics import Objective
-from discovery.models import Batch, ModelAdapter
+from discovery.models import Batch, ModelAdapter, Qkv
 
 
 def graph_of(adapter: ModelAdapter) -> Graph:
@@ -96,7 +97,43 @@ class Run:
     resid: Float[Tensor, "batch pos d_model"]
 
 
+Heads = Float[Tensor, "batch head _ d_head"]
 KeysValues = tuple[Float[Tensor, "batch head _ d_head"], Float[Tensor, "batch head _ d_head"]]
+KV: tuple[Qkv, ...] = ("k", "v")
+
+
+def mix(
+    adapter: ModelAdapter,
+    batch: Batch,
+    layer: int,
+    q: Heads,
+    k: Heads,
+    v: Heads,
+    before: KeysValues | None,
+) -> Heads:
+    """Attention of some heads at the batch's positions, which look back at those `before` too."""
+    if before is not None:
+        k, v = (torch.cat(both, dim=2) for both in zip(before, (k, v), strict=True))
+    return adapter.mix(batch, layer, q, k, v)
+
+
+@torch.no_grad()
+def keys_values(adapter: ModelAdapter, graph: Graph, batch: Batch) -> tuple[KeysValues, ...]:
+    """Every layer's keys and values."""
+    found: list[KeysValues] = []
+    resid = adapter.embed(batch)
+    for layer in range(graph.n_layers):
+        normed = adapter.norm(layer, "attn", resid)
+        k, v = (adapter.project(batch, layer, channel, normed) for channel in KV)
+        found.append((k, v))
+        if layer == graph.n_layers - 1:
+            break
+        z = adapter.mix(batch, layer, adapter.project(batch, layer, "q", normed), k, v)
+        total = add_const(adapter, layer, adapter.attn_sum(layer, z))
+        after = resid + adapter.post_norm(layer, "attn", total)
+        mlp = adapter.mlp(layer, adapter.norm(layer, "mlp", resid if graph.parallel else after))
+        resid = after + adapter.post_norm(layer, "mlp", mlp)
+    return tuple(found)
 
 
 @torch.no_grad()
@@ -105,9 +142,12 @@ def run(
     graph: Graph,
     batch: Batch,
     dtype: torch.dtype,
-    keys_values: list[KeysValues] | None = None,
+    before: Sequence[KeysValues] = (),
 ) -> Run:
-    """Run the model as it is; writes are kept as `dtype`, each layer's k and v in `keys_values`."""
+    """Run the model as it is; writes are kept as `dtype`.
+
+    `before` are each layer's keys and values of positions before the batch's.
+    """
     first = inputs(adapter, batch)
     writes = torch.empty((graph.n_senders, *first.shape[1:]), dtype=dtype, device=first.device)
     writes[: graph.n_inputs] = first
@@ -117,9 +157,7 @@ def run(
         q = adapter.project(batch, layer, "q", normed)
         k = adapter.project(batch, layer, "k", normed)
         v = adapter.project(batch, layer, "v", normed)
-        if keys_values is not None:
-            keys_values.append((k, v))
-        z = adapter.mix(batch, layer, q, k, v)
+        z = mix(adapter, batch, layer, q, k, v, before[layer] if before else None)
         heads = writes[graph.head_senders(layer)]
         put_heads(adapter, layer, z, heads)
         total = add_const(adapter, layer, heads.sum(0).to(resid.dtype))

@@ -52,9 +52,9 @@ class State:
         window = bench.window
         targets = window.positions
         self._narrow = targets if targets.shape[1] < window.batch.tokens.shape[1] else None
-        self.delta = torch.zeros_like(window.ablated, memory_format=torch.contiguous_format)
+        self.delta = torch.zeros_like(bench.ablated, memory_format=torch.contiguous_format)
         first = slice(0, self.graph.n_inputs)
-        self.delta[first] = inputs(self._adapter, window.batch) - window.ablated[first]
+        self.delta[first] = inputs(self._adapter, window.batch) - bench.ablated[first]
         self.heads: dict[int, HeadValues] = {}
         for step in whole(self.graph, kept).steps:
             now = self.run(step, self.mixture(step, None), None)
@@ -159,11 +159,11 @@ class State:
         """Mix positions and write, for some heads of a layer."""
         adapter = self._adapter
         q, k, v = (values[channel] for channel in HEAD_CHANNELS)
-        z = self.bench.window.mix(layer, heads, q, k, v)
+        z = self.bench.window.mix(layer, q, k, v, heads)
         written = rearrange(
             adapter.head_out(layer, z, heads), "batch head pos d_model -> head batch pos d_model"
         )
-        first, ablated = self.graph.head_senders(layer).start, self.bench.window.ablated
+        first, ablated = self.graph.head_senders(layer).start, self.bench.ablated
         for head, write in zip(heads, written, strict=True):
             torch.sub(write, ablated[first + head], out=self.delta[first + head])
 
@@ -171,7 +171,7 @@ class State:
         """Run a layer's MLP on what it reads, where it does."""
         adapter, layer, row = self._adapter, step.layer, self.graph.mlp_sender(step.layer)
         written = adapter.mlp(layer, adapter.norm(layer, "mlp", read.to(adapter.dtype)))
-        ablated, positions = self.bench.window.ablated[row], self.positions_of(step)
+        ablated, positions = self.bench.ablated[row], self.positions_of(step)
         if positions is None:
             self.delta[row] = written - ablated
         else:

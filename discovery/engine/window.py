@@ -1,9 +1,10 @@
 """The positions that a kept set can change: from the first token where the prompts differ.
 
 Before it a causal model computes the same from the clean prompt and from the one that ablated
-values come from, so every sender writes its ablated value, whatever is kept. Nothing is computed
-there: only the keys and values that later positions look back at are held. In IOI the prompts
-differ at the subject's second mention, and that is two thirds of the work.
+values come from, so every sender writes its ablated value, whatever is kept, and no difference
+meets a gradient. Nothing is computed there but, once, the keys and values that later positions
+look back at. In IOI the prompts differ at the subject's second mention, and that is two thirds of
+the work.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from discovery.engine.ablation import Example
-from discovery.engine.forward import KeysValues, run
+from discovery.engine.forward import KeysValues, Run, keys_values, mix, run
 from discovery.engine.graph import Graph
 from discovery.models import Batch, ModelAdapter
 
@@ -30,18 +31,16 @@ class Window:
     Attributes:
         start: The first position that can change.
         batch: The prompts from there on.
-        ablated: Every sender's ablated write from there on, a view.
         positions: The metric's positions, counted from there.
         before: Each layer's keys and values of earlier positions; none where `start` is 0.
     """
 
     start: int
     batch: Batch
-    ablated: Float[Tensor, "sender batch pos d_model"]
     positions: Int[Tensor, "batch target"]
     before: tuple[KeysValues, ...]
     _adapter: ModelAdapter
-    _whole: Batch
+    _graph: Graph
 
     @classmethod
     def of(
@@ -50,7 +49,6 @@ class Window:
         graph: Graph,
         examples: Sequence[Example],
         batch: Batch,
-        ablated: Float[Tensor, "sender batch pos d_model"],
         positions: Int[Tensor, "batch target"],
     ) -> Window:
         """The window of a chunk whose prompts begin at position 0."""
@@ -58,31 +56,28 @@ class Window:
         if not adapter.bidirectional:
             start = min(int(positions.min()), *(first_difference(each) for each in examples))
         if start == 0:
-            return cls(0, batch, ablated, positions, (), adapter, batch)
-        before: list[KeysValues] = []
-        run(adapter, graph, adapter.batch(batch.tokens[:, :start]), ablated.dtype, before)
-        return cls(
-            start,
-            adapter.cut(batch, start),
-            ablated[:, :, start:],
-            positions - start,
-            tuple(before),
-            adapter,
-            batch,
-        )
+            return cls(0, batch, positions, (), adapter, graph)
+        before = keys_values(adapter, graph, adapter.cut(batch, 0, start))
+        return cls(start, adapter.cut(batch, start), positions - start, before, adapter, graph)
 
-    def mix(self, layer: int, heads: list[int], q: Heads, k: Heads, v: Heads) -> Heads:
-        """Attention of some heads of a layer at the window's positions."""
-        if self.start == 0:
-            return self._adapter.mix(self._whole, layer, q, k, v)
-        # What is looked at from earlier positions is of no interest: any query will do.
-        none = q.new_zeros((*q.shape[:2], self.start, q.shape[3]))
-        k, v = (
-            torch.cat([earlier[:, heads], later], dim=2)
-            for earlier, later in zip(self.before[layer], (k, v), strict=True)
-        )
-        z = self._adapter.mix(self._whole, layer, torch.cat([none, q], dim=2), k, v)
-        return z[:, :, self.start :]
+    def run(self, dtype: torch.dtype, batch: Batch | None = None) -> Run:
+        """The model as it is on these positions, or on those of other prompts that begin alike.
+
+        `batch` holds whole prompts.
+        """
+        part = self.batch
+        if batch is not None:
+            part = self._adapter.cut(batch, self.start) if self.start else batch
+        return run(self._adapter, self._graph, part, dtype, self.before)
+
+    def mix(
+        self, layer: int, q: Heads, k: Heads, v: Heads, heads: list[int] | None = None
+    ) -> Heads:
+        """Attention of some heads of a layer (None: all) at the window's positions."""
+        before = self.before[layer] if self.before else None
+        if before is not None and heads is not None:
+            before = before[0][:, heads], before[1][:, heads]
+        return mix(self._adapter, self.batch, layer, q, k, v, before)
 
 
 def first_difference(example: Example) -> int:

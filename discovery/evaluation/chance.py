@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from discovery.engine.experiment import Experiment
-from discovery.engine.forward import run
 from discovery.engine.graph import BoolMatrix, Graph
 from discovery.evaluation.measured import Measured
 from discovery.methods.selection import top
@@ -65,11 +64,12 @@ def activation_differences(
     for examples in experiment.chunks(pairs, size):
         ready = experiment.ready(examples)
         # The engine would leave out what no metric reads, as the last MLP's other positions.
-        clean = run(experiment.adapter, graph, ready.batch, experiment.dtype).writes
+        clean = ready.window.run(experiment.dtype).writes
         moved: Float[Tensor, "sender batch pos"] = (clean - ready.ablated).norm(dim=-1)
-        real = ready.batch.attention_mask
+        # Before the window nothing differs.
+        real = ready.window.batch.attention_mask
         total += (moved.cpu().double() * real.cpu()).sum((1, 2)).numpy()
-        count += int(real.sum())
+        count += int(ready.batch.attention_mask.sum())
     return total / count
 
 

@@ -43,11 +43,11 @@ def eap(
 
     def of_chunk(examples: Sequence[Example], parts: Parts) -> Generator[None]:
         ready = experiment.ready(examples)
-        first = inputs(adapter, ready.batch)
+        first = inputs(adapter, ready.window.batch)
         # Ablated minus clean, in the memory of the ablated writes.
         difference = ready.ablated
         difference[: graph.n_inputs] -= first
-        tape = Tape(adapter, graph, ready.batch, first.sum(0), less=difference)
+        tape = Tape(adapter, graph, ready.window, first.sum(0), less=difference)
         difference = tape.through_post_norms(difference)
         gradients = tape.gradients(Objective(experiment.metric, ready.target))
         parts += contract(gradients, difference, graph, len(parts)).cpu().double()

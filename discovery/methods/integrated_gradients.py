@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from discovery.engine.ablation import Example
 from discovery.engine.experiment import Experiment
-from discovery.engine.forward import inputs, run
+from discovery.engine.forward import inputs
 from discovery.engine.graph import Graph
 from discovery.methods.attribution import ChunkScores, Parts, contract, mean_scores
 from discovery.methods.tape import Stream, Tape
@@ -85,15 +85,15 @@ def _over_inputs(experiment: Experiment, method: EapIg) -> ChunkScores:
 
     def of_chunk(examples: Sequence[Example], parts: Parts) -> Generator[None]:
         ready = experiment.ready(examples)
-        first = inputs(adapter, ready.batch)
-        clean = run(adapter, graph, ready.batch, experiment.dtype)
+        first = inputs(adapter, ready.window.batch)
+        clean = ready.window.run(experiment.dtype)
         objective = experiment.objective(ready, clean)
         difference = ready.ablated.sub_(clean.writes)
         to_ablated = difference[: graph.n_inputs].to(first.dtype)
         begin = 0 if method.endpoint == "corrupt" else 1
         for k in range(begin, begin + method.steps):
             at = first + to_ablated * (1 - k / method.steps)
-            tape = Tape(adapter, graph, ready.batch, at.sum(0))
+            tape = Tape(adapter, graph, ready.window, at.sum(0))
             moved = tape.through_post_norms(difference)
             parts += contract(tape.gradients(objective), moved, graph, len(parts)).cpu().double()
             yield
@@ -108,11 +108,11 @@ def _over_activations(experiment: Experiment, method: EapIg) -> ChunkScores:
     def of_chunk(examples: Sequence[Example], parts: Parts) -> Generator[None]:
         ready = experiment.ready(examples)
         objective = experiment.objective(ready)
-        first = inputs(adapter, ready.batch)
+        first = inputs(adapter, ready.window.batch)
         # Ablated minus clean, in the memory of the ablated writes.
         difference = ready.ablated
         difference[: graph.n_inputs] -= first
-        clean = Tape(adapter, graph, ready.batch, first.sum(0), less=difference)
+        clean = Tape(adapter, graph, ready.window, first.sum(0), less=difference)
         past_norms = clean.through_post_norms(difference)
 
         def sweep(tape: Tape) -> Tape:
@@ -124,7 +124,7 @@ def _over_activations(experiment: Experiment, method: EapIg) -> ChunkScores:
         step = difference[: graph.n_inputs].sum(0)
         for share in shares:
             moved = (first.sum(0) + share * step).to(first.dtype)
-            sweep(Tape(adapter, graph, ready.batch, moved))
+            sweep(Tape(adapter, graph, ready.window, moved))
             yield
         beside: dict[tuple[int, Sublayer], Stream] = {}
         for layer, sublayer in product(range(graph.n_layers), SUBLAYERS):

@@ -16,7 +16,8 @@ from torch import Tensor
 from discovery.engine.forward import add_const, at_positions, loss_at, put_heads
 from discovery.engine.graph import Graph
 from discovery.engine.metrics import Objective, wide
-from discovery.models import Apart, Batch, ModelAdapter, Qkv, Sublayer
+from discovery.engine.window import Window
+from discovery.models import Apart, ModelAdapter, Qkv, Slope, Sublayer
 
 Difference = Float[Tensor, "sender batch pos d_model"]
 Stream = Float[Tensor, "batch pos d_model"]
@@ -37,18 +38,26 @@ class Gradient:
 
 @dataclass(frozen=True)
 class _Write:
-    """What a sublayer writes: raw, and as it is added to the stream, past a post-norm if any."""
+    """What a sublayer writes: raw, and as it is added to the stream, past a post-norm if any.
+
+    `slope` is the post-norm's, where it is known in closed form; else autograd is asked for it.
+    """
 
     raw: Stream
     added: Stream
+    slope: Slope | None = None
 
 
 @dataclass(frozen=True)
 class _Attention:
-    """A layer's heads: the stream, their q, k and v, and the sum of what they write."""
+    """A layer's heads: the stream, their q, k and v, and the sum of what they write.
+
+    `slope` is the norm's before them, where it is known in closed form.
+    """
 
     stream: Stream
     normed: Stream
+    slope: Slope | None
     reads: list[Apart]
     out: Stream
 
@@ -93,7 +102,7 @@ class Tape:
         self,
         adapter: ModelAdapter,
         graph: Graph,
-        batch: Batch,
+        window: Window,
         resid: Stream,
         *,
         begin: int = 0,
@@ -105,7 +114,7 @@ class Tape:
         Every raw write is subtracted from `less`, in place. `moved` is of layer `begin`; with a
         moved MLP `resid` is the stream past attention.
         """
-        self._adapter, self._graph, self._batch = adapter, graph, batch
+        self._adapter, self._graph, self._window = adapter, graph, window
         self._begin, self._less = begin, less
         self._layers: list[_Layer] = []
         for layer in range(begin, graph.n_layers):
@@ -128,7 +137,7 @@ class Tape:
             resid, raw = here.after, here.wrote.raw
         moved = _Moved(sublayer, (raw + step).to(raw.dtype).detach())
         return Tape(
-            self._adapter, self._graph, self._batch, resid.detach(), begin=layer, moved=moved
+            self._adapter, self._graph, self._window, resid.detach(), begin=layer, moved=moved
         )
 
     def _run(self, layer: int, resid: Stream, moved: _Moved | None) -> _Layer:
@@ -151,11 +160,14 @@ class Tape:
 
     @torch.enable_grad()
     def _attend(self, layer: int, resid: Stream) -> tuple[_Attention, _Write]:
-        adapter, batch = self._adapter, self._batch
+        adapter, batch = self._adapter, self._window.batch
         stream = resid.detach().requires_grad_()
-        normed = adapter.norm(layer, "attn", stream)
+        form = adapter.closed_form(layer, "attn")
+        slope = None if form is None else form.at(resid.detach())
+        normed = adapter.norm(layer, "attn", stream if slope is None else resid.detach())
         reads = [adapter.project_apart(batch, layer, channel, normed) for channel in QKV]
-        z = adapter.mix(batch, layer, *(read.y for read in reads))
+        q, k, v = (read.y for read in reads)
+        z = self._window.mix(layer, q, k, v)
         # Every head's write has the gradient of their sum.
         out = adapter.attn_sum(layer, z)
         if self._less is not None:
@@ -163,7 +175,7 @@ class Tape:
             with torch.no_grad():
                 put_heads(adapter, layer, z.detach(), heads, subtract=True)
         write = self._write(layer, "attn", add_const(adapter, layer, out.detach()))
-        return _Attention(stream, normed, reads, out), write
+        return _Attention(stream, normed, slope, reads, out), write
 
     @torch.enable_grad()
     def _mlp(self, layer: int, resid: Stream) -> _Mlp:
@@ -175,6 +187,8 @@ class Tape:
         raw = raw.detach()
         if not self._adapter.post_norms:
             return _Write(raw, raw)
+        if (form := self._adapter.closed_form(layer, sublayer, after=True)) is not None:
+            return _Write(raw, self._adapter.post_norm(layer, sublayer, raw), form.at(raw))
         raw.requires_grad_()
         return _Write(raw, self._adapter.post_norm(layer, sublayer, raw))
 
@@ -205,7 +219,7 @@ class Tape:
         """
         resid = self.resid.detach().requires_grad_()
         with torch.enable_grad():
-            rows = at_positions(resid, objective.target.positions)
+            rows = at_positions(resid, self._window.positions)
             loss = loss_at(self._adapter, objective, rows).sum()
         (grad,) = torch.autograd.grad(loss, resid)
         return self._sweep(grad, {})
@@ -256,11 +270,18 @@ def _through(write: _Write, grad: Stream) -> Stream:
     """The gradient with respect to a sublayer's raw output."""
     if write.added is write.raw:
         return grad
+    if write.slope is not None:
+        return write.slope.backward(grad)
     return torch.autograd.grad(write.added, write.raw, grad, retain_graph=True)[0]
 
 
 def _jacobian(write: _Write, steps: Difference) -> Difference:
-    """The norm's Jacobian times each step, by differentiating its transpose, which is linear."""
+    """The post-norm's Jacobian times each step.
+
+    Without a closed form: by differentiating its transpose, which is linear.
+    """
+    if write.slope is not None:
+        return write.slope.forward(steps)
     probe = torch.zeros_like(write.added, requires_grad=True)
     with torch.enable_grad():
         (back,) = torch.autograd.grad(write.added, write.raw, probe, create_graph=True)
@@ -277,13 +298,19 @@ def _attention_gradients(
     """The loss's gradient with respect to each head's q, k and v input, before the norm."""
     starts = [read.start for read in attention.reads]
     by_channel = torch.autograd.grad(attention.out, starts, grad)
-    rows = iter(into)
-    for read, found in zip(attention.reads, by_channel, strict=True):
-        for head in range(found.shape[1]):
-            next(rows).copy_(_before_norm(attention, read.input_gradient(found, head)))
+    n_heads = len(into) // len(QKV)
+    for number, (read, found) in enumerate(zip(attention.reads, by_channel, strict=True)):
+        mine = into[number * n_heads : (number + 1) * n_heads]
+        if attention.slope is not None and read.weight is not None:
+            read.stream_gradients(found, attention.slope, mine)
+            continue
+        for head, row in enumerate(mine):
+            row.copy_(_before_norm(attention, read.input_gradient(found, head)))
 
 
 def _before_norm(attention: _Attention, grad: Stream) -> Stream:
     if attention.normed is attention.stream:
         return grad
+    if attention.slope is not None:
+        return attention.slope.backward(grad)
     return torch.autograd.grad(attention.normed, attention.stream, grad, retain_graph=True)[0]

@@ -10,6 +10,7 @@ from discovery.models.inspecting import InspectedModel, inspect_model, weight_by
 from discovery.models.llama import LlamaAdapter, MistralAdapter
 from discovery.models.load import LoadedModel, load_model
 from discovery.models.neox import NeoXAdapter
+from discovery.models.norms import Norm, Slope
 from discovery.models.olmo2 import Olmo2Adapter
 from discovery.models.phi3 import Phi3Adapter
 from discovery.models.projection import Apart, HeadWeights
@@ -30,11 +31,13 @@ __all__ = [
     "MistralAdapter",
     "ModelAdapter",
     "NeoXAdapter",
+    "Norm",
     "Olmo2Adapter",
     "Phi3Adapter",
     "Qkv",
     "Reader",
     "Shape",
+    "Slope",
     "Sublayer",
     "adapter_class",
     "inspect_model",

@@ -25,6 +25,7 @@ from einops import einsum, rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from discovery.models.norms import Norm
 from discovery.models.projection import Apart, HeadWeights, own_input, shared_input
 
 Qkv = Literal["q", "k", "v"]
@@ -118,19 +119,37 @@ class ModelAdapter(ABC):
         last = count.argmax(-1)
         return self._prepare(Batch(tokens, real, (count - 1).clamp(min=0), last))
 
-    def cut(self, batch: Batch, start: int) -> Batch:
-        """The batch from position `start` on, for all but `mix`: its masks stay whole."""
+    def cut(self, batch: Batch, start: int, stop: int | None = None) -> Batch:
+        """The batch's positions from `start` to `stop`, of a model that looks back alone.
+
+        What depends on a whole prompt stays as it is: positions and angles. `mix` takes queries of
+        these positions, and keys and values of all up to `stop`.
+        """
+        assert not self.bidirectional, "a position of a model that looks ahead needs all the others"
+        part = slice(start, stop)
+        n_keys = batch.tokens[:, :stop].shape[1]
         return replace(
             batch,
-            tokens=batch.tokens[:, start:],
-            attention_mask=batch.attention_mask[:, start:],
-            position_ids=batch.position_ids[:, start:],
+            tokens=batch.tokens[:, part],
+            attention_mask=batch.attention_mask[:, part],
+            position_ids=batch.position_ids[:, part],
             last=batch.last - start,
+            masks={
+                kind: self._causal(start, n_keys) if mask is None else mask[..., part, :stop]
+                for kind, mask in batch.masks.items()
+            },
             rotary={
-                kind: (cos[..., start:, :], sin[..., start:, :])
+                kind: (cos[..., part, :], sin[..., part, :])
                 for kind, (cos, sin) in batch.rotary.items()
             },
         )
+
+    def _causal(self, start: int, n_keys: int) -> Bool[Tensor, "1 1 query key"] | None:
+        """Which keys the queries from `start` on see, where a mask of None is the causal one."""
+        if start == 0:
+            return None
+        every = torch.ones(1, 1, n_keys - start, n_keys, dtype=torch.bool, device=self.device)
+        return every.tril(start)
 
     @abstractmethod
     def _prepare(self, batch: Batch) -> Batch:
@@ -221,10 +240,13 @@ class ModelAdapter(ABC):
         batch: Batch,
         layer: int,
         q: Float[Tensor, "batch head pos d_head"],
-        k: Float[Tensor, "batch head pos d_head"],
-        v: Float[Tensor, "batch head pos d_head"],
+        k: Float[Tensor, "batch head key d_head"],
+        v: Float[Tensor, "batch head key d_head"],
     ) -> Float[Tensor, "batch head pos d_head"]:
-        """Attention of any set of heads, each with keys and values of its own."""
+        """Attention of any set of heads, each with keys and values of its own.
+
+        Keys may begin before the queries (`cut`).
+        """
 
     @abstractmethod
     def out_weights(self, layer: int) -> Float[Tensor, "head d_head d_model"]:
@@ -266,6 +288,10 @@ class ModelAdapter(ABC):
     ) -> Float[Tensor, "*rows d_model"]:
         """The norm between a sublayer's raw output and the residual stream, if there is one."""
         return x
+
+    def closed_form(self, layer: int, place: Sublayer, *, after: bool = False) -> Norm | None:
+        """The norm before a sublayer, or after it, in closed form; None where that is not known."""
+        return None
 
     @abstractmethod
     def logits(

@@ -129,8 +129,8 @@ class CompiledAdapter(ModelAdapter):
         batch: Batch,
         layer: int,
         q: Float[Tensor, "batch head pos d_head"],
-        k: Float[Tensor, "batch head pos d_head"],
-        v: Float[Tensor, "batch head pos d_head"],
+        k: Float[Tensor, "batch head key d_head"],
+        v: Float[Tensor, "batch head key d_head"],
     ) -> Float[Tensor, "batch head pos d_head"]:
         return nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=batch.masks["all"])
 

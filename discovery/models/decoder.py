@@ -21,7 +21,8 @@ from transformers.masking_utils import create_causal_mask, create_sliding_window
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.pytorch_utils import Conv1D
 
-from discovery.models.base import Batch, ModelAdapter, Shape, unembed
+from discovery.models.base import Batch, ModelAdapter, Reader, Shape, Sublayer, unembed
+from discovery.models.norms import Norm
 from discovery.models.projection import HeadWeights
 from graph_schema.errors import ModelError
 
@@ -51,6 +52,7 @@ class DecoderAdapter(ModelAdapter):
             self.config._attn_implementation, self._family.eager_attention_forward
         )
         self._head = _SingleGroup()
+        self._norms: dict[nn.Module, Norm | None] = {}
         self.shape = self._shape()
         self._check()
 
@@ -137,8 +139,8 @@ class DecoderAdapter(ModelAdapter):
         batch: Batch,
         layer: int,
         q: Float[Tensor, "batch head pos d_head"],
-        k: Float[Tensor, "batch head pos d_head"],
-        v: Float[Tensor, "batch head pos d_head"],
+        k: Float[Tensor, "batch head key d_head"],
+        v: Float[Tensor, "batch head key d_head"],
     ) -> Float[Tensor, "batch head pos d_head"]:
         z, _ = self._attention(
             self._head,
@@ -151,6 +153,36 @@ class DecoderAdapter(ModelAdapter):
             **self.attention_options(layer),
         )
         return rearrange(z, "batch pos head d_head -> batch head pos d_head")
+
+    # Norms.
+
+    def norm_module(self, layer: int, reader: Reader) -> nn.Module | None:
+        """The norm before a sublayer, or before the unembedding; None where there is none."""
+        raise NotImplementedError
+
+    def post_norm_module(self, layer: int, sublayer: Sublayer) -> nn.Module | None:
+        """The norm after a sublayer; None where there is none."""
+        return None
+
+    def norm(
+        self, layer: int, reader: Reader, x: Float[Tensor, "*rows d_model"]
+    ) -> Float[Tensor, "*rows d_model"]:
+        module = self.norm_module(layer, reader)
+        return x if module is None else module(x)
+
+    def post_norm(
+        self, layer: int, sublayer: Sublayer, x: Float[Tensor, "*rows d_model"]
+    ) -> Float[Tensor, "*rows d_model"]:
+        module = self.post_norm_module(layer, sublayer)
+        return x if module is None else module(x)
+
+    def closed_form(self, layer: int, place: Sublayer, *, after: bool = False) -> Norm | None:
+        module = self.post_norm_module(layer, place) if after else self.norm_module(layer, place)
+        if module is None:
+            return None
+        if module not in self._norms:
+            self._norms[module] = Norm.of(module)
+        return self._norms[module]
 
     def logits(
         self,

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from discovery.models.base import Reader, Sublayer
@@ -31,19 +31,15 @@ class Gemma2Adapter(LlamaAdapter):
                 "causal language model, use_bidirectional_attention=false"
             )
 
-    def norm(
-        self, layer: int, reader: Reader, x: Float[Tensor, "*rows d_model"]
-    ) -> Float[Tensor, "*rows d_model"]:
+    def norm_module(self, layer: int, reader: Reader) -> nn.Module | None:
         if reader == "mlp":
-            return self._block(layer).pre_feedforward_layernorm(x)
-        return super().norm(layer, reader, x)
+            return self._block(layer).pre_feedforward_layernorm
+        return super().norm_module(layer, reader)
 
-    def post_norm(
-        self, layer: int, sublayer: Sublayer, x: Float[Tensor, "*rows d_model"]
-    ) -> Float[Tensor, "*rows d_model"]:
+    def post_norm_module(self, layer: int, sublayer: Sublayer) -> nn.Module:
         block = self._block(layer)
         attn = sublayer == "attn"
-        return (block.post_attention_layernorm if attn else block.post_feedforward_layernorm)(x)
+        return block.post_attention_layernorm if attn else block.post_feedforward_layernorm
 
     def attention_options(self, layer: int) -> dict[str, Any]:
         return {"softcap": self.config.attn_logit_softcapping}

@@ -48,13 +48,11 @@ class GPT2Adapter(DecoderAdapter):
             return {"embed": tokens, "pos_embed": positions}
         return {"input": tokens + positions}
 
-    def norm(
-        self, layer: int, reader: Reader, x: Float[Tensor, "*rows d_model"]
-    ) -> Float[Tensor, "*rows d_model"]:
+    def norm_module(self, layer: int, reader: Reader) -> nn.Module:
         if reader == "logits":
-            return self.model.transformer.ln_f(x)
+            return self.model.transformer.ln_f
         block = self._block(layer)
-        return (block.ln_1 if reader == "attn" else block.ln_2)(x)
+        return block.ln_1 if reader == "attn" else block.ln_2
 
     def qkv_weights(self, layer: int, channel: Qkv) -> HeadWeights:
         # Conv1D keeps its weight as [d_in, d_out], with d_out = query, key, value side by side.

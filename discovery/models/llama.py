@@ -43,13 +43,11 @@ class LlamaAdapter(DecoderAdapter):
     def angles(self, kind: str, like: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor] | None:
         return self.model.model.rotary_emb(like, position_ids=position_ids)
 
-    def norm(
-        self, layer: int, reader: Reader, x: Float[Tensor, "*rows d_model"]
-    ) -> Float[Tensor, "*rows d_model"]:
+    def norm_module(self, layer: int, reader: Reader) -> nn.Module | None:
         if reader == "logits":
-            return self.model.model.norm(x)
+            return self.model.model.norm
         block = self._block(layer)
-        return (block.input_layernorm if reader == "attn" else block.post_attention_layernorm)(x)
+        return block.input_layernorm if reader == "attn" else block.post_attention_layernorm
 
     def _projection(self, layer: int, channel: Qkv) -> nn.Linear:
         return getattr(self.attention_module(layer), f"{channel}_proj")

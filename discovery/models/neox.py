@@ -39,13 +39,11 @@ class NeoXAdapter(DecoderAdapter):
     def angles(self, kind: str, like: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor] | None:
         return self.model.gpt_neox.rotary_emb(like, position_ids=position_ids)
 
-    def norm(
-        self, layer: int, reader: Reader, x: Float[Tensor, "*rows d_model"]
-    ) -> Float[Tensor, "*rows d_model"]:
+    def norm_module(self, layer: int, reader: Reader) -> nn.Module:
         if reader == "logits":
-            return self.model.gpt_neox.final_layer_norm(x)
+            return self.model.gpt_neox.final_layer_norm
         block = self._block(layer)
-        return (block.input_layernorm if reader == "attn" else block.post_attention_layernorm)(x)
+        return block.input_layernorm if reader == "attn" else block.post_attention_layernorm
 
     def qkv_weights(self, layer: int, channel: Qkv) -> HeadWeights:
         # Head by head, each with its query, key and value side by side.

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from einops import rearrange
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from discovery.models.base import Batch, Qkv, Reader, Sublayer
 from discovery.models.llama import LlamaAdapter
@@ -24,17 +24,13 @@ class Olmo2Adapter(LlamaAdapter):
 
     post_norms = True
 
-    def norm(
-        self, layer: int, reader: Reader, x: Float[Tensor, "*rows d_model"]
-    ) -> Float[Tensor, "*rows d_model"]:
-        return super().norm(layer, reader, x) if reader == "logits" else x
+    def norm_module(self, layer: int, reader: Reader) -> nn.Module | None:
+        return super().norm_module(layer, reader) if reader == "logits" else None
 
-    def post_norm(
-        self, layer: int, sublayer: Sublayer, x: Float[Tensor, "*rows d_model"]
-    ) -> Float[Tensor, "*rows d_model"]:
+    def post_norm_module(self, layer: int, sublayer: Sublayer) -> nn.Module:
         block = self._block(layer)
         attn = sublayer == "attn"
-        return (block.post_attention_layernorm if attn else block.post_feedforward_layernorm)(x)
+        return block.post_attention_layernorm if attn else block.post_feedforward_layernorm
 
     def rotate(
         self, batch: Batch, layer: int, channel: Qkv, y: Float[Tensor, "batch head pos d_head"]

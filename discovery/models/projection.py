@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from einops import einsum, rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from discovery.models.norms import Slope
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,30 @@ class Apart:
     start: Float[Tensor, "batch head pos _"]
     y: Float[Tensor, "batch head pos d_head"]
     weight: Float[Tensor, "kv d_head d_model"] | None = None
+
+    def stream_gradients(
+        self,
+        grad: Float[Tensor, "batch head pos d_head"],
+        slope: Slope,
+        into: Float[Tensor, "head batch pos d_model"],
+    ) -> None:
+        """Gradients with respect to what each head reads before its norm, written over `into`.
+
+        The norm's weight and its centring go into the projection's weight, once for all positions;
+        its size into the gradient while that is d_head wide. One pass over d_model is left.
+        """
+        assert self.weight is not None, "a head's input gradient has no projection to go through"
+        weight, group = slope.weighted(self.weight), grad.shape[1] // self.weight.shape[0]
+        scaled = rearrange(
+            grad * slope.per_size[:, None], "batch head pos d_head -> head (batch pos) d_head"
+        )
+        unit = rearrange(slope.unit, "batch pos d_model -> (batch pos) d_model")
+        for head, rows in enumerate(scaled):
+            # A view, where a copy would lose the result.
+            found = into[head].view(unit.shape)
+            torch.mm(rows, weight[head // group], out=found)
+            along = (found * unit).mean(-1, keepdim=True)
+            found.addcmul_(unit, along, value=-1)
 
     def input_gradient(
         self, grad: Float[Tensor, "batch head pos _"], head: int

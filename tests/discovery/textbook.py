@@ -8,15 +8,26 @@ the loss's derivative by it is what attribution patching computes.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from discovery.engine.experiment import Bench
+from discovery.engine.experiment import Bench, pad
 from discovery.engine.forward import at_positions, inputs, run
 from discovery.engine.graph import BoolMatrix
 
 QKV = ("q", "k", "v")
+
+
+@torch.no_grad()
+def ablated(bench: Bench) -> Tensor:
+    """Every sender's ablated write on whole prompts; a bench holds its window's alone."""
+    adapter, sources = bench.experiment.adapter, [each.source for each in bench.examples]
+    source = None
+    if None not in sources:
+        source = pad(adapter, [each for each in sources if each is not None])
+    return bench.experiment.ablator.writes(bench.examples, bench.batch, source)
 
 
 class Textbook:
@@ -33,9 +44,10 @@ class Textbook:
         experiment = bench.experiment
         self.adapter, self.graph = experiment.adapter, experiment.graph
         self.toward: Tensor | None = None
+        self.ablated = ablated(bench)
         if nudge is not None:
             clean = run(self.adapter, self.graph, bench.batch, experiment.dtype).writes
-            self.toward = bench.ablated - clean
+            self.toward = self.ablated - clean
         self.writes: list[Tensor] = []
         self.write(inputs(self.adapter, bench.batch))
 
@@ -46,7 +58,7 @@ class Textbook:
     def sent(self, sender: int, receiver: int) -> Tensor:
         """What `receiver` gets from `sender`."""
         kept = self.kept[sender, receiver]
-        sent = self.writes[sender] if kept else self.bench.ablated[sender]
+        sent = self.writes[sender] if kept else self.ablated[sender]
         if self.nudge is not None and self.toward is not None:
             sent = sent + self.nudge[sender, receiver] * self.toward[sender]
         return sent
@@ -54,11 +66,11 @@ class Textbook:
     def read(self, receiver: int) -> Tensor:
         adapter, graph = self.adapter, self.graph
         n = int(graph.n_upstream[receiver])
-        x = sum(self.sent(s, receiver) for s in range(graph.n_inputs))
+        x: Any = sum(self.sent(s, receiver) for s in range(graph.n_inputs))
         for layer in range(graph.n_layers):
             heads = graph.head_senders(layer)
             if heads.start < n:
-                total = sum(self.sent(s, receiver) for s in range(heads.start, heads.stop))
+                total: Any = sum(self.sent(s, receiver) for s in range(heads.start, heads.stop))
                 const = adapter.attn_const(layer)
                 total = total if const is None else total + const
                 x = x + adapter.post_norm(layer, "attn", total)

@@ -7,7 +7,9 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
+from discovery.engine import window
 from discovery.engine.experiment import Bench, Experiment
 from discovery.engine.forward import inputs, run
 from discovery.engine.graph import Graph
@@ -18,6 +20,7 @@ from discovery.methods.integrated_gradients import eap_ig
 from discovery.models import ModelAdapter
 from graph_schema.documents import Ablation, AblationSpec, EapIg, Metric
 from graph_schema.errors import NonFiniteError
+from tests.discovery import textbook
 from tests.discovery.cases import made_pairs, tiny_gpt2, tiny_llama
 from tests.discovery.models.families import tiny
 from tests.discovery.textbook import Textbook, gradient_scores
@@ -85,7 +88,7 @@ def test_eap_ig_averages_gradients_over_the_path(
     experiment = _experiment(tiny(family, torch.float64), ablation, metric)
     bench, m = _bench(experiment), 3
     first = inputs(experiment.adapter, bench.batch)
-    ablated = bench.ablated[: len(first)]
+    ablated = textbook.ablated(bench)[: len(first)]
     points = range(m) if endpoint == "corrupt" else range(1, m + 1)
     paths = [ablated + (first - ablated) * k / m for k in points]
     steps = [gradient_scores(bench, dict(enumerate(at))) for at in paths]
@@ -100,14 +103,13 @@ def _over_activations(bench: Bench, m: int) -> torch.Tensor:
     experiment = bench.experiment
     graph = experiment.graph
     clean = run(experiment.adapter, graph, bench.batch, experiment.dtype).writes
+    ablated = textbook.ablated(bench)
     blocks = [range(graph.n_inputs)]
     for layer in range(graph.n_layers):
         heads, mlp = graph.head_senders(layer), graph.mlp_sender(layer)
         blocks += [range(heads.start, heads.stop), range(mlp, mlp + 1)]
     steps = [
-        gradient_scores(
-            bench, {s: k / m * clean[s] + (1 - k / m) * bench.ablated[s] for s in block}
-        )
+        gradient_scores(bench, {s: k / m * clean[s] + (1 - k / m) * ablated[s] for s in block})
         for block in blocks
         for k in range(1, m + 1)
     ]
@@ -191,3 +193,33 @@ def test_scores_that_are_not_finite_name_an_edge() -> None:
     scores[3] = np.nan
     with pytest.raises(NonFiniteError, match="first at input->m0"):
         check_finite(graph, scores)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("over", ["eap", "inputs", "activations"])
+def test_what_comes_before_the_prompts_part_is_computed_once(
+    family: str, over: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = made_pairs(6, lengths=(7, 5), targets=2, shared=2)
+    experiment = Experiment(tiny(family), Metric.LOGIT_DIFF, AblationSpec(), pairs)
+
+    def scores() -> NDArray[np.float32]:
+        if over == "eap":
+            return eap(experiment, pairs, chunk=3)
+        method = EapIg.model_validate({"steps": 2, "over": over})
+        return eap_ig(experiment, pairs, method, chunk=3)
+
+    ran: list[int] = []
+    adapter, mlp = experiment.adapter, experiment.adapter.mlp
+
+    def counted(layer: int, x: torch.Tensor) -> torch.Tensor:
+        ran.append(x.shape[:-1].numel())
+        return mlp(layer, x)
+
+    monkeypatch.setattr(adapter, "mlp", counted)
+    found, narrow = scores(), sum(ran)
+    ran.clear()
+    monkeypatch.setattr(window, "first_difference", lambda _: 0)  # pyright: ignore
+    np.testing.assert_allclose(found, scores(), atol=2e-6)
+    shares = {"eap": 0.8, "inputs": 0.75, "activations": 0.7}
+    assert narrow < shares[over] * sum(ran), "a third of the positions is left out"

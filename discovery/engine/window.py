@@ -60,7 +60,8 @@ class Window:
         if start == 0:
             return cls(0, batch, ablated, positions, (), adapter, batch)
         before: list[KeysValues] = []
-        run(adapter, graph, adapter.batch(batch.tokens[:, :start]), ablated.dtype, before)
+        beginnings = adapter.batch(batch.tokens[:, :start], prompt_lengths=batch.prompt_lengths)
+        run(adapter, graph, beginnings, ablated.dtype, before)
         return cls(
             start,
             adapter.cut(batch, start),

@@ -56,12 +56,15 @@ class Batch:
 
     `attention_mask` is False on padding, which may stand on either side. `last` is the index of
     each prompt's last real token. `masks` and `rotary` are the adapter's own, by kind of layer.
+    `prompt_lengths` counts the tokens of the whole prompts, of which rows may be the beginnings:
+    some models rotate by it.
     """
 
     tokens: Int[Tensor, "batch pos"]
     attention_mask: Bool[Tensor, "batch pos"]
     position_ids: Int[Tensor, "batch pos"]
     last: Int[Tensor, " batch"]
+    prompt_lengths: Int[Tensor, " batch"]
     masks: Mapping[str, Tensor | None] = field(default_factory=dict)
     rotary: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
@@ -105,8 +108,15 @@ class ModelAdapter(ABC):
         self,
         tokens: Int[Tensor, "batch pos"],
         attention_mask: Int[Tensor, "batch pos"] | Bool[Tensor, "batch pos"] | None = None,
+        prompt_lengths: Int[Tensor, " batch"] | None = None,
     ) -> Batch:
-        """The prompts with position ids counted over real tokens, masks and rotary angles."""
+        """The prompts with position ids counted over real tokens, masks and rotary angles.
+
+        Args:
+            tokens: The prompts, or their beginnings.
+            attention_mask: Which tokens are real (default: all).
+            prompt_lengths: Real tokens of the whole prompts where `tokens` are their beginnings.
+        """
         tokens = tokens.to(self.device)
         real = (
             torch.ones_like(tokens, dtype=torch.bool)
@@ -116,7 +126,8 @@ class ModelAdapter(ABC):
         count = real.long().cumsum(-1)
         # The first place where the count is full is the last real token.
         last = count.argmax(-1)
-        return self._prepare(Batch(tokens, real, (count - 1).clamp(min=0), last))
+        whole = count[:, -1] if prompt_lengths is None else prompt_lengths
+        return self._prepare(Batch(tokens, real, (count - 1).clamp(min=0), last, whole))
 
     def cut(self, batch: Batch, start: int) -> Batch:
         """The batch from position `start` on, for all but `mix`: its masks stay whole."""

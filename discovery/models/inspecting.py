@@ -106,8 +106,16 @@ def inspect_model(source: ModelSource, *, fingerprint: str | None = None) -> Ins
 
 
 def context_length(config: Any) -> int | None:
-    """The longest prompt in tokens, where the configuration says."""
-    return getattr(config, "max_position_embeddings", None)
+    """The longest prompt in tokens, where the configuration says.
+
+    Dynamic rotary scaling is for prompts beyond the length that the model was trained on, up to its
+    factor times that.
+    """
+    trained = getattr(config, "max_position_embeddings", None)
+    rotary: dict[str, Any] = getattr(config, "rope_parameters", None) or {}
+    if trained is None or rotary.get("rope_type") != "dynamic":
+        return trained
+    return int(trained * rotary.get("factor", 1.0))
 
 
 def weight_bytes(config: Any, dtype: str) -> int:

@@ -52,12 +52,10 @@ class Shape:
 
 @dataclass(frozen=True)
 class Batch:
-    """Prompts and what is computed from them once: positions, masks, rotary angles.
+    """Prompts, or beginnings of prompts of `prompt_lengths`, and what is computed from them once.
 
     `attention_mask` is False on padding, which may stand on either side. `last` is the index of
     each prompt's last real token. `masks` and `rotary` are the adapter's own, by kind of layer.
-    `prompt_lengths` counts the tokens of the whole prompts, of which rows may be the beginnings:
-    some models rotate by it.
     """
 
     tokens: Int[Tensor, "batch pos"]
@@ -112,10 +110,7 @@ class ModelAdapter(ABC):
     ) -> Batch:
         """The prompts with position ids counted over real tokens, masks and rotary angles.
 
-        Args:
-            tokens: The prompts, or their beginnings.
-            attention_mask: Which tokens are real (default: all).
-            prompt_lengths: Real tokens of the whole prompts where `tokens` are their beginnings.
+        Where `tokens` are beginnings, `prompt_lengths` counts the whole prompts' real tokens.
         """
         tokens = tokens.to(self.device)
         real = (
@@ -288,6 +283,10 @@ class ModelAdapter(ABC):
 
         With a vocabulary of 50,257 the few rows of a logit difference cost next to nothing.
         """
+
+    def own_logits(self, prompt: Sequence[int], rows: int) -> Float[Tensor, "row d_vocab"] | None:
+        """The last positions' logits by the model's own forward pass, where it has one."""
+        return None
 
 
 def unembed(

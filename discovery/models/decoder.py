@@ -9,7 +9,8 @@ from __future__ import annotations
 import copy
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -187,6 +188,25 @@ class DecoderAdapter(ModelAdapter):
     ) -> Float[Tensor, "*rows d_vocab"]:
         head = self.model.get_output_embeddings()
         return head(rows) if tokens is None else unembed(rows, head.weight, head.bias, tokens)
+
+    def own_logits(self, prompt: Sequence[int], rows: int) -> Float[Tensor, "row d_vocab"]:
+        tokens = torch.tensor([list(prompt)], device=self.device)
+        with self._rotary_unspent():
+            return self.model(tokens, use_cache=False, logits_to_keep=rows).logits[0]
+
+    @contextmanager
+    def _rotary_unspent(self) -> Generator[None]:
+        """The model with a rotary module that has seen no prompt, whose length it might keep."""
+        used = self.rotary_module()
+        if used is None:
+            yield
+            return
+        name = next(name for name, module in self.model.named_modules() if module is used)
+        self.model.set_submodule(name, copy.deepcopy(self._fresh_rotary))
+        try:
+            yield
+        finally:
+            self.model.set_submodule(name, used)
 
 
 def _no_cache(make_mask: Callable[..., Any]) -> dict[str, Any]:

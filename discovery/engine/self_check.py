@@ -34,9 +34,9 @@ TOLERANCE = {
 }
 """How far logits may be apart by dtype, in units of their spread over the vocabulary.
 
-Rounding alone gave, over all positions, at most 2e-7, 2e-6, .006 and .04 on every family at 8 layers
-and on two real models of 18 and 30; a norm, angle, mask or scale that is wrong moves logits by a
-good part of their spread.
+Rounding alone gave, over all positions, at most 2e-7, 2e-6, .006 and .04 on every family at 8
+layers and on two real models of 18 and 30; a norm, angle, mask or scale that is wrong moves logits
+by a good part of their spread.
 Norms compute in float32 whatever the dtype, so float64 is not held to more.
 """
 

@@ -18,6 +18,8 @@ from transformers import logging as transformers_logging
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from discovery.models.families import adapter_class
+from discovery.models.gguf_config import settle
+from discovery.models.gguf_header import read_header
 from graph_schema.documents import ModelSource
 from graph_schema.errors import ModelError, ResourceError
 from graph_schema.fingerprint import (
@@ -54,13 +56,14 @@ class InspectedModel:
     """What is known before weights are read.
 
     `tokenizer` is None for a folder without one; `n_ctx` is the longest prompt the model was
-    made for, None where its configuration sets no end.
+    made for, None where its configuration sets no end. `notes` are for whoever reads its circuits.
     """
 
     config: Any
     tokenizer: PreTrainedTokenizerBase | None
     d_vocab: int
     n_ctx: int | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,12 @@ def inspect_model(source: ModelSource, *, fingerprint: str | None = None) -> Ins
             f"model {source.name!r} has quantised weights ({how}); expected full-precision ones: "
             "use the model it was made from, or de-quantise and save it"
         )
+    notes: tuple[str, ...] = ()
+    if place.gguf is not None:
+        with quiet():
+            notes = settle(config, read_header(place.folder / place.gguf))
     tokenizer = _tokenizer(source, place)
-    return InspectedModel(config, tokenizer, config.vocab_size, context_length(config))
+    return InspectedModel(config, tokenizer, config.vocab_size, context_length(config), notes)
 
 
 def context_length(config: Any) -> int | None:

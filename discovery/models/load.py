@@ -37,11 +37,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model ready to be taken apart."""
+    """A model ready to be taken apart; `notes` are for whoever reads its circuits."""
 
     adapter: ModelAdapter
     tokenizer: PreTrainedTokenizerBase | None
     document: ModelDocument
+    notes: tuple[str, ...] = ()
 
 
 def load_model(
@@ -80,15 +81,15 @@ def load_model(
     _check_finite(model, source, dtype)
     adapter = adapter_class(inspected.config)(model)
     origin = "safetensors" if place.gguf is None else "gguf, de-quantised"
-    return LoadedModel(adapter, inspected.tokenizer, _document(source, identity, adapter, origin))
+    document = _document(source, identity, adapter, origin)
+    return LoadedModel(adapter, inspected.tokenizer, document, inspected.notes)
 
 
 def _read_weights(source: ModelSource, place: Place, config: Any, dtype: str, device: str) -> Any:
+    extra: dict[str, Any] = {"config": config}
     if place.gguf is not None:
         # Else the weights might stay packed, where no head's part can be cut out.
-        extra: dict[str, Any] = {"quantization_config": GgufConfig(dequantize=True)}
-    else:
-        extra = {"config": config}
+        extra["quantization_config"] = GgufConfig(dequantize=True)
     # The bar that reading a GGUF file draws has no switch of its own.
     bar = redirect_stderr(io.StringIO()) if place.gguf else nullcontext()
     auto: Any = AutoModelForCausalLM

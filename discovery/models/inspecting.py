@@ -20,9 +20,11 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from discovery.models.families import adapter_class
 from discovery.models.gguf_config import settle
 from discovery.models.gguf_header import read_header
+from discovery.models.whole import configuration_notes
 from graph_schema.documents import ModelSource
 from graph_schema.errors import ModelError, ResourceError
 from graph_schema.fingerprint import (
+    ADAPTER_FILES,
     COMMIT,
     CONFIG_FILE,
     TOKENIZER_FILES,
@@ -30,6 +32,7 @@ from graph_schema.fingerprint import (
     hub_errors,
     is_path,
     model_files,
+    refuse_adapter,
 )
 
 DTYPES = {
@@ -86,9 +89,11 @@ def inspect_model(source: ModelSource, *, fingerprint: str | None = None) -> Ins
     """Configuration and tokenizer, read without the weights.
 
     Raises:
-        ModelError: Not found, not readable, quantised, or of a family without an adapter.
+        ModelError: Not found, not readable, quantised, of a family without an adapter here, or
+            with adapter weights beside it; a GGUF file with a key or a tensor that is not read.
     """
-    place = fetch(source, fingerprint, [CONFIG_FILE, *TOKENIZER_FILES])
+    place = fetch(source, fingerprint, [CONFIG_FILE, *ADAPTER_FILES, *TOKENIZER_FILES])
+    refuse_adapter(place.folder if place.gguf is None else None)
     with quiet(), readable(source, "configuration"):
         config = AutoConfig.from_pretrained(**place.options)
     adapter_class(config)
@@ -104,10 +109,10 @@ def inspect_model(source: ModelSource, *, fingerprint: str | None = None) -> Ins
             f"model {source.name!r} has quantised weights ({how}); expected full-precision ones: "
             "use the model it was made from, or de-quantise and save it"
         )
-    notes: tuple[str, ...] = ()
+    notes = configuration_notes(config)
     if place.gguf is not None:
         with quiet():
-            notes = settle(config, read_header(place.folder / place.gguf))
+            notes += settle(config, read_header(place.folder / place.gguf))
     tokenizer = _tokenizer(source, place)
     return InspectedModel(config, tokenizer, config.vocab_size, context_length(config), notes)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 from contextlib import nullcontext, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,11 +27,10 @@ from discovery.models.inspecting import (
     readable,
     weight_bytes,
 )
+from discovery.models.whole import require_whole
 from graph_schema.documents import Limits, ModelDocument, ModelSource
-from graph_schema.errors import ModelError, NonFiniteError, ResourceError
+from graph_schema.errors import NonFiniteError, ResourceError
 from graph_schema.fingerprint import CONFIG_FILE, TOKENIZER_FILES, WEIGHT_FILES, is_path
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,8 @@ def load_model(
     `inspected` saves reading configuration and tokenizer again (for GGUF, many seconds).
 
     Raises:
-        ModelError: As `inspect_model`; or another model lies there than the fingerprint says.
+        ModelError: As `inspect_model`; another model lies there than the fingerprint says; or the
+            files hold more or less than the model that they make.
         NonFiniteError: A weight is NaN or infinite.
         ResourceError: The weights alone exceed the memory limit; the device is missing or full.
     """
@@ -76,16 +75,19 @@ def load_model(
             "smaller dtype"
         )
     place = fetch(source, identity, [CONFIG_FILE, *TOKENIZER_FILES, *WEIGHT_FILES])
-    model = _read_weights(source, place, inspected.config, dtype, device)
+    model, notes = _read_weights(source, place, inspected.config, dtype, device)
     identify(source, identity, cache_dir)  # again: files may be written while they are read
     _check_finite(model, source, dtype)
     adapter = adapter_class(inspected.config)(model)
     origin = "safetensors" if place.gguf is None else "gguf, de-quantised"
     document = _document(source, identity, adapter, origin)
-    return LoadedModel(adapter, inspected.tokenizer, document, inspected.notes)
+    return LoadedModel(adapter, inspected.tokenizer, document, (*inspected.notes, *notes))
 
 
-def _read_weights(source: ModelSource, place: Place, config: Any, dtype: str, device: str) -> Any:
+def _read_weights(
+    source: ModelSource, place: Place, config: Any, dtype: str, device: str
+) -> tuple[Any, tuple[str, ...]]:
+    """The model, and what is worth a note of how it was read."""
     extra: dict[str, Any] = {"config": config}
     if place.gguf is not None:
         # Else the weights might stay packed, where no head's part can be cut out.
@@ -102,15 +104,9 @@ def _read_weights(source: ModelSource, place: Place, config: Any, dtype: str, de
             use_safetensors=True,
             output_loading_info=True,
         )
-    if missing := sorted(report["missing_keys"]):
-        raise ModelError(
-            f"model {source.name!r} lacks {len(missing)} weights that its configuration asks for, "
-            f"such as {missing[0]!r}; check that {CONFIG_FILE} and weights belong together"
-        )
-    if unused := sorted(report["unexpected_keys"]):
-        log.warning("model %s: %d weights are not used: %s", source.name, len(unused), unused[:3])
+    notes = require_whole(source.name, model, report)
     try:
-        return _own(model.to(device))
+        return _own(model.to(device)), notes
     except (RuntimeError, AssertionError) as error:
         raise ResourceError(
             f"model {source.name!r} does not go to device {device!r}: {first_line(error)}; use "

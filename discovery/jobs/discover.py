@@ -123,7 +123,13 @@ def discover(
             stable = None
             if full is not None:
                 evaluation, stable = full.complete(evaluation, heldout, each, number)
-            notes = (*pairs.notes, *_grouped(spec, model), *each.notes, *splits.notes)
+            notes = (
+                *model.notes,
+                *pairs.notes,
+                *_grouped(spec, model),
+                *each.notes,
+                *splits.notes,
+            )
             circuits.append(
                 _document(spec, model, pairs, experiment.graph, each, evaluation, notes, stable)
             )

@@ -18,7 +18,7 @@ from discovery.engine.graph import Graph
 from discovery.engine.restart import ROWS
 from graph_schema.documents import Acdc, AnyMethod, Eap, EapIg, Exact, Metric, ModelSource
 from graph_schema.errors import ResourceError
-from graph_schema.models.fingerprint import CONFIG_FILE, is_path
+from graph_schema.models.fingerprint import CONFIG_FILE, is_path, refuse_adapter
 
 GIB = 2**30
 WIDTHS = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
@@ -76,6 +76,7 @@ def read_config(source: ModelSource, fingerprint: str | None = None) -> Any:
     if is_path(source.name) and (folder / CONFIG_FILE).is_file():
         from transformers import AutoConfig
 
+        refuse_adapter(folder)
         config = AutoConfig.from_pretrained(
             str(folder), local_files_only=True, trust_remote_code=False
         )

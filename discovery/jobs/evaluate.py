@@ -137,7 +137,7 @@ def judge(
         dtype=spec.dtype,
         seed=spec.seed,
         evaluation=found,
-        notes=(*pairs.notes, *splits.notes),
+        notes=(*model.notes, *pairs.notes, *splits.notes),
     )
     return Judged(evaluation, {"pairs": splits.per_pair([kept])} | splits.draws(), clock.seconds)
 

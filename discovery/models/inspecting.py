@@ -18,9 +18,13 @@ from transformers import logging as transformers_logging
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from discovery.models.families import adapter_class
+from discovery.models.gguf_config import settle
+from discovery.models.gguf_header import read_header
+from discovery.models.whole import configuration_notes
 from graph_schema.documents import ModelSource
 from graph_schema.errors import ModelError, ResourceError
 from graph_schema.models.fingerprint import (
+    ADAPTER_FILES,
     COMMIT,
     CONFIG_FILE,
     TOKENIZER_FILES,
@@ -28,6 +32,7 @@ from graph_schema.models.fingerprint import (
     hub_errors,
     is_path,
     model_files,
+    refuse_adapter,
 )
 
 DTYPES = {
@@ -54,13 +59,14 @@ class InspectedModel:
     """What is known before weights are read.
 
     `tokenizer` is None for a folder without one; `n_ctx` is the longest prompt the model was
-    made for, None where its configuration sets no end.
+    made for, None where its configuration sets no end. `notes` are for whoever reads its circuits.
     """
 
     config: Any
     tokenizer: PreTrainedTokenizerBase | None
     d_vocab: int
     n_ctx: int | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,9 +89,11 @@ def inspect_model(source: ModelSource, *, fingerprint: str | None = None) -> Ins
     """Configuration and tokenizer, read without the weights.
 
     Raises:
-        ModelError: Not found, not readable, quantised, or of a family without an adapter.
+        ModelError: Not found, not readable, quantised, of a family without an adapter here, or
+            with adapter weights beside it; a GGUF file with a key or a tensor that is not read.
     """
-    place = fetch(source, fingerprint, [CONFIG_FILE, *TOKENIZER_FILES])
+    place = fetch(source, fingerprint, [CONFIG_FILE, *ADAPTER_FILES, *TOKENIZER_FILES])
+    refuse_adapter(place.folder if place.gguf is None else None)
     with quiet(), readable(source, "configuration"):
         config = AutoConfig.from_pretrained(**place.options)
     adapter_class(config)
@@ -101,13 +109,25 @@ def inspect_model(source: ModelSource, *, fingerprint: str | None = None) -> Ins
             f"model {source.name!r} has quantised weights ({how}); expected full-precision ones: "
             "use the model it was made from, or de-quantise and save it"
         )
+    notes = configuration_notes(config)
+    if place.gguf is not None:
+        with quiet():
+            notes += settle(config, read_header(place.folder / place.gguf))
     tokenizer = _tokenizer(source, place)
-    return InspectedModel(config, tokenizer, config.vocab_size, context_length(config))
+    return InspectedModel(config, tokenizer, config.vocab_size, context_length(config), notes)
 
 
 def context_length(config: Any) -> int | None:
-    """The longest prompt in tokens, where the configuration says."""
-    return getattr(config, "max_position_embeddings", None)
+    """The longest prompt in tokens, where the configuration says.
+
+    Dynamic rotary scaling is for prompts beyond the length that the model was trained on, up to its
+    factor times that.
+    """
+    trained = getattr(config, "max_position_embeddings", None)
+    rotary: dict[str, Any] = getattr(config, "rope_parameters", None) or {}
+    if trained is None or rotary.get("rope_type") != "dynamic":
+        return trained
+    return int(trained * rotary.get("factor", 1.0))
 
 
 def weight_bytes(config: Any, dtype: str) -> int:

@@ -91,12 +91,22 @@ def parse_object(place: str, text: str) -> Object:
     def finite(number: str) -> float:
         value = float(number)
         if not math.isfinite(value):
-            fail(place, f"{number} is not a finite number")
+            n_digits = len(number.lstrip("-"))
+            short = number if n_digits <= 40 else f"{number[:20]}… ({n_digits:,} digits)"
+            fail(place, f"{short} is not a finite number")
         return value
+
+    def whole(number: str) -> int:
+        finite(number)  # whole ones have no end of their own, and a weight becomes a float
+        return int(number)
 
     try:
         value = json.loads(
-            text, object_pairs_hook=unique, parse_float=finite, parse_constant=finite
+            text,
+            object_pairs_hook=unique,
+            parse_float=finite,
+            parse_int=whole,
+            parse_constant=finite,
         )
         json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:

@@ -33,6 +33,8 @@ TOKENIZER_FILES = (
     "vocab.txt",
 )
 WEIGHT_FILES = ("model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json")
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
+"""What LoRA and its kin are saved as: changes to a model's weights, in files of their own."""
 PICKLED_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -106,13 +108,14 @@ def model_files(folder: Path) -> list[Path]:
     """The files of a model folder that decide what it computes.
 
     Raises:
-        ModelError: No folder, no configuration, or no safetensors weights.
+        ModelError: No folder, no configuration, no safetensors weights, or an adapter.
     """
     if not folder.is_dir():
         raise ModelError(
             f"model {str(folder)!r} is not a folder; expected a folder with {CONFIG_FILE} and "
             "model.safetensors, or a .gguf file"
         )
+    refuse_adapter(folder)
     if not (folder / CONFIG_FILE).is_file():
         found = sorted(file.name for file in folder.glob("*.gguf"))
         hint = f"give the file itself, {folder / found[0]}" if found else "check the path"
@@ -126,6 +129,21 @@ def model_files(folder: Path) -> list[Path]:
             "save_pretrained(folder), which writes safetensors"
         )
     return [folder / CONFIG_FILE, *_matching(folder, TOKENIZER_FILES), *weights]
+
+
+def refuse_adapter(folder: Path | None) -> None:
+    """Refuse a folder with adapter weights: without them it would be another model.
+
+    Raises:
+        ModelError: They are there.
+    """
+    found = [] if folder is None else _matching(folder, ADAPTER_FILES)
+    if found:
+        raise ModelError(
+            f"model folder {str(folder)!r} has an adapter ({found[0].name}), which would not be "
+            "read: merge it into its model (merge_and_unload) and save that with save_pretrained; "
+            "if it is merged already, remove its files"
+        )
 
 
 def _matching(folder: Path, patterns: Iterable[str]) -> list[Path]:
@@ -198,7 +216,7 @@ def hub_errors(source: ModelSource) -> Generator[None]:
     except errors.EntryNotFoundError as error:
         raise ModelError(
             f"model {name!r}{at} has no {CONFIG_FILE}, so it is no transformers model; for GGUF "
-            "download the file and give its path"
+            "download the file and give its path, and merge an adapter into its model first"
         ) from error
     except errors.HFValidationError as error:
         raise ModelError(f"model {name!r} is not a hub id: expected org/name") from error

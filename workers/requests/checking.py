@@ -14,6 +14,9 @@ from graph_schema.documents import AnyMethod, AnyTask, Document
 from graph_schema.errors import SpecError
 from graph_schema.printable import whole_number
 
+ASKED = {"n_edges": "edges", "thresholds": "threshold"}
+"""What is asked for under another name than its field's."""
+
 Params = Mapping[str, Any]
 _Choice = TypeVar("_Choice", bound=StrEnum)
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -101,5 +104,6 @@ def refuse(error: ValidationError) -> NoReturn:
 
 
 def _words(loc: Iterable[int | str]) -> str:
-    path = [str(part) for part in loc]
-    return {"n_edges": "edges"}.get(path[-1], path[-1]) if path else "the value"
+    """What the user calls the value at a place of a document; of a list's item, the list's name."""
+    path = [part for part in loc if isinstance(part, str)]
+    return ASKED.get(path[-1], path[-1]) if path else "the value"

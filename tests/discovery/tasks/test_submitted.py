@@ -12,7 +12,7 @@ from discovery.tasks.vocabulary import Vocabulary
 from graph_schema.documents import Limits, PairDocument, Split
 from graph_schema.documents.jobs import Tokenisation
 from graph_schema.errors import DatasetError
-from tests.discovery.tasks.tokenizers import byte_level, sentence_piece
+from tests.discovery.tasks.tokenizers import byte_level, byte_level_with_unknown, sentence_piece
 
 TOKENIZER = byte_level()
 TEXT = Vocabulary(len(TOKENIZER), TOKENIZER)
@@ -115,6 +115,15 @@ def test_an_answer_the_tokenizer_does_not_know_is_refused() -> None:
     tokenizer = sentence_piece()
     message = refusal(text_pair(answers=("§",)), Vocabulary(len(tokenizer), tokenizer))
     assert 'the answer "§" is unknown to the tokenizer' in message
+
+
+def test_the_unknown_token_itself_can_be_an_answer() -> None:
+    """As GPT-2's end of text, which is its unknown token as well."""
+    for tokenizer in (sentence_piece(), byte_level_with_unknown()):
+        vocabulary = Vocabulary(len(tokenizer), tokenizer)
+        unknown = str(tokenizer.unk_token)
+        pair = tokenise("line 3", text_pair(answers=(unknown,)), vocabulary)
+        assert pair.answers == ((0,),)
 
 
 def test_an_answer_cannot_be_right_and_wrong() -> None:

@@ -118,9 +118,17 @@ def test_bytes_that_are_not_utf8_are_found_by_line_and_byte() -> None:
         (b'{"clean": "a", "clean": "b"}', "the key 'clean' stands twice"),
         (b'{"clean": NaN}', "NaN is not a finite number"),
         (b'{"clean": 1e999}', "1e999 is not a finite number"),
+        (
+            b'{"weights": [[[" is", 1' + b"0" * 400 + b"]]]}",
+            "10000000000000000000… (401 digits) is not a finite number",
+        ),
+        (
+            b'{"positions": [-' + b"9" * 5000 + b"]}",
+            "-9999999999999999999… (5,000 digits) is not a finite number",
+        ),
         (b'{"clean": "\\ud800"}', "surrogate"),
         (b"[" * 100_000, "cannot be read"),
-        (b'{"clean": ' + b"9" * 5000 + b"}", "cannot be read"),
+        (b'{"clean": ' + b"9" * 5000 + b"}", "(5,000 digits) is not a finite number"),
         (b"   ", "the line is blank"),
     ],
 )

@@ -89,6 +89,10 @@ def test_the_job_id_ignores_where_the_model_lies_and_where_it_runs(folder: Path)
         ({"pairs": 10**5000}, r"^pairs is a whole number of 16,610 bits; the limit is 10,000"),
         ({"threshold": 0.0}, r"^threshold is 0.0; expected greater than 0$"),
         ({"threshold": float("nan")}, r"^threshold is NaN"),
+        (
+            {"method": "acdc", "threshold": [0.0, 1.0]},
+            r"^threshold is 0.0; expected greater than 0$",
+        ),
         ({"n_edges": 5, "threshold": 0.1}, r"exactly one of n_edges .* both were given"),
         ({"n_edges": None}, r"exactly one of n_edges .* neither was given"),
         ({"task": None}, r"exactly one of task .* neither was given"),

@@ -267,8 +267,7 @@ _QUESTIONS = (
         WHERE e IS NOT NULL OR (s IS NOT NULL AND v.outcome = 'strong')
         RETURN v.motif AS motif, rung, v.outcome AS outcome,
                CASE WHEN e IS NOT NULL THEN 'its model is a counterexample'
-                    WHEN s.stale THEN 'not known: roles have changed since the motif was '
-                                      + 'searched for in it; search again'
+                    WHEN s.stale THEN 'not known: roles have changed since; search again'
                     ELSE 'the motif does not occur in it' END AS how,
                e.reason AS reason, models, v.scope AS scope, v.verdict_id AS verdict
         ORDER BY motif, rung

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 from neo4j import Transaction
 
@@ -69,7 +70,9 @@ def write_circuit(tx: Transaction, circuit: CircuitDocument, run: RunRecord | No
             there = {row["node_id"] for row in fetch_batches(tx, statements.FIND_NODES, ids)}
             nodes = [row for row in nodes if row["node_id"] not in there]
         write_batches(tx, statements.CREATE_NODES, nodes, circuit_id=own)
-        write_batches(tx, statements.CREATE_EDGES, _edge_rows(circuit))
+        for senders in _by_sender(_edge_rows(circuit)):
+            expected = sum(len(row["edges"]) for row in senders)
+            write_rows(tx, statements.CREATE_EDGES, rows=senders, expected=expected)
     keep_roles(tx, own)
 
 
@@ -250,23 +253,30 @@ def _update_edges(tx: Transaction, circuit: CircuitDocument) -> None:
     """Write what was measured anew of a stored circuit's edges; mostly nothing."""
     rows = fetch(tx, statements.READ_EDGES, circuit_id=circuit.circuit_id)
     stored = {(row["sender"], row["receiver"], row["channel"]): row for row in rows}
-    changes: dict[str, dict[str, Row]] = {}
+    changes: list[Row] = []
     for row, edge in zip(_edge_rows(circuit), circuit.edges, strict=True):
-        new = {name: row[name] for name in ("score", "score_kind", "stability", "position")}
         old = stored[edge.sender, edge.receiver, edge.channel.value]
+        new = {name: row[name] for name in ("score", "score_kind", "stability", "position")}
         if any(old[name] != value for name, value in new.items()):
-            of_sender = changes.setdefault(row["sender"], {})
-            of_sender[f"{edge.receiver} {edge.channel.value}"] = new
-    for senders in _grouped(changes):
-        expected = sum(len(row["changes"]) for row in senders)
-        write_rows(tx, statements.UPDATE_EDGES, rows=senders, expected=expected)
+            changes.append({"sender": row["sender"], "edge": edge, "new": new})
+    for senders in _by_sender(changes):
+        rows = [
+            {
+                "sender": row["sender"],
+                "changes": {
+                    f"{each['edge'].receiver} {each['edge'].channel.value}": each["new"]
+                    for each in row["edges"]
+                },
+            }
+            for row in senders
+        ]
+        expected = sum(len(row["changes"]) for row in rows)
+        write_rows(tx, statements.UPDATE_EDGES, rows=rows, expected=expected)
 
 
-def _grouped(changes: dict[str, dict[str, Row]]) -> Iterator[list[Row]]:
-    """Rows of a sender and what changed of its edges, about a batch of edges at a time."""
-    edges = [(sender, item) for sender, of in changes.items() for item in of.items()]
-    for batch in batched(edges):
-        rows: dict[str, dict[str, Row]] = {}
-        for sender, (edge, new) in batch:
-            rows.setdefault(sender, {})[edge] = new
-        yield [{"sender": sender, "changes": of} for sender, of in rows.items()]
+def _by_sender(edges: Iterable[Row]) -> Iterator[list[Row]]:
+    """Rows of a sender and its edges, a batch of edges at a time."""
+    ordered = sorted(edges, key=lambda edge: edge["sender"])
+    for batch in batched(ordered):
+        grouped = groupby(batch, key=lambda edge: edge["sender"])
+        yield [{"sender": sender, "edges": list(of)} for sender, of in grouped]

@@ -125,9 +125,10 @@ def write_verdict(tx: Transaction, verdict: Verdict) -> None:
     fingerprints = [found.fingerprint for found in verdict.models]
     _must_exist(tx, cypher.THERE_MODELS, "model", fingerprints)
     for row in fetch(tx, cypher.SAME_WEIGHTS, ids=fingerprints):
+        names = ", ".join(map(repr, sorted(row["names"])))
         raise SpecError(
-            f"models {', '.join(map(repr, sorted(row['names'])))} have the same weights and are "
-            "one: a verdict counts them once, so leave all but one out"
+            f"models {names} have the same weights and are one: a verdict counts them once, so "
+            "leave all but one out"
         )
     write_task(tx, verdict.task_id, verdict.task)
     told = {"verdict_id", "motif", "motif_id", "task", "task_id", "rung", "outcome", "scope"}

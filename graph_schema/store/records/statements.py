@@ -79,8 +79,8 @@ UNWIND $rows AS id MATCH (p:Component {component_id: id}) RETURN p.component_id 
 CREATE_COMPONENTS: LiteralString = """
 MATCH (m:Model {fingerprint: $fingerprint})
 UNWIND $rows AS row
-CREATE (p:Component {component_id: row.component_id, name: row.name, kind: row.kind})
-SET p.layer = row.layer, p.head = row.head, p.index = row.index, p.depth = row.depth
+CREATE (p:Component {component_id: row.component_id, name: row.name, kind: row.kind,
+                     layer: row.layer, head: row.head, index: row.index, depth: row.depth})
 CREATE (m)-[:HAS]->(p)
 RETURN count(p) AS written
 """
@@ -93,20 +93,23 @@ CREATE_NODES: LiteralString = """
 MATCH (c:Circuit {circuit_id: $circuit_id})
 UNWIND $rows AS row
 MATCH (p:Component {component_id: row.component_id})
-CREATE (n:CircuitNode {node_id: row.node_id})
-SET n.name = row.name, n.label = row.name, n.kind = row.kind, n.layer = row.layer,
-    n.head = row.head, n.index = row.index, n.depth = row.depth, n.roles = []
+CREATE (n:CircuitNode {node_id: row.node_id, name: row.name, label: row.name, kind: row.kind,
+                       layer: row.layer, head: row.head, index: row.index, depth: row.depth,
+                       roles: []})
 CREATE (c)-[:CONTAINS]->(n)
 CREATE (n)-[:OF]->(p)
 RETURN count(n) AS written
 """
 
-# Edges are created, not merged: `write_circuit` knows that none of the circuit's is there.
+# Edges are created, not merged: `write_circuit` knows that none of the circuit's is there. A row is
+# a sender, looked up once for all its edges.
 CREATE_EDGES: LiteralString = """
 UNWIND $rows AS row
-MATCH (a:CircuitNode {node_id: row.sender}) MATCH (b:CircuitNode {node_id: row.receiver})
-CREATE (a)-[:EDGE {channel: row.channel, score: row.score, score_kind: row.score_kind,
-                   stability: row.stability, position: row.position}]->(b)
+MATCH (a:CircuitNode {node_id: row.sender})
+UNWIND row.edges AS edge
+MATCH (b:CircuitNode {node_id: edge.receiver})
+CREATE (a)-[:EDGE {channel: edge.channel, score: edge.score, score_kind: edge.score_kind,
+                   stability: edge.stability, position: edge.position}]->(b)
 RETURN count(*) AS written
 """
 

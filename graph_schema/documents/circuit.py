@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from graph_schema.documents.base import Document, later, sha256_hex
 from graph_schema.documents.component import Channel
@@ -19,6 +19,8 @@ from graph_schema.documents.method import (
     ScoreKind,
 )
 from graph_schema.documents.model import ModelDocument
+from graph_schema.documents.wiring import check_edge, check_names
+from graph_schema.errors import SpecError
 
 
 class CircuitEdge(Document):
@@ -31,6 +33,14 @@ class CircuitEdge(Document):
     score_kind: ScoreKind
     stability: float | None = None
     """Share of bootstrap draws over groups of pairs that keep the edge."""
+
+    @model_validator(mode="after")
+    def _joins_components(self) -> CircuitEdge:
+        try:
+            check_names(self.sender, self.receiver, self.channel)
+        except SpecError as error:
+            raise ValueError(str(error)) from error
+        return self
 
     @property
     def name(self) -> str:
@@ -99,6 +109,28 @@ class CircuitDocument(Document):
     def imported(self) -> Imported | None:
         """The file it comes from; None for a circuit that a job found."""
         return self.method if isinstance(self.method, Imported) else None
+
+    @model_validator(mode="after")
+    def _is_of_the_model(self) -> CircuitDocument:
+        try:
+            self.check_edges()
+        except SpecError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    def check_edges(self) -> None:
+        """Return if the model has every edge, once: `model_copy` checks nothing.
+
+        Raises:
+            SpecError: It lacks one, or one is given twice.
+        """
+        seen: set[tuple[str, str, Channel]] = set()
+        for edge in self.edges:
+            ends = (edge.sender, edge.receiver, edge.channel)
+            check_edge(*ends, self.model)
+            if ends in seen:
+                raise SpecError(f"edge {edge.name!r} is given twice")
+            seen.add(ends)
 
     def judged(self, found: CircuitEvaluation) -> CircuitDocument:
         """The circuit with the figures of `found` as its headline, and what they stand on.

@@ -27,6 +27,14 @@ class Figure(Document):
     ci_high: float | None = None
     reason: str | None = None
 
+    @model_validator(mode="after")
+    def _in_order(self) -> Figure:
+        if (self.ci_low is None) is not (self.ci_high is None):
+            raise ValueError(f"interval [{self.ci_low}, {self.ci_high}] has one end")
+        if self.ci_low is not None and self.ci_high is not None and self.ci_low > self.ci_high:
+            raise ValueError(f"interval [{self.ci_low}, {self.ci_high}] ends before it begins")
+        return self
+
 
 class CurvePoint(Document):
     """Faithfulness of the `n_edges` best edges of a ranking, `share` of all."""

@@ -15,9 +15,10 @@ from typing import cast
 
 from pydantic import ValidationError
 
+from graph_schema.documents import wiring
 from graph_schema.documents.base import sha256_hex
 from graph_schema.documents.circuit import CircuitDocument, CircuitEdge
-from graph_schema.documents.component import Component, ComponentKind, Edge
+from graph_schema.documents.component import Component, Edge
 from graph_schema.documents.imported import ExchangeFormat
 from graph_schema.documents.method import ScoreKind
 from graph_schema.documents.model import ModelDocument
@@ -81,28 +82,8 @@ def _wiring(layout: Layout) -> str:
 
 
 def check_edge(edge: CircuitEdge, model: ModelDocument) -> None:
-    """Refuse an edge between components that the model does not have, or backwards."""
-    sender, receiver = Component.parse(edge.sender), Component.parse(edge.receiver)
-    for part in (sender, receiver):
-        if (part.layer or 0) >= model.n_layers or (part.head or 0) >= model.n_heads:
-            raise SpecError(
-                f"edge {edge.name!r}: {part.name!r} is beyond the {model.n_layers} layers and "
-                f"{model.n_heads} heads of {model.name!r}"
-            )
-        if part.kind is ComponentKind.NEURON and (part.index or 0) >= (n := _width(part, model)):
-            raise SpecError(
-                f"edge {edge.name!r}: {part.name!r} is beyond the {n} neurons of "
-                f"{part.name.rpartition('.')[0]} of {model.name!r}"
-            )
-    if sender.order(model.n_layers) >= receiver.order(model.n_layers):
-        raise SpecError(f"edge {edge.name!r} runs backwards: {edge.sender!r} comes later")
-
-
-def _width(neuron: Component, model: ModelDocument) -> int:
-    """How many neurons there are where this one is: an MLP's, or the values of heads' outputs."""
-    if neuron.name.startswith("m"):
-        return model.d_mlp
-    return model.d_head * (1 if neuron.head is not None else model.n_heads)
+    """Refuse an edge that the model does not have."""
+    wiring.check_edge(edge.sender, edge.receiver, edge.channel, model)
 
 
 def imported_id(format: ExchangeFormat, data: bytes) -> str:
@@ -179,7 +160,10 @@ def make_edge(
             )
     except (ValidationError, SpecError) as error:
         told = error.errors()[0] if isinstance(error, ValidationError) else None
-        message = f"{told['loc'][0]}: {told['msg']}" if told else str(error)
+        message = str(error)
+        if told is not None:
+            said = told["msg"].removeprefix("Value error, ")
+            message = f"{told['loc'][0]}: {said}" if told["loc"] else said
         raise ExchangeError(f"{where}: {message}") from error
     return edge
 

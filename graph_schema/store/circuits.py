@@ -37,8 +37,9 @@ def write_circuit(tx: Transaction, circuit: CircuitDocument, run: RunRecord | No
     is linked where it is stored already (`write_dataset` first).
 
     Raises:
-        SpecError: A component's name is none we know.
+        SpecError: A component's name is none we know, or the model lacks an edge.
     """
+    circuit.check_edges()
     nodes = _node_rows(circuit)
     tx.run(statements.WRITE_MODEL, model=circuit.model.model_dump()).consume()
     stored = fetch(tx, statements.COUNT_STORED, circuit_id=circuit.circuit_id)[0]

@@ -16,7 +16,7 @@ class Figure(Document):
     """A number with its 95 % interval over groups of pairs, its split and its count of pairs.
 
     Where `value` or its interval is null, `reason` says why. Intervals of figures that do not name
-    their `n_groups` are percentiles of a bootstrap over groups, which is too short under 20 groups.
+    their `n_groups` are percentiles of a bootstrap over groups, which is too short under 40 groups.
     """
 
     value: float | None

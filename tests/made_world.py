@@ -147,8 +147,13 @@ def fill(store: GraphStore) -> MadeWorld:
     ]
     later = verdict(Rung.ROLE, models=models[2:3])
     role, wiring = verdict(Rung.ROLE, models=models), verdict(Rung.WIRING, models=models)
-    strong = verdict(Rung.WIRING, Outcome.STRONG, models=models[:1]).model_copy(
-        update={"motif_id": K_COMPOSITION.motif_id, "motif": K_COMPOSITION.name}
+    # One model makes no strong verdict, which a document would refuse; the questions read no tally.
+    strong = verdict(Rung.WIRING, models=models[:1]).model_copy(
+        update={
+            "motif_id": K_COMPOSITION.motif_id,
+            "motif": K_COMPOSITION.name,
+            "outcome": Outcome.STRONG,
+        }
     )
     earlier = strong.model_copy(update={"models": (finding(G2, "ppa"),)})
     # Of several verdicts the one over the most models counts, of those the latest.

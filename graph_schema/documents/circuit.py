@@ -19,6 +19,8 @@ from graph_schema.documents.method import (
     ScoreKind,
 )
 from graph_schema.documents.model import ModelDocument
+from graph_schema.documents.wiring import check_edge, check_names
+from graph_schema.errors import SpecError
 
 
 class CircuitEdge(Document):
@@ -41,6 +43,14 @@ class CircuitEdge(Document):
             raise ValueError(
                 f"score is {self.score} and score_kind {self.score_kind}; expected both or neither"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _joins_components(self) -> CircuitEdge:
+        try:
+            check_names(self.sender, self.receiver, self.channel)
+        except SpecError as error:
+            raise ValueError(str(error)) from error
         return self
 
     @property
@@ -116,6 +126,28 @@ class CircuitDocument(Document):
     def imported(self) -> Imported | None:
         """The file it comes from; None for a circuit that a job found."""
         return self.method if isinstance(self.method, Imported) else None
+
+    @model_validator(mode="after")
+    def _is_of_the_model(self) -> CircuitDocument:
+        try:
+            self.check_edges()
+        except SpecError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    def check_edges(self) -> None:
+        """Return if the model has every edge, once: `model_copy` checks nothing.
+
+        Raises:
+            SpecError: It lacks one, or one is given twice.
+        """
+        seen: set[tuple[str, str, Channel]] = set()
+        for edge in self.edges:
+            ends = (edge.sender, edge.receiver, edge.channel)
+            check_edge(*ends, self.model)
+            if ends in seen:
+                raise SpecError(f"edge {edge.name!r} is given twice")
+            seen.add(ends)
 
     def judged(self, found: CircuitEvaluation) -> CircuitDocument:
         """The circuit with the figures of `found` as its headline, and what they stand on.

@@ -16,7 +16,7 @@ class Figure(Document):
     """A number with its 95 % interval over groups of pairs, its split and its count of pairs.
 
     Where `value` or its interval is null, `reason` says why. Intervals of figures that do not name
-    their `n_groups` are percentiles of a bootstrap over groups, which is too short under 20 groups.
+    their `n_groups` are percentiles of a bootstrap over groups, which is too short under 40 groups.
     """
 
     value: float | None
@@ -26,6 +26,14 @@ class Figure(Document):
     ci_low: float | None = None
     ci_high: float | None = None
     reason: str | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Figure:
+        if (self.ci_low is None) is not (self.ci_high is None):
+            raise ValueError(f"interval [{self.ci_low}, {self.ci_high}] has one end")
+        if self.ci_low is not None and self.ci_high is not None and self.ci_low > self.ci_high:
+            raise ValueError(f"interval [{self.ci_low}, {self.ci_high}] ends before it begins")
+        return self
 
 
 class CurvePoint(Document):

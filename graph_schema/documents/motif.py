@@ -14,8 +14,9 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, field_validator, model_validator
 
 from graph_schema.documents.base import Document, sha256_hex
-from graph_schema.documents.component import Channel, ComponentKind
+from graph_schema.documents.component import Channel, Component, ComponentKind
 from graph_schema.documents.role import RoleName
+from graph_schema.errors import SpecError
 
 Variable = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 MotifName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,79}$")]
@@ -206,6 +207,16 @@ class Occurrence(Document):
     motif_id: str
     circuit_id: str
     binds: dict[Variable, str]
+
+    @field_validator("binds")
+    @classmethod
+    def _to_components(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value.values():
+            try:
+                Component.parse(name)
+            except SpecError as error:
+                raise ValueError(str(error)) from error
+        return value
 
     @property
     def occurrence_id(self) -> str:

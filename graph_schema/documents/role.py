@@ -169,6 +169,15 @@ class SuperEdge(Interval):
     share: float
     controls: tuple[ControlShare, ...] = ()
 
+    @model_validator(mode="after")
+    def _runs_from_a_sender_to_a_receiver(self) -> SuperEdge:
+        if self.sender == "logits" or self.receiver == "input":
+            end = "logits send" if self.sender == "logits" else "input reads"
+            raise ValueError(f"the {end} nothing")
+        if self.receiver == "logits" and self.channel is not Channel.R:
+            raise ValueError(f"the logits have no {self.channel.value} input, only heads do")
+        return self
+
 
 class RoleGraph(Measured):
     """The roles of one model on one task and what they carry to each other."""

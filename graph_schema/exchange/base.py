@@ -176,7 +176,10 @@ def make_edge(
             )
     except (ValidationError, SpecError) as error:
         told = error.errors()[0] if isinstance(error, ValidationError) else None
-        message = f"{told['loc'][0]}: {told['msg']}" if told else str(error)
+        message = str(error)
+        if told is not None:
+            said = told["msg"].removeprefix("Value error, ")
+            message = f"{told['loc'][0]}: {said}" if told["loc"] else said
         raise ExchangeError(f"{where}: {message}") from error
     return edge
 

@@ -48,8 +48,9 @@ def write_circuit(tx: Transaction, circuit: CircuitDocument, run: RunRecord | No
     is linked where it is stored already (`write_dataset` first).
 
     Raises:
-        SpecError: A component's name is none we know.
+        SpecError: A component's name is none we know, or the model lacks an edge.
     """
+    circuit.check_edges()
     nodes, own = _node_rows(circuit), circuit.circuit_id
     write_model(tx, circuit.model)
     stored = fetch(tx, statements.COUNT_STORED, circuit_id=own)[0]

@@ -8,6 +8,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from scipy.integrate import trapezoid
 from scipy.stats import chi2_contingency
 
 from discovery.engine.experiment import Experiment
@@ -69,9 +70,9 @@ def test_cmd_and_cpr_are_areas_under_the_curve() -> None:
     found = evaluate(measured, None, kept, scores, seed=0, missing="no pairs")
     by_size = [point.faithfulness_abs for point in found.curve]
     by_sign = [point.faithfulness_signed for point in found.curve]
-    wanted = np.trapezoid(np.abs(1 - np.array(by_size)), SHARES)
+    wanted = trapezoid(np.abs(1 - np.array(by_size)), SHARES)
     assert found.cmd.value == pytest.approx(wanted)
-    assert found.cpr.value == pytest.approx(np.trapezoid(by_sign, SHARES))
+    assert found.cpr.value == pytest.approx(trapezoid(by_sign, SHARES))
     assert found.heldout_faithfulness.value is None
     assert found.heldout_faithfulness.reason == "no pairs"
     assert found.cmd.split is Split.DISCOVERY

@@ -80,6 +80,7 @@ def test_auroc_counts_a_tie_as_half_and_is_none_for_an_empty_class() -> None:
     assert auroc(strengths, np.array([True, False, False, False])) == 1
     assert auroc(strengths, np.array([False, True, False, False])) == pytest.approx(0.5)
     assert auroc(strengths, np.array([False, False, False, True])) == 0
+    assert auroc(np.ones(4), np.array([True, False, True, False])) == 0.5
     assert auroc(strengths, np.zeros(4, dtype=np.bool_)) is None
     assert auroc(strengths, np.ones(4, dtype=np.bool_)) is None
 

@@ -62,6 +62,7 @@ def test_a_circuit_without_edges_survives_the_round_trip(store: GraphStore) -> N
 def test_scores_come_back_bit_for_bit(store: GraphStore, scores: list[float]) -> None:
     circuit = make_circuit(
         make_edges([("input", f"a1.h{i}", "q", score) for i, score in enumerate(scores)]),
+        model=make_model("made/wide", n_heads=12),
         job=repr(scores),
     )
     _write(store, circuit)
@@ -195,7 +196,9 @@ def test_writing_a_torn_circuit_again_mends_it(store: GraphStore) -> None:
 
 
 def test_an_unknown_component_writes_nothing(store: GraphStore) -> None:
-    circuit = make_circuit(make_edges([("input", "b7", "r", 1.0)]))
+    [edge] = make_edges([("input", "m1", "r", 1.0)])
+    nonsense = edge.model_copy(update={"receiver": "b7"})  # which nothing checks
+    circuit = make_circuit((edge,)).model_copy(update={"edges": (nonsense,)})
     with pytest.raises(SpecError, match="b7"):
         _write(store, circuit)
     assert store.rows("MATCH (c:Circuit) RETURN count(c) AS n") == [{"n": 0}]

@@ -13,7 +13,9 @@ from typing import Any, cast
 from graph_schema.documents import ModelDocument, ModelSource
 from graph_schema.errors import ModelError
 from graph_schema.exchange.layout import Layout
-from graph_schema.fingerprint import COMMIT, CONFIG_FILE, hub_errors, is_path
+from graph_schema.fingerprint import COMMIT, is_path
+from graph_schema.hub import hub_errors
+from graph_schema.model_files import CONFIG_FILE
 
 ARCHITECTURES = {
     "gemma2": "Gemma2ForCausalLM",

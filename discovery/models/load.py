@@ -29,8 +29,9 @@ from discovery.models.inspecting import (
     weight_bytes,
 )
 from graph_schema.documents import Limits, ModelDocument, ModelSource
-from graph_schema.errors import ModelError, NonFiniteError, ResourceError
-from graph_schema.fingerprint import CONFIG_FILE, TOKENIZER_FILES, WEIGHT_FILES, is_path
+from graph_schema.errors import ModelError, NonFiniteWeightsError, ResourceError
+from graph_schema.fingerprint import is_path
+from graph_schema.model_files import CONFIG_FILE
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ def load_model(
 
     Raises:
         ModelError: As `inspect_model`; or another model lies there than the fingerprint says.
-        NonFiniteError: A weight is NaN or infinite.
+        NonFiniteWeightsError: A weight is NaN or infinite.
         ResourceError: The weights alone exceed the memory limit; the device is missing or full.
     """
     identity = identify(source, fingerprint, cache_dir)
@@ -74,7 +75,7 @@ def load_model(
             f"limit is {limits.memory_bytes / 2**30:.2f} GiB; raise the memory limit or use a "
             "smaller dtype"
         )
-    place = fetch(source, identity, [CONFIG_FILE, *TOKENIZER_FILES, *WEIGHT_FILES])
+    place = fetch(source, identity, weights=True)
     model = _read_weights(source, place, inspected.config, dtype, device)
     identify(source, identity, cache_dir)  # again: files may be written while they are read
     _check_finite(model, source, dtype)
@@ -92,7 +93,7 @@ def _read_weights(source: ModelSource, place: Place, config: Any, dtype: str, de
     # The bar that reading a GGUF file draws has no switch of its own.
     bar = redirect_stderr(io.StringIO()) if place.gguf else nullcontext()
     auto: Any = AutoModelForCausalLM
-    with quiet(), bar, readable(source, "weights"):
+    with quiet(), bar, readable(source, "weights", place):
         model, report = auto.from_pretrained(
             **place.options,
             **extra,
@@ -137,7 +138,7 @@ def _check_finite(model: Any, source: ModelSource, dtype: str) -> None:
                 if dtype == "float16"
                 else "the file is damaged or training diverged: fetch or train it again"
             )
-            raise NonFiniteError(
+            raise NonFiniteWeightsError(
                 f"model {source.name!r}: weight {name!r} has {bad} values that are NaN or "
                 f"infinite of {weight.numel()}; {hint}"
             )

@@ -12,12 +12,11 @@ from celery import Celery
 
 from graph_schema.compare import Known, along_training, check_checkpoints, compare_all
 from graph_schema.documents import CircuitDocument, CircuitEvaluation
-from graph_schema.documents.jobs import JobRecord, JobState, RunRecord
+from graph_schema.documents.jobs import JobRecord, JobState, Placement, RunRecord
 from graph_schema.errors import (
     NotFoundError,
     NumericsError,
     ResourceError,
-    SpecError,
     error_from_document,
 )
 from graph_schema.exchange import said_data
@@ -82,8 +81,9 @@ class Service:
     def submit(self, submission: Submission, *, force: bool, send: bool = True) -> JobRecord:
         """The job of a checked request, in the graph and on its way; again is the same job.
 
-        One that ended without a circuit for no fault of the request (it was cancelled, its worker
-        died, memory ran out) is tried again; `force` tries again whatever has ended.
+        One that ended without a circuit for no lasting fault of the request (it was cancelled, its
+        worker died, its model was away, a limit was in the way) is tried again, at this request's
+        place; `force` tries again whatever has ended.
         """
         if send:
             broker.queue_depth(self.app)  # a queue that is away is told before anything is written
@@ -91,7 +91,7 @@ class Service:
         if dataset is not None:
             self.store.write(lambda tx: write_dataset(tx, dataset))
         made = jobs.submit(self.store, submission.spec, submission.placement, force=force)
-        if not force and _deserves_another_try(made.record):
+        if not force and _deserves_another_try(made.record, submission.placement):
             made = jobs.submit(self.store, submission.spec, submission.placement, force=True)
         if made.send and send:
             deliver(self.store, self.app, [made.record.job_id])
@@ -265,11 +265,15 @@ def _rows(found: QueryResult) -> Rows:
     return Rows(found.columns, found.rows, found.cut_by)
 
 
-def _deserves_another_try(record: JobRecord) -> bool:
+def _deserves_another_try(record: JobRecord, wanted: Placement) -> bool:
     if record.state is not JobState.FAILED or record.error is None:
         return record.state is JobState.CANCELLED
     error = error_from_document(record.error.type, record.error.message)
-    return not isinstance(error, SpecError | NumericsError)
+    if isinstance(error, NumericsError):
+        # Another device rounds otherwise, and what overflows in half precision may not there.
+        elsewhere = Placement.model_validate_json(record.placement).device != wanted.device
+        return elsewhere or not error.lasting
+    return not error.lasting
 
 
 def _run_record(row: Mapping[str, Any]) -> RunRecord:

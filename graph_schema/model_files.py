@@ -55,12 +55,11 @@ def model_files(folder: Path) -> dict[str, Path]:
         ModelError: No configuration, no safetensors weights, or weights that an index names are
             not there.
     """
+    expected = f"expected a folder with {CONFIG_FILE} and {WEIGHTS_FILE}, or a .gguf file"
+    if not folder.exists():
+        raise ModelUnavailable(f"model {str(folder)!r}: no such file or folder; {expected}")
     if not folder.is_dir():
-        kind = ModelError if folder.exists() else ModelUnavailable
-        raise kind(
-            f"model {str(folder)!r} is not a folder; expected a folder with {CONFIG_FILE} and "
-            f"{WEIGHTS_FILE}, or a .gguf file"
-        )
+        raise ModelError(f"model {str(folder)!r} is not a folder; {expected}")
     if not (folder / CONFIG_FILE).is_file():
         found = sorted(file.name for file in folder.glob("*.gguf"))
         hint = f"give the file itself, {folder / found[0]}" if found else "check the path"

@@ -39,7 +39,7 @@ from workers.client.evaluation import Evaluated
 from workers.client.rows import Rows
 from workers.evaluations import EvaluateRequest, build_evaluation
 from workers.exchange import ImportRequest, ReadFile, model_of
-from workers.local import ensure_local, hold
+from workers.local import ensure_local, hold, tell_of_differences
 from workers.reconcile import deliver
 from workers.settings import Settings
 from workers.specs import Submission
@@ -70,6 +70,7 @@ class Service:
         self.store = store
         self.artifacts = ArtifactStore(settings.artifacts_url)
         self._app: Celery | None = None
+        self._told = False
 
     @property
     def app(self) -> Celery:
@@ -86,6 +87,9 @@ class Service:
         place; `force` tries again whatever has ended.
         """
         if send:
+            if self.settings.local and not self._told:
+                self._told = True
+                tell_of_differences(self.settings)
             broker.queue_depth(self.app)  # a queue that is away is told before anything is written
         dataset = submission.dataset
         if dataset is not None:

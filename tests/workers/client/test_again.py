@@ -81,7 +81,7 @@ def _with(client: CircuitClient, **limits: float) -> CircuitClient:
 def do_as_a_worker(asked: Asked, job: Job) -> CircuitServiceError | None:
     """Do a job that is waiting, as a worker would, and say how it ended."""
     service = asked.client.service
-    performer = Performer(asked.client.settings, service.address, "worker", list)
+    performer = Performer(asked.client.settings, service.address, "worker", lambda ids: None)
     work = partial(
         run_job,
         settings=asked.client.settings,
@@ -189,7 +189,9 @@ def test_broken_numbers_are_tried_again_on_another_device(asked: Asked) -> None:
 def test_a_lasting_failure_names_no_path(asked: Asked) -> None:
     """It answers whoever submits the same, and they have the model elsewhere."""
     job = asked.submit(asked.at("mine"))
-    performer = Performer(asked.client.settings, asked.client.service.address, "worker", list)
+    performer = Performer(
+        asked.client.settings, asked.client.service.address, "worker", lambda ids: None
+    )
 
     def refuse(*_: object) -> None:
         raise SpecError(f"model {str(asked.folder / 'mine')!r} cannot do this")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any, LiteralString
 
 import numpy as np
@@ -14,12 +15,14 @@ from graph_schema.compare import Known, along_training, check_checkpoints, compa
 from graph_schema.documents import CircuitDocument, CircuitEvaluation
 from graph_schema.documents.jobs import JobRecord, JobState, Placement, RunRecord
 from graph_schema.errors import (
+    ModelUnavailable,
     NotFoundError,
     NumericsError,
     ResourceError,
     error_from_document,
 )
 from graph_schema.exchange import said_data
+from graph_schema.fingerprint import is_path
 from graph_schema.store import jobs
 from graph_schema.store.artifacts import ArtifactStore, stored_scores
 from graph_schema.store.asking import ask
@@ -213,6 +216,7 @@ class Service:
         Raises:
             SpecError: It is wrong; the message says what to change.
             NotFoundError: No circuit, or more than one, has the id.
+            ModelUnavailable: Its model is not where it was, and nobody says where it is.
         """
         circuit = read_circuit(self.store, request.circuit)
         job = None
@@ -220,7 +224,14 @@ class Service:
             with suppress(NotFoundError):  # a circuit may be older than what is known of its job
                 job = jobs.get(self.store, job_id)
         settings = self.settings
-        return build_evaluation(request, circuit, job, settings.limits, settings.cache_dir)
+        made = build_evaluation(request, circuit, job, settings.limits, settings.cache_dir)
+        place = made.placement.model.name
+        if settings.local and request.model is None and is_path(place) and not Path(place).exists():
+            raise ModelUnavailable(  # the path is another request's: it is not named
+                f"the model of circuit {circuit.circuit_id[:12]}, {circuit.model.name!r}, is not "
+                "where it was found any more; say where it lies now (--model)"
+            )
+        return made
 
     def circuits(self, wanted: CircuitFilter) -> tuple[CircuitSummary, ...]:
         return list_circuits(self.store, wanted)

@@ -19,6 +19,8 @@ from graph_schema.store.connection import GraphStore
 from tests.graph_schema.test_errors import CLASSES
 from tests.workers.tiny import make_tiny, worker_settings
 from workers.client import CircuitClient, Job
+from workers.client.service import Service
+from workers.evaluations import EvaluateRequest
 from workers.inline import run_here
 from workers.lifecycle import Performer
 from workers.model_cache import ModelCache
@@ -202,3 +204,19 @@ def test_a_lasting_failure_names_no_path(asked: Asked) -> None:
     assert other.state is JobState.FAILED
     fingerprint = other.record.spec.split('"fingerprint":"')[1][:12]
     assert str(other.error) == f"model {fingerprint} cannot do this"
+
+
+def test_a_circuit_whose_model_moved_says_so_without_its_old_path(asked: Asked) -> None:
+    """The path is of whoever found the circuit; a local client sees what its worker would."""
+    client = asked.client
+    circuit = run_here(client, asked.at("mine")).record.circuit_ids[0]
+    moved = (asked.folder / "mine").rename(asked.folder / "moved")
+    here = client.service
+    settings = client.settings.model_copy(update={"graph": None})
+    local = Service(settings, here.address, here.store)
+    request = EvaluateRequest(circuit=circuit, seed=3)
+    with pytest.raises(ModelUnavailable, match=r"'mine', is not where .*--model") as raised:
+        local.evaluate(request)
+    assert str(asked.folder) not in str(raised.value)
+    again = local.evaluate(replace(request, model=str(moved)))
+    assert again.placement.model.name == str(moved)

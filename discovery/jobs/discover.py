@@ -30,7 +30,7 @@ from graph_schema.documents import (
     circuit_id,
 )
 from graph_schema.documents.jobs import DiscoverSpec
-from graph_schema.errors import SpecError
+from graph_schema.errors import LimitError
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def discover(
     Raises:
         TaskNotPerformedError: The model does not do the task; raised before the scores.
         DatasetError: The data lack what the metric or the ablation needs.
-        SpecError: A circuit has more edges than the limit, or the pairs' scores more bytes.
+        LimitError: A circuit has more edges than the limit, or the pairs' scores more bytes.
         NonFiniteError: NaN or infinite values; names the layer.
     """
     session = Session.of(
@@ -100,7 +100,7 @@ def discover(
             arrays |= {"exact_top": tested} if tested else {}
     for each in found:
         if (n_kept := int(each.kept.sum())) > limits.circuit_edges:
-            raise SpecError(
+            raise LimitError(
                 f"the circuit has {n_kept} edges, more than the limit of {limits.circuit_edges} "
                 "(setting limits.circuit_edges): ask for fewer edges or a larger threshold"
             )

@@ -18,7 +18,8 @@ from discovery.engine.graph import Graph
 from discovery.engine.restart import ROWS
 from graph_schema.documents import Acdc, AnyMethod, Eap, EapIg, Exact, Metric, ModelSource
 from graph_schema.errors import ResourceError
-from graph_schema.models.fingerprint import CONFIG_FILE, is_path, refuse_adapter
+from graph_schema.models.files import CONFIG_FILE, refuse_adapter
+from graph_schema.models.fingerprint import is_path
 
 GIB = 2**30
 WIDTHS = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}

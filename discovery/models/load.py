@@ -30,8 +30,8 @@ from discovery.models.inspecting import (
 from discovery.models.weights import loaded_weights
 from discovery.models.whole import require_whole
 from graph_schema.documents import Limits, ModelDocument, ModelSource
-from graph_schema.errors import NonFiniteError, ResourceError
-from graph_schema.models.fingerprint import CONFIG_FILE, TOKENIZER_FILES, WEIGHT_FILES, is_path
+from graph_schema.errors import NonFiniteWeightsError, ResourceError
+from graph_schema.models.fingerprint import is_path
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def load_model(
     Raises:
         ModelError: As `inspect_model`; another model lies there than the fingerprint says; or the
             files hold more or less than the model that they make.
-        NonFiniteError: A weight is NaN or infinite.
+        NonFiniteWeightsError: A weight is NaN or infinite.
         ResourceError: The weights alone exceed the memory limit; the device is missing or full.
     """
     identity = identify(source, fingerprint, cache_dir)
@@ -75,9 +75,9 @@ def load_model(
             f"limit is {limits.memory_bytes / 2**30:.2f} GiB; raise the memory limit or use a "
             "smaller dtype"
         )
-    place = fetch(source, identity, [CONFIG_FILE, *TOKENIZER_FILES, *WEIGHT_FILES])
+    place = fetch(source, identity, weights=True)
     model, notes = _read_weights(source, place, inspected.config, dtype, device)
-    with readable(source, "weights"):
+    with readable(source, "weights", place):
         weights = loaded_weights(model, place)
     identify(source, identity, cache_dir)  # again: files may be written while they are read
     _check_finite(model, source, dtype)
@@ -99,7 +99,7 @@ def _read_weights(
     # The bar that reading a GGUF file draws has no switch of its own.
     bar = redirect_stderr(io.StringIO()) if place.gguf else nullcontext()
     auto: Any = AutoModelForCausalLM
-    with quiet(), bar, readable(source, "weights"):
+    with quiet(), bar, readable(source, "weights", place):
         model, report = auto.from_pretrained(
             **place.options,
             **extra,
@@ -138,7 +138,7 @@ def _check_finite(model: Any, source: ModelSource, dtype: str) -> None:
                 if dtype == "float16"
                 else "the file is damaged or training diverged: fetch or train it again"
             )
-            raise NonFiniteError(
+            raise NonFiniteWeightsError(
                 f"model {source.name!r}: weight {name!r} has {bad} values that are NaN or "
                 f"infinite of {weight.numel()}; {hint}"
             )

@@ -23,7 +23,7 @@ from graph_schema.documents import (
     sha256_hex,
 )
 from graph_schema.documents.jobs import MeasuredSpec
-from graph_schema.errors import DatasetError
+from graph_schema.errors import DatasetError, DatasetLimitError, NotFoundError
 
 
 def build_dataset(
@@ -42,6 +42,7 @@ def build_dataset(
 
     Raises:
         DatasetError: The first thing about the data that does not fit; the message names it.
+        NotFoundError: The submitted text is not, or not as it was, in the store.
     """
     vocabulary = Vocabulary(d_vocab, tokenizer, spec.tokenisation.add_bos, n_ctx)
     if isinstance(spec.data, TaskData):
@@ -63,7 +64,7 @@ def build_dataset(
     document = dataset_document(lines, task)
     size = len(document.jsonl.encode())
     if size > limits.dataset_bytes:
-        raise DatasetError(
+        raise DatasetLimitError(
             f"{len(lines):,} pairs are {size:,} bytes as token ids; the limit is "
             f"{limits.dataset_bytes:,} bytes: use fewer or shorter pairs"
         )
@@ -80,7 +81,9 @@ def _built_in(
             "'logit_diff', or submit pairs with 'weights'"
         )
     if data.pairs > limits.pairs:
-        raise DatasetError(f"{data.pairs:,} pairs were asked for; the limit is {limits.pairs:,}")
+        raise DatasetLimitError(
+            f"{data.pairs:,} pairs were asked for; the limit is {limits.pairs:,}"
+        )
     made = TASKS[name](data.task, vocabulary, data.pairs, spec.seed)
     for pair in (*made.discovery, *made.heldout):
         check_lengths(f"task '{name}'", pair, vocabulary, limits)
@@ -95,9 +98,11 @@ def _submitted(
     limits: Limits,
 ) -> MadePairs:
     if jsonl is None:
-        raise DatasetError(f"dataset {data.sha256[:12]} is not in the store; submit its file again")
+        raise NotFoundError(
+            f"dataset {data.sha256[:12]} is not in the store; submit its file again"
+        )
     if sha256_hex(jsonl) != data.sha256:
-        raise DatasetError(
+        raise NotFoundError(
             f"the stored dataset has SHA-256 {sha256_hex(jsonl)[:12]}, the job names "
             f"{data.sha256[:12]}; submit the file again"
         )

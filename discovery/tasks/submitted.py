@@ -21,7 +21,7 @@ from graph_schema.datasets.pair import check_position, check_span, fail, shown
 from graph_schema.documents import Limits, PairDocument, Split
 from graph_schema.documents.dataset import Prompt
 from graph_schema.documents.jobs import Tokenisation
-from graph_schema.errors import DatasetError
+from graph_schema.errors import DatasetError, DatasetLimitError
 
 
 def submitted_pairs(
@@ -81,7 +81,7 @@ def _fitting(
         return fitting, ()
     n_discovery = sum(pair.split is not Split.HELDOUT for pair, _ in fitting)
     if n_discovery < limits.min_pairs:
-        raise DatasetError(
+        raise DatasetLimitError(
             f"{len(misfits)} of {len(pairs)} pairs do not fit the tokenizer, {n_discovery} are "
             f"left to discover on; at least {limits.min_pairs} are needed. The first: {misfits[0]}"
         )

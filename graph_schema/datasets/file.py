@@ -16,7 +16,7 @@ from graph_schema.documents.base import sha256_hex
 from graph_schema.documents.dataset import DatasetDocument, PairDocument, Split
 from graph_schema.documents.limits import Limits
 from graph_schema.documents.method import Metric
-from graph_schema.errors import DatasetError
+from graph_schema.errors import DatasetError, DatasetLimitError
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -32,7 +32,7 @@ def read_jsonl(data: bytes, limits: Limits | None = None) -> tuple[PairDocument,
     """
     limits = limits or Limits()
     if len(data) > limits.dataset_bytes:
-        raise DatasetError(
+        raise DatasetLimitError(
             f"the dataset has {len(data):,} bytes; the limit is {limits.dataset_bytes:,} bytes: "
             "submit fewer pairs"
         )
@@ -43,7 +43,7 @@ def read_jsonl(data: bytes, limits: Limits | None = None) -> tuple[PairDocument,
             'lines of {"clean": …, "corrupt": …, "answers": […], "wrong_answers": […]}'
         )
     if len(lines) > limits.pairs:
-        raise DatasetError(
+        raise DatasetLimitError(
             f"the dataset has {len(lines):,} pairs; the limit is {limits.pairs:,}: submit fewer"
         )
     pairs = tuple(_pair(f"line {number}", text) for number, text in enumerate(lines, 1))
@@ -63,7 +63,7 @@ def check_count(pairs: Sequence[PairDocument], limits: Limits) -> None:
     n_discovery = sum(pair.split is not Split.HELDOUT for pair in pairs)
     if n_discovery < limits.min_pairs:
         kind = "discovery pairs" if n_discovery < len(pairs) else "pairs"
-        raise DatasetError(
+        raise DatasetLimitError(
             f"the dataset has {n_discovery} {kind}; at least {limits.min_pairs} are needed: "
             "add more"
         )
@@ -157,9 +157,9 @@ def _check_lengths(pairs: Sequence[PairDocument], limits: Limits) -> None:
 def check_prompt_length(place: str, length: int, limits: Limits) -> None:
     """Refuse a prompt of more than `limits.prompt_tokens` tokens."""
     if length > limits.prompt_tokens:
-        fail(
-            place,
-            f"the prompt has {length:,} tokens; the limit is {limits.prompt_tokens:,}: shorten it",
+        raise DatasetLimitError(
+            f"{place}: the prompt has {length:,} tokens; the limit is {limits.prompt_tokens:,}: "
+            "shorten it"
         )
 
 

@@ -12,7 +12,9 @@ from typing import Any, cast
 
 from graph_schema.documents import ModelDocument, ModelSource
 from graph_schema.errors import ModelError
-from graph_schema.models.fingerprint import COMMIT, CONFIG_FILE, hub_errors, is_path
+from graph_schema.models.files import CONFIG_FILE
+from graph_schema.models.fingerprint import COMMIT, is_path
+from graph_schema.models.hub import hub_errors
 from graph_schema.models.layout import Layout
 
 ARCHITECTURES = {

@@ -1,7 +1,7 @@
 """What a model is called and what it is: path or hub id, and the fingerprint that identifies it.
 
 A model is its content, never the place it lies at: the hub's commit, or a SHA-256 over the files
-that decide what it computes (configuration, tokenizer, weights). Nothing here loads a model.
+that decide what it computes (`model_files.py`). Nothing here loads a model.
 """
 
 from __future__ import annotations
@@ -12,30 +12,13 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Generator, Iterable
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from graph_schema.documents import ModelSource, sha256_hex
-from graph_schema.errors import ModelError, ResourceError
-
-CONFIG_FILE = "config.json"
-TOKENIZER_FILES = (
-    "added_tokens.json",
-    "merges.txt",
-    "sentencepiece.bpe.model",
-    "special_tokens_map.json",
-    "spiece.model",
-    "tokenizer.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "vocab.json",
-    "vocab.txt",
-)
-WEIGHT_FILES = ("model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json")
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
-"""What LoRA and its kin are saved as: changes to a model's weights, in files of their own."""
-PICKLED_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+from graph_schema.errors import ModelError, ModelUnavailable
+from graph_schema.models.files import CONFIG_FILE, model_files
+from graph_schema.models.hub import hub_errors
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -52,8 +35,8 @@ def resolve_source(name: str, revision: str | None = None) -> ModelSource:
     """Where `name` points: an absolute path of this machine, or a hub id with its revision.
 
     Raises:
-        ModelError: Neither a path nor of the form `org/name`; a path that is not there; a
-            revision for a path.
+        ModelUnavailable: A path that is not there.
+        ModelError: Neither a path nor of the form `org/name`; a revision for a path.
     """
     if not is_path(name):
         if HUB_ID.fullmatch(name) is None or ".." in name:
@@ -68,7 +51,7 @@ def resolve_source(name: str, revision: str | None = None) -> ModelSource:
         )
     path = Path(os.path.abspath(Path(name).expanduser()))
     if not path.exists():
-        raise ModelError(
+        raise ModelUnavailable(
             f"model {name!r}: no such file or folder ({path}); expected a folder with "
             f"{CONFIG_FILE} and model.safetensors, or a .gguf file"
         )
@@ -82,72 +65,24 @@ def fingerprint(source: ModelSource, cache_dir: Path | None = None) -> str:
     read once. For a hub id without a commit, the hub (offline: its cache) is asked.
 
     Raises:
-        ModelError: The model cannot be found or read, or has no safetensors weights.
+        ModelUnavailable: It is away, cannot be read, or the hub cannot be reached.
+        ModelError: It has no safetensors weights, or the hub has no such model for this user.
     """
     if not is_path(source.name):
         if source.revision is not None and COMMIT.fullmatch(source.revision):
             return source.revision
         return _hub_commit(source)
     path = Path(source.name).expanduser()
-    if path.name.endswith(".gguf"):
-        # Under one name, so that renaming the file does not make another model of it.
-        named = {"model.gguf": path}
-    else:
-        named = {file.name: file for file in model_files(path)}
+    # A GGUF file under one name, so that renaming it does not make another model of it.
+    named = {"model.gguf": path} if path.name.endswith(".gguf") else model_files(path)
     try:
         lines = [f"{name} {_file_hash(file, cache_dir)}" for name, file in sorted(named.items())]
     except OSError as error:
-        raise ModelError(
+        raise ModelUnavailable(
             f"model {source.name!r} cannot be read: {error.strerror or error} "
             f"({error.filename}); check the path and its permissions"
         ) from error
     return sha256_hex("\n".join(lines))
-
-
-def model_files(folder: Path) -> list[Path]:
-    """The files of a model folder that decide what it computes.
-
-    Raises:
-        ModelError: No folder, no configuration, no safetensors weights, or an adapter.
-    """
-    if not folder.is_dir():
-        raise ModelError(
-            f"model {str(folder)!r} is not a folder; expected a folder with {CONFIG_FILE} and "
-            "model.safetensors, or a .gguf file"
-        )
-    refuse_adapter(folder)
-    if not (folder / CONFIG_FILE).is_file():
-        found = sorted(file.name for file in folder.glob("*.gguf"))
-        hint = f"give the file itself, {folder / found[0]}" if found else "check the path"
-        raise ModelError(f"model folder {str(folder)!r} has no {CONFIG_FILE}; {hint}")
-    weights = _matching(folder, WEIGHT_FILES)
-    if not any(file.suffix == ".safetensors" for file in weights):
-        pickled = _matching(folder, PICKLED_WEIGHTS)
-        saw = f"pickled weights ({pickled[0].name}) are not read" if pickled else "none found"
-        raise ModelError(
-            f"model folder {str(folder)!r} has no model.safetensors: {saw}; save the model with "
-            "save_pretrained(folder), which writes safetensors"
-        )
-    return [folder / CONFIG_FILE, *_matching(folder, TOKENIZER_FILES), *weights]
-
-
-def refuse_adapter(folder: Path | None) -> None:
-    """Refuse a folder with adapter weights: without them it would be another model.
-
-    Raises:
-        ModelError: They are there.
-    """
-    found = [] if folder is None else _matching(folder, ADAPTER_FILES)
-    if found:
-        raise ModelError(
-            f"model folder {str(folder)!r} has an adapter ({found[0].name}), which would not be "
-            "read: merge it into its model (merge_and_unload) and save that with save_pretrained; "
-            "if it is merged already, remove its files"
-        )
-
-
-def _matching(folder: Path, patterns: Iterable[str]) -> list[Path]:
-    return sorted(file for pattern in patterns for file in folder.glob(pattern) if file.is_file())
 
 
 def _file_hash(file: Path, cache_dir: Path | None) -> str:
@@ -183,44 +118,3 @@ def _hub_commit(source: ModelSource) -> str:
     with hub_errors(source):
         config = hf_hub_download(source.name, CONFIG_FILE, revision=source.revision)
     return Path(config).parent.name
-
-
-@contextmanager
-def hub_errors(source: ModelSource) -> Generator[None]:
-    """Raise the hub's errors as ours, each with what to do about it."""
-    from huggingface_hub import errors
-
-    name, at = source.name, f" at revision {source.revision!r}" if source.revision else ""
-    page = f"https://huggingface.co/{name}"
-    try:
-        yield
-    except errors.GatedRepoError as error:
-        raise ModelError(
-            f"model {name!r} is gated: accept its licence at {page}, then set HF_TOKEN to a token "
-            "that may read it"
-        ) from error
-    except errors.RepositoryNotFoundError as error:
-        raise ModelError(
-            f"model {name!r} is not on the hub, or is private; check {page}, set HF_TOKEN, or "
-            f"write ./{name} for a folder"
-        ) from error
-    except errors.RevisionNotFoundError as error:
-        raise ModelError(
-            f"model {name!r} has no revision {source.revision!r}; see {page}"
-        ) from error
-    except errors.LocalEntryNotFoundError as error:
-        raise ModelError(
-            f"model {name!r}{at} is not in the local cache and the hub cannot be reached; check "
-            "the network and HF_HUB_OFFLINE, or give a local folder"
-        ) from error
-    except errors.EntryNotFoundError as error:
-        raise ModelError(
-            f"model {name!r}{at} has no {CONFIG_FILE}, so it is no transformers model; for GGUF "
-            "download the file and give its path, and merge an adapter into its model first"
-        ) from error
-    except errors.HFValidationError as error:
-        raise ModelError(f"model {name!r} is not a hub id: expected org/name") from error
-    except (errors.HfHubHTTPError, ConnectionError, TimeoutError) as error:
-        raise ResourceError(
-            f"the hub did not answer for model {name!r}{at}; try again, or give a local folder"
-        ) from error

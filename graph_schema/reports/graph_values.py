@@ -1,14 +1,14 @@
 """Nodes, relationships and paths of an answer, written as Cypher draws them.
 
-The values are those of `graph_schema.store.user_cypher.values`: plain dictionaries that JSON can
-hold.
+The values are those of `graph_schema.store.user_cypher.values`: plain dictionaries.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, cast
+
+from graph_schema.json_text import json_text
 
 NODE = {"id", "labels", "properties"}
 RELATIONSHIP = {"id", "type", "start", "end", "properties"}
@@ -62,7 +62,7 @@ def _properties(properties: Mapping[str, Any]) -> str:
 
 
 def _short(value: object) -> str:
-    text = f"{value:.4g}" if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
+    text = f"{value:.4g}" if isinstance(value, float) else json_text(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 

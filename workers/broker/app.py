@@ -118,7 +118,8 @@ def _transport(url: str) -> tuple[str, dict[str, Any]]:
             "socket_connect_timeout": 5,
             "health_check_interval": 25,
         }
-    if parts.scheme == "filesystem" and parts.path.startswith("/"):
+    # What stands between two slashes and the third would be a host: a relative folder is none.
+    if parts.scheme == "filesystem" and parts.path.startswith("/") and not parts.netloc:
         return folder_url(Path(unquote(parts.path)) / "queue")
     raise SpecError(
         f"broker {_without_password(url)!r} is of no kind we know; expected redis://HOST:PORT/0, "

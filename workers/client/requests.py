@@ -129,7 +129,7 @@ class Requests(Connection):
         """`submit`, with the request as one value."""
         submission = build_submission(request, self.settings.limits, self.settings.cache_dir)
         self._require_worker()
-        return Job(self, self.service.submit(submission, force=force))
+        return Job(self, self.service.submit(submission, force=force), submission)
 
     def evaluate(
         self,
@@ -200,7 +200,8 @@ class Requests(Connection):
     def evaluate_request(self, request: EvaluateRequest, *, force: bool = False) -> Job:
         """`evaluate`, with the request as one value."""
         self._require_worker()
-        return Job(self, self.service.submit(self.service.evaluate(request), force=force))
+        submission = self.service.evaluate(request)
+        return Job(self, self.service.submit(submission, force=force), submission)
 
     def import_circuit(
         self,

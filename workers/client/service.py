@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,15 +14,16 @@ from graph_schema.artifacts import ArtifactStore, stored_scores
 from graph_schema.comparing.agreement import PairMetric
 from graph_schema.comparing.circuits import Known, along_training, check_checkpoints, compare_all
 from graph_schema.documents import CircuitDocument, Split
-from graph_schema.documents.jobs import JobRecord, JobState
+from graph_schema.documents.jobs import JobRecord, JobState, Placement
 from graph_schema.errors import (
+    ModelUnavailable,
     NotFoundError,
     NumericsError,
     ResourceError,
-    SpecError,
     error_from_document,
 )
 from graph_schema.exchange import said_data
+from graph_schema.models.fingerprint import is_path
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore, StoreAddress
 from graph_schema.store.questions.ask import ask
@@ -36,7 +38,7 @@ from graph_schema.store.user_cypher.run import QueryResult, run_user_query
 from workers import broker
 from workers.broker import deliver
 from workers.kinds import Stored, kind_of
-from workers.local.service import ensure_local, hold
+from workers.local.service import ensure_local, hold, tell_of_differences
 from workers.requests.discover import Submission
 from workers.requests.evaluate import EvaluateRequest, build_evaluation
 from workers.requests.exchange import ImportRequest, ReadFile, model_of
@@ -60,6 +62,7 @@ class Service:
         self.store = store
         self.artifacts = ArtifactStore(settings.artifacts_url)
         self._app: Celery | None = None
+        self._told = False
 
     @property
     def app(self) -> Celery:
@@ -71,16 +74,20 @@ class Service:
     def submit(self, submission: Submission, *, force: bool, send: bool = True) -> JobRecord:
         """The job of a checked request, in the graph and on its way; again is the same job.
 
-        One that ended without a circuit for no fault of the request (it was cancelled, its worker
-        died, memory ran out) is tried again; `force` tries again whatever has ended.
+        One that ended without a circuit for no lasting fault of the request (it was cancelled, its
+        worker died, its model was away, a limit was in the way) is tried again, at this request's
+        place; `force` tries again whatever has ended.
         """
         if send:
+            if self.settings.local and not self._told:
+                self._told = True
+                tell_of_differences(self.settings)
             broker.queue_depth(self.app)  # a queue that is away is told before anything is written
         dataset = submission.dataset
         if dataset is not None:
             self.store.write(lambda tx: write_dataset(tx, dataset))
         made = jobs.submit(self.store, submission.spec, submission.placement, force=force)
-        if not force and _deserves_another_try(made.record):
+        if not force and _deserves_another_try(made.record, submission.placement):
             made = jobs.submit(self.store, submission.spec, submission.placement, force=True)
         if made.send and send:
             deliver(self.store, self.app, [made.record.job_id])
@@ -201,6 +208,7 @@ class Service:
         Raises:
             SpecError: It is wrong; the message says what to change.
             NotFoundError: No circuit, or more than one, has the id.
+            ModelUnavailable: Its model is not where it was, and nobody says where it is.
         """
         circuit = read_circuit(self.store, request.circuit)
         job = None
@@ -208,7 +216,14 @@ class Service:
             with suppress(NotFoundError):  # a circuit may be older than what is known of its job
                 job = jobs.get(self.store, job_id)
         settings = self.settings
-        return build_evaluation(request, circuit, job, settings.limits, settings.cache_dir)
+        made = build_evaluation(request, circuit, job, settings.limits, settings.cache_dir)
+        place = made.placement.model.name
+        if settings.local and request.model is None and is_path(place) and not Path(place).exists():
+            raise ModelUnavailable(  # the path is another request's: it is not named
+                f"the model of circuit {circuit.circuit_id[:12]}, {circuit.model.name!r}, is not "
+                "where it was found any more; say where it lies now (--model)"
+            )
+        return made
 
     def circuits(self, wanted: CircuitFilter) -> tuple[CircuitSummary, ...]:
         return list_circuits(self.store, wanted)
@@ -257,8 +272,12 @@ def _rows(found: QueryResult) -> Rows:
     return Rows(found.columns, found.rows, found.cut_by)
 
 
-def _deserves_another_try(record: JobRecord) -> bool:
+def _deserves_another_try(record: JobRecord, wanted: Placement) -> bool:
     if record.state is not JobState.FAILED or record.error is None:
         return record.state is JobState.CANCELLED
     error = error_from_document(record.error.type, record.error.message)
-    return not isinstance(error, SpecError | NumericsError)
+    if isinstance(error, NumericsError):
+        # Another device rounds otherwise, and what overflows in half precision may not there.
+        elsewhere = Placement.model_validate_json(record.placement).device != wanted.device
+        return elsewhere or not error.lasting
+    return not error.lasting

@@ -17,7 +17,7 @@ import logging
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any
@@ -54,6 +54,8 @@ class State:
     worker: Mark | None = None
     worker_failures: int = 0
     error: str | None = None
+    goes_by: dict[str, str] = field(default_factory=dict[str, str])
+    """What its worker goes by (`Settings.of_worker`)."""
 
 
 class ServiceFiles:

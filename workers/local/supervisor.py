@@ -51,7 +51,8 @@ class Supervisor:
         self.settings = settings
         self.files = files
         self.stop = threading.Event()
-        self.state = State(Phase.STARTING, starter, process_mark(os.getpid()))
+        mark, goes_by = process_mark(os.getpid()), settings.of_worker()
+        self.state = State(Phase.STARTING, starter, mark, goes_by=goes_by)
         self._worker: subprocess.Popen[bytes] | None = None
         self._worker_started = 0.0
         self._worker_failures = 0

@@ -23,7 +23,7 @@ from graph_schema.documents import (
     TopEdges,
 )
 from graph_schema.documents.jobs import DiscoverSpec, JobSpec, Placement, Tokenisation
-from graph_schema.errors import SpecError
+from graph_schema.errors import LimitError, SpecError
 from graph_schema.models.fingerprint import fingerprint
 from graph_schema.printable import whole_number
 from workers.requests.checking import METHODS, Params, choice, named, validated
@@ -109,7 +109,7 @@ def drafted(
         },
     )
     if request.n_edges is not None and request.n_edges > limits.circuit_edges:
-        raise SpecError(
+        raise LimitError(
             f"edges is {whole_number(request.n_edges, ',')}; the limit is "
             f"{limits.circuit_edges:,} edges a circuit"
         )

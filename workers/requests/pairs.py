@@ -147,4 +147,4 @@ def _read_pairs(file: Path, limits: Limits) -> tuple[PairDocument, ...]:
     try:
         return read_jsonl(data, limits)
     except DatasetError as error:
-        raise DatasetError(f"{file}: {error}") from error
+        raise type(error)(f"{file}: {error}") from error

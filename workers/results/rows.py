@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from graph_schema.reports import cell, table
 
@@ -32,9 +32,18 @@ class Rows:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
     def to_pandas(self) -> pd.DataFrame:
+        """As pandas reads the values: NaN and null in a column of numbers are NaN.
+
+        Where a column of floats would lose digits of an integer, it is pandas' `Int64`, or of
+        objects where floats are among its values.
+        """
         import pandas as pd
 
-        return pd.DataFrame(self.rows, columns=list(self.columns))
+        frame = pd.DataFrame(self.rows, columns=list(self.columns))
+        for place, values in enumerate(zip(*self.rows, strict=True)):
+            if (kept := _whole(values)) is not None:
+                frame.isetitem(place, pd.array(values, dtype=kept))
+        return frame
 
     def to_networkx(self) -> nx.MultiDiGraph[str]:
         """The nodes and relationships in the answer, or its columns `sender` and `receiver`.
@@ -62,3 +71,16 @@ class Rows:
             for row in self.rows
         )
         return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def _whole(values: Sequence[object]) -> Literal["Int64", "object"] | None:
+    """The kind of a column that pandas would make floats of, though one cannot hold its integers.
+
+    A float has 53 bits: 9007199254740993 would become 9007199254740992.
+    """
+    kinds = {type(value) for value in values}
+    if not kinds <= {int, float, type(None)} or kinds == {int}:
+        return None
+    if not any(isinstance(value, int) and abs(value) > 2**53 for value in values):
+        return None
+    return "object" if float in kinds else "Int64"

@@ -54,7 +54,8 @@ def do_here(client: CircuitClient, submission: Submission, force: bool = False) 
     service = client.service  # a local one is started before Ctrl-C has to wait
     with interrupts_heard() as check_interrupt:
         try:
-            job = Job(client, service.submit(submission, force=force, send=False))
+            record = service.submit(submission, force=force, send=False)
+            job = Job(client, record, submission, send=False)
             if not job.state.ended:
                 _see_through(job, client, work_for, check_interrupt)
         except KeyboardInterrupt:
@@ -85,6 +86,7 @@ def _see_through(
             deliver=lambda job_ids: deliver(service.store, service.app, job_ids),
             patience=INLINE_PATIENCE,
             log_place="standard error",
+            quiet=True,
         )
         work = work_for(service, performer)
         try:
@@ -100,7 +102,7 @@ def _see_through(
                     )
                     performer.deliver(found for found in settled.send if found != job.job_id)
                     _look_on(job, bars)
-                job.refresh()
+                job.refresh().submit_here()
         finally:
             performer.close()
 

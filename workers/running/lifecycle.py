@@ -6,6 +6,7 @@ first.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from graph_schema.errors import (
     JobFailed,
     LeaseLost,
 )
+from graph_schema.models.fingerprint import is_path
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore, StoreAddress
 from workers.job.lease import Lease, Stopped, error_document
@@ -50,6 +52,7 @@ class Performer:
         parent: The process without which this one must not go on.
         patience: Seconds to wait for a database that is away.
         log_place: Where to look when an error was not expected.
+        quiet: Whoever asked for the work tells of the errors that we know; do not log them too.
     """
 
     settings: Settings
@@ -60,6 +63,7 @@ class Performer:
     parent: int | None = None
     patience: float = WORKER_PATIENCE
     log_place: str = "the worker's log"
+    quiet: bool = False
     store: GraphStore = field(init=False)
     _pulse: GraphStore = field(init=False)
 
@@ -101,7 +105,7 @@ class Performer:
             self._pulse,
             job_id,
             token,
-            settle=lambda verdict: self._settle(self._pulse, job_id, token, verdict),
+            settle=lambda verdict: self._settle(self._pulse, record, token, verdict),
             stopping=self.stopping,
             parent=self.parent,
             report=report,
@@ -112,7 +116,7 @@ class Performer:
                 lease.hold_for_storing()
             send = jobs.finish(self.store, job_id, token, product.write, product.circuit_ids)
         except BaseException as error:
-            self._settle(self.store, job_id, token, error)
+            self._settle(self.store, record, token, error)
             if not isinstance(error, (Exception, Stopped)):
                 raise
         else:
@@ -120,8 +124,11 @@ class Performer:
             self.deliver(send)
         return True
 
-    def _settle(self, store: GraphStore, job_id: str, token: str, error: BaseException) -> None:
+    def _settle(
+        self, store: GraphStore, record: JobRecord, token: str, error: BaseException
+    ) -> None:
         """End the job, or give it back, as the error that stopped the work asks."""
+        job_id = record.job_id
         extra = {"job_id": job_id}
         try:
             if isinstance(error, LeaseLost):
@@ -135,15 +142,16 @@ class Performer:
                 attempts = self.settings.max_attempts
                 send = jobs.release(store, job_id, token, max_attempts=attempts).send
             else:
-                send = self._fail(store, job_id, token, error)
+                send = self._fail(store, record, token, error)
         except LeaseLost as lost:
             log.warning("%s", lost, extra=extra)
         else:
             self.deliver(send)
 
     def _fail(
-        self, store: GraphStore, job_id: str, token: str, error: BaseException
+        self, store: GraphStore, record: JobRecord, token: str, error: BaseException
     ) -> tuple[str, ...]:
+        job_id = record.job_id
         extra = {"job_id": job_id}
         known = known_error(error)
         if known is None:
@@ -154,7 +162,8 @@ class Performer:
                 store, job_id, token, ErrorDocument(type=JobFailed.__name__, message=message)
             )
         trace = None if known is error else error
-        log.warning(
+        log.log(
+            logging.DEBUG if self.quiet else logging.WARNING,
             "job %s: %s: %s",
             job_id[:12],
             type(known).__name__,
@@ -163,8 +172,25 @@ class Performer:
             extra=extra,
         )
         document = error_document(known)
+        if known.lasting:
+            document = _for_everyone(document, record)
         if known.retryable:
             return jobs.release(
                 store, job_id, token, error=document, max_attempts=self.settings.max_attempts
             ).send
         return jobs.fail(store, job_id, token, document)
+
+
+def _for_everyone(document: ErrorDocument, record: JobRecord) -> ErrorDocument:
+    """The error with the model's fingerprint in place of its path.
+
+    A lasting error answers whoever submits the same spec, and they have the model elsewhere.
+    """
+    # Not as documents: a job whose spec cannot be read must end as well.
+    placed, asked = json.loads(record.placement), json.loads(record.spec)
+    name = placed.get("model", {}).get("name", "")
+    if not is_path(name):
+        return document
+    known_as = asked.get("model", {}).get("fingerprint", "")[:12] or "of the job"
+    message = document.message.replace(repr(name), known_as).replace(name, known_as)
+    return document.model_copy(update={"message": message})

@@ -34,13 +34,12 @@ def read_dataset(store: GraphStore, sha256: str) -> DatasetDocument:
     """The dataset with this hash.
 
     Raises:
-        NotFoundError: None is stored.
-        DatasetError: What is stored is not what was written.
+        NotFoundError: None is stored, or what is stored is not what was written.
     """
     rows = store.rows(statements.READ_DATASET, sha256=sha256)
     if not rows:
         raise NotFoundError(f"no dataset has the hash {sha256!r}; submit its file again")
     dataset = stored_document(DatasetDocument, rows[0], f"dataset {sha256}")
     if sha256_hex(dataset.jsonl) != sha256:
-        raise DatasetError(f"dataset {sha256} is damaged in the graph; submit its file again")
+        raise NotFoundError(f"dataset {sha256} is damaged in the graph; submit its file again")
     return dataset

@@ -56,7 +56,7 @@ class CutBy(StrEnum):
 
 @dataclass(frozen=True)
 class QueryResult:
-    """The answer: JSON-able values; `cut_by` a limit where it has more rows than these."""
+    """The answer: plain values; `cut_by` a limit where it has more rows than these."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]

@@ -1,4 +1,4 @@
-"""What a query returns, as values that JSON can hold.
+"""What a query returns, as plain values.
 
 A node is `{"id", "labels", "properties"}`, a relationship `{"id", "type", "start", "end",
 "properties"}`, a path `{"nodes", "relationships"}`. Ids tell things apart within one answer; they
@@ -8,7 +8,6 @@ are the server's own and change, so keep our ids (`circuit_id`, `node_id`) inste
 from __future__ import annotations
 
 import base64
-import math
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -19,11 +18,12 @@ from neo4j.time import Date, DateTime, Duration, Time
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON can hold it; what JSON has no word for becomes a string."""
-    if value is None or isinstance(value, bool | int | str):
+    """The value of JSON's kinds; what is of no such kind (a date, a duration) becomes a string.
+
+    Numbers stay numbers: also NaN and infinity, which `json_text` writes as null.
+    """
+    if value is None or isinstance(value, bool | int | float | str):
         return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
     if isinstance(value, Node):
         return {
             "id": value.element_id,

@@ -24,7 +24,7 @@ from graph_schema.documents import (
     TopEdges,
 )
 from graph_schema.documents.jobs import DiscoverSpec
-from graph_schema.errors import DatasetError
+from graph_schema.errors import DatasetError, NotFoundError
 from tests.discovery.tasks.tokenizers import byte_level
 
 LIMITS = Limits()
@@ -118,9 +118,9 @@ def test_prompts_that_do_not_differ_are_refused_where_corrupt_is_the_ablation() 
 
 def test_a_missing_or_changed_dataset_is_refused() -> None:
     data, jsonl = submit(records())
-    with pytest.raises(DatasetError, match=f"dataset {data.sha256[:12]} is not in the store"):
+    with pytest.raises(NotFoundError, match=f"dataset {data.sha256[:12]} is not in the store"):
         build_dataset(spec(data), None, 64, None, LIMITS)
-    with pytest.raises(DatasetError, match=f"the job names {data.sha256[:12]}"):
+    with pytest.raises(NotFoundError, match=f"the job names {data.sha256[:12]}"):
         build_dataset(spec(data), None, 64, jsonl + "\n", LIMITS)
 
 

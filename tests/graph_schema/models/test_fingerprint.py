@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from graph_schema.documents import ModelSource
-from graph_schema.errors import ModelError
+from graph_schema.errors import ModelError, ModelUnavailable
 from graph_schema.models.fingerprint import fingerprint, resolve_source
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -125,7 +125,7 @@ def test_a_folder_that_is_no_model_says_why(folder: Path, tmp_path: Path) -> Non
     (folder / "config.json").unlink()
     with pytest.raises(ModelError, match=r"give the file itself, .*weights\.gguf"):
         _fingerprint(folder)
-    with pytest.raises(ModelError, match="is not a folder"):
+    with pytest.raises(ModelUnavailable, match="no such file or folder"):
         _fingerprint(tmp_path / "gone")
 
 
@@ -176,7 +176,7 @@ ASK = """
 import json, sys
 from graph_schema.documents import ModelSource
 from graph_schema.errors import CircuitServiceError
-from graph_schema.models.fingerprint import fingerprint
+
 answers = {}
 for name in sys.argv[1:]:
     try:

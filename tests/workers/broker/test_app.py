@@ -153,7 +153,10 @@ def test_the_settings_are_the_measured_ones(tmp_path: Path) -> None:
     assert conf.broker_connection_max_retries is None
 
 
-@pytest.mark.parametrize("url", ["amqp://u:secret@host", "filesystem://relative", "nonsense"])
+@pytest.mark.parametrize(
+    "url",
+    ["amqp://u:secret@host", "filesystem://relative", "filesystem://relative/folder", "nonsense"],
+)
 def test_an_unknown_broker_is_refused_without_its_password(tmp_path: Path, url: str) -> None:
     with pytest.raises(SpecError, match="of no kind we know") as refused:
         broker.make_app(Settings(home=tmp_path, broker=url))

@@ -199,7 +199,7 @@ def test_another_model_under_the_same_path_is_refused(
     )
     record = process.do(other, tiny)
     assert record.error is not None
-    assert record.error.type == "ModelError"
+    assert record.error.type == "ModelUnavailable"
     assert "fingerprint" in record.error.message
 
 
@@ -299,7 +299,7 @@ def test_a_kept_model_is_held_to_what_lies_there_now(
     (moved.folder / "tokenizer_config.json").write_text("{}")
     record = process.do(second, moved)
     assert record.error is not None
-    assert record.error.type == "ModelError"
+    assert record.error.type == "ModelUnavailable"
     assert "another model lies there now" in record.error.message
 
 
@@ -353,7 +353,7 @@ def test_pair_scores_over_their_limit_are_refused_before_weights_are_read(
     spec = tiny.spec(process.store).model_copy(update={"keep_pair_scores": True})
     record = process.do(spec, tiny)
     assert record.error is not None
-    assert record.error.type == "SpecError"
+    assert record.error.type == "LimitError"
     assert "limits.pair_score_bytes" in record.error.message
     assert process.models._model is None
 

@@ -98,6 +98,9 @@ def test_it_starts_once_is_joined_and_ends(settings: Settings) -> None:
     assert not local.status(settings).running
     assert not local.down(settings)
     first = local.ensure_local(settings, worker=False)
+    state = ServiceFiles(settings).read()
+    assert state is not None
+    assert state.goes_by == settings.of_worker()
     found = local.status(settings)
     assert local.ensure_local(settings, worker=False) == first
     assert local.status(settings) == found, "it was joined, and nothing started again"

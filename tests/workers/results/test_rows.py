@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 
 import pytest
@@ -89,3 +90,30 @@ def test_motifs_are_found_and_tested_through_the_client(
     assert (tested.circuit_id, tested.observed) == (circuit.circuit_id, 2)
     with pytest.raises(SpecError, match="not YAML"):
         client.motifs.add("a: [")
+
+
+NUMBERS = "UNWIND [1.5, 0.0/0.0, -1.0/0.0, null, -0.0] AS x RETURN x, [x, [x]] AS nested"
+
+
+def test_numbers_that_are_not_finite_stay_numbers(
+    asked: tuple[CircuitClient, MadeWorld],
+) -> None:
+    client, _ = asked
+    frame = client.cypher(NUMBERS).to_pandas()
+    assert frame.x.dtype == "float64"
+    assert frame.x.isna().tolist() == [False, True, False, True, False]
+    assert frame.x.max() == 1.5
+    assert frame.x.min() == -math.inf
+    assert math.copysign(1.0, frame.x[4]) == -1.0
+    assert math.isnan(frame.nested[1][1][0])
+
+
+def test_a_frame_loses_no_digit_of_an_integer() -> None:
+    large, nan = 2**53 + 1, math.nan
+    rows = ((1, large, large, large), (None, None, nan, 2), (3, -large, 1.5, 3))
+    frame = Rows(("small", "beside_null", "mixed", "whole"), rows).to_pandas()
+    kinds = [str(kind) for kind in frame.dtypes]
+    assert kinds == ["float64", "Int64", "object", "int64"]
+    assert frame.beside_null.dropna().tolist() == [large, -large]
+    assert frame.mixed[0] == large
+    assert frame.whole[0] == large

@@ -106,7 +106,7 @@ def test_a_bad_request_fails_with_its_own_class_before_weights_are_read(
     until(lambda: jobs.get(running.store, spec.job_id).state.ended)  # the reconciler sends it
     error = jobs.get(running.store, spec.job_id).error
     assert error is not None
-    assert error.type == "ModelError"
+    assert error.type == "ModelUnavailable"
     assert "/no/such/model" in error.message
 
 

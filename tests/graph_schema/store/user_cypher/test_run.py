@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from pathlib import Path
 from typing import LiteralString
@@ -12,6 +13,7 @@ from neo4j import READ_ACCESS
 from neo4j.exceptions import DriverError, Neo4jError
 
 from graph_schema.errors import CypherError, SpecError, StoreUnavailable
+from graph_schema.json_text import json_text
 from graph_schema.processes import reserved_port
 from graph_schema.store.connection import GraphStore, StoreAddress
 from graph_schema.store.records.circuits import write_circuit
@@ -162,7 +164,7 @@ def test_every_value_becomes_json(filled: GraphStore) -> None:
         "duration('P1DT2H') AS s, point({x: 1, y: 2}) AS place, [1, {k: null}] AS l, "
         "0.0 / 0.0 AS x",
     )
-    row = dict(zip(found.columns, json.loads(json.dumps(found.rows[0])), strict=True))
+    row = dict(zip(found.columns, json.loads(json_text(found.rows[0])), strict=True))
     assert row["a"]["labels"] == ["CircuitNode"]
     assert row["a"]["properties"]["name"] == "a0.h1"
     assert row["e"]["type"] == "EDGE"
@@ -175,7 +177,7 @@ def test_every_value_becomes_json(filled: GraphStore) -> None:
     assert row["s"] == "P1DT2H"
     assert row["place"]["coordinates"] == [1.0, 2.0]
     assert row["l"] == [1, {"k": None}]
-    assert row["x"] == "nan"
+    assert row["x"] is None
 
 
 @pytest.mark.parametrize(
@@ -246,3 +248,18 @@ def test_the_password_file_cannot_be_read_through_a_query(filled: GraphStore) ->
     text = f"LOAD CSV FROM 'file://{Path('/etc/passwd')}' AS line RETURN line"
     with pytest.raises(CypherError, match="LOAD is refused"):
         run_user_query(filled, text)
+
+
+def test_numbers_come_back_as_the_numbers_they_are(store: GraphStore) -> None:
+    text = "UNWIND [0.0/0.0, 1.0/0.0, -1.0/0.0, -0.0, 9007199254740993] AS x RETURN x, [x] AS list"
+    rows = run_user_query(store, text).rows
+    assert math.isnan(rows[0][0])
+    assert math.isnan(rows[0][1][0])
+    assert [row[0] for row in rows[1:]] == [math.inf, -math.inf, 0.0, 9007199254740993]
+    assert math.copysign(1.0, rows[3][0]) == -1.0
+    assert type(rows[4][0]) is int
+    found = run_user_query(store, "RETURN $x AS x", {"x": [math.nan, math.inf]}).rows[0][0]
+    assert math.isnan(found[0])
+    assert found[1] == math.inf
+    dates = "RETURN date('2020-01-02') AS d, duration('P1D') AS e"
+    assert run_user_query(store, dates).rows == (("2020-01-02", "P1D"),)

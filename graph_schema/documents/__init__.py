@@ -64,13 +64,17 @@ from graph_schema.documents.motif import (
     DepthRelation,
     EdgePattern,
     Motif,
-    MotifState,
-    MotifTest,
     NodePattern,
-    NullModel,
     Occurrence,
     Sign,
     SignRule,
+)
+from graph_schema.documents.motif_tests import (
+    MotifResult,
+    MotifState,
+    MotifTest,
+    MotifTestSummary,
+    NullModel,
 )
 from graph_schema.documents.role import (
     ControlShare,
@@ -158,8 +162,10 @@ __all__ = [
     "ModelId",
     "ModelSource",
     "Motif",
+    "MotifResult",
     "MotifState",
     "MotifTest",
+    "MotifTestSummary",
     "NodePattern",
     "NullModel",
     "Occurrence",

@@ -75,11 +75,16 @@ _MIGRATION_4: tuple[LiteralString, ...] = (
     "CREATE INDEX circuit_task_id IF NOT EXISTS FOR (n:Circuit) ON (n.task_id)",
 )
 
+_MIGRATION_5: tuple[LiteralString, ...] = (
+    "CREATE CONSTRAINT motif_test_id IF NOT EXISTS FOR (n:MotifTest) REQUIRE n.test_id IS UNIQUE",
+)
+
 MIGRATIONS: tuple[tuple[LiteralString, ...], ...] = (
     _MIGRATION_1,
     _MIGRATION_2,
     _MIGRATION_3,
     _MIGRATION_4,
+    _MIGRATION_5,
 )
 VERSION = len(MIGRATIONS)
 

@@ -11,7 +11,6 @@ from neo4j import Transaction
 
 from graph_schema.documents import (
     CircuitDocument,
-    MotifState,
     Occurrence,
     Outcome,
     Rung,
@@ -26,10 +25,8 @@ from graph_schema.store.motifs import (
     read_motifs,
     read_node_roles,
     read_occurrences,
-    read_tests,
     write_motif,
     write_occurrences,
-    write_tests,
 )
 from tests.factories import make_circuit, make_model
 from tests.findings import (
@@ -37,7 +34,6 @@ from tests.findings import (
     alignment,
     annotation,
     finding,
-    motif_test,
     role_graph,
     roles_played,
     verdict,
@@ -67,7 +63,7 @@ def test_roles_are_copied_to_the_nodes_of_circuits_on_their_task(store: GraphSto
     _twice(store, lambda tx: findings.write_roles(tx, played))
     after = _circuit(store, job="after")
     elsewhere = _circuit(store, job="elsewhere", task="ioi", task_id=sha256_hex("ioi"))
-    expected = {"a0.h1": "previous_token", "a1.h2": "induction"}
+    expected = {"a0.h1": ("previous_token",), "a1.h2": ("induction",)}
     assert read_node_roles(store, before.circuit_id) == expected
     assert read_node_roles(store, after.circuit_id) == expected
     assert read_node_roles(store, elsewhere.circuit_id) == {}
@@ -81,9 +77,9 @@ def test_roles_are_copied_to_the_nodes_of_circuits_on_their_task(store: GraphSto
         )
     )
     store.write(lambda tx: findings.write_roles(tx, again))
-    assert read_node_roles(store, before.circuit_id) == {"a1.h2": "copy_suppression"}
+    assert read_node_roles(store, before.circuit_id) == {"a1.h2": ("copy_suppression",)}
     last = _circuit(store, job="last")
-    assert read_node_roles(store, last.circuit_id) == {"a1.h2": "copy_suppression"}
+    assert read_node_roles(store, last.circuit_id) == {"a1.h2": ("copy_suppression",)}
 
 
 def test_a_role_that_is_not_found_again_is_gone(store: GraphStore) -> None:
@@ -99,7 +95,7 @@ def test_a_role_that_is_not_found_again_is_gone(store: GraphStore) -> None:
     assert read_node_roles(store, circuit.circuit_id).keys() == {"a0.h1", "a1.h2", "m0"}
     second = roles_played(plays=(first[0], ("a1.h2", "induction", 0.1, False)))
     _twice(store, lambda tx: findings.write_roles(tx, second))
-    assert read_node_roles(store, circuit.circuit_id) == {"a0.h1": "previous_token"}
+    assert read_node_roles(store, circuit.circuit_id) == {"a0.h1": ("previous_token",)}
     fingerprint = make_model().fingerprint
     assert findings.read_roles(store, fingerprint, sha256_hex("induction")) == second.plays
     assert findings.read_roles(store, fingerprint, sha256_hex("ioi")) == ioi.plays
@@ -231,15 +227,6 @@ def test_occurrences_take_the_place_of_those_before(store: GraphStore) -> None:
         store.write(lambda tx, kept=kept: write_occurrences(tx, INDUCTION, circuit_id, kept))
         assert list(read_occurrences(store, circuit_id)) == kept
         assert store.rows(searched) == [{"n": len(kept)}]
-
-
-def test_a_test_takes_the_place_of_the_one_before(store: GraphStore) -> None:
-    circuit_id = _circuit(store).circuit_id
-    called = motif_test(circuit_id)
-    untestable = called.model_copy(update={"q": None, "state": MotifState.UNTESTABLE})
-    for test in (called, untestable):
-        _twice(store, lambda tx, test=test: write_tests(tx, [INDUCTION], [test], seed=3))
-        assert read_tests(store, circuit_id) == (test,)
 
 
 def test_four_writers_of_the_same_findings_leave_them_once(store: GraphStore) -> None:

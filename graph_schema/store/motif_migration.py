@@ -1,0 +1,100 @@
+"""What older releases stored of motifs, brought to the shape of this one.
+
+Each function does one piece in the caller's transaction and says whether there is more to do, so
+that a migration calls it until there is not: cut short anywhere, it goes on where it was.
+"""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+from neo4j import Transaction
+from pydantic import ValidationError
+
+from graph_schema.documents import Motif, MotifResult, MotifTest, Sign
+from graph_schema.store.connection import fetch
+from graph_schema.store.motif_tests import write_results
+
+PIECE = 2_000
+
+_ONE_MOMENT: LiteralString = """
+MATCH (:Circuit)-[t:TESTED]->(:Motif)
+RETURN t.at AS at, t.seed AS seed LIMIT 1
+"""
+_OF_MOMENT: LiteralString = """
+MATCH (c:Circuit)-[t:TESTED]->(m:Motif)
+WHERE t.at = $at AND t.seed = $seed
+RETURN c.circuit_id AS circuit_id, m.motif_id AS motif_id, m.name AS motif,
+       t.null_model AS null, t.observed AS observed, t.null_mean AS null_mean,
+       t.null_sd AS null_sd, t.draws AS draws, t.distinct AS distinct, t.exact AS exact, t.p AS p,
+       t.p_max AS p_max, t.q AS q, t.state AS state, t.reason AS reason
+ORDER BY circuit_id, motif
+"""
+_DELETE_MOMENT: LiteralString = """
+MATCH (:Circuit)-[t:TESTED]->(:Motif)
+WHERE t.at = $at AND t.seed = $seed
+DELETE t
+"""
+_SEARCHED: LiteralString = """
+MATCH (:Circuit)-[:SEARCHED]->(m:Motif)
+RETURN DISTINCT m.motif_id AS motif_id, m.document AS document ORDER BY motif_id
+"""
+_FORGET_OCCURRENCES: LiteralString = """
+MATCH (o:Occurrence)-[:OF_MOTIF]->(:Motif {motif_id: $motif_id})
+WITH o LIMIT $piece
+DETACH DELETE o
+RETURN count(*) AS forgotten
+"""
+_FORGET_SEARCHES: LiteralString = """
+MATCH (:Circuit)-[s:SEARCHED]->(:Motif {motif_id: $motif_id})
+DELETE s
+"""
+
+
+def gather_tests(tx: Transaction) -> bool:
+    """Make a `MotifTest` of the results that an older release stored at one moment.
+
+    They stood on `(Circuit)-[:TESTED]->(Motif)`, the last of each pair alone: what they were
+    corrected with is not known in full, nor the alpha they were held to, which stays empty.
+    Returns whether there were any.
+    """
+    found = fetch(tx, _ONE_MOMENT)
+    if not found:
+        return False
+    moment = found[0]
+    results = tuple(MotifResult.model_validate(row) for row in fetch(tx, _OF_MOMENT, **moment))
+    draws = max(result.draws for result in results)
+    test = MotifTest(alpha=None, draws=draws, seed=moment["seed"], results=results)
+    write_results(tx, test, at=moment["at"])
+    tx.run(_DELETE_MOMENT, moment).consume()
+    return True
+
+
+def forget_searches(tx: Transaction) -> bool:
+    """Remove what was found of one motif whose occurrences may have been counted twice.
+
+    Older releases took `a = b` and `b = a` for different demands, as they did rules that follow
+    from others, and then wrote each image of an occurrence as one more. The next search stores them
+    once. Returns whether there was anything to remove.
+    """
+    for row in fetch(tx, _SEARCHED):
+        if not _counted_otherwise(row["document"]):
+            continue
+        own = {"motif_id": row["motif_id"]}
+        if fetch(tx, _FORGET_OCCURRENCES, **own, piece=PIECE)[0]["forgotten"] == 0:
+            tx.run(_FORGET_SEARCHES, own).consume()
+        return True
+    return False
+
+
+def _counted_otherwise(document: str) -> bool:
+    """Whether two variables may be alike by what the motif asks, and not by how it is written."""
+    try:
+        motif = Motif.model_validate_json(document)
+    except ValidationError:
+        return False  # its rules contradict each other, so nothing was ever found of it
+    signs = [edge.sign for edge in motif.edges]
+    return bool(motif.depth) or any(
+        len(rule.edges) == 1 or any(isinstance(signs[place], Sign) for place in rule.edges)
+        for rule in motif.signs
+    )

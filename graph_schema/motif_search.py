@@ -19,7 +19,7 @@ from graph_schema.documents import (
     MotifTestSummary,
     RoleName,
 )
-from graph_schema.errors import SpecError, StoreError
+from graph_schema.errors import SpecError
 from graph_schema.motifs import (
     CircuitGraph,
     Found,
@@ -32,11 +32,16 @@ from graph_schema.motifs import (
 )
 from graph_schema.motifs.finding import LIMIT
 from graph_schema.motifs.significance import ALPHA, DRAWS
-from graph_schema.store import statements
 from graph_schema.store.circuits import resolve_circuit
-from graph_schema.store.connection import GraphStore, fetch
+from graph_schema.store.connection import GraphStore
 from graph_schema.store.motif_tests import list_motif_tests, write_motif_test
-from graph_schema.store.motifs import read_motifs, read_nodes, write_motif, write_occurrences
+from graph_schema.store.motifs import (
+    read_edges,
+    read_motifs,
+    read_nodes,
+    write_motif,
+    write_occurrences,
+)
 
 MAX_LIMIT = 1_000_000
 MAX_STORED = 20_000
@@ -189,15 +194,13 @@ def stored_tests(store: GraphStore, circuit_id: str | None = None) -> tuple[Moti
 
 
 def _read_graph(tx: Transaction, circuit_id: str) -> tuple[str, CircuitGraph]:
-    """The circuit's whole id, and its graph as of one moment."""
+    """The circuit's whole id and its graph, in one transaction.
+
+    Raises:
+        NotFoundError: There is no such circuit.
+        StoreError: It is torn.
+    """
     whole_id = resolve_circuit(tx, circuit_id)
-    n_edges = fetch(tx, statements.READ_CIRCUIT, circuit_id=whole_id)[0]["n_edges"]
-    edges = fetch(tx, statements.READ_EDGES, circuit_id=whole_id)
-    if len(edges) != n_edges:
-        raise StoreError(
-            f"circuit {whole_id} is torn: its manifest says {n_edges} edges, {len(edges)} are "
-            "stored; submit its job again with --force"
-        )
     nodes = (
         GraphNode(
             row["name"],
@@ -208,8 +211,8 @@ def _read_graph(tx: Transaction, circuit_id: str) -> tuple[str, CircuitGraph]:
         )
         for row in read_nodes(tx, whole_id)
     )
-    pairs = (
-        GraphEdge(row["sender"], row["receiver"], Channel(row["channel"]), row["score"])
-        for row in edges
+    edges = (
+        GraphEdge(sender, receiver, Channel(channel), score)
+        for sender, receiver, channel, score in read_edges(tx, whole_id)
     )
-    return whole_id, CircuitGraph.build(nodes, pairs)
+    return whole_id, CircuitGraph.build(nodes, edges)

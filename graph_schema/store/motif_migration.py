@@ -27,8 +27,14 @@ WHERE t.at = $at AND t.seed = $seed
 RETURN c.circuit_id AS circuit_id, m.motif_id AS motif_id, m.name AS motif,
        t.null_model AS null, t.observed AS observed, t.null_mean AS null_mean,
        t.null_sd AS null_sd, t.draws AS draws, t.distinct AS distinct, t.exact AS exact, t.p AS p,
-       t.p_max AS p_max, t.q AS q, t.state AS state, t.reason AS reason
+       t.p_max AS p_max, t.q AS q, t.state AS state, t.reason AS reason, t.stale AS stale
 ORDER BY circuit_id, motif
+"""
+_MARK_STALE: LiteralString = """
+UNWIND $rows AS row
+MATCH (:MotifTest {test_id: $test_id})-[r:RESULT {circuit_id: row.circuit_id}]
+      ->(:Motif {motif_id: row.motif_id})
+SET r.stale = true
 """
 _DELETE_MOMENT: LiteralString = """
 MATCH (:Circuit)-[t:TESTED]->(:Motif)
@@ -62,10 +68,14 @@ def gather_tests(tx: Transaction) -> bool:
     if not found:
         return False
     moment = found[0]
-    results = tuple(MotifResult.model_validate(row) for row in fetch(tx, _OF_MOMENT, **moment))
+    rows = fetch(tx, _OF_MOMENT, **moment)
+    stale = [row for row in rows if row.pop("stale")]
+    results = tuple(MotifResult.model_validate(row) for row in rows)
     draws = max(result.draws for result in results)
     test = MotifTest(alpha=None, draws=draws, seed=moment["seed"], results=results)
     write_results(tx, test, at=moment["at"])
+    own = [{"circuit_id": row["circuit_id"], "motif_id": row["motif_id"]} for row in stale]
+    tx.run(_MARK_STALE, test_id=test.test_id, rows=own).consume()
     tx.run(_DELETE_MOMENT, moment).consume()
     return True
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from graph_schema.documents import CircuitDocument
-from graph_schema.errors import NotFoundError, SpecError
+from graph_schema.errors import NotFoundError, SpecError, StoreError
 from graph_schema.motif_search import (
     add_motif,
     circuit_graph,
@@ -16,7 +16,7 @@ from graph_schema.motif_search import (
     store_occurrences,
     stored_tests,
 )
-from graph_schema.motifs import catalogue, motif_tests, occurrences
+from graph_schema.motifs import CircuitGraph, catalogue, motif_tests, occurrences
 from graph_schema.store.circuits import write_circuit
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.findings import write_roles
@@ -122,6 +122,22 @@ def test_more_occurrences_than_asked_for_are_counted(embedded_store: GraphStore)
     for limit in (0, 10**9):
         with pytest.raises(SpecError, match=f"limit is {limit}; expected 1 to 1,000,000"):
             find_occurrences(embedded_store, bi_fan, own, limit=limit)
+
+
+def test_a_torn_circuit_is_not_searched(embedded_store: GraphStore) -> None:
+    own = _stored(embedded_store).circuit_id
+    cut = "MATCH (:Circuit {circuit_id: $id})-[:CONTAINS]->()-[e:EDGE]->() WITH e LIMIT 1 DELETE e"
+    embedded_store.write(lambda tx: tx.run(cut, id=own).consume())
+    with pytest.raises(StoreError, match=f"circuit {own} is torn"):
+        find_occurrences(embedded_store, motif_named(embedded_store, "bi_fan"), own)
+
+
+def test_a_stored_circuit_is_read_as_it_was_written(embedded_store: GraphStore) -> None:
+    circuit = _stored(embedded_store)
+    graph = circuit_graph(embedded_store, circuit.circuit_id)
+    roles = {node.name: node.roles for node in graph.nodes}
+    assert graph == CircuitGraph.of(circuit, roles)
+    assert frozenset(["induction"]) in roles.values()
 
 
 def test_too_many_occurrences_are_not_stored(

@@ -38,7 +38,8 @@ def _old_results(store: GraphStore) -> tuple[str, str]:
             fields["null_model"] = fields.pop("null")
             later = motif is BI_FAN and job == "two"
             row = {"circuit_id": circuit_id, "motif_id": motif.motif_id, "at": 2 if later else 1}
-            rows.append(row | {"properties": fields | {"seed": 7 if later else 3}})
+            own = {"seed": 7 if later else 3, "stale": later}
+            rows.append(row | {"properties": fields | own})
     store.write(lambda tx: tx.run(OLD, rows=rows).consume())
     return ids[0], ids[1]
 
@@ -52,6 +53,7 @@ def test_results_of_one_moment_become_a_test(store: GraphStore) -> None:
     assert (later.at, later.seed, later.circuits, later.motifs) == (2, 7, 1, 1)
     assert (first.at, first.seed, first.circuits, first.motifs) == (1, 3, 2, 2)
     assert (first.alpha, later.alpha) == (None, None)
+    assert (first.stale, later.stale) == ((), ("bi_fan",))
     _, test = read_motif_test(store, first.test_id)
     assert test.test_id == first.test_id
     assert [(result.circuit_id, result.motif) for result in test.results] == sorted(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from enum import StrEnum
+from graphlib import CycleError, TopologicalSorter
 from itertools import product
 from typing import Annotated, Literal, TypeVar
 
@@ -191,24 +192,23 @@ class Motif(Document):
 
     def _check_edges(self) -> None:
         """Parallel edges apart in channel, no cycle, one piece."""
+        variables = self.variables
         seen: dict[tuple[str, str], set[Channel]] = {}
         for edge in self.edges:
             channels = set(edge.channels or Channel)
             if channels & seen.setdefault((edge.sender, edge.receiver), set()):
                 raise ValueError(f"edge {edge.name!r} shares a channel with one given before")
             seen[edge.sender, edge.receiver] |= channels
-        below = {
-            name: {e.receiver for e in self.edges if e.sender == name} for name in self.variables
-        }
-        for _ in self.variables:
-            below = {
-                name: near.union(*(below[other] for other in near)) for name, near in below.items()
-            }
-        if cyclic := [name for name in self.variables if name in below[name]]:
+        try:
+            TopologicalSorter(
+                {name: {e.sender for e in self.edges if e.receiver == name} for name in variables}
+            ).prepare()
+        except CycleError as error:
+            first = next(name for name in variables if name in error.args[1])
             raise ValueError(
-                f"a cycle through {cyclic[0]!r}: circuits run forward, so it matches nothing"
-            )
-        reached, pending = {self.variables[0]}, [self.variables[0]]
+                f"a cycle through {first!r}: circuits run forward, so it matches nothing"
+            ) from error
+        reached, pending = {variables[0]}, [variables[0]]
         while pending:
             here = pending.pop()
             for edge in self.edges:
@@ -216,7 +216,7 @@ class Motif(Document):
                 if here in ends:
                     pending.extend(ends - reached)
                     reached |= ends
-        if apart := [name for name in self.variables if name not in reached]:
+        if apart := [name for name in variables if name not in reached]:
             raise ValueError(f"{apart[0]!r} hangs on no edge to the rest; a motif is in one piece")
 
     def _check_depths(self) -> None:

@@ -85,7 +85,7 @@ def power(circuits: int, draws: int, rows: list[dict[str, object]]) -> None:
         hits += any(each.state is MotifState.CALLED for each in results)
     report({"what": "false calls", **share(hits, circuits)}, rows)
 
-    n = max(10, circuits // 10)
+    n = max(10, circuits // 4)
     for what, plant, name, sizes in PLANTS:
         for size in sizes:
             hits = 0

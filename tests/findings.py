@@ -14,6 +14,7 @@ from graph_schema.documents import (
     Metric,
     ModelDocument,
     ModelFinding,
+    MotifResult,
     MotifState,
     MotifTest,
     NullModel,
@@ -131,7 +132,7 @@ def annotation(circuit_id: str, component: str = "a1.h2", at: int | None = None)
 
 def motif_test(circuit_id: str) -> MotifTest:
     """Induction, called: it occurs once where its null has 0.1 of it."""
-    return MotifTest(
+    result = MotifResult(
         circuit_id=circuit_id,
         motif_id=find_motif("induction").motif_id,
         motif="induction",
@@ -147,6 +148,7 @@ def motif_test(circuit_id: str) -> MotifTest:
         q=0.03,
         state=MotifState.CALLED,
     )
+    return MotifTest(alpha=0.05, draws=100, seed=0, results=(result,))
 
 
 def finding(model: ModelDocument, states: str, **evidence: object) -> ModelFinding:

@@ -285,14 +285,15 @@ _QUESTIONS = (
         OPTIONAL MATCH (m)<-[:OF_MODEL]-(c:Circuit) WHERE c.circuit_id IN e.circuit_ids
         OPTIONAL MATCH (c)<-[:PRODUCED]-(r:Run)
         OPTIONAL MATCH (c)-[s:SEARCHED]->(:Motif {motif_id: v.motif_id})
-        OPTIONAL MATCH (c)-[t:TESTED]->(:Motif {motif_id: v.motif_id})
+        OPTIONAL MATCH (c)<-[:TESTED_IN]-(k:MotifTest)
+                       -[t:RESULT {circuit_id: c.circuit_id}]->(:Motif {motif_id: v.motif_id})
         RETURN m.family AS family, m.name AS model, type(e) AS says, e.behaviour AS behaviour,
                e.role AS role, e.wiring AS wiring, e.reason AS reason,
                e.role_graph_id AS role_graph, c.circuit_id AS circuit,
                c.dataset_sha256 AS dataset, r.run_id AS run, s.occurrences AS occurrences,
                coalesce(s.stale, false) AS search_stale, t.p AS p, t.q AS q,
-               coalesce(t.stale, false) AS test_stale
-        ORDER BY family, model, circuit, run
+               coalesce(t.stale, false) AS test_stale, k.test_id AS test
+        ORDER BY family, model, circuit, run, test
         """,
     ),
 )

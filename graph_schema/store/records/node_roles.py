@@ -11,7 +11,7 @@ stored searches, tests and occurrences are marked `stale`, and stay so until the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import LiteralString
 
 from neo4j import Transaction
@@ -60,14 +60,25 @@ RETURN n.name AS name, n.roles AS roles ORDER BY name
 """
 _LOOKED_FOR: LiteralString = """
 UNWIND $rows AS id
-MATCH (:Circuit {circuit_id: id})-[:SEARCHED|TESTED]->(m:Motif)
+MATCH (c:Circuit {circuit_id: id})
+CALL (c) {
+  MATCH (c)-[:SEARCHED]->(m:Motif) RETURN m
+  UNION
+  MATCH (c)<-[:TESTED_IN]-(:MotifTest)-[:RESULT {circuit_id: c.circuit_id}]->(m:Motif) RETURN m
+}
 RETURN DISTINCT m.motif_id AS motif_id, m.document AS document
 """
 _MARK: LiteralString = """
 UNWIND $rows AS id
-MATCH (:Circuit {circuit_id: id})-[s:SEARCHED|TESTED]->(m:Motif)
+MATCH (:Circuit {circuit_id: id})-[s:SEARCHED]->(m:Motif)
 WHERE m.motif_id IN $motif_ids
 SET s.stale = true
+"""
+_MARK_RESULTS: LiteralString = """
+UNWIND $rows AS id
+MATCH (:Circuit {circuit_id: id})<-[:TESTED_IN]-(:MotifTest)-[r:RESULT {circuit_id: id}]->(m:Motif)
+WHERE m.motif_id IN $motif_ids
+SET r.stale = true
 """
 _OCCURRENCES: LiteralString = """
 UNWIND $rows AS id
@@ -116,14 +127,20 @@ def hold_for_roles(tx: Transaction, circuit_ids: Iterable[str]) -> None:
     hold_models(tx, (row["fingerprint"] for row in circuits))
 
 
-def stale_where_changed(tx: Transaction, read: Mapping[str, Roles]) -> None:
+def stale_where_changed(
+    tx: Transaction, read: Mapping[str, Mapping[str, Collection[RoleName]]]
+) -> None:
     """Mark what is stored of motifs in circuits whose roles are no longer those that were read.
 
     For whoever reads roles, works for long and then stores what came out: called in the transaction
     that stores it. `read` holds the roles by circuit id.
     """
     hold_for_roles(tx, read)
-    mark_stale(tx, [each for each, roles in read.items() if _read(tx, each) != roles])
+    mark_stale(tx, [each for each, roles in read.items() if _sets(_read(tx, each)) != _sets(roles)])
+
+
+def _sets(roles: Mapping[str, Collection[RoleName]]) -> dict[str, frozenset[RoleName]]:
+    return {name: frozenset(played) for name, played in roles.items()}
 
 
 def mark_stale(tx: Transaction, circuit_ids: Sequence[str]) -> None:
@@ -133,7 +150,8 @@ def mark_stale(tx: Transaction, circuit_ids: Sequence[str]) -> None:
     if not motif_ids:
         return
     for batch in batched(circuit_ids):
-        tx.run(_MARK, rows=batch, motif_ids=motif_ids).consume()
+        for statement in (_MARK, _MARK_RESULTS):
+            tx.run(statement, rows=batch, motif_ids=motif_ids).consume()
     _mark_occurrences(tx, circuit_ids, motif_ids, stale=True)
 
 

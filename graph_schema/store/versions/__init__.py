@@ -11,8 +11,16 @@ from __future__ import annotations
 
 from graph_schema.store.schema_lock import Step
 from graph_schema.store.versions.first_four import VERSION_1, VERSION_2, VERSION_3, VERSION_4
+from graph_schema.store.versions.motif_tests import VERSION_6
 from graph_schema.store.versions.roles import VERSION_5
 
-VERSIONS: tuple[tuple[Step, ...], ...] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5)
+VERSIONS: tuple[tuple[Step, ...], ...] = (
+    VERSION_1,
+    VERSION_2,
+    VERSION_3,
+    VERSION_4,
+    VERSION_5,
+    VERSION_6,
+)
 
 __all__ = ["VERSIONS"]

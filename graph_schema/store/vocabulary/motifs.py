@@ -48,6 +48,23 @@ MOTIF_NODES: tuple[NodeKind, ...] = (
         "RETURN o.motif, c.model, o.variables, o.nodes LIMIT 10",
     ),
     NodeKind(
+        "MotifTest",
+        "motifs tested against chance in circuits, together: one correction over all results",
+        {
+            "test_id": "hash of what was asked and what came out",
+            "alpha": "what p_max and q had to reach; none where an older release kept it not",
+            "draws": "asked for, from each null model",
+            "seed": "of the draws",
+            "null_models": "those drawn from: rewired, roles_permuted",
+            "circuits": "how many",
+            "motifs": "how many",
+            "family": "results that q is adjusted over: those that are not untestable",
+            "called": "results that were called",
+            "at": "milliseconds",
+        },
+        "MATCH (t:MotifTest) RETURN t.test_id, t.circuits, t.motifs, t.family, t.called LIMIT 10",
+    ),
+    NodeKind(
         "Verdict",
         "a statement on a motif over models",
         {
@@ -113,11 +130,20 @@ MOTIF_RELATIONSHIPS: tuple[RelationshipKind, ...] = (
         "LIMIT 10",
     ),
     RelationshipKind(
-        "TESTED",
+        "TESTED_IN",
+        "MotifTest",
         "Circuit",
+        "a circuit that motifs were tested in",
+        {},
+        "MATCH (t:MotifTest)-[:TESTED_IN]->(c:Circuit) RETURN t.test_id, c.circuit_id LIMIT 10",
+    ),
+    RelationshipKind(
+        "RESULT",
+        "MotifTest",
         "Motif",
-        "whether the motif occurs in the circuit more often than chance has it",
+        "whether a motif occurs in one of the circuits more often than chance has it",
         {
+            "circuit_id": "of the circuit",
             "state": "called, not_called or untestable",
             "reason": "why it is untestable",
             "observed": "occurrences in the circuit",
@@ -126,16 +152,16 @@ MOTIF_RELATIONSHIPS: tuple[RelationshipKind, ...] = (
             "null_sd": "their standard deviation",
             "p": "of the motif alone",
             "p_max": "adjusted for the motifs tested in the circuit",
-            "q": "adjusted for circuits and motifs tested together; none where untestable",
+            "q": "adjusted for the test's circuits and motifs together; none where untestable",
             "draws": "from the null",
             "distinct": "different ones among them",
             "exact": "whether the whole null was listed",
-            "seed": "of the draws",
-            "stale": "whether roles have changed since; test again",
-            "at": "milliseconds",
+            "position": "place among the test's results",
+            "stale": "whether roles that the motif reads have changed since; test again",
         },
-        "MATCH (c:Circuit)-[t:TESTED]->(m:Motif) "
-        "RETURN c.circuit_id, m.name, t.state, t.observed, t.null_mean, t.p, t.q LIMIT 10",
+        "MATCH (t:MotifTest)-[r:RESULT]->(m:Motif) "
+        "RETURN t.test_id, r.circuit_id, m.name, r.state, r.observed, r.null_mean, r.p, r.q "
+        "LIMIT 10",
     ),
     RelationshipKind(
         "ALIGNED",

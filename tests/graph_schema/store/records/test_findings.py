@@ -11,7 +11,6 @@ from neo4j import Transaction
 
 from graph_schema.documents import (
     CircuitDocument,
-    MotifState,
     Occurrence,
     Outcome,
     Rung,
@@ -24,10 +23,8 @@ from graph_schema.store.records.circuits import write_circuit
 from graph_schema.store.records.motifs import (
     read_motifs,
     read_occurrences,
-    read_tests,
     write_motif,
     write_occurrences,
-    write_tests,
 )
 from tests.factories import make_circuit
 from tests.findings import (
@@ -35,7 +32,6 @@ from tests.findings import (
     alignment,
     annotation,
     finding,
-    motif_test,
     role_graph,
     roles_played,
     verdict,
@@ -184,15 +180,6 @@ def test_occurrences_take_the_place_of_those_before(store: GraphStore) -> None:
         store.write(lambda tx, kept=kept: write_occurrences(tx, INDUCTION, circuit_id, kept))
         assert list(read_occurrences(store, circuit_id)) == kept
         assert store.rows(searched) == [{"n": len(kept)}]
-
-
-def test_a_test_takes_the_place_of_the_one_before(store: GraphStore) -> None:
-    circuit_id = _circuit(store).circuit_id
-    called = motif_test(circuit_id)
-    untestable = called.model_copy(update={"q": None, "state": MotifState.UNTESTABLE})
-    for test in (called, untestable):
-        _twice(store, lambda tx, test=test: write_tests(tx, [INDUCTION], [test], seed=3))
-        assert read_tests(store, circuit_id) == (test,)
 
 
 def test_four_writers_of_the_same_findings_leave_them_once(store: GraphStore) -> None:

@@ -58,8 +58,9 @@ def judge(
 ) -> Judged:
     """Judge a circuit under the spec's metric and ablation, on the spec's pairs.
 
-    A held-out pair whose clean prompt the circuit's own job discovered on is left out, whatever
-    split the spec's pairs come in: a held-out figure is of pairs that discovery did not see.
+    A held-out pair with a prompt, clean or corrupt, that the circuit's own job discovered on is
+    left out, whatever split the spec's pairs come in: a held-out figure is of pairs that discovery
+    did not see.
 
     Args:
         spec: The job.
@@ -150,21 +151,26 @@ def _unseen(pairs: PairSet, found_on: DatasetDocument | None, bos: object) -> Pa
         )
         return replace(pairs, notes=(*pairs.notes, note)) if pairs.heldout else pairs
 
-    def bare(clean: TokenIds) -> TokenIds:
-        return clean[1:] if clean[:1] == (bos,) else clean
+    def bare(prompt: TokenIds) -> TokenIds:
+        return prompt[1:] if prompt[:1] == (bos,) else prompt
 
     known = (
         parse_pair("stored pair", parse_object("stored pair", line))
         for line in found_on.jsonl.splitlines()
     )
     # Stored prompts are token ids, with the special tokens that the job put before them.
-    seen = {bare(tuple(map(int, pair.clean))) for pair in known if pair.split is Split.DISCOVERY}
-    heldout = tuple(pair for pair in pairs.heldout if bare(pair.clean) not in seen)
+    seen = {
+        bare(tuple(map(int, prompt)))
+        for pair in known
+        if pair.split is Split.DISCOVERY
+        for prompt in (pair.clean, pair.corrupt)
+    }
+    heldout = tuple(pair for pair in pairs.heldout if seen.isdisjoint(map(bare, pair.prompts)))
     if not (n_seen := len(pairs.heldout) - len(heldout)):
         return pairs
     note = (
         f"{n_seen} of {len(pairs.heldout)} held-out pairs left out: the circuit was found on their "
-        "clean prompts"
+        "prompts, clean or corrupt"
     )
     return replace(pairs, heldout=heldout, notes=(*pairs.notes, note))
 

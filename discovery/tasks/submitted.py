@@ -44,8 +44,14 @@ def submitted_pairs(
         notes += _leaks(tokens, heldout)
     else:
         groups = [pair.group for pair, _ in fitting]
-        cleans = [pair.clean for pair in tokens]
-        heldout = set(heldout_indices(groups, cleans, seed, limits.min_pairs))
+        prompts = [pair.prompts for pair in tokens]
+        heldout = set(heldout_indices(groups, prompts, seed, limits.min_pairs))
+        if not heldout and len(tokens) > limits.min_pairs:
+            notes += (
+                f"none of {len(tokens)} pairs is held out: pairs that share a prompt, clean or "
+                "corrupt, or a group are not parted, and what hangs together is too much; give "
+                "each pair its 'split', or held-out pairs apart (heldout)",
+            )
     return MadePairs(
         discovery=tuple(pair for i, pair in enumerate(tokens) if i not in heldout),
         heldout=tuple(pair for i, pair in enumerate(tokens) if i in heldout),
@@ -86,11 +92,14 @@ def _fitting(
 
 
 def _leaks(tokens: Sequence[TokenPair], heldout: set[int]) -> tuple[str, ...]:
-    seen = {pair.clean for i, pair in enumerate(tokens) if i not in heldout}
-    shared = sum(tokens[i].clean in seen for i in heldout)
+    seen = {prompt for i, pair in enumerate(tokens) if i not in heldout for prompt in pair.prompts}
+    shared = sum(not seen.isdisjoint(tokens[i].prompts) for i in heldout)
     if not shared:
         return ()
-    return (f"{shared} held-out pairs have a clean prompt that discovery saw (split as given)",)
+    return (
+        f"{shared} held-out pairs have a prompt, clean or corrupt, that discovery saw (split as "
+        "given)",
+    )
 
 
 def tokenise(

@@ -85,7 +85,9 @@ def test_no_held_out_figure_stands_on_a_pair_that_the_circuit_was_found_on() -> 
     )
     found = _judged(circuit, scores, other).evaluation
     note, reason = found.notes
-    assert note == "10 of 12 held-out pairs left out: the circuit was found on their clean prompts"
+    assert note == (
+        "10 of 12 held-out pairs left out: the circuit was found on their prompts, clean or corrupt"
+    )
     assert reason == "no held-out figure: 2 held-out pairs, at least 8 needed"
     assert found.evaluation.heldout_faithfulness.value is None
     assert found.evaluation.heldout_faithfulness.reason == reason
@@ -94,6 +96,25 @@ def test_no_held_out_figure_stands_on_a_pair_that_the_circuit_was_found_on() -> 
     imported = _judged(circuit.model_copy(update={"job_id": None}), scores, other).evaluation
     assert imported.notes == ()
     assert imported.evaluation.heldout_faithfulness.n == 12
+
+
+def test_a_reversed_pair_was_seen_too() -> None:
+    circuit, scores = _found()
+    own = whole_job.data()
+    reversals = tuple(
+        replace(
+            pair,
+            clean=pair.corrupt,
+            corrupt=pair.clean,
+            answers=pair.wrong_answers,
+            wrong_answers=pair.answers,
+        )
+        for pair in own.discovery[:3]
+    )
+    other = replace(own, heldout=(*reversals, *own.heldout), notes=())
+    found = _judged(circuit, scores, other).evaluation
+    assert found.notes[0].startswith(f"3 of {3 + len(own.heldout)} held-out pairs left out")
+    assert found.evaluation.heldout_faithfulness.n == len(own.heldout)
 
 
 def test_full_says_what_it_does_not_run() -> None:

@@ -48,7 +48,7 @@ def submit(records: list[dict[str, Any]]) -> tuple[DatasetData, str]:
 
 def records(n: int = 20, **change: Any) -> list[dict[str, Any]]:
     plain = {"answers": [5], "wrong_answers": [6]}
-    return [{"clean": [1, i, 3], "corrupt": [1, 50, 3], **plain, **change} for i in range(n)]
+    return [{"clean": [1, i, 3], "corrupt": [1, i, 4], **plain, **change} for i in range(n)]
 
 
 def from_records(lines: list[dict[str, Any]], **change: Any) -> PairSet:

@@ -110,23 +110,24 @@ def joint_intervals(
         groups: Each pair's group.
     """
     tops, bottoms = group_sums(values, groups), group_sums(over, groups)
-    n = len(bottoms)
+    n, all_tops = len(bottoms), tops.sum(axis=0)
     left = bottoms.sum() - bottoms
     if n < 2 or not left.all() or not bottoms.sum():
         return None
-    value = tops.sum(axis=0) / bottoms.sum()
-    without = (tops.sum(axis=0) - tops) / left[:, None]
-    error = np.sqrt((n - 1) / n * ((without - value) ** 2).sum(axis=0))
+    value, squares = all_tops / bottoms.sum(), np.zeros(len(all_tops))
+    for top, rest in zip(tops, left, strict=True):
+        squares += ((all_tops - top) / rest - value) ** 2
+    error = np.sqrt((n - 1) / n * squares)
     q = _students(1 - (1 - LEVEL) / max(1, values.shape[1]), _freedom(bottoms))
     return value - q * error, value + q * error
 
 
 def group_sums(values: NDArray[Any], groups: Sequence[str]) -> Values:
     """Sums over each group's pairs [group, ...], groups in the order of their names."""
-    _, member = np.unique(np.array(groups), return_inverse=True)
-    sums = np.zeros((int(member.max()) + 1, *values.shape[1:]))
-    np.add.at(sums, member.reshape(-1), values.astype(np.float64))
-    return sums
+    names, member = np.unique(np.array(groups), return_inverse=True)
+    order = np.argsort(member, kind="stable")
+    first = np.searchsorted(member[order], np.arange(len(names)))
+    return np.add.reduceat(values[order].astype(np.float64), first, axis=0)
 
 
 def _ratio(sums: Values) -> Values:

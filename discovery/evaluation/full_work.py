@@ -90,7 +90,7 @@ class FullWork:
         if not isinstance(method, Eap | EapIg) and kept is None:
             more = "; keep_pair_scores spares that" if isinstance(method, Exact) else ""
             return f"{method.name} would need a run for every resample of the groups{more}"
-        n_groups = self.discovery.bootstrap.n_groups
+        n_groups = self.discovery.n_groups
         if n_groups < 4:
             return f"{n_groups} groups of discovery pairs, at least 4 needed"
         if kept is not None:

@@ -59,7 +59,7 @@ class Splits:
         return (self.missing,) if self.missing else ()
 
     def per_pair(self, circuits: Sequence[BoolMatrix]) -> dict[str, NDArray[Any]]:
-        """The metric of every pair, m(M), m(C), m(∅), with its id and split.
+        """The metric of every pair, m(M), m(C), m(∅), with its id, split and group.
 
         "circuit" has a row a circuit where there are several.
         """
@@ -73,6 +73,7 @@ class Splits:
         return {
             "id": np.array([pair.id for split in splits for pair in split.pairs]),
             "split": np.array([split.split.value for split in splits for _ in split.pairs]),
+            "group": np.array([pair.group for split in splits for pair in split.pairs]),
             "full": joined([split.full.loss for split in splits]),
             "circuit": each[0] if len(each) == 1 else np.stack(each),
             "empty": joined([split.empty.loss for split in splits]),

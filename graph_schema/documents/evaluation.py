@@ -11,14 +11,16 @@ Preset = Literal["quick", "full"]
 
 
 class Figure(Document):
-    """A number with its 95 % bootstrap interval, its split and its count of pairs.
+    """A number with its 95 % interval over groups of pairs, its split and its count of pairs.
 
-    Where `value` is null, `reason` says why.
+    Where `value` or its interval is null, `reason` says why. Intervals of figures that do not name
+    their `n_groups` are percentiles of a bootstrap over groups, which is too short under 20 groups.
     """
 
     value: float | None
     split: Split
     n: int
+    n_groups: int | None = None
     ci_low: float | None = None
     ci_high: float | None = None
     reason: str | None = None

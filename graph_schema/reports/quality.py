@@ -7,16 +7,16 @@ from graph_schema.reports.tables import fact_lines
 
 
 def figure(value: Figure) -> str:
-    """`0.931 [0.872, 0.968]  heldout, 32 pairs`, or the reason why there is no number."""
+    """`0.931 [0.872, 0.968]  heldout, 32 pairs in 12 groups`; without a number or interval, why."""
     where = f"{value.split.value}, {value.n} pairs"
+    if value.n_groups is not None:
+        where += f" in {value.n_groups} {'group' if value.n_groups == 1 else 'groups'}"
     if value.value is None:
         return f"none ({value.reason or f'not measured; {where}'})"
-    interval = (
-        f" [{value.ci_low:.3f}, {value.ci_high:.3f}]"
-        if value.ci_low is not None and value.ci_high is not None
-        else ""
-    )
-    return f"{value.value:.3f}{interval}  {where}"
+    if value.ci_low is None or value.ci_high is None:
+        why = f"; no interval: {value.reason}" if value.reason else ""
+        return f"{value.value:.3f}  {where}{why}"
+    return f"{value.value:.3f} [{value.ci_low:.3f}, {value.ci_high:.3f}]  {where}"
 
 
 def evaluation_summary(found: CircuitEvaluation) -> str:

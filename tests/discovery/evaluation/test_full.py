@@ -70,6 +70,10 @@ def test_an_edge_is_redundant_when_faithfulness_moves_by_less_than_a_hundredth()
     found = redundant_share(measured, effects, [1, 1, 1, 1])
     assert found.value == found.ci_low == found.ci_high == 0.5
     assert found.n == 12
+    # An effect that only some groups have may or may not be under a hundredth.
+    unsure = np.stack([0 * gap, 0.02 * gap * (np.arange(12) % 2), 0.5 * gap])
+    found = redundant_share(measured, unsure, [1, 1, 2])
+    assert (found.ci_low, found.ci_high) == (0.25, 0.5)
     # The third takes three edges away: four of six that are redundant.
     assert redundant_share(measured, effects, [1, 1, 3, 1]).value == pytest.approx(2 / 3)
 

@@ -9,7 +9,6 @@ import pytest
 
 from discovery.engine.experiment import Experiment
 from discovery.engine.graph import Graph
-from discovery.evaluation.bootstrap import Bootstrap
 from discovery.evaluation.curve import SHARES
 from discovery.evaluation.measured import Measured
 from discovery.evaluation.quick import evaluate, require_performance
@@ -18,6 +17,7 @@ from discovery.methods.selection import top
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import AblationSpec, Limits, Metric, Split
 from graph_schema.errors import NonFiniteError, TaskNotPerformedError
+from graph_schema.intervals import ONE_GROUP, group_interval
 from tests.discovery.cases import done_pairs, made_pairs, tiny_gpt2
 
 PAIRS = done_pairs(tiny_gpt2(), 16)
@@ -108,11 +108,23 @@ def test_nan_weights_name_the_layer() -> None:
         Measured(experiment, Split.DISCOVERY, made_pairs(8), seed=0)
 
 
-def test_bootstrap_resamples_groups_whole() -> None:
-    values = np.array([0.0, 0.0, 1.0, 1.0])
-    draws = Bootstrap(["a", "a", "b", "b"], seed=0).means(values)
-    assert set(np.unique(draws)) == {0.0, 0.5, 1.0}
-    assert Bootstrap(["a"] * 4, seed=0).interval(draws) == (None, None)
+def test_figures_have_the_interval_of_their_groups_or_say_why_not() -> None:
+    measured = _measured(PAIRS)
+    graph = measured.experiment.graph
+    scores = np.random.default_rng(0).normal(size=graph.n_edges).astype(np.float32)
+    kept = top(graph, scores, 60, "abs")
+    measured.measure([kept])
+    found = measured.faithfulness_figure(kept)
+    recovered = measured.empty.loss - measured.of(kept).loss
+    groups = [pair.group for pair in PAIRS]
+    wanted = group_interval(recovered, groups, over=measured.gap, seed=0)
+    assert (found.ci_low, found.ci_high, found.reason) == wanted
+    assert found.n_groups == len(set(groups))
+    alone = _measured(tuple(replace(pair, group="one") for pair in PAIRS))
+    alone.measure([kept])
+    found = alone.faithfulness_figure(kept)
+    assert (found.ci_low, found.ci_high, found.n_groups) == (None, None, 1)
+    assert found.reason == ONE_GROUP
 
 
 def test_random_paths_are_uniform() -> None:

@@ -15,6 +15,7 @@ from graph_schema.documents import (
     AnyTask,
     DatasetData,
     EapIg,
+    GreaterThanTask,
     InductionTask,
     IoiTask,
     Limits,
@@ -84,6 +85,14 @@ def test_a_seeds_pairs_are_pinned() -> None:
     """Other pairs for the same spec change what its job id stands for: raise the task's version."""
     pairs = build_dataset(spec(TaskData(task=InductionTask())), None, 64, None, LIMITS)
     assert pairs.document.sha256.startswith("d5725fc7d48c2f1a")
+
+
+def test_greater_than_is_measured_as_in_its_paper_unless_told_otherwise() -> None:
+    data = TaskData(task=GreaterThanTask())
+    assert spec(data).metric is Metric.PROB_DIFF
+    assert spec(data, metric=Metric.LOGIT_DIFF).metric is Metric.LOGIT_DIFF
+    assert spec(TaskData(task=IoiTask())).metric is Metric.LOGIT_DIFF
+    assert DiscoverSpec.model_validate_json(spec(data).canonical_json()) == spec(data)
 
 
 def test_a_submitted_file_is_split_and_named() -> None:

@@ -12,6 +12,11 @@ from pydantic import Field, model_validator
 from graph_schema.documents.base import Document, sha256_hex
 from graph_schema.documents.method import Metric
 
+TextTaskVersion = Literal[1, 2]
+"""2: at least 12 groups that share no word, the splits apart in all that fills a template. Circuits
+of version 1 can be read; its pairs are no longer made."""
+
+
 class _Task(Document):
     default_metric: ClassVar[Metric] = Metric.LOGIT_DIFF
     """The paper's; what is measured where a request names no metric."""
@@ -25,7 +30,7 @@ class IoiTask(_Task):
     """
 
     name: Literal["ioi"] = "ioi"
-    version: Literal[1] = 1
+    version: TextTaskVersion = 2
 
 
 class InductionTask(_Task):
@@ -66,7 +71,7 @@ class GreaterThanTask(_Task):
     default_metric: ClassVar[Metric] = Metric.PROB_DIFF
 
     name: Literal["greater_than"] = "greater_than"
-    version: Literal[1] = 1
+    version: TextTaskVersion = 2
 
 
 class GenderedPronounTask(_Task):
@@ -76,7 +81,7 @@ class GenderedPronounTask(_Task):
     """
 
     name: Literal["gendered_pronoun"] = "gendered_pronoun"
-    version: Literal[1] = 1
+    version: TextTaskVersion = 2
 
 
 class DocstringTask(_Task):
@@ -87,7 +92,7 @@ class DocstringTask(_Task):
     """
 
     name: Literal["docstring"] = "docstring"
-    version: Literal[1] = 1
+    version: TextTaskVersion = 2
 
 
 class SubjectVerbAgreementTask(_Task):
@@ -98,7 +103,7 @@ class SubjectVerbAgreementTask(_Task):
     """
 
     name: Literal["subject_verb_agreement"] = "subject_verb_agreement"
-    version: Literal[1] = 1
+    version: TextTaskVersion = 2
 
 
 AnyTask = Annotated[

@@ -80,6 +80,12 @@ def _built_in(
             f"metric 'linear' needs token weights, and task '{name}' has none; use metric "
             "'logit_diff', or submit pairs with 'weights'"
         )
+    version = type(data.task).model_fields["version"].default
+    if data.task.version != version:
+        raise DatasetError(
+            f"version {data.task.version} of task '{name}' is no longer made: its groups were few "
+            f"and its splits shared words; ask again for the task, now version {version}"
+        )
     if data.pairs > limits.pairs:
         raise DatasetLimitError(
             f"{data.pairs:,} pairs were asked for; the limit is {limits.pairs:,}"

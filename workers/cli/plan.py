@@ -124,8 +124,8 @@ def _pairs(draft: DiscoverSpec, dataset: DatasetDocument | None, limits: Limits)
     if any(pair.split is not None for pair in pairs):
         n_heldout = sum(pair.split is Split.HELDOUT for pair in pairs)
     else:
-        groups, cleans = [pair.group for pair in pairs], [pair.clean for pair in pairs]
-        n_heldout = len(heldout_indices(groups, cleans, draft.seed, limits.min_pairs))
+        groups, prompts = [pair.group for pair in pairs], [(p.clean, p.corrupt) for p in pairs]
+        n_heldout = len(heldout_indices(groups, prompts, draft.seed, limits.min_pairs))
     return len(pairs) - n_heldout, n_heldout
 
 

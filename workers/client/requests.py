@@ -31,7 +31,7 @@ class Requests(Connection):
         method: str = "eap-ig",
         n_edges: int | None = None,
         threshold: float | Sequence[float] | None = None,
-        metric: str = "logit_diff",
+        metric: str | None = None,
         ablation: str = "corrupt",
         pairs: int | None = None,
         seed: int = 0,
@@ -68,7 +68,8 @@ class Requests(Connection):
             n_edges: How many edges to keep.
             threshold: The score that an edge must reach to be kept, in the metric's units; of
                 several, each gives a circuit (`job.results()`).
-            metric: What is measured on a pair.
+            metric: What is measured on a pair; None for the task's own, `prob_diff` for
+                `greater_than` and else `logit_diff`.
             ablation: What takes an edge's place, with `draws` where it is `resample`.
             seed: Seed of everything random.
             revision: Branch, tag or commit of a hub model.

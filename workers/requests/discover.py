@@ -16,7 +16,6 @@ from graph_schema.documents import (
     DatasetDocument,
     JobSelection,
     Limits,
-    Metric,
     ModelId,
     Threshold,
     Thresholds,
@@ -27,7 +26,7 @@ from graph_schema.errors import LimitError, SpecError
 from graph_schema.models.fingerprint import fingerprint
 from graph_schema.printable import whole_number
 from workers.requests.checking import METHODS, Params, choice, named, validated
-from workers.requests.pairs import MeasureRequest, data_of, placement_of, source_of
+from workers.requests.pairs import MeasureRequest, measured, placement_of, source_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +43,7 @@ class DiscoverRequest(MeasureRequest):
     n_edges: int | None = None
     threshold: float | Sequence[float] | None = None
     by: str = "abs"
-    metric: str = "logit_diff"
+    metric: str | None = None
     ablation: str = "corrupt"
     draws: int = 1
     add_bos: bool | None = None
@@ -75,8 +74,7 @@ def drafted(
         SpecError: The request is wrong; the message says what to change.
         DatasetError: The dataset is; the message names the line.
     """
-    metric = choice("metric", Metric, request.metric)
-    data, dataset = data_of(request, metric, limits)
+    metric, data, dataset = measured(request, request.metric, limits)
     draft = validated(
         DiscoverSpec,
         {

@@ -76,7 +76,7 @@ def build_evaluation(
         ModelError: Another model lies where the circuit's should, or nobody has said where.
     """
     own = _measured(job) if job else None
-    metric = circuit.metric or Metric.LOGIT_DIFF
+    metric = circuit.metric
     if request.metric is not None:
         metric = choice("metric", Metric, request.metric)
     data, dataset = _data(request, circuit, own, metric, limits)
@@ -87,7 +87,7 @@ def build_evaluation(
             "model": ModelId(fingerprint=circuit.model.fingerprint),
             "data": data,
             "tokenisation": _tokenisation(request, own),
-            "metric": metric,
+            "metric": metric or data.default_metric,
             "ablation": _ablation(request, circuit),
             "evaluation": request.evaluation,
             "dtype": request.dtype or circuit.dtype or "float32",
@@ -123,7 +123,7 @@ def _data(
     request: EvaluateRequest,
     circuit: CircuitDocument,
     own: MeasuredSpec | None,
-    metric: Metric,
+    metric: Metric | None,
     limits: Limits,
 ) -> tuple[AnyData, DatasetDocument | None]:
     if request.task is not None or request.dataset is not None:

@@ -174,7 +174,7 @@ def read_request(request: ImportRequest, limits: Limits) -> ReadFile:
     named = None if request.format is None else format_named(request.format)
     pairs = dataset = None
     if request.task is not None or request.dataset is not None:
-        pairs, dataset = data_of(request, metric or Metric.LOGIT_DIFF, limits)
+        pairs, dataset = data_of(request, metric, limits)
     file = Path(request.file).expanduser()
     data = read_bounded(file, limits.import_bytes, "CIRCUITS_LIMITS__IMPORT_BYTES")
     format = named or format_of(file.name, data)

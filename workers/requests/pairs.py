@@ -21,7 +21,7 @@ from graph_schema.documents.jobs import Placement
 from graph_schema.errors import DatasetError, ModelError, SpecError
 from graph_schema.models.fingerprint import resolve_source
 from graph_schema.printable import printable, quoted, whole_number
-from workers.requests.checking import TASKS, Params, named, validated
+from workers.requests.checking import TASKS, Params, choice, named, validated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,10 +69,29 @@ def source_of(model: str, revision: str | None) -> ModelSource:
         ) from error
 
 
+def measured(
+    request: MeasureRequest, metric: str | None, limits: Limits
+) -> tuple[Metric, AnyData, DatasetDocument | None]:
+    """The metric, the task's own where none is named, and `data_of` under it.
+
+    Raises:
+        SpecError: There is no such metric, or as `data_of`.
+        DatasetError: The file is wrong; the message names the line.
+    """
+    named = None if metric is None else choice("metric", Metric, metric)
+    data, dataset = data_of(request, named, limits)
+    return named or data.default_metric, data, dataset
+
+
 def data_of(
-    request: MeasureRequest, metric: Metric, limits: Limits
+    request: MeasureRequest, metric: Metric | None, limits: Limits
 ) -> tuple[AnyData, DatasetDocument | None]:
     """The pairs that a request asks for, and the dataset that travels with it.
+
+    Args:
+        request: What the user said.
+        metric: What the pairs must carry the tokens for; None for the default metric.
+        limits: Bounds of datasets and pairs.
 
     Raises:
         SpecError: Not exactly one of task and dataset, or parameters that do not go with it.
@@ -104,9 +123,9 @@ def data_of(
         # How few are too few is the evaluation's business: its figure is then null, with a reason.
         loose = limits.model_copy(update={"min_pairs": 0})
         pairs = merge_heldout(pairs, _read_pairs(Path(request.heldout).expanduser(), loose))
-    check_metric(pairs, metric)
     document = dataset_document(pairs, label)
     data = validated(DatasetData, {"sha256": document.sha256, "task": document.task})
+    check_metric(pairs, metric or data.default_metric)
     return data, document
 
 

@@ -80,7 +80,7 @@ class MeasuredSpec(JobSpec):
     model: ModelId
     data: AnyData
     tokenisation: Tokenisation = Tokenisation()
-    metric: Metric = Metric.LOGIT_DIFF
+    metric: Metric = Field(default_factory=lambda known: known["data"].default_metric)
     ablation: AblationSpec = AblationSpec()
     evaluation: Preset = "quick"
     dtype: Literal["float32", "float64", "bfloat16", "float16"] = "float32"

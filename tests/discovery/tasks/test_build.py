@@ -15,6 +15,7 @@ from graph_schema.documents import (
     AnyTask,
     DatasetData,
     EapIg,
+    GreaterThanTask,
     InductionTask,
     IoiTask,
     Limits,
@@ -22,6 +23,7 @@ from graph_schema.documents import (
     ModelId,
     TaskData,
     TopEdges,
+    sha256_hex,
 )
 from graph_schema.documents.jobs import DiscoverSpec
 from graph_schema.errors import DatasetError, NotFoundError
@@ -83,7 +85,24 @@ def test_the_stored_document_gives_the_same_pairs_again() -> None:
 def test_a_seeds_pairs_are_pinned() -> None:
     """Other pairs for the same spec change what its job id stands for: raise the task's version."""
     pairs = build_dataset(spec(TaskData(task=InductionTask())), None, 64, None, LIMITS)
-    assert pairs.document.sha256.startswith("d5725fc7d48c2f1a")
+    assert pairs.document.sha256.startswith("2c303555ed6b90a3")
+    # As it was before held-out groups had names of their own: prompts and discovery's groups stay.
+    before = pairs.document.jsonl.replace(" held out", "")
+    assert sha256_hex(before).startswith("d5725fc7d48c2f1a")
+
+
+def test_pairs_of_an_older_version_are_not_made_under_its_name() -> None:
+    old, tokenizer = TaskData(task=IoiTask(version=1)), byte_level()
+    with pytest.raises(DatasetError, match=r"version 1 of task 'ioi' is no longer made"):
+        build_dataset(spec(old), tokenizer, len(tokenizer), None, LIMITS)
+
+
+def test_greater_than_is_measured_as_in_its_paper_unless_told_otherwise() -> None:
+    data = TaskData(task=GreaterThanTask())
+    assert spec(data).metric is Metric.PROB_DIFF
+    assert spec(data, metric=Metric.LOGIT_DIFF).metric is Metric.LOGIT_DIFF
+    assert spec(TaskData(task=IoiTask())).metric is Metric.LOGIT_DIFF
+    assert DiscoverSpec.model_validate_json(spec(data).canonical_json()) == spec(data)
 
 
 def test_a_submitted_file_is_split_and_named() -> None:

@@ -112,8 +112,6 @@ class Experiment:
         """Where the first value that is not finite is written: a message for NonFiniteError."""
         dtype = str(self.adapter.dtype).removeprefix("torch.")
         advice = "check the weights"
-        if self.adapter.dtype == torch.float16:
-            advice = "half precision overflows: use dtype bfloat16 or float32, or check the weights"
         prompts = [pair.clean for pair in pairs] + [pair.corrupt for pair in pairs]
         for start in range(0, len(prompts), 8):
             batch = pad(self.adapter, prompts[start : start + 8])

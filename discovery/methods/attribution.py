@@ -106,5 +106,5 @@ def check_finite(graph: Graph, scores: NDArray[np.float32]) -> None:
         where = "after the last layer" if layer is None else f"in layer {layer}"
         raise NonFiniteError(
             f"{len(bad)} of {len(scores)} scores are not finite, the first at {edge.name} "
-            f"({where}); look for an overflow in half precision (use dtype bfloat16 or float32)"
+            f"({where}); look for a weight or an activation too large for float32"
         )

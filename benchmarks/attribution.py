@@ -1,11 +1,12 @@
 """CPU seconds and peak memory of attribution, beside the bare matrix products of the same work.
 
-    python -m benchmarks.attribution [--case gpt2-small] [--repeat 3] [--write]
+    python -m benchmarks.attribution [--case gpt2-small] [--shared 0] [--repeat 3] [--write]
 
 Each row is measured in a process of its own, on one torch thread: the bare products and the
-method in turn, `--repeat` times, medians reported. GPT-2-small shape has random weights and
-needs no download; SmolLM2-135M and Gemma-3-270M are measured where their weights are to be had
-(tests/real_models.py).
+method in turn, `--repeat` times, medians reported. With `--shared N` the prompts of a pair are
+alike in their first N tokens; the bare products are of all tokens all the same. GPT-2-small shape
+has random weights and needs no download; SmolLM2-135M and Gemma-3-270M are measured where their
+weights are to be had (tests/real_models.py).
 `--write` puts the table into docs/performance.md.
 """
 
@@ -18,6 +19,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import Any
 
 import torch
@@ -32,6 +34,7 @@ from discovery.models import LlamaAdapter, ModelAdapter
 from graph_schema.documents import AblationSpec, EapIg, Metric
 
 CHUNK, STEPS = 8, 5
+"""Examples a chunk of the bare products; the methods take what fits."""
 CASES = ("gpt2-small", *REAL)
 METHODS = ("eap", f"eap-ig, {STEPS} steps")
 
@@ -79,27 +82,26 @@ def repeat(count: float, left: torch.Tensor, right: torch.Tensor) -> None:
 def run_products(wanted: list[Product]) -> float:
     """CPU seconds of the products alone; their operands are made before the clock starts."""
     seconds = 0.0
-    for product in wanted:
-        left = torch.ones(product.rows, product.inner)
-        right = torch.ones(product.inner, product.columns)
-        seconds += cpu(partial(repeat, product.count, left, right))
+    for each in wanted:
+        left, right = torch.ones(each.rows, each.inner), torch.ones(each.inner, each.columns)
+        seconds += cpu(partial(repeat, each.count, left, right))
     return seconds
 
 
-def measure(case: str, method: str, repeat: int) -> dict[str, Any]:
+def measure(case: str, method: str, shared: int, repeat: int) -> dict[str, Any]:
     """One row, in this process: medians, and the process's peak memory."""
     torch.set_num_threads(1)
     adapter = load(case)
-    pairs = random_pairs(adapter.shape.d_vocab)
+    pairs = random_pairs(adapter.shape.d_vocab, shared)
     experiment = Experiment(adapter, Metric.LOGIT_DIFF, AblationSpec(), pairs)
     steps = None if method == "eap" else STEPS
     wanted = products(adapter, experiment.graph, steps)
 
     def score() -> None:
         if steps is None:
-            eap(experiment, pairs, chunk=CHUNK)
+            eap(experiment, pairs)
         else:
-            eap_ig(experiment, pairs, EapIg(steps=steps), chunk=CHUNK)
+            eap_ig(experiment, pairs, EapIg(steps=steps))
 
     eap(experiment, pairs[:CHUNK])  # warm-up
     bare: list[float] = []
@@ -110,6 +112,7 @@ def measure(case: str, method: str, repeat: int) -> dict[str, Any]:
     return {
         "case": case,
         "method": method,
+        "shared": shared,
         "edges": experiment.graph.n_edges,
         "cpu_seconds": statistics.median(whole),
         "bare_seconds": statistics.median(bare),
@@ -120,11 +123,13 @@ def measure(case: str, method: str, repeat: int) -> dict[str, Any]:
 
 def table(rows: list[dict[str, Any]]) -> str:
     lines = [
-        "| model | edges | method | CPU s | bare products, CPU s | ratio | peak memory, GB |",
-        "| --- | ---: | --- | ---: | ---: | ---: | ---: |",
+        "| model | edges | method | tokens alike | CPU s | bare products, CPU s | ratio | "
+        "peak memory, GB |",
+        "| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     lines += [
-        f"| {row['case']} | {row['edges']:,} | {row['method']} | {row['cpu_seconds']:.1f} | "
+        f"| {row['case']} | {row['edges']:,} | {row['method']} | {row['shared']} | "
+        f"{row['cpu_seconds']:.1f} | "
         f"{row['bare_seconds']:.1f} | {row['ratio']:.2f} | {row['peak_gb']:.1f} |"
         for row in rows
     ]
@@ -137,30 +142,37 @@ def section(text: str, repeat: int) -> str:
         f"tokens, float32, one thread, medians of {repeat} runs, of ratios too; {versions()}."
         f"\n\n{text}\n\nThe bare matrix products are those no implementation can do "
         "without: every weight matrix on every token "
-        "for each pass, and every sender's difference with every receiver's gradient."
+        "for each pass, and every sender's difference with every receiver's gradient, of all "
+        "positions, whether the prompts of a pair are alike there (as in IOI, where 10 of 15 "
+        "are) or not."
     )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.attribution", description=__doc__)
     parser.add_argument("--case", choices=CASES, action="append", help="default: all")
+    parser.add_argument("--method", choices=METHODS, action="append", help="default: both")
+    parser.add_argument(
+        "--shared", type=int, action="append", metavar="N", help="tokens alike; default: 0 and 10"
+    )
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--write", action="store_true", help="write docs/performance.md")
-    parser.add_argument("--row", nargs=2, metavar=("CASE", "METHOD"), help=argparse.SUPPRESS)
+    parser.add_argument("--row", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    cases, methods, each = args.case or CASES, args.method or METHODS, args.shared or [0, 10]
     if args.row:
-        print(json.dumps(measure(*args.row, args.repeat)))
+        print(json.dumps(measure(cases[0], methods[0], each[0], args.repeat)))
         return
     rows: list[dict[str, Any]] = []
-    for case in args.case or CASES:
-        for method in METHODS:
-            command = [sys.executable, "-m", "benchmarks.attribution", "--row", case, method]
-            command += ["--repeat", str(args.repeat)]
-            ran = subprocess.run(command, capture_output=True, text=True)
-            if ran.returncode:
-                print(f"{case}, {method}: not run: {ran.stderr.strip().splitlines()[-1]}")
-                continue
-            rows.append(json.loads(ran.stdout.strip().splitlines()[-1]))
+    for case, shared, method in product(cases, each, methods):
+        command = [sys.executable, "-m", "benchmarks.attribution", "--row", "--case", case]
+        command += ["--method", method, "--shared", str(shared), "--repeat", str(args.repeat)]
+        ran = subprocess.run(command, capture_output=True, text=True)
+        if ran.returncode:
+            print(f"{case}, {method}: not run: {ran.stderr.strip().splitlines()[-1]}")
+            continue
+        rows.append(json.loads(ran.stdout.strip().splitlines()[-1]))
+        print(json.dumps(rows[-1]), file=sys.stderr)
     print(table(rows))
     if args.write:
         put("attribution", section(table(rows), args.repeat))

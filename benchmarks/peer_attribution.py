@@ -3,8 +3,9 @@
     python -m benchmarks.peer_attribution VENV [--repeat 3] [--write]
 
 VENV is circuitkit's environment, made from peers/requirements-circuitkit.txt if it is not there.
-GPT-2 shapes with random weights, 32 pairs x 16 tokens in chunks of 8, `logit_diff`, float32, one
-thread, every run in a process of its own. The scores of both are compared edge by edge.
+GPT-2 shapes with random weights, 32 pairs x 16 tokens (circuitkit: in chunks of 8), `logit_diff`,
+float32, one thread, every run in a process of its own. The scores of both are compared edge by
+edge.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def ours(case: str, folder: Path) -> dict[str, Any]:
     pairs = random_pairs(adapter.shape.d_vocab)
     experiment = Experiment(adapter, Metric.LOGIT_DIFF, AblationSpec(), pairs)
     found: list[Any] = []
-    seconds = cpu(lambda: found.append(eap(experiment, pairs, chunk=CHUNK)))
+    seconds = cpu(lambda: found.append(eap(experiment, pairs)))
     graph = experiment.graph
     names = json.loads((folder / "names.json").read_text())
     rows = {name: number for number, name in enumerate(names["senders"])}
@@ -112,9 +113,9 @@ def compare(case: str, environment: Path, repeat: int) -> dict[str, Any]:
 def section(rows: list[dict[str, Any]], repeat: int) -> str:
     lines = [
         f"## Attribution beside circuitkit\n\n`python -m benchmarks.peer_attribution`: `eap`, "
-        f"{N_PAIRS} pairs x {N_TOKENS} tokens in chunks of {CHUNK}, random weights, float32, one "
-        f"thread, medians of {repeat}, of ratios too; circuitkit 0.2.0 on transformer-lens 3.8.0; "
-        f"{versions()}.\n",
+        f"{N_PAIRS} pairs x {N_TOKENS} tokens (circuitkit: in chunks of {CHUNK}), random weights, "
+        f"float32, one thread, medians of {repeat}, of ratios too; circuitkit 0.2.0 on "
+        f"transformer-lens 3.8.0; {versions()}.\n",
         "| model | edges | CPU s | circuitkit, CPU s | times faster | peak memory, GB | "
         "circuitkit, GB | largest difference of scores |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",

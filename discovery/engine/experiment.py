@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,12 +16,18 @@ from discovery.engine.ablation import Ablator, Example
 from discovery.engine.forward import Run, at_positions, graph_of, logits_at, run
 from discovery.engine.metrics import Objective, Target, target_of, wide
 from discovery.engine.reading import Reader
+from discovery.engine.room import room
 from discovery.engine.window import Window, first_difference
 from discovery.models import Batch, ModelAdapter
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import AblationSpec, Component, Metric
 from graph_schema.documents.method import Receivers
 
+TAPE = 20
+"""Tensors of the stream's size that a layer's forward pass keeps for the way back.
+
+Of the MLP's inner size they are half as many.
+"""
 LOGITS = 5
 """Tensors as large as an example's logits that measuring it takes at once."""
 
@@ -60,20 +67,42 @@ class Experiment:
         """The examples of `pairs`, at most `size` a chunk, those alike in length together.
 
         Of one length, those whose prompts part late are together: they have little to compute.
+        Chunks are alike in size, so none is too small for its products to be fast.
         """
         examples = sorted(
             self.ablator.examples(pairs),
             key=lambda found: (len(found.pair.clean), first_difference(found)),
         )
-        return [examples[start : start + size] for start in range(0, len(examples), size)]
+        n_chunks = math.ceil(len(examples) / size)
+        even = math.ceil(len(examples) / n_chunks)
+        return [examples[start : start + even] for start in range(0, len(examples), even)]
 
-    def fitting(self, pairs: Sequence[TokenPair], budget: int = 2**30) -> int:
-        """How many examples a chunk of engine states may have within `budget` bytes."""
-        sizes, length = self.adapter.shape, max(len(pair.clean) for pair in pairs)
-        # Ablated writes and deltas of every sender, and a few copies of one layer's reads.
-        tensors = 2 * self.graph.n_senders + 4 * 3 * self.graph.n_heads
-        each = tensors * length * sizes.d_model + LOGITS * sizes.d_vocab
+    def fitting(
+        self, pairs: Sequence[TokenPair], budget: int | None = None, *, tape: bool = False
+    ) -> int:
+        """How many examples a chunk may have within `budget` bytes (None: the device's room).
+
+        Counted are engine states or, with `tape`, attribution; of positions those computed.
+        """
+        sizes, graph = self.adapter.shape, self.graph
+        # Ablated and other writes of every sender, and a layer's reads or gradients.
+        width = 2 * graph.n_senders + 4 * 3 * graph.n_heads
+        inner = 0
+        if tape:
+            width = 2 * graph.n_senders + 3 * graph.n_heads + TAPE * graph.n_layers
+            inner = TAPE // 2 * graph.n_layers * sizes.d_mlp
+        each = self._span(pairs) * (width * sizes.d_model + inner) + LOGITS * sizes.d_vocab
+        if budget is None:
+            budget = room(self.adapter.device)
         return max(1, budget // (each * torch.finfo(self.dtype).bits // 8))
+
+    def _span(self, pairs: Sequence[TokenPair]) -> int:
+        """At most how many positions of an example are computed."""
+        length = max(len(pair.clean) for pair in pairs)
+        if self.adapter.bidirectional:
+            return length
+        examples = self.ablator.examples(pairs)
+        return length - min(min(first_difference(each), *each.pair.positions) for each in examples)
 
     def ready(self, examples: Sequence[Example]) -> Ready:
         """A chunk's window, ablated writes and target."""
@@ -112,8 +141,6 @@ class Experiment:
         """Where the first value that is not finite is written: a message for NonFiniteError."""
         dtype = str(self.adapter.dtype).removeprefix("torch.")
         advice = "check the weights"
-        if self.adapter.dtype == torch.float16:
-            advice = "half precision overflows: use dtype bfloat16 or float32, or check the weights"
         prompts = [pair.clean for pair in pairs] + [pair.corrupt for pair in pairs]
         for start in range(0, len(prompts), 8):
             batch = pad(self.adapter, prompts[start : start + 8])

@@ -50,7 +50,8 @@ def put_heads(
         rows = rearrange(z, "batch head pos d_head -> head (batch pos) d_head")
         # A view, where a copy would lose the result.
         flat = into.view(*rows.shape[:2], -1)
-        flat.baddbmm_(rows, adapter.out_weights(layer), beta=int(subtract), alpha=1 - 2 * subtract)
+        weight = adapter.out_weights(layer).to(z.dtype)
+        flat.baddbmm_(rows, weight, beta=int(subtract), alpha=1 - 2 * subtract)
         return
     writes = rearrange(
         adapter.head_out(layer, z), "batch head pos d_model -> head batch pos d_model"

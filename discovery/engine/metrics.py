@@ -16,6 +16,7 @@ from einops import einsum, reduce
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from discovery.models.half import wide
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import Metric
 from graph_schema.errors import DatasetError
@@ -61,11 +62,6 @@ class Target:
     def mean(self, values: Float[Tensor, "batch target"]) -> Float[Tensor, " batch"]:
         """The mean over each pair's own positions."""
         return einsum(values, self.shares, "batch target, batch target -> batch")
-
-
-def wide(dtype: torch.dtype) -> torch.dtype:
-    """The dtype that sums run in: float32, or float64 for a float64 model."""
-    return torch.float64 if dtype == torch.float64 else torch.float32
 
 
 def target_of(pairs: Sequence[TokenPair], device: torch.device, dtype: torch.dtype) -> Target:

@@ -70,7 +70,7 @@ def discover(
             (where asked for) and "evaluation", and under `full` "shuffled", "stability", "removals"
             and "chance"; what it raises passes through.
         checkpoint: Where `exact` and `acdc` keep what they have.
-        chunk: Examples at a time (default: 8 for attribution, else what fits).
+        chunk: Examples at a time (default: what fits the device).
 
     Raises:
         TaskNotPerformedError: The model does not do the task; raised before the scores.

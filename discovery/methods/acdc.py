@@ -44,8 +44,8 @@ class Trace:
     """One run's decisions: the rise of the loss at each test, in order; under τ the edge goes.
 
     `error` is what rounding may do to a rise: `MARGIN` times the largest difference seen between
-    losses carried along and the same computed anew, or one rounding of the largest logit in the
-    model's dtype where that is more (mean over examples). An estimate, no proven bound.
+    losses carried along and the same computed anew, or one rounding of the largest logit where
+    that is more (mean over examples). An estimate, no proven bound.
     """
 
     threshold: float

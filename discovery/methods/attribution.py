@@ -59,19 +59,20 @@ def mean_scores(
     of_chunk: ChunkScores,
     *,
     n_steps: int = 1,
-    chunk: int,
+    chunk: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     per_pair: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """The mean of `of_chunk` over pairs and the `n_steps` gradients that it adds up.
 
     In the order of the edge list. `per_pair` [pair, edge], zeros, receives each pair's own scores.
-    `of_chunk` yields after each of them.
+    `of_chunk` yields after each of them. `chunk` examples at a time, else as many as fit.
 
     Raises:
         NonFiniteError: A score is NaN or infinite.
     """
-    graph, chunks = experiment.graph, experiment.chunks(pairs, chunk)
+    graph = experiment.graph
+    chunks = experiment.chunks(pairs, chunk or experiment.fitting(pairs, tape=True))
     total, done, n_examples = np.zeros((graph.n_senders, graph.n_receivers)), 0, 0
     for examples in chunks:
         n_parts = 1 if per_pair is None else len(examples)
@@ -106,5 +107,5 @@ def check_finite(graph: Graph, scores: NDArray[np.float32]) -> None:
         where = "after the last layer" if layer is None else f"in layer {layer}"
         raise NonFiniteError(
             f"{len(bad)} of {len(scores)} scores are not finite, the first at {edge.name} "
-            f"({where}); look for an overflow in half precision (use dtype bfloat16 or float32)"
+            f"({where}); look for a weight or an activation too large for float32"
         )

@@ -25,7 +25,7 @@ def eap(
     experiment: Experiment,
     pairs: Sequence[TokenPair],
     *,
-    chunk: int = 8,
+    chunk: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     per_pair: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:

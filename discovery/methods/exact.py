@@ -46,12 +46,15 @@ def exact(
     """
     graph, checkpoint = experiment.graph, checkpoint or NoCheckpoint()
     wanted = graph.upstream if only is None else only
-    size = chunk or experiment.fitting(pairs)
-    chunks = experiment.chunks(pairs, size)
     total, first = np.zeros((graph.n_senders, graph.n_receivers)), 0
-    # Work is counted in (chunk, unit); another chunk size would count otherwise.
+    # Work is counted in (chunk, unit); another chunk size would count otherwise. How much fits may
+    # be another number now.
     saved = checkpoint.load("exact")
-    if saved is not None and same_layout(saved) and int(saved["chunk"]) == size:
+    if saved is not None and not (same_layout(saved) and chunk in (None, int(saved["chunk"]))):
+        saved = None
+    size = chunk or (int(saved["chunk"]) if saved else experiment.fitting(pairs))
+    chunks = experiment.chunks(pairs, size)
+    if saved is not None:
         total, first = saved["total"].astype(np.float64), int(saved["done"])
         if per_pair is not None:
             per_pair[:] = saved["per_pair"]

@@ -74,11 +74,6 @@ class Work:
     report: Callable[[str], Report]
     checkpoint: Checkpoint
 
-    @property
-    def few(self) -> int:
-        """Examples at a time for attribution."""
-        return self.chunk or min(8, self.experiment.fitting(self.pairs))
-
 
 def find(spec: DiscoverSpec, work: Work) -> tuple[list[Found], dict[str, Arrays]]:
     """The kept set of each selection asked for, and arrays for the artifact store."""
@@ -125,7 +120,7 @@ def attribute(
 
     `per_pair` [pair, edge], zeros, receives each pair's own.
     """
-    options: Any = {"chunk": work.few, "progress": work.report(stage), "per_pair": per_pair}
+    options: Any = {"chunk": work.chunk, "progress": work.report(stage), "per_pair": per_pair}
     if isinstance(method, Eap):
         return eap(work.experiment, work.pairs, **options)
     return eap_ig(work.experiment, work.pairs, method, **options)

@@ -48,7 +48,7 @@ def eap_ig(
     pairs: Sequence[TokenPair],
     method: EapIg,
     *,
-    chunk: int = 8,
+    chunk: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     per_pair: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:

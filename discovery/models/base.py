@@ -25,6 +25,7 @@ from einops import einsum, rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from discovery.models.half import product
 from discovery.models.norms import Norm
 from discovery.models.projection import Apart, HeadWeights, own_input, shared_input
 
@@ -76,6 +77,7 @@ class ModelAdapter(ABC):
 
     Attributes:
         shape: The sizes.
+        dtype: What is computed in: float32 where the weights are of half precision (half.py).
         parallel: The MLP reads what attention reads (GPT-NeoX), not the stream after it.
         post_norms: A sublayer's output passes a norm before it is added (Gemma 2). Senders write
             *raw* outputs; a receiver applies `post_norm` to the mixture it reads.
@@ -265,19 +267,21 @@ class ModelAdapter(ABC):
         heads: Sequence[int] | None = None,
     ) -> Float[Tensor, "batch head pos d_model"]:
         """What each of `heads` (None: all) writes by itself, without the shared bias."""
-        weight = self.out_weights(layer)
+        weight = self.out_weights(layer).to(z.dtype)
         if heads is not None:
             weight = weight[list(heads)]
         return einsum(
-            z, weight, "batch head pos d_head, head d_head d_model -> batch head pos d_model"
+            z,
+            weight,
+            "batch head pos d_head, head d_head d_model -> batch head pos d_model",
         )
 
     def attn_sum(
         self, layer: int, z: Float[Tensor, "batch head pos d_head"]
     ) -> Float[Tensor, "batch pos d_model"]:
         """What all heads write together: `head_out` summed over heads in one matrix product."""
-        flat = rearrange(self.out_weights(layer), "head d_head d_model -> (head d_head) d_model")
-        return rearrange(z, "batch head pos d_head -> batch pos (head d_head)") @ flat
+        flat = rearrange(self.out_weights(layer), "head d_head d_model -> d_model (head d_head)")
+        return product(rearrange(z, "batch head pos d_head -> batch pos (head d_head)"), flat)
 
     @abstractmethod
     def attn_const(self, layer: int) -> Float[Tensor, " d_model"] | None:
@@ -322,5 +326,7 @@ def unembed(
     tokens: Int[Tensor, "*rows token"],
 ) -> Float[Tensor, "*rows token"]:
     """Each row's logits of its own `tokens`."""
-    found = einsum(rows, weight[tokens], "... d_model, ... token d_model -> ... token")
+    found = einsum(
+        rows, weight[tokens].to(rows.dtype), "... d_model, ... token d_model -> ... token"
+    )
     return found if bias is None else found + bias[tokens]

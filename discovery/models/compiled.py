@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from discovery.models.base import Batch, ModelAdapter, Qkv, Reader, Shape, unembed
+from discovery.models.half import wide
 from discovery.models.projection import HeadWeights
 from graph_schema.errors import ModelError
 
@@ -54,11 +55,11 @@ class CompiledAdapter(ModelAdapter):
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.dtype, self.device = dtype, torch.device(device)
+        self.dtype, self.device = wide(dtype), torch.device(device)
         for name, value in weights.items():
             _check_weight(name, value, weights)
         self._weights = {
-            name: torch.as_tensor(_native(value)).to(self.device, dtype)
+            name: torch.as_tensor(_native(value)).to(self.device, dtype).to(self.dtype)
             for name, value in weights.items()
         }
         act = config.get("act", "relu")

@@ -24,6 +24,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.pytorch_utils import Conv1D
 
 from discovery.models.base import Batch, ModelAdapter, Reader, Shape, Sublayer, unembed
+from discovery.models.half import wide, widen
 from discovery.models.norms import Norm
 from discovery.models.projection import HeadWeights
 from discovery.models.rotary import Angles, by_own_length, length_dependent
@@ -48,7 +49,8 @@ class DecoderAdapter(ModelAdapter):
         model.eval()
         self.model: Any = model
         self.config: Any = model.config
-        self.dtype = model.dtype
+        self.dtype = wide(model.dtype)
+        widen(model)
         self.device = model.device
         self._family = sys.modules[type(model).__module__]
         self._attention = ALL_ATTENTION_FUNCTIONS.get_interface(

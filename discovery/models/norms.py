@@ -14,6 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from discovery.models.half import wide
+
 
 @dataclass(frozen=True)
 class Slope:
@@ -67,18 +69,18 @@ class Norm:
         names: each guess is held against the module on rows large and small.
         """
         weight, eps = getattr(module, "weight", None), _eps(module)
-        if weight is None or eps is None or weight.ndim != 1 or weight.dtype.itemsize < 4:
+        if weight is None or eps is None or weight.ndim != 1:
             return None
-        wide, bias = weight.detach(), getattr(module, "bias", None)
+        weight, bias = weight.detach().to(wide(weight.dtype)), getattr(module, "bias", None)
         generator = torch.Generator().manual_seed(0)
-        rows = torch.randn(3, len(weight), generator=generator).to(wide)
-        rows = rows * torch.tensor([[1.0], [1e-3], [30.0]]).to(wide) + 0.1 * rows[:1]
+        rows = torch.randn(3, len(weight), generator=generator).to(weight)
+        rows = rows * torch.tensor([[1.0], [1e-3], [30.0]]).to(weight) + 0.1 * rows[:1]
         with torch.no_grad():
             wanted = module(rows)
         for centred in (True, False):
-            for scale in (wide, 1 + wide):
-                found = cls(scale, None if bias is None else bias.detach().to(wide), eps, centred)
-                if torch.allclose(found(rows), wanted.to(wide), rtol=1e-4, atol=1e-5):
+            for scale in (weight, 1 + weight):
+                found = cls(scale, None if bias is None else bias.detach().to(weight), eps, centred)
+                if torch.allclose(found(rows), wanted, rtol=1e-4, atol=1e-5):
                     return found
         return None
 

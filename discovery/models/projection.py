@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import torch
 from einops import einsum, rearrange
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
+from discovery.models.half import product
 from discovery.models.norms import Slope
 
 
@@ -35,7 +36,7 @@ def shared_input(
     """Every head's product with one input."""
     weight = rearrange(cut.weight, "head d_head d_model -> (head d_head) d_model")
     bias = None if cut.bias is None else rearrange(cut.bias, "head d_head -> (head d_head)")
-    y = nn.functional.linear(x, weight, bias)
+    y = product(x, weight, bias)
     return rearrange(
         y, "batch pos (head d_head) -> batch head pos d_head", head=cut.weight.shape[0]
     )
@@ -48,7 +49,7 @@ def own_input(
     x = rearrange(x, "batch (kv group) pos d_model -> batch kv group pos d_model", group=group)
     y = einsum(
         x,
-        cut.weight,
+        cut.weight.to(x.dtype),
         "batch kv group pos d_model, kv d_head d_model -> batch kv group pos d_head",
     )
     if cut.bias is not None:
@@ -80,7 +81,8 @@ class Apart:
         its size into the gradient while that is d_head wide. One pass over d_model is left.
         """
         assert self.weight is not None, "a head's input gradient has no projection to go through"
-        weight, group = slope.weighted(self.weight), grad.shape[1] // self.weight.shape[0]
+        group = grad.shape[1] // self.weight.shape[0]
+        weight = slope.weighted(self.weight.to(grad.dtype))
         scaled = rearrange(
             grad * slope.per_size[:, None], "batch head pos d_head -> head (batch pos) d_head"
         )
@@ -102,7 +104,7 @@ class Apart:
         if self.weight is None:
             return grad[:, head]
         group = grad.shape[1] // self.weight.shape[0]
-        return grad[:, head] @ self.weight[head // group]
+        return grad[:, head] @ self.weight[head // group].to(grad.dtype)
 
 
 def copies(

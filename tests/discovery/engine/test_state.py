@@ -12,6 +12,7 @@ from discovery.engine.experiment import Bench, Experiment
 from discovery.engine.graph import BoolMatrix
 from discovery.engine.pair_values import values
 from discovery.engine.restart import Restart
+from discovery.engine.room import room
 from discovery.engine.state import State
 from discovery.models import ModelAdapter
 from discovery.tasks.base import TokenPair
@@ -182,3 +183,30 @@ def test_a_chunk_has_room_for_its_logits(monkeypatch: pytest.MonkeyPatch) -> Non
     fewer = experiment.fitting(made_pairs(4))
     assert 0.8 * 2**30 < fewer * 5 * 50257 * 4 < 2**30
     assert fewer < usual / 10
+
+
+def test_a_chunk_follows_the_devices_memory_and_the_positions_that_are_computed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fitting(shared: int, *, tape: bool = False) -> int:
+        pairs = made_pairs(4, lengths=(12,), shared=shared)
+        experiment = Experiment(tiny_gpt2(), Metric.LOGIT_DIFF, AblationSpec(), pairs)
+        return experiment.fitting(pairs, tape=tape)
+
+    for tape in (False, True):
+        assert fitting(9, tape=tape) > 3 * fitting(0, tape=tape), "3 of 12 positions"
+    usual = fitting(0)
+    # An accelerator with 10 GiB free, of which torch has reserved 2 more and uses the half.
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (10 * 2**30, 80 * 2**30))  # pyright: ignore
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 2 * 2**30)  # pyright: ignore
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 2**30)  # pyright: ignore
+    assert room(torch.device("cuda", 0)) == 11 * 2**29
+    assert room(torch.device("cpu")) == 2**30
+    monkeypatch.setattr(tiny_gpt2(), "device", torch.device("cuda", 0))
+    assert fitting(0) == pytest.approx(5.5 * usual, rel=0.01)
+
+
+def test_chunks_are_alike_in_size() -> None:
+    experiment = _experiment(tiny_gpt2())
+    assert [len(chunk) for chunk in experiment.chunks(PAIRS, 7)] == [4, 4]
+    assert [len(chunk) for chunk in experiment.chunks(PAIRS, 3)] == [3, 3, 2]

@@ -56,7 +56,11 @@ class _Kept:
         self.arrays[name] = {key: value.copy() for key, value in arrays.items()}
 
 
-def test_a_cancelled_run_goes_on_to_the_same_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("chunk", [2, None])
+def test_a_cancelled_run_goes_on_to_the_same_scores(
+    chunk: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a chunk asked for it goes on with the one that it began with."""
     monkeypatch.setattr(progress, "SAVE_EVERY", 0.0)
     experiment = Experiment(tiny_gpt2(), Metric.LOGIT_DIFF, AblationSpec(), PAIRS)
     each, again_each = np.zeros((2, len(PAIRS), experiment.graph.n_edges), dtype=np.float32)
@@ -74,7 +78,7 @@ def test_a_cancelled_run_goes_on_to_the_same_scores(monkeypatch: pytest.MonkeyPa
     again = exact(
         experiment,
         PAIRS,
-        chunk=2,
+        chunk=chunk,
         progress=lambda done, _: seen.append(done),
         checkpoint=checkpoint,
         per_pair=again_each,

@@ -14,7 +14,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from discovery.engine.forward import graph_of, run
-from discovery.models import inspect_model, load_model, weight_bytes
+from discovery.models import DecoderAdapter, inspect_model, load_model, weight_bytes
 from discovery.models import load as loading
 from graph_schema.documents import Limits, ModelSource
 from graph_schema.errors import ModelError, NonFiniteError, ResourceError
@@ -78,7 +78,8 @@ def test_the_document_says_what_was_loaded(saved: Path, tmp_path: Path) -> None:
     identity = fingerprint(source)
     loaded = load_model(source, fingerprint=identity, dtype="bfloat16", cache_dir=tmp_path)
     assert loaded.tokenizer is None
-    assert loaded.adapter.dtype is torch.bfloat16
+    assert isinstance(loaded.adapter, DecoderAdapter)
+    assert loaded.adapter.model.dtype is torch.bfloat16
     document = loaded.document
     assert (document.fingerprint, document.name, document.family) == (identity, "tiny", "gpt2")
     assert (document.architecture, document.weights) == ("GPT2LMHeadModel", "safetensors")

@@ -1,4 +1,4 @@
-"""How good a circuit is (DESIGN §8): M is the full model, ∅ everything ablated, C the circuit.
+"""How good a circuit is: M is the full model, ∅ everything ablated, C the circuit.
 
 `evaluate` fills the evaluation document with preset `quick`; `full.py` adds the rest. Both stand on
 `Measured` (measured.py), which computes the values of a circuit once, after `performed.py` has

@@ -15,7 +15,7 @@ from discovery.models import Batch, DecoderAdapter, Qkv, Reader, load_model
 from discovery.models.rotary import Angles
 from graph_schema.errors import NumericsError
 from graph_schema.models.fingerprint import resolve_source
-from tests.discovery import test_discover as a_job
+from tests.discovery.jobs import test_discover as a_job
 from tests.discovery.models.families import D_VOCAB, FAMILIES, of_config, tiny
 
 DTYPES = [torch.float64, torch.float32, torch.bfloat16, torch.float16]

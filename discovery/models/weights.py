@@ -9,15 +9,13 @@ buffers, tied ones once.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from discovery.models.inspecting import Place
+from graph_schema.models.files import weight_names
 from graph_schema.models.weights import combined, weights_sha256
-
-WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 
 
 def loaded_weights(model: Any, place: Place) -> str:
@@ -33,11 +31,9 @@ def loaded_weights(model: Any, place: Place) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    """The files that transformers reads: one, or what the index names."""
-    if (folder / WHOLE).is_file() or not (folder / INDEX).is_file():
-        return [folder / WHOLE]
-    shards = json.loads((folder / INDEX).read_text())["weight_map"].values()
-    return [folder / name for name in sorted(set(shards))]
+    """The files that transformers reads, whoever names them."""
+    names = weight_names(folder)
+    return [folder / name for name in names if not name.endswith(".index.json")]
 
 
 def _own(model: Any) -> list[str]:

@@ -45,6 +45,26 @@ def test_sharding_does_not_count(family: str, tmp_path: Path) -> None:
     assert one.is_same(many)
 
 
+@pytest.mark.parametrize("left", [True, False])
+def test_weights_that_the_configuration_names_are_those_hashed(left: bool, tmp_path: Path) -> None:
+    _saved(tmp_path / "one", "llama")
+    other = _saved(tmp_path / "other", "llama")
+    _edit(other, lambda tensors: tensors["model.norm.weight"].mul_(-1))
+    named = tmp_path / "one"
+    (other / ONE_FILE).rename(named / "own.safetensors")
+    wanted = _document(named).weights_sha256  # model.safetensors lies there and nothing names own
+    config = json.loads((named / "config.json").read_text())
+    (named / "config.json").write_text(
+        json.dumps({**config, "transformers_weights": "own.safetensors"})
+    )
+    if not left:
+        (named / ONE_FILE).unlink()
+    found = _document(named).weights_sha256
+    assert found != wanted
+    (named / "own.safetensors").rename(other / ONE_FILE)
+    assert found == _document(other).weights_sha256
+
+
 def test_what_is_no_weight_does_not_count(tmp_path: Path) -> None:
     folder = _saved(tmp_path)
     before = _document(folder)

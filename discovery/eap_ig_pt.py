@@ -184,7 +184,7 @@ def _check_size(data: bytes) -> None:
         if zipfile.is_zipfile(file := io.BytesIO(data)):
             with zipfile.ZipFile(file) as parts:
                 size = max(size, sum(part.file_size for part in parts.infolist()))
-    except (zipfile.BadZipFile, ValueError) as error:
+    except Exception as error:  # as below
         raise ExchangeError(f"the file is not a .pt that torch can read: {error}") from error
     if size > MAX_BYTES:
         raise ExchangeError(f"the file has {size} bytes unpacked; expected at most {MAX_BYTES}")

@@ -26,11 +26,12 @@ def clipped(text: str, longest: int = LONGEST) -> str:
 
 
 def quoted(value: object) -> str:
-    """A value as a message repeats it: as Python writes it, cut to `LONGEST` characters."""
+    """A value as a message repeats it: as Python writes it, cut to `LONGEST` printable ones."""
     if isinstance(value, str | bytes):
         value = value[: LONGEST + 1]
     try:
-        return clipped(repr(value))
+        # Not everything writes itself on one line: a tensor does not.
+        return clipped(printable(repr(value)))
     except RecursionError:  # lists in lists in lists, which a pickle can hold
         return f"a {type(value).__name__} nested too deep to show"
 

@@ -163,9 +163,9 @@ def make_edge(
                 "sender": sender,
                 "receiver": receiver,
                 "channel": channel,
-                "score": None if score is None else number(score, f"{where}: score"),
+                "score": None if score is None else number(score, "score"),
                 "score_kind": None if score is None else score_kind,
-                "stability": None if stability is None else number(stability, where),
+                "stability": None if stability is None else number(stability, "stability"),
             }
         )
         if edge.stability is not None and not 0 <= edge.stability <= 1:

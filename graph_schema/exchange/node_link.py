@@ -67,7 +67,7 @@ def from_networkx(graph: Graph) -> Exchanged:
     edges: list[CircuitEdge] = []
     for sender, receiver, data in graph.edges(data=True):
         fields: dict[str, Any] = data
-        where = clipped(f"edge {sender}->{receiver}")
+        where = clipped(printable(f"edge {sender}->{receiver}"))
         if "channel" not in fields:
             raise ExchangeError(f"{where} has no channel")
         edges.append(
@@ -156,7 +156,7 @@ def read_graphml(data: bytes) -> Exchanged:
         TypeError,
         AttributeError,
     ) as error:
-        raise ExchangeError(f"the file is not GraphML: {clipped(str(error))}") from error
+        raise ExchangeError(f"the file is not GraphML: {clipped(printable(str(error)))}") from error
     if not graph.is_directed():
         raise ExchangeError("the file's graph is not directed")
     for key in ("node_default", "edge_default"):

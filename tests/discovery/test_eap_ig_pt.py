@@ -134,6 +134,7 @@ def test_an_edge_that_was_not_scored_is_left_out() -> None:
         ({"cfg": {}}, "expected cfg and edges_scores, edges_in_graph or both; found 'cfg'"),
         ({"edges_scores": torch.zeros(7, 15), 3: 1}, "or both; found 'edges_scores', 3"),
         (WHOLE | {"cfg": {"n_layers": 2}}, r"cfg\.n_heads is None"),
+        (WHOLE | {"cfg": torch.zeros(9, 9)}, r"^cfg is tensor\([^\n]*…; expected n_layers"),
         (WHOLE | {"edges_scores": torch.zeros(3, 3)}, r"is \(3, 3\); expected a tensor \(7, 15\)"),
         (
             WHOLE | {"edges_scores": torch.zeros(1, 1).expand(7, 15)},
@@ -191,6 +192,13 @@ def test_lists_in_lists_are_named_and_not_shown() -> None:
 def test_what_torch_cannot_read_is_refused(data: bytes) -> None:
     with pytest.raises(ExchangeError):
         read_eap_ig_pt(data)
+
+
+def test_a_zip_that_asks_for_a_later_version_is_refused() -> None:
+    whole = saved(WHOLE)
+    place = whole.index(b"PK\x01\x02") + 6  # the version needed, in the first central entry
+    with pytest.raises(ExchangeError, match="zip file version 10"):
+        read_eap_ig_pt(whole[:place] + b"\x65" + whole[place + 1 :])
 
 
 def test_a_zip_that_says_it_spans_disks_is_refused() -> None:

@@ -128,7 +128,7 @@ def test_an_edge_that_was_not_scored_is_left_out() -> None:
         (CSV[:-1] + ",stability\ninput,m0,r,1,7\n", "line 2: stability is 7.0; expected a share"),
         (CSV + "input,m01,r,1\n", "line 2: component 'm01'"),
         (CSV + "m0.n\u0663,logits,r,1\n", "line 2: component"),
-        (CSV + "input,m0,r,x\n", "line 2: score: 'x' is not a finite number"),
+        (CSV + "input,m0,r,x\n", "^line 2: score: 'x' is not a finite number$"),
         (CSV + "input,m0,r,nan\n", "'nan' is not a finite number"),
         (CSV + "input,m0,z,1\n", "line 2: channel: Input should be"),
         (CSV + "input,m0,q,1\n", "line 2: edge 'input->m0<q>'"),
@@ -170,6 +170,16 @@ def test_mistakes_in_graphml_are_named(data: bytes, message: str) -> None:
                 "edges": [{"source": "input", "target": "m0", "key": 0}],
             },
             "edge input->m0 has no channel",
+        ),
+        (
+            {
+                "directed": True,
+                "multigraph": True,
+                "graph": {},
+                "nodes": [],
+                "edges": [{"source": "a\u202e\n\x00", "target": "m0", "key": 0}],
+            },
+            "edge a\ufffd\ufffd\ufffd->m0 has no channel",
         ),
     ],
 )

@@ -91,6 +91,13 @@ class DecoderAdapter(ModelAdapter):
                     f"layer {layer} of {type(self.model).__name__} is of kind {kind!r}; expected "
                     f"{FULL} or {SLIDING}: no adapter covers it (docs/add-a-model-family.md)"
                 )
+            window = getattr(self.config, "sliding_window", None)
+            if kind == SLIDING and (window is None or window < 1):
+                raise ModelError(
+                    f"layer {layer} of {type(self.model).__name__} looks through a window, and "
+                    f"sliding_window is {window!r} in its configuration; expected a whole number "
+                    "above 0"
+                )
             for module in self.projections(layer):
                 if type(module) not in (nn.Linear, Conv1D):
                     raise ModelError(

@@ -188,8 +188,13 @@ def _tokenizer(source: ModelSource, place: Place) -> PreTrainedTokenizerBase | N
 
 
 def first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    """The first line of a message, with the next where the first only announces it."""
+    lines = [line.strip() for line in str(error).strip().splitlines()]
+    if not lines:
+        return type(error).__name__
+    if isinstance(error, KeyError):  # whose message is the key alone
+        return f"{lines[0]} is missing, or no name that is known"
+    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
 
 
 @contextmanager
@@ -215,7 +220,7 @@ def readable(source: ModelSource, part: str, place: Place | None = None) -> Gene
     except Exception as error:
         why = first_line(error)
         if place is not None:  # where files lie that were fetched is no business of who asked
-            why = why.replace(str(place.folder), source.name)
+            why = why.replace(str(place.folder / (place.gguf or "")), source.name)
         if isinstance(error, OSError) and error.errno is not None:
             raise ModelUnavailable(
                 f"model {source.name!r}: its {part} cannot be read now ({why}); see that the files "

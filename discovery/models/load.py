@@ -106,6 +106,7 @@ def _read_weights(
             dtype=DTYPES[dtype],
             attn_implementation=adapter_class(config).attention_implementation,
             use_safetensors=True,
+            ignore_mismatched_sizes=True,  # they are refused below, by name
             output_loading_info=True,
         )
     notes = require_whole(source.name, model, report)

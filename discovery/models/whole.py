@@ -46,12 +46,22 @@ def require_whole(name: str, model: Any, report: Mapping[str, Any]) -> tuple[str
     Args:
         name: What messages call the model.
         model: As loaded, before its weights are copied.
-        report: What the library says of the weights: `missing_keys`, `unexpected_keys`.
+        report: What the library says of the weights: `missing_keys`, `unexpected_keys`,
+            `mismatched_keys`.
 
     Raises:
-        ModelError: Weights are missing, weights of its parts are not read, or output weights that
-            the configuration ties to the embeddings are others.
+        ModelError: Weights are missing or of another shape, weights of its parts are not read, or
+            output weights that the configuration ties to the embeddings are others.
     """
+    if other := sorted(
+        (key, tuple(has), tuple(asks)) for key, has, asks in report["mismatched_keys"]
+    ):
+        key, has, asks = other[0]
+        raise ModelError(
+            f"model {name!r} has {len(other)} weights of another shape than its configuration asks "
+            f"for, such as {key!r}: {has}, where {asks} is expected; check that {CONFIG_FILE} and "
+            "weights belong together"
+        )
     if missing := sorted(report["missing_keys"]):
         raise ModelError(
             f"model {name!r} lacks {len(missing)} weights that its configuration asks for, "

@@ -89,3 +89,10 @@ def test_why_a_file_is_not_read_says_who_can_act(error: Exception, kind: type[Ex
     assert "model 'org/name'" in str(raised.value)
     assert "/cache/x" not in str(raised.value)
     assert not raised.value.lasting  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_a_gguf_file_goes_by_the_name_that_was_given() -> None:
+    place, source = Place(Path("/cache/x"), "a.gguf"), ModelSource(name="/home/me/a.gguf")
+    with pytest.raises(ModelError) as raised, readable(source, "weights", place):
+        raise ValueError("/cache/x/a.gguf is cut short")
+    assert "(/home/me/a.gguf is cut short)" in str(raised.value)

@@ -154,8 +154,28 @@ def test_missing_weights_are_not_made_up(folder: Path) -> None:
 
 def test_weights_of_another_shape_are_refused(folder: Path) -> None:
     _edit(folder, n_embd=48)
-    with pytest.raises(ModelError, match="weights cannot be read"):
+    shapes = r"'transformer\.h\.0\.attn\.c_attn\.bias': \(72,\), where \(144,\) is expected"
+    with pytest.raises(ModelError, match=rf"has \d+ weights of another shape .*{shapes}"):
         load_model(_source(folder), fingerprint=None)
+
+
+@pytest.mark.parametrize(
+    ("family", "change", "said"),
+    [
+        ("llama", {"hidden_size": 25}, r"hidden size \(25\) is not a multiple"),
+        ("llama", {"vocab_size": "29"}, "'vocab_size' expected int, got str"),
+        ("llama", {"hidden_act": "banana"}, "'banana' is missing, or no name that is known"),
+        ("gemma3", {"sliding_window": None}, "sliding_window is None in its configuration"),
+        ("mistral", {"sliding_window": 0}, "sliding_window is 0 in its configuration"),
+    ],
+)
+def test_a_value_that_cannot_be_is_named(
+    family: str, change: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    tiny(family).model.save_pretrained(tmp_path)
+    _edit(tmp_path, **change)
+    with pytest.raises(ModelError, match=said):
+        load_model(_source(tmp_path), fingerprint=None)
 
 
 def test_a_family_without_an_adapter_is_named_with_the_page(folder: Path) -> None:

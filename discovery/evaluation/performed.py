@@ -17,7 +17,7 @@ from discovery.evaluation.measured import Measured
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import Limits, Metric
 from graph_schema.errors import TaskNotPerformedError
-from graph_schema.intervals import group_interval
+from graph_schema.intervals import FEWEST_TO_RESAMPLE, group_interval
 
 PerPair = NDArray[np.float64]
 
@@ -39,12 +39,17 @@ def require_performance(discovery: Measured, limits: Limits) -> None:
     metric, gap = discovery.experiment.metric, float(discovery.gap.mean())
     low, high = interval(discovery, discovery.gap)
     if (gap if metric is Metric.KL else low) <= discovery.no_gap:
+        few = _few_groups(discovery)
         raise TaskNotPerformedError(
             f"ablating everything changes the {metric.value} loss by {gap:.3g}, 95 % interval "
             f"[{low:.3g}, {high:.3g}], which reaches "
-            f"{'rounding of ' if discovery.no_gap else ''}0: the model does not tell clean from "
-            "ablated prompts, so there is no behaviour to find a circuit for; check the answers, "
-            "or take more pairs"
+            f"{'rounding of ' if discovery.no_gap else ''}0"
+            + (
+                few
+                if few and gap > discovery.no_gap
+                else ": the model does not tell clean from ablated prompts, so there is no "
+                "behaviour to find a circuit for; check the answers, or take more pairs"
+            )
         )
     if answered:
         _require_more_than_chance(discovery, limits.accuracy_floor)
@@ -64,9 +69,23 @@ def _require_more_than_chance(discovery: Measured, floor: float) -> None:
         if low <= 0:
             raise TaskNotPerformedError(
                 f"{_answers(discovery)}, and {level}: the difference is {above.mean():.2g}, 95 % "
-                f"interval [{low:.2g}, {high:.2g}], which reaches 0; choose a task it does, or "
-                "take more pairs"
+                f"interval [{low:.2g}, {high:.2g}], which reaches 0"
+                + (
+                    _few_groups(discovery) * bool(above.mean() > 0)
+                    or "; choose a task it does, or take more pairs"
+                )
             )
+
+
+def _few_groups(discovery: Measured) -> str:
+    """That groups, not pairs, are too few to tell; empty where they are not."""
+    if not 2 <= discovery.n_groups < min(FEWEST_TO_RESAMPLE, discovery.n):
+        return ""
+    return (
+        f": {discovery.n} pairs of {discovery.n_groups} groups do not tell how other groups are; "
+        f"give pairs of {FEWEST_TO_RESAMPLE} groups (templates, names) or more, or no 'group' "
+        "where pairs are independent"
+    )
 
 
 def _answers(discovery: Measured) -> str:

@@ -85,6 +85,21 @@ def test_pairs_of_one_group_are_taken_as_independent() -> None:
         require_performance(measured(some), Limits())
 
 
+def test_few_groups_are_named_as_the_reason_where_they_are() -> None:
+    """All is right, and each pair's gap is above 0: two groups apart by a little say nothing."""
+    gaps = measured(PAIRS).gap
+    assert gaps.min() > 0
+    half = {int(i) for i in np.argsort(gaps)[:8]}
+    two = tuple(replace(pair, group=str(i in half)) for i, pair in enumerate(PAIRS))
+    with pytest.raises(TaskNotPerformedError) as raised:
+        require_performance(measured(two), Limits())
+    assert "16 pairs of 2 groups do not tell how other groups are; give" in str(raised.value)
+    assert "does not tell clean from ablated" not in str(raised.value)
+    wrong = tuple(turned(pair) for pair in two)
+    with pytest.raises(TaskNotPerformedError, match="does not tell clean from ablated"):
+        require_performance(measured(wrong), Limits(accuracy_floor=0))
+
+
 def test_groups_that_agree_by_luck_say_nothing() -> None:
     """Two groups with five of eight each: an interval over them has no length."""
     some = tuple(turned(pair) if i % 8 in (1, 4, 6) else pair for i, pair in enumerate(PAIRS))

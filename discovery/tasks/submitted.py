@@ -67,9 +67,14 @@ def _fitting(
 ) -> tuple[list[tuple[PairDocument, TokenPair]], tuple[str, ...]]:
     fitting: list[tuple[PairDocument, TokenPair]] = []
     misfits: list[str] = []
+    # A pair without an id goes by its line, and is a group alone: not another's id or group.
+    taken = {name for pair in pairs for name in (pair.id, pair.group)}
     for number, (place, pair) in enumerate(zip(places(pairs), pairs, strict=True), 1):
+        label = str(number)
+        while label in taken:
+            label = f"line {label}"
         try:
-            token = tokenise(place, pair, vocabulary, tokenisation.answers, str(number))
+            token = tokenise(place, pair, vocabulary, tokenisation.answers, label)
             check_lengths(place, token, vocabulary, limits)
         except DatasetError as error:
             if tokenisation.misfits == "refuse":

@@ -191,6 +191,17 @@ def test_a_file_is_split_by_seed() -> None:
     assert made != submitted_pairs(many(40), IDS, Tokenisation(), 1, Limits())
 
 
+def test_a_pair_without_id_and_group_takes_nobody_elses() -> None:
+    some = list(many(20))
+    some[0] = some[0].model_copy(update={"id": "2"})
+    some[4] = some[4].model_copy(update={"group": "7"})
+    some[8] = some[8].model_copy(update={"group": "line 7"})
+    made = submitted_pairs(some, IDS, Tokenisation(), 0, Limits())
+    every = (*made.discovery, *made.heldout)
+    assert len({each.id for each in every}) == len({each.group for each in every}) == 20
+    assert "line 2" in {each.id for each in every}
+
+
 def test_given_splits_are_taken_as_given() -> None:
     pairs = [*many(8), *many(3, split=Split.HELDOUT)]
     made = submitted_pairs(pairs, IDS, Tokenisation(), 0, Limits())

@@ -72,6 +72,13 @@ class ModelFinding(Document):
     circuit_ids: tuple[str, ...] = ()
     counted_with: Fingerprint | None = None
 
+    @model_validator(mode="after")
+    def _says_each_rung_once(self) -> ModelFinding:
+        rungs = [found.rung for found in self.rungs]
+        if twice := [rung.value for rung in Rung if rungs.count(rung) > 1]:
+            raise ValueError(f"model {self.fingerprint} has several states of {twice[0]}")
+        return self
+
     @property
     def identity(self) -> str:
         """What tells models apart: their weights, or where nobody knows them the fingerprint."""

@@ -58,6 +58,9 @@ def _changed(document: Document, path: str, value: object) -> None:
     type(document).model_validate(fields)
 
 
+_BEHAVIOUR = {"rung": "behaviour", "state": "present"}
+
+
 @pytest.mark.parametrize(
     ("document", "path", "value", "said"),
     [
@@ -77,7 +80,8 @@ def _changed(document: Document, path: str, value: object) -> None:
         (verdict(), "outcome", "strong", "strong verdict is not said of role"),
         (verdict(), "outcome", "weak", "needs a lower bound of at least 0.9; it is 0.094"),
         (verdict(), "outcome", "refuted", "needs an upper bound below 0.9"),
-        (verdict(), "models.0.rungs.1.rung", "wiring", "says nothing of role"),
+        (verdict(), "models.0.rungs", [_BEHAVIOUR], "says nothing of role"),
+        (verdict(), "models.0.rungs.1.rung", "wiring", "has several states of wiring"),
         (verdict(), "pooled.low", None, "of 3 testable models are 0.094"),
         (verdict(), "pooled.low", 0.12, "of 3 testable models are 0.094"),
         (verdict(), "pooled.low", 0.9999, "of 3 testable models are 0.094"),

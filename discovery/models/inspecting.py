@@ -33,7 +33,7 @@ from graph_schema.errors import (
 )
 from graph_schema.models.files import CONFIG_FILE, model_files, refuse_adapter
 from graph_schema.models.fingerprint import COMMIT, fingerprint, is_path
-from graph_schema.models.hub import fetch_from_hub
+from graph_schema.models.hub import by_its_name, fetch_from_hub
 
 DTYPES = {
     "float32": torch.float32,
@@ -93,7 +93,8 @@ def inspect_model(source: ModelSource, *, fingerprint: str | None = None) -> Ins
             with adapter weights beside it; a GGUF file with a key or a tensor that is not read.
     """
     place = fetch(source, fingerprint)
-    refuse_adapter(place.folder if place.gguf is None else None)
+    with by_its_name(source, place.folder):
+        refuse_adapter(place.folder if place.gguf is None else None)
     with quiet(), readable(source, "configuration", place):
         config = AutoConfig.from_pretrained(**place.options)
     adapter_class(config)

@@ -10,6 +10,7 @@ import glob
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from graph_schema.documents import ModelSource
 from graph_schema.errors import ModelError, ModelUnavailable, ResourceError
@@ -36,10 +37,11 @@ def fetch_from_hub(source: ModelSource, revision: str | None, *, weights: bool) 
     _check_fetched(source, revision, folder, CONFIG_FILE)
     if not weights:
         return folder
-    said = explicit_weights(folder)
-    if said is None:
-        _snapshot(source, revision, [WEIGHTS_FILE])
-    names = weight_names(folder, there=False)
+    with by_its_name(source, folder):
+        said = explicit_weights(folder)
+        if said is None:
+            _snapshot(source, revision, [WEIGHTS_FILE])
+        names = weight_names(folder, there=False)
     _snapshot(source, revision, map(glob.escape, names))
     for name in names:
         none = name == INDEX_FILE and said is None and not (folder / name).is_file()
@@ -50,7 +52,7 @@ def fetch_from_hub(source: ModelSource, revision: str | None, *, weights: bool) 
 def _snapshot(source: ModelSource, revision: str | None, patterns: Iterable[str]) -> Path:
     from huggingface_hub import errors, snapshot_download
 
-    asked = {"revision": revision, "allow_patterns": list(patterns)}
+    asked: dict[str, Any] = {"revision": revision, "allow_patterns": list(patterns)}
     with hub_errors(source):
         try:
             return Path(snapshot_download(source.name, **asked))
@@ -73,6 +75,19 @@ def _check_fetched(source: ModelSource, revision: str | None, folder: Path, name
     if not (folder / name).is_file():
         with hub_errors(source, name):
             hf_hub_download(source.name, name, revision=revision)
+
+
+@contextmanager
+def by_its_name(source: ModelSource, folder: Path) -> Generator[None]:
+    """Call a model as it was asked for in errors: where it lies in a cache nobody said.
+
+    Raises:
+        ModelError: As within, without the folder's path.
+    """
+    try:
+        yield
+    except ModelError as error:
+        raise type(error)(str(error).replace(str(folder), source.name)) from error
 
 
 @contextmanager

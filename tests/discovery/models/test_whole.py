@@ -74,8 +74,10 @@ def test_an_adapter_of_a_hub_model_is_refused(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     source = ModelSource(name="org/tuned", revision=commit)
-    with pytest.raises(ModelError, match=r"has an adapter \(adapter_config.json\)"):
+    with pytest.raises(ModelError, match=r"has an adapter \(adapter_config.json\)") as raised:
         inspect_model(source, fingerprint=commit)
+    assert str(tmp_path) not in str(raised.value)
+    assert "'org/tuned'" in str(raised.value)
 
 
 @pytest.mark.parametrize(

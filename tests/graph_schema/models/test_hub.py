@@ -88,4 +88,9 @@ def test_a_hub_that_lacks_a_file_and_one_that_is_away_are_told_apart(
     named = _repository(hub, tmp_path / "torn", shards=("a.safetensors", "b.safetensors"))
     (tmp_path / "torn" / "b.safetensors").unlink()
     assert "ModelError: model 'org/torn' has no b.safetensors" in _fetch(hub, home, named)
+    outside = _repository(hub, tmp_path / "outside", shards=("../x.safetensors",))
+    said = _fetch(hub, home, outside)
+    assert said.startswith("ModelError: model folder 'org/outside'")
+    assert "names '../x.safetensors'" in said
+    assert str(home) not in said
     assert "'org/unknown' is not on the hub" in _fetch(hub, home, "org/unknown")

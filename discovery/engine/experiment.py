@@ -133,7 +133,7 @@ class Experiment:
             ready.batch,
             ready.window,
             ready.ablated,
-            Reader(self.adapter, self.graph, ready.ablated),
+            Reader(self.adapter, self.graph, ready.ablated, ready.window),
             self.objective(ready),
         )
 

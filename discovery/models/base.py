@@ -18,6 +18,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -121,6 +122,23 @@ class ModelAdapter(ABC):
         last = count.argmax(-1)
         return self._prepare(Batch(tokens, real, (count - 1).clamp(min=0), last))
 
+    def index(self, numbers: Sequence[int]) -> slice | Tensor:
+        """Numbers as an index of a tensor: a slice where they follow each other.
+
+        Else a tensor on the device, made once: from a list torch would make one each time.
+        """
+        key = tuple(numbers)
+        if key not in self._indices:
+            found: slice | Tensor = slice(key[0], key[-1] + 1)
+            if key != tuple(range(key[0], key[-1] + 1)):
+                found = torch.tensor(key, device=self.device)
+            self._indices[key] = found
+        return self._indices[key]
+
+    @cached_property
+    def _indices(self) -> dict[tuple[int, ...], slice | Tensor]:
+        return {}
+
     def cut(self, batch: Batch, start: int, stop: int | None = None) -> Batch:
         """The batch's positions from `start` to `stop`, of a model that looks back alone.
 
@@ -206,11 +224,11 @@ class ModelAdapter(ABC):
                 y = self.rotate(batch, layer, channel, self._project_all(layer, channel, cut, x))
                 return y if group == 1 else y.repeat_interleave(group, dim=1)
             used = sorted({head // group for head in heads})
-            y = self.rotate(batch, layer, channel, shared_input(cut.take(used), x))
-            return y[:, [used.index(head // group) for head in heads]]
+            y = self.rotate(batch, layer, channel, shared_input(cut.take(self.index(used)), x))
+            return y[:, self.index([used.index(head // group) for head in heads])]
         if heads is None or every:
             return self.rotate(batch, layer, channel, own_input(cut, x, group))
-        taken = cut.take([head // group for head in heads])
+        taken = cut.take(self.index([head // group for head in heads]))
         return self.rotate(batch, layer, channel, own_input(taken, x, 1))
 
     def project_apart(
@@ -263,7 +281,7 @@ class ModelAdapter(ABC):
         """What each of `heads` (None: all) writes by itself, without the shared bias."""
         weight = self.out_weights(layer).to(z.dtype)
         if heads is not None:
-            weight = weight[list(heads)]
+            weight = weight[self.index(heads)]
         return einsum(
             z,
             weight,
@@ -301,9 +319,11 @@ class ModelAdapter(ABC):
     def logits(
         self,
         rows: Float[Tensor, "*rows d_model"],
-        tokens: Int[Tensor, "*rows token"] | None = None,
+        tokens: Int[Tensor, "*rows token"] | slice | None = None,
     ) -> Float[Tensor, "*rows d_vocab"]:
         """The unembedding of normed rows: every token's logit, or of each row its `tokens` alone.
+
+        A slice is a part of the vocabulary.
 
         With a vocabulary of 50,257 the few rows of a logit difference cost next to nothing.
         """

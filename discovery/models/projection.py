@@ -6,7 +6,6 @@ equal. `Apart` has both: one product for all heads forward, each head's own prod
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,9 +24,9 @@ class HeadWeights:
     weight: Float[Tensor, "head d_head d_model"]
     bias: Float[Tensor, "head d_head"] | None = None
 
-    def take(self, heads: Sequence[int]) -> HeadWeights:
-        bias = None if self.bias is None else self.bias[list(heads)]
-        return HeadWeights(self.weight[list(heads)], bias)
+    def take(self, heads: slice | Tensor) -> HeadWeights:
+        bias = None if self.bias is None else self.bias[heads]
+        return HeadWeights(self.weight[heads], bias)
 
 
 def shared_input(

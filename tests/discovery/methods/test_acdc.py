@@ -19,6 +19,7 @@ from discovery.known.ground_truth import load_case
 from discovery.methods import acdc as module
 from discovery.methods.acdc import Pruner
 from discovery.methods.acdc_order import visits
+from discovery.methods.acdc_outlook import Outlook
 from discovery.methods.acdc_search import prune_to
 from discovery.models import ModelAdapter
 from graph_schema.documents import Ablation, AblationSpec, Metric
@@ -184,7 +185,7 @@ def test_what_follows_a_wrong_guess_is_neither_kept_nor_looked_at(
     class Watched(Restart):
         """Tries after a wrong guess come to NaN."""
 
-        def ahead(self, senders: Sequence[int], *, gone: bool) -> Sequence[Tensor]:
+        def ahead(self, senders: Sequence[int], *, gone: bool) -> Tensor:
             losses, current = list(super().ahead(senders, gone=gone)), self.loss
             for number, loss in enumerate(losses):
                 removed = float((loss.double() - current.double()).mean()) < threshold
@@ -195,9 +196,10 @@ def test_what_follows_a_wrong_guess_is_neither_kept_nor_looked_at(
                     break
                 if removed:
                     current = loss
-            return losses
+            return torch.stack(losses)
 
     monkeypatch.setattr(module, "Restart", Watched)
+    monkeypatch.setattr(Outlook, "length", 4)
     found = Pruner(experiment, PAIRS).run(threshold)
     graph = experiment.graph
     assert graph.names(found.kept) == graph.names(_textbook(experiment, threshold))
@@ -321,3 +323,22 @@ def test_a_loss_that_is_not_finite_is_refused() -> None:
         adapter.model.transformer.h[1].mlp.c_proj.bias.fill_(torch.inf)  # pyright: ignore
     with pytest.raises(NonFiniteError, match=r"m1 \(in layer 1\)"):
         Pruner(experiment, PAIRS).run(0.02)
+
+
+def test_tests_are_made_ahead_as_far_as_the_guess_holds_more_often_than_not() -> None:
+    outlook = Outlook()
+    assert (outlook.guess, outlook.length) == (True, 1), "nothing is known"
+    for removed in [True] * 40:
+        outlook.add(removed)
+    assert outlook.guess
+    assert outlook.length > 20
+    # One edge that is kept takes little away from forty that went.
+    outlook.add(False)
+    assert outlook.guess
+    assert 5 < outlook.length < 20
+    for _ in range(60):
+        outlook.add(False)
+    assert not outlook.guess
+    for number in range(60):
+        outlook.add(number % 2 == 0)
+    assert outlook.length == 1, "a coin"

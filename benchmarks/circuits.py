@@ -63,7 +63,7 @@ def measure(case: str, shared: int, repeat: int) -> dict[str, Any]:
     pairs = random_pairs(adapter.shape.d_vocab, shared)
     experiment = Experiment(adapter, Metric.LOGIT_DIFF, AblationSpec(), pairs)
     graph, rng = experiment.graph, np.random.default_rng(0)
-    small = PathSampler(graph).circuit(SMALL, rng)
+    small = PathSampler(graph, "paths").circuit(SMALL, rng)
     scores = rng.normal(size=graph.n_edges).astype(np.float32)
     curve = [top(graph, scores, int(share * graph.n_edges), "abs") for share in SHARES]
 

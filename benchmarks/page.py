@@ -1,4 +1,4 @@
-"""What every benchmark says of its run, and how its section gets into docs/performance.md."""
+"""What every benchmark says of its run, and how its section gets into a page of docs/."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def versions(*packages: str) -> str:
     return ", ".join([*named, f"Python {platform.python_version()}", platform.machine()])
 
 
-def put(name: str, section: str) -> None:
-    """Put a section into the page, in place of its older self."""
-    page = PAGE.read_text() if PAGE.exists() else "# Performance\n"
+def put(name: str, section: str, where: Path = PAGE) -> None:
+    """Put a section into a page, in place of its older self."""
+    page = where.read_text() if where.exists() else "# Performance\n"
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     section = f"{begin}\n{section}\n{end}"
     if begin in page:
@@ -43,4 +43,4 @@ def put(name: str, section: str) -> None:
         page = before + section + rest.split(end, 1)[1]
     else:
         page = f"{page.rstrip()}\n\n{section}\n"
-    PAGE.write_text(page)
+    where.write_text(page)

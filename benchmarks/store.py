@@ -28,13 +28,13 @@ from typing import Any, LiteralString
 
 from benchmarks.page import put, versions
 from graph_schema.documents import CircuitDocument, CircuitEdge, ModelDocument
-from graph_schema.store.circuit_list import CircuitFilter, list_circuits
-from graph_schema.store.circuits import read_circuit, write_circuit
 from graph_schema.store.connection import GraphStore, StoreAddress
-from graph_schema.store.embedded import start_embedded
-from graph_schema.store.java import JavaServer
-from graph_schema.store.neo4j_server import start_neo4j
-from graph_schema.store.query import run_user_query
+from graph_schema.store.records.circuit_list import CircuitFilter, list_circuits
+from graph_schema.store.records.circuits import read_circuit, write_circuit
+from graph_schema.store.servers.embedded import start_embedded
+from graph_schema.store.servers.java import JavaServer
+from graph_schema.store.servers.neo4j import start_neo4j
+from graph_schema.store.user_cypher.run import run_user_query
 from tests.factories import made_edges, make_circuit, make_evaluation, make_model
 
 EDGES_A_CIRCUIT = 500

@@ -2,6 +2,12 @@
 
 A message names the value, what was expected and the next step. Every constructor takes one
 positional string, so an error survives its round trip through a job's error document.
+
+Each class says what a job that failed with it does when the same request is submitted again.
+`lasting`: the cause lies in the request itself (its spec, pairs or numbers), so the stored failure
+answers. Else it lies in where or when the job ran (a place, a cache, an environment, an
+installation, a limit that is a setting), and the job is tried again. `retryable`: it may pass by
+itself, so a worker tries again before the job fails at all.
 """
 
 from __future__ import annotations
@@ -13,22 +19,49 @@ class CircuitServiceError(Exception):
     """Root of every error this project raises on purpose."""
 
     retryable: ClassVar[bool] = False
+    lasting: ClassVar[bool] = False
 
 
 class SpecError(CircuitServiceError):
     """The request is wrong; the caller can fix it."""
+
+    lasting = True
+
+
+class LimitError(SpecError):
+    """The request is over a limit that is a setting: ask for less, or raise the limit."""
+
+    lasting = False
 
 
 class DatasetError(SpecError):
     """A submitted dataset fails one of its checks; the message names the line."""
 
 
+class DatasetLimitError(LimitError, DatasetError):
+    """A dataset is larger or smaller than a setting allows."""
+
+
 class ModelError(SpecError):
-    """The model cannot be found, read, or is not one we have an adapter for."""
+    """The model cannot be found, read, or is not one we have an adapter for.
+
+    What lies at a path or in a cache, and what an installation can read, may change: not lasting.
+    """
+
+    lasting = False
+
+
+class ModelUnavailable(ModelError):
+    """The model is not where it was said to be now: its folder is away, the hub out of reach."""
 
 
 class TaskNotPerformedError(SpecError):
-    """The model does not do the task, so there is no behaviour to find a circuit for."""
+    """The model does not do the task, so there is no behaviour to find a circuit for.
+
+    How well it must do it is a setting (`limits.accuracy_floor`): not lasting.
+    """
+
+    lasting = False
 
 
 class CypherError(SpecError):
@@ -36,15 +69,25 @@ class CypherError(SpecError):
 
 
 class NotFoundError(SpecError):
-    """No job or circuit has this id."""
+    """No job, circuit or dataset has this id; one may be stored later."""
+
+    lasting = False
 
 
 class NumericsError(CircuitServiceError):
     """The numbers broke: look at the data, the weights or the dtype."""
 
+    lasting = True
+
 
 class NonFiniteError(NumericsError):
     """A weight, activation or score is NaN or infinite."""
+
+
+class NonFiniteWeightsError(NonFiniteError):
+    """A weight is NaN or infinite: the file may be damaged and be fetched again."""
+
+    lasting = False
 
 
 class ResourceError(CircuitServiceError):

@@ -1,7 +1,7 @@
 """Motifs against the graph: the ones known by name, where they occur in a circuit, their tests.
 
-Joins the pure half (`graph_schema.motifs`) to the store. Occurrences are found by compiled Cypher
-inside the server; tests draw their null models here, from the circuit read back.
+Joins the pure half (`graph_schema.motifs`) to the store. A circuit is read once, with the roles of
+its nodes; where motifs occur in it and how likely that is is worked out here.
 """
 
 from __future__ import annotations
@@ -11,20 +11,42 @@ from difflib import get_close_matches
 
 from neo4j import Transaction
 
-from graph_schema.documents import Motif, MotifTest, Occurrence, RoleName
+from graph_schema.documents import (
+    Channel,
+    ComponentKind,
+    Motif,
+    MotifTest,
+    MotifTestSummary,
+    RoleName,
+)
 from graph_schema.errors import SpecError
-from graph_schema.motifs import CircuitGraph, catalogue, compile_motif, motif_tests, parse_motif
+from graph_schema.motifs import (
+    CircuitGraph,
+    Found,
+    GraphEdge,
+    GraphNode,
+    catalogue,
+    find,
+    motif_tests,
+    parse_motif,
+)
+from graph_schema.motifs.finding import LIMIT
 from graph_schema.motifs.significance import ALPHA, DRAWS
-from graph_schema.store.circuits import read_circuit, resolve_circuit
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.motifs import (
+from graph_schema.store.records.circuits import resolve_circuit
+from graph_schema.store.records.motif_tests import list_motif_tests, write_motif_test
+from graph_schema.store.records.motifs import (
+    read_edges,
     read_motifs,
-    read_node_roles,
+    read_nodes,
     write_motif,
     write_occurrences,
-    write_tests,
 )
+from graph_schema.store.records.node_roles import hold_for_roles, stale_where_changed
 
+MAX_LIMIT = 1_000_000
+MAX_STORED = 20_000
+"""Occurrences of one motif in one circuit that are stored: each is a node of the graph."""
 MAX_DRAWS = 1_000_000
 MAX_SEED = 2**63 - 1
 """The largest integer that the graph holds."""
@@ -72,30 +94,43 @@ def add_motif(store: GraphStore, text: str) -> Motif:
     return motif
 
 
-def find_occurrences(store: GraphStore, motif: Motif, circuit_id: str) -> list[Occurrence]:
-    """The occurrences of a motif in a stored circuit, by node names.
+def find_occurrences(
+    store: GraphStore, motif: Motif, circuit_id: str, *, limit: int = LIMIT
+) -> Found:
+    """The occurrences of a motif in a stored circuit, by node names: all, or `limit` of them.
 
     Raises:
         NotFoundError: There is no such circuit.
+        SpecError: The limit makes no sense.
+        StoreError: The circuit is torn.
     """
+    if not 1 <= limit <= MAX_LIMIT:
+        raise SpecError(f"limit is {limit}; expected 1 to {MAX_LIMIT:,}")
+    whole_id, graph = store.read(lambda tx: _read_graph(tx, circuit_id))
+    return find(graph, motif, whole_id, limit=limit)
 
-    def work(tx: Transaction) -> list[Occurrence]:
-        return _find(tx, motif, resolve_circuit(tx, circuit_id))
 
-    return store.read(work)
-
-
-def store_occurrences(store: GraphStore, motif: Motif, circuit_id: str) -> list[Occurrence]:
-    """The same, and stored in place of those that were stored of this motif in this circuit.
+def store_occurrences(store: GraphStore, motif: Motif, circuit_id: str) -> Found:
+    """All occurrences, stored in place of those that were stored of this motif in this circuit.
 
     Raises:
         NotFoundError: There is no such circuit.
+        SpecError: There are more than `MAX_STORED`; nothing is changed.
+        StoreError: The circuit is torn.
     """
 
-    def work(tx: Transaction) -> list[Occurrence]:
+    def work(tx: Transaction) -> Found:
         whole_id = resolve_circuit(tx, circuit_id)
-        found = _find(tx, motif, whole_id)
-        write_occurrences(tx, motif, whole_id, found)
+        hold_for_roles(tx, [whole_id])  # so that roles do not change between search and writing
+        graph = _read_graph(tx, whole_id)[1]
+        found = find(graph, motif, whole_id, limit=MAX_STORED)
+        if found.cut:
+            raise SpecError(
+                f"{motif.name} occurs {found.total:,} times in circuit {whole_id[:12]}, and at "
+                f"most {MAX_STORED:,} are stored; look without storing, or write a motif that "
+                "asks for more (kinds, channels, roles)"
+            )
+        write_occurrences(tx, motif, whole_id, found.occurrences)
         return found
 
     return store.write(work)
@@ -108,9 +143,7 @@ def circuit_graph(store: GraphStore, circuit_id: str) -> CircuitGraph:
         NotFoundError: There is no such circuit.
         StoreError: It is torn.
     """
-    circuit = read_circuit(store, circuit_id)
-    roles = read_node_roles(store, circuit.circuit_id)
-    return CircuitGraph.of(circuit, {name: RoleName(role) for name, role in roles.items()})
+    return store.read(lambda tx: _read_graph(tx, circuit_id))[1]
 
 
 def run_motif_tests(
@@ -122,11 +155,11 @@ def run_motif_tests(
     seed: int = 0,
     alpha: float = ALPHA,
     keep: bool = True,
-) -> list[MotifTest]:
+) -> MotifTest:
     """Test every motif in every circuit against its null model (`docs/motifs.md`).
 
     All circuits and motifs given are one family: `q` is adjusted for them together. Where `keep`,
-    what comes out is stored in place of earlier tests of the same motifs in the same circuits.
+    what comes out is stored as one test, beside those that were stored before.
 
     Raises:
         NotFoundError: A circuit is not stored.
@@ -146,13 +179,54 @@ def run_motif_tests(
         if repeated := sorted({each for each in given if given.count(each) > 1}):
             raise SpecError(f"{what} {repeated[0]!r} is given twice; tests count each once")
     graphs = {circuit_id: circuit_graph(store, circuit_id) for circuit_id in whole}
-    tests = motif_tests(graphs, motifs, draws=draws, seed=seed, alpha=alpha)
+    test = motif_tests(graphs, motifs, draws=draws, seed=seed, alpha=alpha)
     if keep:
-        store.write(lambda tx: write_tests(tx, motifs, tests, seed))
-    return tests
+        read = {each: _roles(graph) for each, graph in graphs.items()}
+
+        def write(tx: Transaction) -> None:
+            write_motif_test(tx, motifs, test)
+            stale_where_changed(tx, read)
+
+        store.write(write)
+    return test
 
 
-def _find(tx: Transaction, motif: Motif, circuit_id: str) -> list[Occurrence]:
-    compiled = compile_motif(motif)
-    rows = tx.run(compiled.statement, compiled.parameters(circuit_id))
-    return [compiled.occurrence(row.data(), circuit_id) for row in rows]
+def stored_tests(store: GraphStore, circuit_id: str | None = None) -> tuple[MotifTestSummary, ...]:
+    """The stored tests, of all circuits or of one, the newest first.
+
+    Raises:
+        NotFoundError: There is no such circuit.
+    """
+    if circuit_id is not None:
+        circuit_id = store.read(lambda tx, given=circuit_id: resolve_circuit(tx, given))
+    return list_motif_tests(store, circuit_id)
+
+
+def _read_graph(tx: Transaction, circuit_id: str) -> tuple[str, CircuitGraph]:
+    """The circuit's whole id and its graph, in one transaction.
+
+    Raises:
+        NotFoundError: There is no such circuit.
+        StoreError: It is torn.
+    """
+    whole_id = resolve_circuit(tx, circuit_id)
+    nodes = (
+        GraphNode(
+            row["name"],
+            ComponentKind(row["kind"]),
+            row["layer"],
+            row["depth"],
+            frozenset(map(RoleName, row["roles"])),
+        )
+        for row in read_nodes(tx, whole_id)
+    )
+    edges = (
+        GraphEdge(sender, receiver, Channel(channel), score)
+        for sender, receiver, channel, score in read_edges(tx, whole_id)
+    )
+    return whole_id, CircuitGraph.build(nodes, edges)
+
+
+def _roles(graph: CircuitGraph) -> dict[str, frozenset[RoleName]]:
+    """What was read of the roles of a circuit's nodes; nodes without one are left out."""
+    return {node.name: node.roles for node in graph.nodes if node.roles}

@@ -29,7 +29,10 @@ def quoted(value: object) -> str:
     """A value as a message repeats it: as Python writes it, cut to `LONGEST` characters."""
     if isinstance(value, str | bytes):
         value = value[: LONGEST + 1]
-    return clipped(repr(value))
+    try:
+        return clipped(repr(value))
+    except RecursionError:  # lists in lists in lists, which a pickle can hold
+        return f"a {type(value).__name__} nested too deep to show"
 
 
 def whole_number(value: int, thousands: str = "") -> str:

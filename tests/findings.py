@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from graph_schema.documents import (
     AblationSpec,
@@ -14,6 +14,7 @@ from graph_schema.documents import (
     Metric,
     ModelDocument,
     ModelFinding,
+    MotifResult,
     MotifState,
     MotifTest,
     NullModel,
@@ -131,7 +132,7 @@ def annotation(circuit_id: str, component: str = "a1.h2", at: int | None = None)
 
 def motif_test(circuit_id: str) -> MotifTest:
     """Induction, called: it occurs once where its null has 0.1 of it."""
-    return MotifTest(
+    result = MotifResult(
         circuit_id=circuit_id,
         motif_id=find_motif("induction").motif_id,
         motif="induction",
@@ -147,6 +148,7 @@ def motif_test(circuit_id: str) -> MotifTest:
         q=0.03,
         state=MotifState.CALLED,
     )
+    return MotifTest(alpha=0.05, draws=100, seed=0, results=(result,))
 
 
 def finding(model: ModelDocument, states: str, **evidence: object) -> ModelFinding:
@@ -167,26 +169,6 @@ FOUR = (
     (make_model("neox/one", "neox"), "auu"),
 )
 
-# Clopper and Pearson's 95 % bounds of k of n.
-BOUNDS: Mapping[tuple[int, int], tuple[float | None, float | None]] = {
-    (0, 0): (None, None),
-    (0, 1): (0.0, 0.975),
-    (1, 1): (0.025, 1.0),
-    (1, 2): (0.0126, 0.9874),
-    (2, 2): (0.1581, 1.0),
-    (1, 3): (0.0084, 0.9057),
-    (2, 3): (0.0943, 0.9916),
-    (2, 4): (0.0676, 0.9324),
-    (3, 4): (0.1941, 0.9937),
-}
-
-
-def _counted(states: Sequence[RungState]) -> dict[str, object]:
-    counts: dict[str, object] = {state.value: states.count(state) for state in RungState}
-    present = states.count(RungState.PRESENT)
-    low, high = BOUNDS[present, len(states) - states.count(RungState.UNTESTABLE)]
-    return counts | {"low": low, "high": high}
-
 
 def verdict(
     rung: Rung = Rung.ROLE,
@@ -197,10 +179,12 @@ def verdict(
     found = list(models or [finding(model, states) for model, states in FOUR])
 
     def states(family: str | None = None) -> list[RungState]:
-        mine = [each for each in found if family in (None, each.family)]
+        mine = [
+            each for each in found if family in (None, each.family) and each.counted_with is None
+        ]
         return [here.state for each in mine if (here := each.at(rung))]
 
-    families = sorted({each.family for each in found})
+    families = sorted({each.family for each in found if each.counted_with is None})
     return Verdict(
         motif_id=find_motif("induction").motif_id,
         motif="induction",
@@ -209,9 +193,9 @@ def verdict(
         rung=rung,
         outcome=outcome,
         models=tuple(found),
-        pooled=Tally.model_validate(_counted(states())),
+        pooled=Tally.model_validate(Tally.counts(states())),
         families=tuple(
-            FamilyTally.model_validate(_counted(states(name)) | {"family": name})
+            FamilyTally.model_validate(Tally.counts(states(name)) | {"family": name})
             for name in families
         ),
         scope="made models of three families",

@@ -19,11 +19,12 @@ from graph_schema.documents import (
 )
 from graph_schema.motif_search import store_occurrences
 from graph_schema.motifs import find_motif
-from graph_schema.store import findings
-from graph_schema.store.circuits import write_circuit
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.datasets import write_dataset
-from graph_schema.store.motifs import write_motif, write_tests
+from graph_schema.store.records import findings
+from graph_schema.store.records.circuits import write_circuit
+from graph_schema.store.records.datasets import write_dataset
+from graph_schema.store.records.motif_tests import write_motif_test
+from graph_schema.store.records.motifs import write_motif
 from tests.factories import (
     INDUCTION_EDGES,
     make_circuit,
@@ -135,7 +136,7 @@ def fill(store: GraphStore) -> MadeWorld:
         store.write(lambda tx, motif=motif: write_motif(tx, motif))
     store_occurrences(store, INDUCTION, ids["g1"])
     store_occurrences(store, K_COMPOSITION, ids["g2"])
-    store.write(lambda tx: write_tests(tx, [INDUCTION], [motif_test(ids["g1"])], seed=0))
+    store.write(lambda tx: write_motif_test(tx, [INDUCTION], motif_test(ids["g1"])))
     for other, similarity in (("g2", 0.95), ("l1", 0.85), ("n1", 0.25)):
         found = alignment(ids["g1"], ids[other], similarity)
         store.write(lambda tx, found=found: findings.write_alignment(tx, found))
@@ -147,8 +148,13 @@ def fill(store: GraphStore) -> MadeWorld:
     ]
     later = verdict(Rung.ROLE, models=models[2:3])
     role, wiring = verdict(Rung.ROLE, models=models), verdict(Rung.WIRING, models=models)
-    strong = verdict(Rung.WIRING, Outcome.STRONG, models=models[:1]).model_copy(
-        update={"motif_id": K_COMPOSITION.motif_id, "motif": K_COMPOSITION.name}
+    # One model makes no strong verdict, which a document would refuse; the questions read no tally.
+    strong = verdict(Rung.WIRING, models=models[:1]).model_copy(
+        update={
+            "motif_id": K_COMPOSITION.motif_id,
+            "motif": K_COMPOSITION.name,
+            "outcome": Outcome.STRONG,
+        }
     )
     earlier = strong.model_copy(update={"models": (finding(G2, "ppa"),)})
     # Of several verdicts the one over the most models counts, of those the latest.

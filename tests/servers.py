@@ -20,7 +20,9 @@ import pytest
 import redis
 
 from graph_schema.errors import ResourceError
-from graph_schema.store import connection, embedded, java, neo4j_server
+from graph_schema.store import connection
+from graph_schema.store.servers import embedded, java
+from graph_schema.store.servers import neo4j as neo4j_server
 
 WAIT_SECONDS = 120.0
 """For what must come true, on a machine that may be slow or stand still for a while."""

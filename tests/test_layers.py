@@ -42,7 +42,7 @@ def test_imports_follow_the_arrows() -> None:
 
 @pytest.mark.parametrize("module", ["workers.client", "workers.cli", "graph_schema.store"])
 def test_light_modules_load_no_torch(module: str) -> None:
-    heavy = ["torch", "transformers", "pandas", "discovery", "workers.tasks"]
+    heavy = ["torch", "transformers", "pandas", "discovery", "workers.running.tasks"]
     code = f"import sys, {module}\nprint([name for name in {heavy!r} if name in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert ran.returncode == 0, ran.stderr

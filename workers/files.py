@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import secrets
-from contextlib import suppress
 from pathlib import Path
 
+from graph_schema import private_files
 from graph_schema.errors import ResourceError, SpecError
 from workers.machine import NO_ROOM
 
@@ -69,17 +68,8 @@ def write_whole(file: Path, data: bytes, *, force: bool) -> None:
         ResourceError: There is no room for it.
     """
     check_free(file, force)
-    path = _led_to(file)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with draft.open("xb") as target:
-            target.write(data)
-            target.flush()
-            os.fsync(target.fileno())
-        if force:
-            draft.replace(path)
-        else:
-            _link(draft, path)
+        private_files.write_whole(_led_to(file), data, place=os.replace if force else _link)
     except FileExistsError as error:
         raise SpecError(f"{str(file)!r} is there already; --force replaces it") from error
     except OSError as error:
@@ -90,9 +80,6 @@ def write_whole(file: Path, data: bytes, *, force: bool) -> None:
         raise SpecError(
             f"cannot write {str(file)!r}: {error.strerror}; give the path of a file to write"
         ) from error
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
 
 
 def _link(draft: Path, file: Path) -> None:

@@ -2,14 +2,15 @@
 
 Every field is `CIRCUITS_<NAME>`; limits are `CIRCUITS_LIMITS__<NAME>`. A secret `X` may also be the
 name of a file, `CIRCUITS_X_FILE`. Without `graph` everything is local, under `home`: two homes are
-two worlds. `HF_TOKEN`, `HF_HOME` and the offline switches are read here too and handed on to the
-worker, where huggingface_hub looks for them.
+two worlds. `HF_TOKEN`, `HF_HOME` and their kin are read here too and handed on to the worker, where
+huggingface_hub looks for them. A folder that is given relative means the same to every process.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -31,6 +32,16 @@ if TYPE_CHECKING:
     from graph_schema.store.connection import StoreAddress
 
 PREFIX = "CIRCUITS_"
+
+# Folders that others read from the environment; a child has another working directory.
+PLACES = (
+    *("HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_XET_CACHE", "HF_ASSETS_CACHE"),
+    *("HF_MODULES_CACHE", "HF_TOKEN_PATH", "HF_STORED_TOKENS_PATH", "TRANSFORMERS_CACHE"),
+    *("XDG_CACHE_HOME", "TORCH_HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+    *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+)
+# Limits that the client goes by, not the worker.
+OWN_LIMITS = ("import_bytes", "query_bytes", "query_rows", "query_seconds")
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -69,6 +80,7 @@ class Settings(BaseSettings):
         frozen=True,
         extra="ignore",
         populate_by_name=True,
+        env_ignore_empty=True,
     )
 
     home: Path = Path("~/.circuits")
@@ -109,17 +121,42 @@ class Settings(BaseSettings):
 
     hf_token: SecretStr | None = Field(default=None, validation_alias="HF_TOKEN")
     hf_home: Path | None = Field(default=None, validation_alias="HF_HOME")
+    hf_hub_cache: Path | None = Field(
+        default=None, validation_alias=AliasChoices("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")
+    )
+    hf_endpoint: str = Field("https://huggingface.co", validation_alias="HF_ENDPOINT")
+    xdg_cache_home: Path | None = Field(default=None, validation_alias="XDG_CACHE_HOME")
     hf_offline: bool = Field(
         default=False,
         validation_alias=AliasChoices("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"),
     )
 
-    @field_validator("home", "model_roots", "hf_home", mode="after")
+    @field_validator(
+        "home", "model_roots", "hf_home", "hf_hub_cache", "xdg_cache_home", mode="after"
+    )
     @classmethod
     def _absolute(cls, value: Any) -> Any:
         if isinstance(value, tuple):
             return tuple(cls._absolute(path) for path in value)  # pyright: ignore[reportUnknownArgumentType]
         return value.expanduser().absolute() if isinstance(value, Path) else value
+
+    @field_validator("worker_python", mode="after")
+    @classmethod
+    def _absolute_program(cls, value: Path) -> Path:
+        return value.expanduser().absolute() if len(value.parts) > 1 else value  # else of the PATH
+
+    @field_validator("artifacts", mode="after")
+    @classmethod
+    def _absolute_folder(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        local = re.sub(r"^(file|local)://", "", value)
+        return value if "://" in local else str(Path(local).expanduser().absolute())
+
+    @field_validator("hf_offline", mode="before")
+    @classmethod
+    def _as_the_hub_reads_it(cls, value: Any) -> Any:
+        return value.upper() in ("1", "ON", "YES", "TRUE") if isinstance(value, str) else value
 
     @classmethod
     def settings_customise_sources(
@@ -146,11 +183,7 @@ class Settings(BaseSettings):
 
     @property
     def artifacts_url(self) -> str:
-        if self.artifacts is None:
-            return str(self.home / "artifacts")
-        # The worker's working directory is another one: a folder must mean the same to both.
-        is_url = "://" in self.artifacts
-        return self.artifacts if is_url else str(Path(self.artifacts).expanduser().absolute())
+        return str(self.home / "artifacts") if self.artifacts is None else self.artifacts
 
     @property
     def cache_dir(self) -> Path:
@@ -200,13 +233,16 @@ class Settings(BaseSettings):
         """The whole environment of a child process that is to have these settings."""
         found = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         for name, value in self:
-            if value is None or name.startswith("hf_") or name == "limits":
+            if value is None or name.startswith(("hf_", "xdg_")) or name == "limits":
                 continue
             if isinstance(value, tuple):
                 found[f"{PREFIX}{name}".upper()] = json.dumps([str(path) for path in value])
             else:
                 found[f"{PREFIX}{name}".upper()] = _plain(value)
         found["CIRCUITS_LIMITS"] = self.limits.model_dump_json()
+        for name in PLACES:
+            if found.get(name):
+                found[name] = str(Path(found[name]).expanduser().absolute())
         if self.hf_token is not None:
             found["HF_TOKEN"] = self.hf_token.get_secret_value()
         if self.hf_home is not None:
@@ -214,6 +250,27 @@ class Settings(BaseSettings):
         if self.hf_offline:
             found["HF_HUB_OFFLINE"] = found["TRANSFORMERS_OFFLINE"] = "1"
         return found
+
+    def of_worker(self) -> dict[str, str]:
+        """What a worker with these settings goes by, as a user would name it; no secret's value."""
+        cache = self.xdg_cache_home or Path("~/.cache").expanduser()
+        hub = self.hf_home or cache / "huggingface"
+        return {
+            "HF_HOME": str(hub),
+            "HF_HUB_CACHE": str(self.hf_hub_cache or hub / "hub"),
+            "HF_ENDPOINT": self.hf_endpoint.rstrip("/"),
+            "HF_HUB_OFFLINE": "1" if self.hf_offline else "0",
+            "HF_TOKEN": "not set" if self.hf_token is None else "set",
+            f"{PREFIX}ARTIFACTS": self.artifacts_url,
+            f"{PREFIX}MODEL_ROOTS": json.dumps([str(root) for root in self.model_roots]),
+            f"{PREFIX}THREADS": str(self.threads),
+            f"{PREFIX}WORKER_PYTHON": str(self.worker_python),
+            **{
+                f"{PREFIX}LIMITS__{name.upper()}": json.dumps(value)
+                for name, value in self.limits
+                if name not in OWN_LIMITS
+            },
+        }
 
     def export(self) -> None:
         """Make these settings this process's environment, for the children it spawns."""

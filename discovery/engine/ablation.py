@@ -1,18 +1,19 @@
 """Ablations: the value that takes a sender's write where an edge is not kept.
 
 `corrupt` takes it from the pair's corrupt prompt, `resample` from the clean prompt of another
-discovery pair, `mean` is the clean writes of the discovery pairs averaged by position within one
-length, `zero` is nothing. The output projection's bias belongs to no sender and always stays.
+discovery pair, `mean` is the clean writes of the other discovery pairs of the same length averaged
+by position, `zero` is nothing. The output projection's bias belongs to no sender and always stays.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
@@ -22,6 +23,7 @@ from discovery.engine.forward import run
 from discovery.engine.graph import Graph
 from discovery.models import Batch, ModelAdapter
 from discovery.tasks.base import TokenIds, TokenPair
+from discovery.tasks.means import FEWEST, check_means, prompts_of_length
 from graph_schema.documents import Ablation, AblationSpec
 from graph_schema.errors import DatasetError
 
@@ -41,9 +43,10 @@ class Example:
 class Ablator:
     """Ablated values under one spec, from the discovery pairs alone.
 
-    A pair can be ablated when discovery has what it takes: another prompt of the same length
-    (`mean`), with another answer (`resample`; where nobody has answers, another prompt will do). A
-    mean of the pair's own writes alone would ablate nothing.
+    A pair can be ablated when discovery has what it takes: for `resample` a prompt of the same
+    length with another answer (where nobody has answers, another prompt will do); for `mean` seven
+    other prompts of that length. What asks the pair's own prompt is left out of its mean, which
+    would hold a part of what it is to take away.
     """
 
     def __init__(
@@ -60,12 +63,14 @@ class Ablator:
         self.draws = spec.draws if spec.kind is Ablation.RESAMPLE else 1
         self._adapter, self._graph, self._dtype = adapter, graph, dtype
         self._pairs, self._seed = tuple(pairs), seed
-        self._means: dict[int, Tensor] = {}
+        self._copies = Counter(pair.clean for pair in self._pairs)
+        self._lengths = Counter(len(pair.clean) for pair in self._pairs)
+        self._sums: dict[int, Tensor] = {}
 
     def covers(self, pairs: Sequence[TokenPair]) -> NDArray[np.bool_]:
         """Which of `pairs` discovery can ablate."""
         if self.kind is Ablation.MEAN:
-            return np.any(_alike(pairs, self._pairs), axis=1)
+            return prompts_of_length(pairs, self._pairs) >= FEWEST
         if self.kind is Ablation.RESAMPLE:
             return np.any(_partners(pairs, self._pairs), axis=1)
         return np.ones(len(pairs), dtype=np.bool_)
@@ -76,28 +81,35 @@ class Ablator:
         Raises:
             DatasetError: Discovery does not cover a pair; names the pair and its length.
         """
+        if self.kind is Ablation.MEAN:
+            check_means(pairs, self._pairs)
         if not (covered := self.covers(pairs)).all():
             pair = pairs[int(np.argmin(covered))]
-            answer = " and another answer" if self.kind is Ablation.RESAMPLE else ""
             raise DatasetError(
                 f"pair {pair.id}: ablation {self.kind.value!r} finds no discovery pair of its "
-                f"length ({len(pair.clean)} tokens) with another clean prompt{answer}; use "
-                "ablation 'corrupt' or 'zero', or submit more pairs of this length"
+                f"length ({len(pair.clean)} tokens) with another clean prompt and another answer; "
+                "use ablation 'corrupt' or 'zero', or submit more pairs of this length"
             )
         if self.kind is Ablation.RESAMPLE:
-            rng = np.random.default_rng(self._seed)
-            allowed = _partners(pairs, self._pairs)
-            sources = [_assign(allowed, rng) for _ in range(self.draws)]
             return [
-                Example(index, pair, self._pairs[int(chosen[index])].clean)
-                for index, pair in enumerate(pairs)
-                for chosen in sources
+                Example(index, pair, self._pairs[place].clean)
+                for index, (pair, places) in enumerate(zip(pairs, self.drawn(pairs), strict=True))
+                for place in places.tolist()
             ]
         corrupt = self.kind is Ablation.CORRUPT
         return [
             Example(index, pair, pair.corrupt if corrupt else None)
             for index, pair in enumerate(pairs)
         ]
+
+    def drawn(self, pairs: Sequence[TokenPair]) -> Int[np.ndarray, "pair draw"]:
+        """Under `resample`: which discovery pair each draw takes its clean prompt from, by place.
+
+        The draws are of all of `pairs` together and of the seed: a part of them draws others.
+        """
+        rng = np.random.default_rng(self._seed)
+        allowed = _partners(pairs, self._pairs)
+        return np.stack([_assign(allowed, rng) for _ in range(self.draws)], axis=1)
 
     def writes(
         self, examples: Sequence[Example], batch: Batch, source: Batch | None
@@ -108,14 +120,21 @@ class Ablator:
         shape = (self._graph.n_senders, *batch.tokens.shape, self._adapter.shape.d_model)
         writes = torch.zeros(shape, dtype=self._dtype, device=self._adapter.device)
         if self.kind is Ablation.MEAN:
-            for row, example in enumerate(examples):
-                length = len(example.pair.clean)
-                writes[:, row, :length] = self._mean(length)
+            prompts = [example.pair.clean for example in examples]
+            own = None
+            if any(prompt in self._copies for prompt in prompts):
+                own = run(self._adapter, self._graph, batch, self._dtype).writes
+            for row, prompt in enumerate(prompts):
+                length, copies = len(prompt), self._copies[prompt]
+                others = self._sum(length)
+                if own is not None and copies:
+                    others = others - copies * own[:, row, :length]
+                writes[:, row, :length] = others / (self._lengths[length] - copies)
         return writes
 
-    def _mean(self, length: int) -> Float[Tensor, "sender pos d_model"]:
-        """Clean writes of the discovery pairs of one length, averaged by position."""
-        if length not in self._means:
+    def _sum(self, length: int) -> Float[Tensor, "sender pos d_model"]:
+        """Clean writes of the discovery pairs of one length, summed by position."""
+        if length not in self._sums:
             prompts = [pair.clean for pair in self._pairs if len(pair.clean) == length]
             total: Tensor | None = None
             for start in range(0, len(prompts), 8):
@@ -124,8 +143,8 @@ class Ablator:
                 part = run(self._adapter, self._graph, batch, self._dtype).writes.sum(1)
                 total = part if total is None else total + part
             assert total is not None, "examples() has checked that the length is there"
-            self._means[length] = total / len(prompts)
-        return self._means[length]
+            self._sums[length] = total
+        return self._sums[length]
 
 
 def _alike(pairs: Sequence[TokenPair], pool: Sequence[TokenPair]) -> NDArray[np.bool_]:

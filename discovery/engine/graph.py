@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from graph_schema.documents import Channel, Edge, receiver_name
 from graph_schema.errors import SpecError
-from graph_schema.exchange.layout import HEAD_CHANNELS, Layout
+from graph_schema.models.layout import HEAD_CHANNELS, Layout
 
 BoolMatrix = NDArray[np.bool_]
 

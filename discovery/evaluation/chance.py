@@ -1,14 +1,12 @@
 """Circuits that know nothing of the behaviour, to compare a circuit's faithfulness with.
 
-Random paths have their own file (random_circuits.py). Here: as many edges between each two layers
-as the circuit has; the edges whose senders change most when ablated; and pairs whose answers were
-dealt out anew, for another run of the circuit's own method.
+Random walks and paths have their own file (random_circuits.py). Here: as many edges between each
+two layers as the circuit has; and the edges whose senders change most when ablated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -21,7 +19,7 @@ from discovery.engine.graph import BoolMatrix, Graph
 from discovery.evaluation.measured import Measured
 from discovery.methods.selection import top
 from discovery.tasks.base import TokenPair
-from graph_schema.documents import Chance, ChanceRule, Metric
+from graph_schema.documents import Chance, ChanceRule
 
 
 def alike_by_layer(graph: Graph, kept: BoolMatrix, rng: np.random.Generator) -> BoolMatrix:
@@ -88,34 +86,6 @@ def by_activation_difference(
     sizes = differences[graph.edges[0]]
     scores[np.lexsort((order, -sizes))] = np.arange(graph.n_edges, 0, -1)
     return top(graph, scores, n_edges, "abs")
-
-
-def shuffled(
-    pairs: Sequence[TokenPair], metric: Metric, rng: np.random.Generator
-) -> tuple[TokenPair, ...]:
-    """Pairs with the answers of others that ask at as many positions.
-
-    `kl` reads no answers, so there corrupt prompts of the same length are dealt out anew instead.
-    """
-    by_kl = metric is Metric.KL
-    keys = [len(pair.corrupt) if by_kl else len(pair.positions) for pair in pairs]
-    found = list(pairs)
-    for key in sorted(set(keys)):
-        members = rng.permutation([i for i, mine in enumerate(keys) if mine == key])
-        # A cycle: nobody keeps their own.
-        for mine, other in zip(members, np.roll(members, 1), strict=True):
-            one, two = pairs[int(mine)], pairs[int(other)]
-            found[int(mine)] = (
-                replace(one, corrupt=two.corrupt)
-                if by_kl
-                else replace(
-                    one,
-                    answers=two.answers,
-                    wrong_answers=two.wrong_answers,
-                    weights=two.weights,
-                )
-            )
-    return tuple(found)
 
 
 def compared(

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.integrate import trapezoid
 
 from discovery.engine.graph import BoolMatrix
 from discovery.evaluation.measured import Measured
 from discovery.methods.selection import Scores, top
 from graph_schema.documents import CurvePoint, Figure
+from graph_schema.intervals import figure_interval
 
 SHARES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Shares of the edges at which a ranking's curve is taken, as MIB takes it (arXiv:2504.13151)."""
@@ -53,7 +55,10 @@ class Curve:
 
     def cmd(self) -> Figure:
         """∫ |1 - f| dk by |score|: 0 for a ranking whose every prefix is faithful."""
-        return self._area(self.by_size, lambda f: np.abs(1 - f))
+        found = self._area(self.by_size, lambda f: np.abs(1 - f))
+        if found.ci_low is None:
+            return found
+        return found.model_copy(update={"ci_low": max(0.0, found.ci_low)})
 
     def cpr(self) -> Figure:
         """∫ f dk by signed score."""
@@ -64,12 +69,13 @@ class Curve:
         circuits: Sequence[BoolMatrix],
         height: Callable[[NDArray[np.float64]], NDArray[np.float64]],
     ) -> Figure:
-        value = np.array([self.judge.faithfulness(kept) for kept in circuits])
-        draws = np.stack([self.judge.faithfulness_draws(kept) for kept in circuits], axis=-1)
-        return self.judge.figure(float(_trapezoid(height(value))), _trapezoid(height(draws)))
+        judge = self.judge
 
+        def area(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                return np.asarray(trapezoid(height(sums[..., :-1] / sums[..., -1:]), SHARES))
 
-def _trapezoid(heights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The area under `heights` [..., share], linear in the share of edges."""
-    means = (heights[..., 1:] + heights[..., :-1]) / 2
-    return np.asarray((means * np.diff(SHARES)).sum(axis=-1))
+        # Sums over pairs, so that an interval resamples whole curves, not their points.
+        values = np.stack([*(judge.recovered(kept) for kept in circuits), judge.gap], axis=-1)
+        bounds = figure_interval(values, judge.groups, area, seed=judge.seed)
+        return judge.figure(float(area(values.sum(axis=0))), bounds)

@@ -1,7 +1,7 @@
 """Preset `full`: redundancy, chance, hypothesis tests and stability, on top of preset `quick`.
 
-Redundancy and tests are taken where CMD is: on the held-out split where there is one. Chance is
-on the discovery split, whose pairs the circuit was found on.
+Redundancy and tests are taken where CMD is: on the held-out split where there is one. Chance and
+specificity are on the discovery split, whose pairs the circuit was found on.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from discovery.evaluation.hypothesis_tests import (
 )
 from discovery.evaluation.measured import Measured, Report
 from discovery.evaluation.quick import N_RANDOM
-from discovery.evaluation.random_circuits import PathSampler
+from discovery.evaluation.random_circuits import PathSampler, random_circuits
 from discovery.evaluation.removals import Removal, changes, edges_of, inflated, redundant_share
-from discovery.evaluation.stability import EdgeStability, GroupScores, stability
+from discovery.evaluation.stability import EdgeStability, GroupScores, jaccard, stability
 from graph_schema.documents import (
     AnySelection,
     Chance,
@@ -36,15 +36,24 @@ from graph_schema.documents import (
     Figure,
     HypothesisTest,
     Metric,
+    Specificity,
     Stability,
 )
+
+
+@dataclass(frozen=True)
+class Shuffled:
+    """The circuit found on shuffled answers, and how many pairs got the like of their own."""
+
+    kept: BoolMatrix
+    n_kept: int
 
 
 @dataclass(frozen=True)
 class Evidence:
     """What `full` needs of the method; where something cannot be had, a text says why."""
 
-    shuffled: BoolMatrix | str
+    shuffled: Shuffled | str
     groups: GroupScores | str
 
 
@@ -87,7 +96,8 @@ def complete(
     judge = heldout or discovery
     tested, redundant = _removals(judge, kept, seed, chunk, progress("removals"))
     update = {
-        "chance": _chance(discovery, kept, evidence, seed, chunk, progress("chance")),
+        "chance": _chance(discovery, kept, seed, chunk, progress("chance")),
+        "specificity": _specificity(discovery, kept, evidence.shuffled),
         "redundant_share": redundant,
         "tests": (*_pair_tests(judge, kept, seed), *tested),
         "stability": found,
@@ -96,29 +106,36 @@ def complete(
 
 
 def _chance(
-    discovery: Measured,
-    kept: BoolMatrix,
-    evidence: Evidence,
-    seed: int,
-    chunk: int | None,
-    progress: Report,
+    discovery: Measured, kept: BoolMatrix, seed: int, chunk: int | None, progress: Report
 ) -> tuple[Chance, ...]:
     graph, n_kept = discovery.experiment.graph, int(kept.sum())
     # The very draws that `evaluate` has measured.
-    rng, sampler = np.random.default_rng(seed), PathSampler(graph)
+    walks = random_circuits(graph, n_kept, N_RANDOM["full"], seed)
+    rng, sampler = np.random.default_rng(seed), PathSampler(graph, "paths")
     paths = [sampler.circuit(n_kept, rng) for _ in range(N_RANDOM["full"])]
     alike = [alike_by_layer(graph, kept, rng) for _ in range(N_RANDOM["full"])]
     sizes = activation_differences(discovery.experiment, discovery.pairs, chunk=chunk)
     largest = by_activation_difference(graph, sizes, n_kept, rng)
-    others = [] if isinstance(evidence.shuffled, str) else [evidence.shuffled]
-    discovery.measure([*paths, *alike, largest, *others], progress)
+    discovery.measure([*walks, *paths, *alike, largest], progress)
     return (
+        compared("walks", discovery, kept, walks),
         compared("paths", discovery, kept, paths),
         compared("layer_pairs", discovery, kept, alike),
         compared("activation_difference", discovery, kept, [largest]),
-        Chance(rule="shuffled_pairs", n=0, split=discovery.split, reason=evidence.shuffled)
-        if isinstance(evidence.shuffled, str)
-        else compared("shuffled_pairs", discovery, kept, others),
+    )
+
+
+def _specificity(discovery: Measured, kept: BoolMatrix, shuffled: Shuffled | str) -> Specificity:
+    if isinstance(shuffled, str):
+        return Specificity(split=discovery.split, reason=shuffled)
+    discovery.measure([shuffled.kept])
+    return Specificity(
+        n_pairs=discovery.n,
+        n_kept=shuffled.n_kept,
+        n_edges=int(shuffled.kept.sum()),
+        faithfulness=discovery.faithfulness(shuffled.kept),
+        jaccard=jaccard(shuffled.kept, kept),
+        split=discovery.split,
     )
 
 
@@ -142,7 +159,7 @@ def _removals(
     judge: Measured, kept: BoolMatrix, seed: int, chunk: int | None, progress: Report
 ) -> tuple[list[HypothesisTest], Figure]:
     graph, rng = judge.experiment.graph, np.random.default_rng(seed)
-    sampler = PathSampler(graph)
+    sampler = PathSampler(graph, "walks")
     drawn = [inflated(sampler, kept, rng) for _ in range(N_RANDOM["full"])]
     larger: list[Removal] = [removal for removal in drawn if removal is not None]
     own = edges_of(graph, kept)

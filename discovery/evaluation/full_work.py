@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.engine.experiment import Experiment
-from discovery.engine.graph import BoolMatrix
-from discovery.evaluation.chance import shuffled
-from discovery.evaluation.full import Evidence, complete
+from discovery.evaluation.full import Evidence, Shuffled, complete
 from discovery.evaluation.measured import Measured
+from discovery.evaluation.specificity import n_kept, shuffled
 from discovery.evaluation.stability import EdgeStability, GroupScores
 from discovery.methods.finding import Arrays, Found, Work, attribute, find
 from discovery.progress import Checkpoint
@@ -48,7 +47,7 @@ class FullWork:
         )
 
     @cached_property
-    def shuffled(self) -> list[BoolMatrix] | str:
+    def shuffled(self) -> list[Shuffled] | str:
         """The circuits that the method finds where answers (for kl: corrupt prompts) are dealt out.
 
         Why not, where shuffling leaves everything as it was.
@@ -81,7 +80,8 @@ class FullWork:
             _Renamed(work.checkpoint, "shuffled-"),
         )
         without = spec.model_copy(update={"keep_pair_scores": False})
-        return [found.kept for found in find(without, there)[0]]
+        n = n_kept(work.pairs, pairs, spec.metric)
+        return [Shuffled(found.kept, n) for found in find(without, there)[0]]
 
     @cached_property
     def groups(self) -> GroupScores | str:
@@ -90,7 +90,7 @@ class FullWork:
         if not isinstance(method, Eap | EapIg) and kept is None:
             more = "; keep_pair_scores spares that" if isinstance(method, Exact) else ""
             return f"{method.name} would need a run for every resample of the groups{more}"
-        n_groups = self.discovery.bootstrap.n_groups
+        n_groups = self.discovery.n_groups
         if n_groups < 4:
             return f"{n_groups} groups of discovery pairs, at least 4 needed"
         if kept is not None:

@@ -111,7 +111,7 @@ def minimality(edges: PerPair, random_edges: PerPair, split: Split, n_pairs: int
     Args:
         edges: Mean |change of the loss| when each edge of the circuit is removed; those that are
             patched together are one.
-        random_edges: The same for an edge of a random path that was added to the circuit; one a
+        random_edges: The same for an edge of a random walk that was added to the circuit; one a
             draw.
         split: Where effects were measured.
         n_pairs: On how many pairs.

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from discovery.engine.experiment import Experiment
 from discovery.engine.graph import BoolMatrix
 from discovery.engine.pair_values import Values, values
-from discovery.evaluation.bootstrap import Bootstrap
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import Figure, Metric, Split, SplitLosses
 from graph_schema.errors import NonFiniteError
+from graph_schema.intervals import Bounds, group_interval
 
 PerPair = NDArray[np.float64]
 Report = Callable[[int, int], None]
@@ -39,7 +39,7 @@ class Measured:
             NonFiniteError: A loss is NaN or infinite; the message names the layer it begins in.
         """
         self.experiment, self.split, self.pairs = experiment, split, tuple(pairs)
-        self.bootstrap = Bootstrap([pair.group for pair in pairs], seed=seed)
+        self.groups, self.seed = tuple(pair.group for pair in pairs), seed
         self._chunk, self._known = chunk, dict[bytes, Values]()
         graph = experiment.graph
         self.measure([graph.upstream, graph.none()], progress)
@@ -74,9 +74,13 @@ class Measured:
         return self.empty.loss - self.full.loss
 
     @property
+    def n_groups(self) -> int:
+        return len(set(self.groups))
+
+    @property
     def gap_interval(self) -> tuple[float, float]:
-        """The bootstrap interval of the mean gap; with a single group, the mean itself."""
-        low, high = self.bootstrap.interval(self.bootstrap.means(self.gap))
+        """The 95 % interval of the mean gap over groups; with a single group, the mean itself."""
+        low, high, _ = group_interval(self.gap, self.groups, seed=self.seed)
         mean = float(self.gap.mean())
         return (mean if low is None else low, mean if high is None else high)
 
@@ -91,20 +95,27 @@ class Measured:
 
     def faithfulness(self, kept: BoolMatrix) -> float:
         """Faithfulness of C: (loss(∅) - loss(C)) / (loss(∅) - loss(M))."""
-        return float((self.empty.loss - self.of(kept).loss).sum() / self.gap.sum())
+        return float(self.recovered(kept).sum() / self.gap.sum())
 
-    def faithfulness_draws(self, kept: BoolMatrix) -> NDArray[np.float64]:
-        """Faithfulness in each bootstrap draw."""
-        recovered = self.bootstrap.sums(self.empty.loss - self.of(kept).loss)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return recovered / self.bootstrap.sums(self.gap)
+    def recovered(self, kept: BoolMatrix) -> PerPair:
+        """loss(∅) - loss(C) of each pair: faithfulness is their sum over that of the gaps."""
+        return self.empty.loss - self.of(kept).loss
 
-    def figure(self, value: float, draws: NDArray[np.float64]) -> Figure:
-        low, high = self.bootstrap.interval(draws)
-        return Figure(value=value, split=self.split, n=self.n, ci_low=low, ci_high=high)
+    def figure(self, value: float, bounds: Bounds) -> Figure:
+        low, high, reason = bounds
+        return Figure(
+            value=value,
+            split=self.split,
+            n=self.n,
+            n_groups=self.n_groups,
+            ci_low=low,
+            ci_high=high,
+            reason=reason,
+        )
 
     def faithfulness_figure(self, kept: BoolMatrix) -> Figure:
-        return self.figure(self.faithfulness(kept), self.faithfulness_draws(kept))
+        bounds = group_interval(self.recovered(kept), self.groups, over=self.gap, seed=self.seed)
+        return self.figure(self.faithfulness(kept), bounds)
 
     def losses(self, kept: BoolMatrix) -> SplitLosses:
         circuit = self.of(kept)

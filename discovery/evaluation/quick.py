@@ -12,13 +12,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from discovery.engine.graph import BoolMatrix
-from discovery.evaluation.bootstrap import DRAWS
 from discovery.evaluation.curve import Curve
 from discovery.evaluation.measured import Measured, Report
-from discovery.evaluation.random_circuits import PathSampler
+from discovery.evaluation.random_circuits import random_circuits
 from discovery.methods.selection import Scores
 from graph_schema.documents import Evaluation, Figure, Limits, Preset, RandomCircuits, Split
 from graph_schema.errors import TaskNotPerformedError
+from graph_schema.intervals import DRAWS
 
 N_RANDOM: dict[Preset, int] = {"quick": 10, "full": 100}
 
@@ -27,7 +27,7 @@ def require_performance(discovery: Measured, limits: Limits) -> None:
     """Refuse a task that the model does not do: there is no behaviour to find a circuit for.
 
     Raises:
-        TaskNotPerformedError: Accuracy is under the floor, or the bootstrap interval of
+        TaskNotPerformedError: Accuracy is under the floor, or the 95 % interval of
             loss(∅) - loss(M) reaches 0 (for `kl`, which is never negative, rounding of 0).
     """
     if all(any(pair.answers) for pair in discovery.pairs):
@@ -80,9 +80,8 @@ def evaluate(
     judge = heldout or discovery
     complement = graph.upstream & ~kept
     curve = Curve.of(judge, scores) if scores is not None else None
-    rng, sampler = np.random.default_rng(seed), PathSampler(graph)
     n_kept = int(kept.sum())
-    drawn = [sampler.circuit(n_kept, rng) for _ in range(N_RANDOM[preset] if n_kept else 0)]
+    drawn = random_circuits(graph, n_kept, N_RANDOM[preset], seed) if n_kept else []
     on_judge = [kept, complement, *(curve.circuits if curve else [])]
     on_discovery = [kept, *drawn]
     total = len(on_judge) + len(on_discovery)
@@ -120,4 +119,5 @@ def _random_circuits(discovery: Measured, drawn: Sequence[BoolMatrix]) -> Random
         high=max(found),
         split=discovery.split,
         n_pairs=discovery.n,
+        rule="walks",
     )

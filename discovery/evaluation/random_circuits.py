@@ -1,4 +1,8 @@
-"""Random circuits to compare with: unions of paths drawn uniformly from input to logits.
+"""Random circuits to compare with: unions of random paths from input to logits, under two rules.
+
+`walks` go to a next node drawn uniformly, as Shi et al. (2024, arXiv:2410.13032) draw theirs; a
+head's query, key and value inputs are nodes of their own. `paths` are drawn uniformly among all
+paths, most of which are long: of 45 edges at 30 layers of 9 heads, where a walk has 5 or 6.
 
 A path is one of query heads' inputs. Where keys and values of several are patched together, each of
 its edges brings the others of its group, as in a circuit, so that all are kept or none.
@@ -10,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.engine.graph import BoolMatrix, Graph
+from graph_schema.documents.evaluation import PathRule
 
 PATIENCE = 200
 """Paths in a row that bring no new edge that fits before a circuit is left as it is."""
@@ -19,22 +24,25 @@ Joint = tuple[int, tuple[int, ...]]
 
 
 class PathSampler:
-    """Draws paths from an input to the logits, each with the same probability."""
+    """Draws paths from an input to the logits by a rule."""
 
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
+    def __init__(self, graph: Graph, rule: PathRule) -> None:
+        self._graph, self.rule = graph, rule
         self._longest = 2 * graph.n_layers + 1
-        self._onward = _onward(graph)
+        onward = _onward(graph)
+        n_next = onward.sum(axis=1) + 1  # and the logits
+        share = n_next if rule == "walks" else np.ones(graph.n_senders)
+        self._onward = onward / share[:, None]
         self._unit = {receiver: unit for unit in graph.units for receiver in unit}
-        # ways[s, n]: paths of exactly n edges from sender s to the logits.
+        # ways[s, n]: paths of exactly n edges from sender s to the logits, or their probability.
         ways = np.zeros((graph.n_senders, self._longest + 1))
-        ways[:, 1] = 1
+        ways[:, 1] = 1 / share
         for n in range(2, self._longest + 1):
             ways[:, n] = self._onward @ ways[:, n - 1]
         self._ways = ways
 
     def path(self, rng: np.random.Generator, longest: int | None = None) -> list[Joint]:
-        """A path's edges, uniform among paths of at most `longest` edges, each with its group's."""
+        """A path's edges, each with its group's; by the rule among paths of at most `longest`."""
         graph = self._graph
         most = min(longest or self._longest, self._longest)
         starts = self._ways[: graph.n_inputs, 1 : most + 1]
@@ -69,6 +77,12 @@ class PathSampler:
                 count += len(unit)
             waited = 0 if new else waited + 1
         return kept
+
+
+def random_circuits(graph: Graph, n_edges: int, n: int, seed: int) -> list[BoolMatrix]:
+    """`n` unions of walks with `n_edges` edges: what a circuit of that size is held against."""
+    rng, sampler = np.random.default_rng(seed), PathSampler(graph, "walks")
+    return [sampler.circuit(n_edges, rng) for _ in range(n)]
 
 
 def _onward(graph: Graph) -> NDArray[np.float64]:

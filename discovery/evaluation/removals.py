@@ -1,4 +1,4 @@
-"""What removing one edge does: of a circuit, and of a random path added to the circuit.
+"""What removing one edge does: of a circuit, and of a random walk added to the circuit.
 
 Edges that are patched together are removed together.
 """
@@ -18,6 +18,7 @@ from discovery.evaluation.measured import Measured
 from discovery.evaluation.random_circuits import PATIENCE, Joint, PathSampler
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import Figure
+from graph_schema.intervals import HANGS_ON_ONE, ONE_GROUP, Bounds, joint_intervals
 
 REDUNDANT = 0.01
 """An edge is redundant when f moves by less than this without it."""
@@ -85,17 +86,22 @@ def inflated(sampler: PathSampler, kept: BoolMatrix, rng: np.random.Generator) -
 def redundant_share(judge: Measured, effects: Changes, sizes: Sequence[int]) -> Figure:
     """The share of the circuit's edges whose removal changes f by less than 1 %.
 
+    Its interval runs from the share of edges that are surely redundant to the share that may be:
+    each edge's change of f has an interval over groups, and with 95 % they all hold at once.
+
     Args:
         judge: The split that effects were measured on.
         effects: [removal, pair].
         sizes: How many edges each removal takes away.
     """
-    effects = np.repeat(effects, sizes, axis=0)
-    gap = judge.gap
-    value = float((np.abs(effects.sum(axis=1) / gap.sum()) < REDUNDANT).mean())
-    gaps, count = judge.bootstrap.sums(gap), np.zeros(len(judge.bootstrap.sums(gap)))
-    for start in range(0, len(effects), 1000):
-        moved = judge.bootstrap.sums(effects[start : start + 1000].T)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            count += (np.abs(moved / gaps[:, None]) < REDUNDANT).sum(axis=1)
-    return judge.figure(value, count / len(effects))
+    share = np.array(sizes) / sum(sizes)
+    moved = effects.sum(axis=1) / judge.gap.sum()
+    value = float(share[np.abs(moved) < REDUNDANT].sum())
+    ends = joint_intervals(effects.T, judge.gap, judge.groups)
+    if ends is None:
+        why = ONE_GROUP if judge.n_groups < 2 else HANGS_ON_ONE
+        return judge.figure(value, Bounds(None, None, why))
+    low, high = ends
+    surely = (low > -REDUNDANT) & (high < REDUNDANT)
+    maybe = (low < REDUNDANT) & (high > -REDUNDANT)
+    return judge.figure(value, Bounds(float(share[surely].sum()), float(share[maybe].sum())))

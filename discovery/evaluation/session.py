@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from discovery.engine.experiment import Experiment
 from discovery.engine.metrics import check_metric
+from discovery.engine.self_check import check_adapter
 from discovery.evaluation.measured import Report
 from discovery.evaluation.splits import Splits
 from discovery.models import LoadedModel
@@ -82,10 +83,13 @@ class Session:
         """Both splits measured under the full model and with everything ablated.
 
         Raises:
+            NumericsError: The adapter's logits are not the model's.
             TaskNotPerformedError: The model does not do the task.
             NonFiniteError: A loss is NaN or infinite.
         """
         with self.clock.stage("baseline"):
+            prompts = [pair.clean for pair in (*self.pairs.discovery, *self.pairs.heldout)]
+            check_adapter(self.experiment.adapter, prompts, together=self.chunk != 1)
             return Splits.measure(
                 self.experiment,
                 self.pairs,

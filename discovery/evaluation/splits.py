@@ -14,7 +14,7 @@ from discovery.engine.graph import BoolMatrix
 from discovery.evaluation.measured import Measured, Report
 from discovery.evaluation.quick import require_performance
 from discovery.tasks.base import PairSet, TokenPair
-from graph_schema.documents import Limits, Split
+from graph_schema.documents import Ablation, Limits, Split
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Splits:
         return (self.missing,) if self.missing else ()
 
     def per_pair(self, circuits: Sequence[BoolMatrix]) -> dict[str, NDArray[Any]]:
-        """The metric of every pair, m(M), m(C), m(∅), with its id and split.
+        """The metric of every pair, m(M), m(C), m(∅), with its id, split and group.
 
         "circuit" has a row a circuit where there are several.
         """
@@ -73,9 +73,28 @@ class Splits:
         return {
             "id": np.array([pair.id for split in splits for pair in split.pairs]),
             "split": np.array([split.split.value for split in splits for _ in split.pairs]),
+            "group": np.array([pair.group for split in splits for pair in split.pairs]),
             "full": joined([split.full.loss for split in splits]),
             "circuit": each[0] if len(each) == 1 else np.stack(each),
             "empty": joined([split.empty.loss for split in splits]),
+        }
+
+    def draws(self) -> dict[str, dict[str, NDArray[Any]]]:
+        """Under `resample`, the prompts that ablated values came from; nothing else draws any.
+
+        `drawn` has each pair's id and split and, a column a draw, the place among the discovery
+        pairs (in the order of `id`) of the pair whose clean prompt it got.
+        """
+        ablator = self.discovery.experiment.ablator
+        if ablator.kind is not Ablation.RESAMPLE:
+            return {}
+        splits = [split for split in (self.discovery, self.heldout) if split]
+        return {
+            "drawn": {
+                "id": np.array([pair.id for split in splits for pair in split.pairs]),
+                "split": np.array([split.split.value for split in splits for _ in split.pairs]),
+                "source": np.concatenate([ablator.drawn(split.pairs) for split in splits]),
+            }
         }
 
 

@@ -8,33 +8,30 @@ numerical program output times (clean - corrupt). A pair without such a position
 
 from __future__ import annotations
 
-import json
 import os
+from collections import defaultdict
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import index
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
-from discovery.engine.forward import graph_of, run
+from discovery.known.config import read_config, read_vocabulary
+from discovery.known.names import CASE, MALFORMED, PAIR, required
+from discovery.known.outputs import Expected, Outputs, check_computed
+from discovery.known.truths import read_truths
+from discovery.known.weights import check_weights
 from discovery.models.compiled import CompiledAdapter
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import Edge
 from graph_schema.errors import DatasetError, ModelError, SpecError
-
-MALFORMED = (
-    *(OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
-    RecursionError,  # lists in lists in lists
-)
-"""What taking values out of JSON raises where others are there than a case has."""
-
-TRUTHS = ("static_interpbench", "weights_nonzero", "resample_", "zero_")
+from graph_schema.exchange.base import json_of
+from graph_schema.printable import quoted
 
 
 @dataclass(frozen=True)
@@ -65,35 +62,32 @@ def load_case(
         DatasetError: A pair's outputs do not fit its tokens.
         SpecError: An edge's name is none.
     """
-    with _reading(folder / "case.json", "config, vocab, output and pairs"):
-        case = _json(folder / "case.json")
-        config = Config.model_validate(case["config"]).model_dump()
-        pairs = tuple(
-            _pair(f"pair-{number}", pair, case["output"], case["vocab"])
+    file = folder / "case.json"
+    with _reading(file, "config, vocab, output and pairs"):
+        case = _json(file)
+        required(case, CASE, "the case")
+        config = read_config(case["config"])
+        outputs = Outputs.of(case["output"])
+        vocabulary = read_vocabulary(case["vocab"])
+        read = [
+            _pair(f"pair-{number}", pair, outputs, vocabulary)
             for number, pair in enumerate(case["pairs"])
-        )
-    adapter = CompiledAdapter(_weights(folder / "weights.npz"), config, dtype=dtype, device=device)
-    _check(adapter, pairs)
+        ]
+    weights = _weights(folder / "weights.npz")
+    with _reading(folder / "weights.npz", "an array a weight"):
+        check_weights(weights, config)
+    adapter = CompiledAdapter(weights, config, dtype=dtype, device=device)
+    pairs = tuple(pair for pair, _ in read)
+    with _reading(file, "tokens and outputs of the model"):
+        outputs.check_columns(adapter.d_out)
+        _check(adapter, pairs, vocabulary)
+        expected = (each for _, sides in read for each in sides)
+        check_computed(adapter, expected, outputs.values is not None)
     with _reading(folder / "edges.json", "lists of edges by truth"):
-        edges = _json(folder / "edges.json", {})
-        truths = {
-            name: frozenset(Edge.parse(edge).name for edge in found)
-            for name, found in edges.items()
-            if name.startswith(TRUTHS) and isinstance(found, list)
-        }
+        truths = read_truths(_json(folder / "edges.json", {}), case, adapter)
     with _reading(folder / "eap_reference.json", "columns, and scores: a row an edge"):
         reference = _reference(_json(folder / "eap_reference.json", {}))
     return Case(folder.name, adapter, pairs, truths, reference)
-
-
-class Config(BaseModel):
-    """Of a case's configuration what the weights do not say."""
-
-    model_config = ConfigDict(strict=True)
-
-    n_layers: Annotated[int, Field(ge=1)]
-    act: str = "relu"
-    causal: bool = False
 
 
 @contextmanager
@@ -122,15 +116,15 @@ def _weights(file: Path) -> dict[str, NDArray[Any]]:
         return {name: arrays[name] for name in arrays.files}
 
 
-def _check(adapter: CompiledAdapter, pairs: Sequence[TokenPair]) -> None:
+def _check(
+    adapter: CompiledAdapter, pairs: Sequence[TokenPair], vocabulary: Mapping[str, int]
+) -> None:
     if not pairs:
         raise DatasetError("the case has no pairs; expected some in case.json")
-    try:
-        batch = adapter.batch(torch.tensor([[0]]), None)
-        adapter.logits(run(adapter, graph_of(adapter), batch, adapter.dtype).resid)
-    except (RuntimeError, IndexError) as error:
-        raise ModelError(f"the weights do not fit together: {error}") from error
     longest, d_vocab = adapter.n_ctx, adapter.shape.d_vocab
+    for token, number in vocabulary.items():
+        if number >= d_vocab:
+            raise DatasetError(f"token {quoted(token)} has id {number}, and W_E {d_vocab} rows")
     for pair in pairs:
         if not 1 <= len(pair.clean) <= longest:
             raise DatasetError(
@@ -139,15 +133,36 @@ def _check(adapter: CompiledAdapter, pairs: Sequence[TokenPair]) -> None:
             )
         if not all(0 <= token < d_vocab for token in (*pair.clean, *pair.corrupt)):
             raise DatasetError(f"{pair.id} has a token outside the vocabulary of {d_vocab}")
-        outputs = [token for place in pair.weights or () for token, _ in place]
-        if not all(token < adapter.d_out for token in outputs):
-            raise DatasetError(f"{pair.id} has an output without a column in W_U ({adapter.d_out})")
+    if not any(pair.weights and any(pair.weights) for pair in pairs):
+        raise DatasetError(
+            "no pair has a position, after the first, where the program's outputs for both prompts "
+            "are defined: there is nothing to explain"
+        )
+    if not any(_differs(pair) for pair in pairs):
+        raise DatasetError(
+            "no pair's outputs differ between clean_out and corrupt_out: the metric is 0 whatever "
+            "is ablated, and there is nothing to explain"
+        )
+
+
+def _differs(pair: TokenPair) -> bool:
+    """Whether the metric weighs any output: where both are the same the weights cancel."""
+    for place in pair.weights or ():
+        total: dict[int, float] = defaultdict(float)
+        for token, weight in place:
+            total[token] += weight
+        if any(total.values()):
+            return True
+    return False
 
 
 def _json(file: Path, default: dict[str, Any] | None = None) -> dict[str, Any]:
     if default is not None and not os.path.lexists(file):  # a link to nothing is an error
         return default
-    return json.loads(file.read_text())
+    found = json_of(file.read_bytes())
+    if not isinstance(found, dict):
+        raise ModelError(f"it holds {quoted(found)}; expected an object")
+    return cast("dict[str, Any]", found)
 
 
 def _reference(file: Mapping[str, Any]) -> dict[str, dict[str, float]]:
@@ -158,8 +173,10 @@ def _reference(file: Mapping[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def _pair(
-    name: str, pair: Mapping[str, Any], output: Mapping[str, Any], vocabulary: Mapping[str, int]
-) -> TokenPair:
+    name: str, pair: Mapping[str, Any], outputs: Outputs, vocabulary: Mapping[str, int]
+) -> tuple[TokenPair, tuple[Expected, Expected]]:
+    """The pair, and what the program puts out for each of its prompts."""
+    required(pair, PAIR, name)
     # Tokens may be written as ids or as the vocabulary's words.
     clean, corrupt = (
         tuple(index(vocabulary[token] if isinstance(token, str) else token) for token in pair[side])
@@ -172,45 +189,54 @@ def _pair(
             f"{name}: clean has {len(clean)} tokens and {len(pair['clean_out'])} outputs, corrupt "
             f"{len(corrupt)} and {len(pair['corrupt_out'])}; expected equal counts"
         )
-    values = output.get("values") if output["categorical"] else None
-    places = [
-        (offset + i, _read(good, values), _read(bad, values))
-        for i, (good, bad) in enumerate(zip(pair["clean_out"], pair["corrupt_out"], strict=True))
-    ]
-    defined = [
-        (position, good, bad)
-        for position, good, bad in places
-        if position > 0 and good is not None and bad is not None
-    ]
+    if offset < 0:
+        raise DatasetError(
+            f"{name} has {len(clean)} tokens and {len(pair['clean_out'])} outputs; expected at "
+            "most an output a token"
+        )
+    good, bad = (
+        {
+            offset + i: value
+            for i, out in enumerate(pair[side])
+            if offset + i > 0 and (value := outputs.read(out, f"{name}: {side}[{i}]")) is not None
+        }
+        for side in ("clean_out", "corrupt_out")
+    )
+    sides = Expected(clean, tuple(good.items())), Expected(corrupt, tuple(bad.items()))
+    return _token_pair(name, clean, corrupt, good, bad, outputs.values is not None), sides
+
+
+def _token_pair(
+    name: str,
+    clean: tuple[int, ...],
+    corrupt: tuple[int, ...],
+    good: Mapping[int, float],
+    bad: Mapping[int, float],
+    categorical: bool,
+) -> TokenPair:
+    """A pair whose `linear` metric is the sum over positions with an output for both prompts."""
+    defined = [position for position in good if position in bad]
     if not defined:
         # A sum over no position is 0, and the pair still counts in the mean over pairs.
         nothing = ((),)
         return TokenPair(clean, corrupt, nothing, nothing, (len(clean) - 1,), name, name, nothing)
     # The mean over positions that metrics take becomes the sum.
     n = float(len(defined))
-    weights = tuple(
-        ((int(good), n), (int(bad), -n)) if values is not None else ((0, n * (good - bad)),)
-        for _, good, bad in defined
-    )
     return TokenPair(
         clean=clean,
         corrupt=corrupt,
-        answers=tuple((int(good) if values is not None else 0,) for _, good, _ in defined),
+        answers=tuple((int(good[place]) if categorical else 0,) for place in defined),
         wrong_answers=tuple(
-            (int(bad),) if values is not None and good != bad else () for _, good, bad in defined
+            (int(bad[place]),) if categorical and good[place] != bad[place] else ()
+            for place in defined
         ),
-        positions=tuple(position for position, _, _ in defined),
+        positions=tuple(defined),
         id=name,
         group=name,
-        weights=weights,
+        weights=tuple(
+            ((int(good[place]), n), (int(bad[place]), -n))
+            if categorical
+            else ((0, n * (good[place] - bad[place])),)
+            for place in defined
+        ),
     )
-
-
-def _read(out: Any, values: Sequence[Any] | None) -> float | None:
-    """An output's column, or the number itself; None where the program leaves it open."""
-    if values is None:
-        return None if out is None else float(out)
-    # JSON's false is not its 0.
-    alike = [i for i, value in enumerate(values) if type(value) is type(out) and value == out]
-    equal = [i for i, value in enumerate(values) if value == out]
-    return float((alike or equal)[0]) if equal else None

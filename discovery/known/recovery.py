@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import mannwhitneyu
 
 from discovery.engine.experiment import Experiment
 from discovery.engine.graph import BoolMatrix
@@ -202,12 +203,12 @@ def _prune(pruner: Pruner, scale: float) -> tuple[Effects, NDArray[np.bool_]]:
 
 def auroc(strengths: Effects, inside: NDArray[np.bool_]) -> float | None:
     """The chance that a random edge inside outranks a random one outside; a tie is half of one."""
-    ours, others = strengths[inside], np.sort(strengths[~inside])
+    ours, others = strengths[inside], strengths[~inside]
     if not len(ours) or not len(others):
         return None
-    below = np.searchsorted(others, ours, side="left")
-    not_above = np.searchsorted(others, ours, side="right")
-    return float((below + not_above).mean() / (2 * len(others)))
+    with np.errstate(divide="ignore", invalid="ignore"):  # the p of values that are all alike
+        won = mannwhitneyu(ours, others, method="asymptotic").statistic
+    return float(won / (len(ours) * len(others)))
 
 
 def _share(of: NDArray[np.bool_], among: NDArray[np.bool_]) -> float | None:

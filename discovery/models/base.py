@@ -55,7 +55,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Batch:
-    """Prompts and what is computed from them once: positions, masks, rotary angles.
+    """Prompts, or beginnings of prompts of `prompt_lengths`, and what is computed from them once.
 
     `attention_mask` is False on padding, which may stand on either side. `last` is the index of
     each prompt's last real token. `masks` and `rotary` are the adapter's own, by kind of layer.
@@ -65,6 +65,7 @@ class Batch:
     attention_mask: Bool[Tensor, "batch pos"]
     position_ids: Int[Tensor, "batch pos"]
     last: Int[Tensor, " batch"]
+    prompt_lengths: Int[Tensor, " batch"]
     masks: Mapping[str, Tensor | None] = field(default_factory=dict)
     rotary: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
@@ -109,8 +110,12 @@ class ModelAdapter(ABC):
         self,
         tokens: Int[Tensor, "batch pos"],
         attention_mask: Int[Tensor, "batch pos"] | Bool[Tensor, "batch pos"] | None = None,
+        prompt_lengths: Int[Tensor, " batch"] | None = None,
     ) -> Batch:
-        """The prompts with position ids counted over real tokens, masks and rotary angles."""
+        """The prompts with position ids counted over real tokens, masks and rotary angles.
+
+        Where `tokens` are beginnings, `prompt_lengths` counts the whole prompts' real tokens.
+        """
         tokens = tokens.to(self.device)
         real = (
             torch.ones_like(tokens, dtype=torch.bool)
@@ -120,7 +125,8 @@ class ModelAdapter(ABC):
         count = real.long().cumsum(-1)
         # The first place where the count is full is the last real token.
         last = count.argmax(-1)
-        return self._prepare(Batch(tokens, real, (count - 1).clamp(min=0), last))
+        whole = count[:, -1] if prompt_lengths is None else prompt_lengths
+        return self._prepare(Batch(tokens, real, (count - 1).clamp(min=0), last, whole))
 
     def index(self, numbers: Sequence[int]) -> slice | Tensor:
         """Numbers as an index of a tensor: a slice where they follow each other.
@@ -327,6 +333,10 @@ class ModelAdapter(ABC):
 
         With a vocabulary of 50,257 the few rows of a logit difference cost next to nothing.
         """
+
+    def own_logits(self, prompt: Sequence[int], rows: int) -> Float[Tensor, "row d_vocab"] | None:
+        """The last positions' logits by the model's own forward pass, where it has one."""
+        return None
 
 
 def unembed(

@@ -6,9 +6,11 @@ function, MLP, unembedding), so a family's arithmetic is written down once, by i
 
 from __future__ import annotations
 
+import copy
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +27,7 @@ from discovery.models.base import Batch, ModelAdapter, Reader, Shape, Sublayer, 
 from discovery.models.half import product, wide, widen
 from discovery.models.norms import Norm
 from discovery.models.projection import HeadWeights
+from discovery.models.rotary import Angles, by_own_length, length_dependent
 from graph_schema.errors import ModelError
 
 FULL = "full_attention"
@@ -55,6 +58,8 @@ class DecoderAdapter(ModelAdapter):
         )
         self._head = _SingleGroup()
         self._norms: dict[nn.Module, Norm | None] = {}
+        # Before any prompt has left its length in it.
+        self._fresh_rotary = copy.deepcopy(self.rotary_module())
         self.shape = self._shape()
         self._check()
 
@@ -116,13 +121,37 @@ class DecoderAdapter(ModelAdapter):
             for kind in kinds
         }
         masks = {kind: _seeing_itself(mask) for kind, mask in masks.items()}
-        rotary = {kind: self.angles(kind, stand_in, batch.position_ids) for kind in kinds}
-        known = {kind: pair for kind, pair in rotary.items() if pair is not None}
-        return replace(batch, masks=masks, rotary=known)
+        rotary = {
+            kind: self._angles(kind, stand_in, batch)
+            for kind in kinds
+            if self._fresh_rotary is not None
+        }
+        return replace(batch, masks=masks, rotary=rotary)
 
-    def angles(self, kind: str, like: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor] | None:
-        """Rotary cosines and sines for layers of this kind; None without rotary positions."""
+    def _angles(self, kind: str, like: Tensor, batch: Batch) -> Angles:
+        fresh = self._fresh_rotary
+        assert fresh is not None, "asked for where there is one"
+        if not length_dependent(fresh, kind):
+            return self.angles(fresh, kind, like, batch.position_ids)
+        return by_own_length(
+            fresh,
+            lambda module, ids: self.angles(module, kind, like, ids),
+            batch.position_ids,
+            batch.prompt_lengths,
+        )
+
+    def rotary_module(self) -> nn.Module | None:
+        """The module that computes rotary angles; None without rotary positions."""
         return None
+
+    def angles(
+        self, module: nn.Module, kind: str, like: Tensor, position_ids: Int[Tensor, "row pos"]
+    ) -> Angles:
+        """Rotary cosines and sines [row, pos, d_rotary] for layers of this kind, by `module`.
+
+        Of `like` the dtype and the device are read.
+        """
+        return module(like, position_ids=position_ids)
 
     def rotary(
         self, batch: Batch, layer: int, y: Float[Tensor, "batch head pos d_head"]
@@ -199,8 +228,27 @@ class DecoderAdapter(ModelAdapter):
             return product(rows, head.weight[tokens], bias)
         return unembed(rows, head.weight, head.bias, tokens)
 
+    def own_logits(self, prompt: Sequence[int], rows: int) -> Float[Tensor, "row d_vocab"]:
+        tokens = torch.tensor([list(prompt)], device=self.device)
+        with self._rotary_unspent():
+            return self.model(tokens, use_cache=False, logits_to_keep=rows).logits[0]
 
-def _no_cache(make_mask: Callable[..., Any]) -> dict[str, None]:
+    @contextmanager
+    def _rotary_unspent(self) -> Generator[None]:
+        """The model with a rotary module that has seen no prompt, whose length it might keep."""
+        used = self.rotary_module()
+        if used is None:
+            yield
+            return
+        name = next(name for name, module in self.model.named_modules() if module is used)
+        self.model.set_submodule(name, copy.deepcopy(self._fresh_rotary))
+        try:
+            yield
+        finally:
+            self.model.set_submodule(name, used)
+
+
+def _no_cache(make_mask: Callable[..., Any]) -> dict[str, Any]:
     """The argument that says that nothing is cached, as this release of transformers spells it.
 
     `past_key_values`, which 5.24 deprecates for `cache`; neither has a default.

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 
 from discovery.models.base import Reader, Sublayer
 from discovery.models.llama import LlamaAdapter
+from discovery.models.rotary import Angles
 from graph_schema.errors import ModelError
 
 
@@ -58,8 +59,10 @@ class Gemma3Adapter(Gemma2Adapter):
 
     attention_implementation = "sdpa"
 
-    def angles(self, kind: str, like: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor] | None:
-        return self.model.model.rotary_emb(like, position_ids, kind)
+    def angles(
+        self, module: nn.Module, kind: str, like: Tensor, position_ids: Int[Tensor, "row pos"]
+    ) -> Angles:
+        return module(like, position_ids, kind)
 
     def attention_options(self, layer: int) -> dict[str, Any]:
         return {}

@@ -6,6 +6,9 @@ only the files that decide what the model computes; the rest looks at one local 
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+import weakref
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,17 +21,19 @@ from transformers import logging as transformers_logging
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from discovery.models.families import adapter_class
+from discovery.models.gguf_config import settle
+from discovery.models.gguf_header import read_header
+from discovery.models.whole import configuration_notes
 from graph_schema.documents import ModelSource
-from graph_schema.errors import ModelError, ResourceError
-from graph_schema.fingerprint import (
-    COMMIT,
-    CONFIG_FILE,
-    TOKENIZER_FILES,
-    fingerprint,
-    hub_errors,
-    is_path,
-    model_files,
+from graph_schema.errors import (
+    MissingExtraError,
+    ModelError,
+    ModelUnavailable,
+    ResourceError,
 )
+from graph_schema.models.files import CONFIG_FILE, model_files, refuse_adapter
+from graph_schema.models.fingerprint import COMMIT, fingerprint, is_path
+from graph_schema.models.hub import fetch_from_hub
 
 DTYPES = {
     "float32": torch.float32,
@@ -54,13 +59,14 @@ class InspectedModel:
     """What is known before weights are read.
 
     `tokenizer` is None for a folder without one; `n_ctx` is the longest prompt the model was
-    made for, None where its configuration sets no end.
+    made for, None where its configuration sets no end. `notes` are for whoever reads its circuits.
     """
 
     config: Any
     tokenizer: PreTrainedTokenizerBase | None
     d_vocab: int
     n_ctx: int | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,10 +89,12 @@ def inspect_model(source: ModelSource, *, fingerprint: str | None = None) -> Ins
     """Configuration and tokenizer, read without the weights.
 
     Raises:
-        ModelError: Not found, not readable, quantised, or of a family without an adapter.
+        ModelError: Not found, not readable, quantised, of a family without an adapter here, or
+            with adapter weights beside it; a GGUF file with a key or a tensor that is not read.
     """
-    place = fetch(source, fingerprint, [CONFIG_FILE, *TOKENIZER_FILES])
-    with quiet(), readable(source, "configuration"):
+    place = fetch(source, fingerprint)
+    refuse_adapter(place.folder if place.gguf is None else None)
+    with quiet(), readable(source, "configuration", place):
         config = AutoConfig.from_pretrained(**place.options)
     adapter_class(config)
     if not 1 <= config.num_hidden_layers <= MAX_LAYERS:
@@ -101,13 +109,25 @@ def inspect_model(source: ModelSource, *, fingerprint: str | None = None) -> Ins
             f"model {source.name!r} has quantised weights ({how}); expected full-precision ones: "
             "use the model it was made from, or de-quantise and save it"
         )
+    notes = configuration_notes(config)
+    if place.gguf is not None:
+        with quiet():
+            notes += settle(config, read_header(place.folder / place.gguf))
     tokenizer = _tokenizer(source, place)
-    return InspectedModel(config, tokenizer, config.vocab_size, context_length(config))
+    return InspectedModel(config, tokenizer, config.vocab_size, context_length(config), notes)
 
 
 def context_length(config: Any) -> int | None:
-    """The longest prompt in tokens, where the configuration says."""
-    return getattr(config, "max_position_embeddings", None)
+    """The longest prompt in tokens, where the configuration says.
+
+    Dynamic rotary scaling is for prompts beyond the length that the model was trained on, up to its
+    factor times that.
+    """
+    trained = getattr(config, "max_position_embeddings", None)
+    rotary: dict[str, Any] = getattr(config, "rope_parameters", None) or {}
+    if trained is None or rotary.get("rope_type") != "dynamic":
+        return trained
+    return int(trained * rotary.get("factor", 1.0))
 
 
 def weight_bytes(config: Any, dtype: str) -> int:
@@ -122,36 +142,48 @@ def identify(source: ModelSource, expected: str | None, cache_dir: Path | None) 
         return expected
     found = fingerprint(source, cache_dir)
     if expected is not None and found != expected:
-        raise ModelError(
+        raise ModelUnavailable(
             f"model {source.name!r} has fingerprint {found}, the job asks for {expected}: another "
             "model lies there now; put the right one back, or submit the job again for this one"
         )
     return found
 
 
-def fetch(source: ModelSource, identity: str | None, patterns: list[str]) -> Place:
-    if not is_path(source.name):
-        from huggingface_hub import snapshot_download
+def fetch(source: ModelSource, identity: str | None, *, weights: bool = False) -> Place:
+    """The local place of a model; what a hub id names is fetched, weights where asked for.
 
+    Of a hub's weights exactly those files come that transformers reads (`weight_names`).
+
+    Raises:
+        ModelUnavailable: The model is away, or the hub, and the cache lacks a file.
+        ModelError: The model lacks a file that it must have.
+        ResourceError: The hub does not answer.
+    """
+    if not is_path(source.name):
         commit = identity if identity is not None and COMMIT.fullmatch(identity) else None
-        with hub_errors(source):
-            folder = snapshot_download(
-                source.name, revision=commit or source.revision, allow_patterns=patterns
-            )
-        return Place(Path(folder))
+        return Place(fetch_from_hub(source, commit or source.revision, weights=weights))
     path = Path(source.name).expanduser()
     if path.name.endswith(".gguf"):
         if not path.is_file():
-            raise ModelError(f"model {source.name!r}: no such file; check the path")
-        return Place(path.parent, path.name)
+            raise ModelUnavailable(f"model {source.name!r}: no such file; check the path")
+        return _alone(path)
     model_files(path)
     return Place(path)
+
+
+def _alone(gguf: Path) -> Place:
+    """The file in a folder of its own: transformers would read a tokenizer that lies beside it."""
+    folder = tempfile.mkdtemp(prefix="circuits-gguf-")
+    place = Place(Path(folder), gguf.name)
+    weakref.finalize(place, shutil.rmtree, folder, ignore_errors=True)
+    (place.folder / gguf.name).symlink_to(gguf.absolute())
+    return place
 
 
 def _tokenizer(source: ModelSource, place: Place) -> PreTrainedTokenizerBase | None:
     if place.gguf is None and not any((place.folder / name).is_file() for name in TOKENIZER_CORE):
         return None
-    with quiet(), readable(source, "tokenizer"):
+    with quiet(), readable(source, "tokenizer", place):
         return AutoTokenizer.from_pretrained(**place.options)
 
 
@@ -161,15 +193,36 @@ def first_line(error: BaseException) -> str:
 
 
 @contextmanager
-def readable(source: ModelSource, part: str) -> Generator[None]:
-    """Whatever transformers raises on a file it cannot read is a `ModelError` that says which."""
+def readable(source: ModelSource, part: str, place: Place | None = None) -> Generator[None]:
+    """Whatever transformers raises on a file it cannot read is an error of ours that says which.
+
+    Raises:
+        MissingExtraError: A package that reads it is not installed.
+        ModelUnavailable: The file went away, or the machine does not give it.
+        ResourceError: There is not enough memory.
+        ModelError: Any other reason.
+    """
     try:
         yield
     except MemoryError as error:
         raise ResourceError(f"model {source.name!r}: not enough memory for its {part}") from error
+    except ImportError as error:
+        raise MissingExtraError(
+            f"model {source.name!r}: its {part} cannot be read without a package that is missing "
+            f'here ({first_line(error)}); run: pip install "circuit-atlas[worker]", or install '
+            "that package, where the worker runs"
+        ) from error
     except Exception as error:
+        why = first_line(error)
+        if place is not None:  # where files lie that were fetched is no business of who asked
+            why = why.replace(str(place.folder), source.name)
+        if isinstance(error, OSError) and error.errno is not None:
+            raise ModelUnavailable(
+                f"model {source.name!r}: its {part} cannot be read now ({why}); see that the files "
+                "are there and readable, then try again"
+            ) from error
         raise ModelError(
-            f"model {source.name!r}: its {part} cannot be read ({first_line(error)}); expected "
+            f"model {source.name!r}: its {part} cannot be read ({why}); expected "
             "files as save_pretrained writes them, or a .gguf file of a supported family"
         ) from error
 

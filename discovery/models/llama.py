@@ -40,8 +40,8 @@ class LlamaAdapter(DecoderAdapter):
             return FULL if self.config.sliding_window is None else SLIDING
         return super().mask_kind(layer)
 
-    def angles(self, kind: str, like: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor] | None:
-        return self.model.model.rotary_emb(like, position_ids=position_ids)
+    def rotary_module(self) -> nn.Module:
+        return self.model.model.rotary_emb
 
     def norm_module(self, layer: int, reader: Reader) -> nn.Module | None:
         if reader == "logits":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 from contextlib import nullcontext, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,20 +27,21 @@ from discovery.models.inspecting import (
     readable,
     weight_bytes,
 )
+from discovery.models.weights import loaded_weights
+from discovery.models.whole import require_whole
 from graph_schema.documents import Limits, ModelDocument, ModelSource
-from graph_schema.errors import ModelError, NonFiniteError, ResourceError
-from graph_schema.fingerprint import CONFIG_FILE, TOKENIZER_FILES, WEIGHT_FILES, is_path
-
-log = logging.getLogger(__name__)
+from graph_schema.errors import NonFiniteWeightsError, ResourceError
+from graph_schema.models.fingerprint import is_path
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model ready to be taken apart."""
+    """A model ready to be taken apart; `notes` are for whoever reads its circuits."""
 
     adapter: ModelAdapter
     tokenizer: PreTrainedTokenizerBase | None
     document: ModelDocument
+    notes: tuple[str, ...] = ()
 
 
 def load_model(
@@ -60,8 +60,9 @@ def load_model(
     `inspected` saves reading configuration and tokenizer again (for GGUF, many seconds).
 
     Raises:
-        ModelError: As `inspect_model`; or another model lies there than the fingerprint says.
-        NonFiniteError: A weight is NaN or infinite.
+        ModelError: As `inspect_model`; another model lies there than the fingerprint says; or the
+            files hold more or less than the model that they make.
+        NonFiniteWeightsError: A weight is NaN or infinite.
         ResourceError: The weights alone exceed the memory limit; the device is missing or full.
     """
     identity = identify(source, fingerprint, cache_dir)
@@ -74,25 +75,31 @@ def load_model(
             f"limit is {limits.memory_bytes / 2**30:.2f} GiB; raise the memory limit or use a "
             "smaller dtype"
         )
-    place = fetch(source, identity, [CONFIG_FILE, *TOKENIZER_FILES, *WEIGHT_FILES])
-    model = _read_weights(source, place, inspected.config, dtype, device)
+    place = fetch(source, identity, weights=True)
+    model, notes = _read_weights(source, place, inspected.config, dtype, device)
+    with readable(source, "weights", place):
+        weights = loaded_weights(model, place)
     identify(source, identity, cache_dir)  # again: files may be written while they are read
     _check_finite(model, source, dtype)
     adapter = adapter_class(inspected.config)(model)
     origin = "safetensors" if place.gguf is None else "gguf, de-quantised"
-    return LoadedModel(adapter, inspected.tokenizer, _document(source, identity, adapter, origin))
+    document = _document(source, identity, adapter, origin)
+    document = document.model_copy(update={"weights_sha256": weights})
+    return LoadedModel(adapter, inspected.tokenizer, document, (*inspected.notes, *notes))
 
 
-def _read_weights(source: ModelSource, place: Place, config: Any, dtype: str, device: str) -> Any:
+def _read_weights(
+    source: ModelSource, place: Place, config: Any, dtype: str, device: str
+) -> tuple[Any, tuple[str, ...]]:
+    """The model, and what is worth a note of how it was read."""
+    extra: dict[str, Any] = {"config": config}
     if place.gguf is not None:
         # Else the weights might stay packed, where no head's part can be cut out.
-        extra: dict[str, Any] = {"quantization_config": GgufConfig(dequantize=True)}
-    else:
-        extra = {"config": config}
+        extra["quantization_config"] = GgufConfig(dequantize=True)
     # The bar that reading a GGUF file draws has no switch of its own.
     bar = redirect_stderr(io.StringIO()) if place.gguf else nullcontext()
     auto: Any = AutoModelForCausalLM
-    with quiet(), bar, readable(source, "weights"):
+    with quiet(), bar, readable(source, "weights", place):
         model, report = auto.from_pretrained(
             **place.options,
             **extra,
@@ -101,15 +108,9 @@ def _read_weights(source: ModelSource, place: Place, config: Any, dtype: str, de
             use_safetensors=True,
             output_loading_info=True,
         )
-    if missing := sorted(report["missing_keys"]):
-        raise ModelError(
-            f"model {source.name!r} lacks {len(missing)} weights that its configuration asks for, "
-            f"such as {missing[0]!r}; check that {CONFIG_FILE} and weights belong together"
-        )
-    if unused := sorted(report["unexpected_keys"]):
-        log.warning("model %s: %d weights are not used: %s", source.name, len(unused), unused[:3])
+    notes = require_whole(source.name, model, report)
     try:
-        return _own(model.to(device))
+        return _own(model.to(device)), notes
     except (RuntimeError, AssertionError) as error:
         raise ResourceError(
             f"model {source.name!r} does not go to device {device!r}: {first_line(error)}; use "
@@ -137,7 +138,7 @@ def _check_finite(model: Any, source: ModelSource, dtype: str) -> None:
                 if dtype == "float16"
                 else "the file is damaged or training diverged: fetch or train it again"
             )
-            raise NonFiniteError(
+            raise NonFiniteWeightsError(
                 f"model {source.name!r}: weight {name!r} has {bad} values that are NaN or "
                 f"infinite of {weight.numel()}; {hint}"
             )

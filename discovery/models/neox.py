@@ -36,8 +36,8 @@ class NeoXAdapter(DecoderAdapter):
     def embed_parts(self, batch: Batch) -> dict[str, Float[Tensor, "batch pos d_model"]]:
         return {"input": self.model.gpt_neox.embed_in(batch.tokens)}
 
-    def angles(self, kind: str, like: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor] | None:
-        return self.model.gpt_neox.rotary_emb(like, position_ids=position_ids)
+    def rotary_module(self) -> nn.Module:
+        return self.model.gpt_neox.rotary_emb
 
     def norm_module(self, layer: int, reader: Reader) -> nn.Module:
         if reader == "logits":

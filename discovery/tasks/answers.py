@@ -7,9 +7,9 @@ from typing import Literal
 
 from discovery.tasks.base import TokenIds, TokenPair
 from discovery.tasks.vocabulary import Vocabulary, check_id
+from graph_schema.datasets.pair import fail, shown
 from graph_schema.documents import PairDocument
 from graph_schema.documents.dataset import Token
-from graph_schema.pairs import fail, shown
 
 AnswerMode = Literal["single", "first_difference"]
 
@@ -57,8 +57,7 @@ def single(place: str, key: str, row: Row, vocabulary: Vocabulary) -> TokenIds:
     for written, ids in row:
         if len(ids) != 1:
             fail(place, _several_tokens(key, str(written), ids, vocabulary))
-        tokenizer = vocabulary.tokenizer
-        if isinstance(written, str) and tokenizer and ids[0] == tokenizer.unk_token_id:
+        if isinstance(written, str) and vocabulary.unknown(written, ids[0]):
             fail(place, f"the {key} {shown(written)} is unknown to the tokenizer; use another")
     return tuple(dict.fromkeys(ids[0] for _, ids in row))
 

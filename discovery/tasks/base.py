@@ -31,6 +31,11 @@ class TokenPair:
     weights: tuple[tuple[tuple[int, float], ...], ...] | None = None
     spans: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
 
+    @property
+    def prompts(self) -> tuple[TokenIds, TokenIds]:
+        """Clean and corrupt: splits that have either in common are not apart."""
+        return self.clean, self.corrupt
+
     def document(self, split: Split) -> PairDocument:
         """This pair as a line of token ids, which reads back as the same pair."""
         return PairDocument(

@@ -8,10 +8,11 @@ from __future__ import annotations
 from transformers import PreTrainedTokenizerBase
 
 from discovery.tasks.base import MadePairs, PairSet
+from discovery.tasks.means import check_means
 from discovery.tasks.registry import TASKS
 from discovery.tasks.submitted import check_lengths, submitted_pairs
 from discovery.tasks.vocabulary import Vocabulary
-from graph_schema.datasets import check_metric, dataset_document, read_jsonl
+from graph_schema.datasets.file import check_metric, dataset_document, read_jsonl
 from graph_schema.documents import (
     Ablation,
     DatasetData,
@@ -22,7 +23,7 @@ from graph_schema.documents import (
     sha256_hex,
 )
 from graph_schema.documents.jobs import MeasuredSpec
-from graph_schema.errors import DatasetError
+from graph_schema.errors import DatasetError, DatasetLimitError, NotFoundError
 
 
 def build_dataset(
@@ -41,6 +42,7 @@ def build_dataset(
 
     Raises:
         DatasetError: The first thing about the data that does not fit; the message names it.
+        NotFoundError: The submitted text is not, or not as it was, in the store.
     """
     vocabulary = Vocabulary(d_vocab, tokenizer, spec.tokenisation.add_bos, n_ctx)
     if isinstance(spec.data, TaskData):
@@ -52,6 +54,8 @@ def build_dataset(
             "every corrupt prompt equals its clean one, so ablation 'corrupt' changes nothing; "
             "change the corrupt prompts or use ablation 'zero', 'mean' or 'resample'"
         )
+    if spec.ablation.kind is Ablation.MEAN:
+        check_means(made.discovery, made.discovery)
     lines = [
         *(pair.document(Split.DISCOVERY) for pair in made.discovery),
         *(pair.document(Split.HELDOUT) for pair in made.heldout),
@@ -60,7 +64,7 @@ def build_dataset(
     document = dataset_document(lines, task)
     size = len(document.jsonl.encode())
     if size > limits.dataset_bytes:
-        raise DatasetError(
+        raise DatasetLimitError(
             f"{len(lines):,} pairs are {size:,} bytes as token ids; the limit is "
             f"{limits.dataset_bytes:,} bytes: use fewer or shorter pairs"
         )
@@ -76,8 +80,16 @@ def _built_in(
             f"metric 'linear' needs token weights, and task '{name}' has none; use metric "
             "'logit_diff', or submit pairs with 'weights'"
         )
+    version = type(data.task).model_fields["version"].default
+    if data.task.version != version:
+        raise DatasetError(
+            f"version {data.task.version} of task '{name}' is no longer made: its groups were few "
+            f"and its splits shared words; ask again for the task, now version {version}"
+        )
     if data.pairs > limits.pairs:
-        raise DatasetError(f"{data.pairs:,} pairs were asked for; the limit is {limits.pairs:,}")
+        raise DatasetLimitError(
+            f"{data.pairs:,} pairs were asked for; the limit is {limits.pairs:,}"
+        )
     made = TASKS[name](data.task, vocabulary, data.pairs, spec.seed)
     for pair in (*made.discovery, *made.heldout):
         check_lengths(f"task '{name}'", pair, vocabulary, limits)
@@ -92,9 +104,11 @@ def _submitted(
     limits: Limits,
 ) -> MadePairs:
     if jsonl is None:
-        raise DatasetError(f"dataset {data.sha256[:12]} is not in the store; submit its file again")
+        raise NotFoundError(
+            f"dataset {data.sha256[:12]} is not in the store; submit its file again"
+        )
     if sha256_hex(jsonl) != data.sha256:
-        raise DatasetError(
+        raise NotFoundError(
             f"the stored dataset has SHA-256 {sha256_hex(jsonl)[:12]}, the job names "
             f"{data.sha256[:12]}; submit the file again"
         )

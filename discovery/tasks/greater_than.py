@@ -3,7 +3,8 @@
 "The war lasted from the year 1732 to the year 17" -> 33 ... 99, and not 00 ... 32; the corrupt
 prompt starts in 1701. The paper's tokenizer writes a year as two tokens of two digits. Where digits
 are tokens of their own, the prediction is the tens, and those equal to the start's are left out:
-whether they are right depends on the units.
+whether they are right depends on the units. No start of a held-out pair ends in two digits that
+discovery saw, nor, where tens are compared, has a decade that it saw.
 """
 
 from __future__ import annotations
@@ -12,8 +13,15 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from discovery.tasks.base import MadePairs, TokenPair
-from discovery.tasks.text import distinct_pairs, halves, require_tokenizer, single_or_all
+from discovery.tasks.base import MadePairs
+from discovery.tasks.text import (
+    Pairs,
+    dealt,
+    distinct_pairs,
+    halves,
+    require_tokenizer,
+    single_or_all,
+)
 from discovery.tasks.vocabulary import Vocabulary
 from discovery.tasks.words import EVENTS
 from graph_schema.documents import GreaterThanTask, PairDocument
@@ -46,10 +54,19 @@ class _Years:
         return right, wrong
 
 
+@dataclass(frozen=True)
+class _Words:
+    """A group's starts, and the events of its split."""
+
+    group: str
+    starts: list[tuple[int, int]]
+    events: list[str]
+
+
 def greater_than(
     task: GreaterThanTask, vocabulary: Vocabulary, n_pairs: int, seed: int
 ) -> MadePairs:
-    """Pairs of one template, grouped by event; held-out ones of other events.
+    """Pairs of one template, grouped by start year; held-out ones of other years and events.
 
     Raises:
         DatasetError: The model has no tokenizer, or it writes years in another way.
@@ -63,36 +80,66 @@ def greater_than(
             "pairs of your own as a dataset"
         )
     rng = random.Random(f"greater_than:{seed}")
-    first, second = halves(single_or_all(EVENTS, vocabulary), rng)
+    events = halves(single_or_all(EVENTS, vocabulary), rng)
+    values = halves(sorted({year // years.unit for _, year in years.starts}), rng)
+    centuries = sorted({century for century, _ in years.starts})
+    apart = halves(centuries, rng) if len(centuries) > 1 else (centuries, centuries)
     streams = [random.Random(f"greater_than:{seed}:{split}") for split in ("discovery", "heldout")]
+    made = [
+        _pairs(years, _groups(years, events, own, near, stream), vocabulary, n_pairs, stream)
+        for events, own, near, stream in zip(events, values, apart, streams, strict=True)
+    ]
+    what = "event, start year or century" if len(centuries) > 1 else "event or start year"
     tens = () if years.unit == 1 else ("years are written digit by digit: tens are compared",)
     return MadePairs(
-        discovery=_pairs(years, first, vocabulary, n_pairs, streams[0]),
-        heldout=_pairs(years, second, vocabulary, n_pairs, streams[1]),
-        notes=("held-out pairs share no event with discovery", *tens),
+        discovery=made[0],
+        heldout=made[1],
+        notes=(f"held-out pairs share no {what} with discovery", *tens),
     )
+
+
+def _groups(
+    years: _Years, events: list[str], values: list[int], centuries: list[int], rng: random.Random
+) -> list[_Words]:
+    """The split's start years dealt out to groups, in which those of a decade are mixed."""
+    starts = [
+        (century, year)
+        for century, year in years.starts
+        if century in centuries and year // years.unit in values
+    ]
+    known = sorted({year for _, year in starts})
+    rng.shuffle(known)
+    return [
+        _Words(
+            f"years {', '.join(f'{year:02}' for year in sorted(own))}",
+            [start for start in starts if start[1] in own],
+            events,
+        )
+        for own in dealt(known, 1)
+    ]
 
 
 def _pairs(
     years: _Years,
-    events: list[str],
+    groups: list[_Words],
     vocabulary: Vocabulary,
     n_pairs: int,
     rng: random.Random,
-) -> tuple[TokenPair, ...]:
-    def draw(number: int) -> PairDocument:
-        event = events[number % len(events)]
-        century, year = rng.choice(years.starts)
+) -> Pairs:
+    def draw(turn: int, group: int) -> PairDocument:
+        own = groups[group]
+        event = rng.choice(own.events)
+        century, year = rng.choice(own.starts)
         right, wrong = years.answers(year)
         return PairDocument(
             clean=TEMPLATE.format(event=event, start=f"{century}{year:02}", century=century),
             corrupt=TEMPLATE.format(event=event, start=f"{century}01", century=century),
             answers=right,
             wrong_answers=wrong,
-            group=event,
+            group=own.group,
         )
 
-    return distinct_pairs("greater_than", vocabulary, n_pairs, draw)
+    return distinct_pairs("greater_than", vocabulary, n_pairs, len(groups), draw)
 
 
 def _continuation(vocabulary: Vocabulary) -> Callable[[int, int], tuple[int, ...] | None]:

@@ -19,9 +19,15 @@ from discovery.tasks.vocabulary import Vocabulary
 from graph_schema.documents import InductionTask
 from graph_schema.errors import DatasetError
 
+GROUPS = 10
+"""Groups of a split, at least: what an interval over groups wants."""
+
 
 def induction(task: InductionTask, vocabulary: Vocabulary, n_pairs: int, seed: int) -> MadePairs:
-    """Pairs of one length, periods in equal shares (the group); held-out ones of other tokens.
+    """Pairs of one length, periods in equal shares; held-out ones of other tokens.
+
+    A period is a group; of fewer than ten periods each has as many groups as make ten of a split:
+    tokens are drawn anew for each pair, so groups of a period have nothing else in common.
 
     Raises:
         DatasetError: The vocabulary has too few tokens, or the model's context is too short.
@@ -47,8 +53,8 @@ def induction(task: InductionTask, vocabulary: Vocabulary, n_pairs: int, seed: i
     found: list[tuple[TokenPair, ...]] = []
     for pool, split in zip(pools, ("discovery", "heldout"), strict=True):
         rng = random.Random(f"induction:{seed}:{split}")
-        used = {pair.clean for pairs in found for pair in pairs}
-        found.append(_pairs(task, prefix, pool, n_pairs, rng, used))
+        used = {prompt for pairs in found for pair in pairs for prompt in pair.prompts}
+        found.append(_pairs(task, prefix, pool, n_pairs, rng, used, split))
     return MadePairs(
         discovery=found[0],
         heldout=found[1],
@@ -67,6 +73,7 @@ def _pairs(
     n_pairs: int,
     rng: random.Random,
     used: Set[tuple[int, ...]],
+    split: str,
 ) -> tuple[TokenPair, ...]:
     periods = list(range(task.min_period, task.max_period + 1))
     rng.shuffle(periods)
@@ -80,11 +87,18 @@ def _pairs(
                 f"tokens, {n_pairs} were asked for; ask for fewer pairs or longer periods"
             )
         number = len(found)
-        period = periods[number % len(periods)]
-        pair = _pair(task.length, period, prefix, pool, rng, str(number + 1))
-        if pair.clean not in used:
+        turn, place = divmod(number, len(periods))
+        group = _group(periods[place], turn % -(-GROUPS // len(periods)), split)
+        pair = _pair(task.length, periods[place], prefix, pool, rng, str(number + 1), group)
+        if used.isdisjoint(pair.prompts):
             found.setdefault(pair.clean, pair)
     return tuple(found.values())
+
+
+def _group(period: int, part: int, split: str) -> str:
+    """Discovery's are named as they were before a split had groups of its own."""
+    name = f"period-{period}" + (f".{part + 1}" if part else "")
+    return name if split == "discovery" else f"{name} held out"
 
 
 def _pair(
@@ -94,6 +108,7 @@ def _pair(
     pool: Sequence[int],
     rng: random.Random,
     number: str,
+    group: str,
 ) -> TokenPair:
     segment = rng.sample(pool, period)
     last = (length - 1) % period
@@ -112,7 +127,7 @@ def _pair(
         wrong_answers=((wrong,),),
         positions=(end - 1,),
         id=number,
-        group=f"period-{period}",
+        group=group,
         spans={
             "first_copy": (start, start + period),
             # Where the answer last stood, one period before it is due.

@@ -7,10 +7,19 @@ third name where the subject is repeated (ABC), so nothing tells which of the fi
 from __future__ import annotations
 
 import random
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from discovery.tasks.base import MadePairs, TokenPair
-from discovery.tasks.text import halves, held_apart, require_tokenizer, require_words, single_or_all
+from discovery.tasks.text import (
+    FEWEST,
+    Parts,
+    dealt,
+    halves,
+    held_apart,
+    require_tokenizer,
+    require_words,
+    single_or_all,
+)
 from discovery.tasks.vocabulary import Vocabulary
 from discovery.tasks.words import NAMES, OBJECTS, PLACES
 from graph_schema.documents import IoiTask, PairDocument
@@ -27,12 +36,34 @@ TEMPLATES = {
     "walked": "Before {A} and {B} walked to the {place}, {S} sent a {object} to",
     "stayed": "Because {A} and {B} stayed at the {place}, {S} showed a {object} to",
     "saw": "In the {place}, {A} saw {B}, and {S} gave a {object} to",
+    "ran": "When {A} and {B} ran to the {place}, {S} threw a {object} to",
+    "talked": "After {A} and {B} talked in the {place}, {S} gave a {object} to",
+    "worked": "While {A} and {B} worked in the {place}, {S} sold a {object} to",
+    "sat": "As {A} and {B} sat in the {place}, {S} handed a {object} to",
+    "waited": "While {A} and {B} waited at the {place}, {S} offered a {object} to",
+    "came": "Once {A} and {B} came to the {place}, {S} showed a {object} to",
+    "returned": "When {A} and {B} returned to the {place}, {S} brought a {object} to",
+    "moved": "After {A} and {B} moved to the {place}, {S} sent a {object} to",
+    "lived": "Because {A} and {B} lived near the {place}, {S} gave a {object} to",
+    "joined": "At the {place}, {A} joined {B}, and {S} sold a {object} to",
+    "found": "Near the {place}, {A} found {B}, and {S} handed a {object} to",
+    "sang": "Today {A} and {B} sang at the {place}. {S} gave a {object} to",
 }
-MIN_NAMES = 12
+NAMES_A_GROUP = 3
+MIN_NAMES = 2 * FEWEST * NAMES_A_GROUP
+
+
+@dataclass(frozen=True)
+class _Words:
+    """A group's names, and the places and objects of its split."""
+
+    names: list[str]
+    places: list[str]
+    objects: list[str]
 
 
 def ioi(task: IoiTask, vocabulary: Vocabulary, n_pairs: int, seed: int) -> MadePairs:
-    """Pairs with one template and half of the names kept for the held-out ones.
+    """Pairs with some templates and half of all words kept for the held-out ones.
 
     Raises:
         DatasetError: The model has no tokenizer, or too few names are single tokens.
@@ -42,15 +73,23 @@ def ioi(task: IoiTask, vocabulary: Vocabulary, n_pairs: int, seed: int) -> MadeP
     require_words(task.name, "names", names, MIN_NAMES)
     places, objects = single_or_all(PLACES, vocabulary), single_or_all(OBJECTS, vocabulary)
 
-    def draw(template: str, turn: int, names: list[str], rng: random.Random) -> PairDocument:
-        io, subject, third = rng.sample(names, 3)
+    def words(rng: random.Random) -> Parts[_Words]:
+        halved = zip(*(halves(known, rng) for known in (names, places, objects)), strict=True)
+        first, second = (
+            [_Words(own, *others) for own in dealt(known, NAMES_A_GROUP)]
+            for known, *others in halved
+        )
+        return first, second
+
+    def draw(template: str, variant: int, own: _Words, rng: random.Random) -> PairDocument:
+        io, subject, third = rng.sample(own.names, 3)
         # Both orders, ABBA and BABA, in equal shares.
-        first, second = (subject, io) if turn % 2 else (io, subject)
+        first, second = (subject, io) if variant % 2 else (io, subject)
         filled = {
             "A": first,
             "B": second,
-            "place": rng.choice(places),
-            "object": rng.choice(objects),
+            "place": rng.choice(own.places),
+            "object": rng.choice(own.objects),
         }
         return PairDocument(
             clean=TEMPLATES[template].format(S=subject, **filled),
@@ -64,10 +103,10 @@ def ioi(task: IoiTask, vocabulary: Vocabulary, n_pairs: int, seed: int) -> MadeP
         vocabulary,
         n_pairs,
         seed,
-        templates=TEMPLATES,
-        words=lambda rng: halves(names, rng),
+        templates=list(TEMPLATES),
+        words=words,
         draw=draw,
-        apart="name",
+        apart="name, place or object",
     )
     return replace(
         made,

@@ -7,9 +7,18 @@ corrupt prompt has the subject's other number.
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 
 from discovery.tasks.base import MadePairs
-from discovery.tasks.text import halves, held_apart, require_tokenizer, require_words
+from discovery.tasks.text import (
+    FEWEST,
+    Parts,
+    dealt,
+    halves,
+    held_apart,
+    require_tokenizer,
+    require_words,
+)
 from discovery.tasks.vocabulary import Vocabulary
 from discovery.tasks.words import PEOPLE
 from graph_schema.documents import PairDocument, SubjectVerbAgreementTask
@@ -19,21 +28,43 @@ TEMPLATES = {
     "standing": "The {subject} standing near the {other}",
     "sitting": "The {subject} sitting behind the {other}",
     "walking": "The {subject} walking with the {other}",
+    "waiting": "The {subject} waiting for the {other}",
+    "talking": "The {subject} talking about the {other}",
+    "looking": "The {subject} looking at the {other}",
+    "playing": "The {subject} playing with the {other}",
+    "living": "The {subject} living near the {other}",
+    "running": "The {subject} running from the {other}",
+    "beside": "The {subject} right beside the {other}",
     "helped": "The {subject} who helped the {other}",
+    "loved": "The {subject} who loved the {other}",
+    "knew": "The {subject} who knew the {other}",
+    "met": "The {subject} who met the {other}",
     "saw": "The {subject} that saw the {other}",
+    "followed": "The {subject} that followed the {other}",
+    "called": "The {subject} that called the {other}",
     "liked": "The {subject} that the {other} liked",
+    "hated": "The {subject} that the {other} hated",
+    "remembered": "The {subject} who the {other} remembered",
 }
 VERBS = ((" is", " was", " has"), (" are", " were", " have"))
-MIN_NOUNS = 8
+MIN_NOUNS = 2 * FEWEST
 
 Noun = tuple[str, str]
 """Singular and plural."""
 
 
+@dataclass(frozen=True)
+class _Words:
+    """A group's subjects, and the nouns of its split."""
+
+    subjects: list[Noun]
+    others: list[Noun]
+
+
 def subject_verb_agreement(
     task: SubjectVerbAgreementTask, vocabulary: Vocabulary, n_pairs: int, seed: int
 ) -> MadePairs:
-    """Pairs with one template and half of the nouns kept for the held-out ones.
+    """Pairs with some templates and half of the nouns kept for the held-out ones.
 
     Raises:
         DatasetError: The model has no tokenizer, or too few nouns are single tokens in both
@@ -44,9 +75,16 @@ def subject_verb_agreement(
     nouns = [noun for noun in PEOPLE if noun[0] in single and noun[1] in single]
     require_words(task.name, "nouns in both numbers", [n[0] for n in nouns], MIN_NOUNS)
 
-    def draw(template: str, turn: int, nouns: list[Noun], rng: random.Random) -> PairDocument:
-        plural, other_plural = turn % 2, (turn // 2) % 2  # in equal shares
-        subject, other = rng.sample(nouns, 2)
+    def words(rng: random.Random) -> Parts[_Words]:
+        first, second = (
+            [_Words(own, half) for own in dealt(half, 1)] for half in halves(nouns, rng)
+        )
+        return first, second
+
+    def draw(template: str, variant: int, own: _Words, rng: random.Random) -> PairDocument:
+        plural, other_plural = variant % 2, (variant // 2) % 2  # in equal shares
+        subject = rng.choice(own.subjects)
+        other = rng.choice([noun for noun in own.others if noun != subject])
         text = TEMPLATES[template]
         return PairDocument(
             clean=text.format(subject=subject[plural], other=other[other_plural]),
@@ -60,8 +98,8 @@ def subject_verb_agreement(
         vocabulary,
         n_pairs,
         seed,
-        templates=TEMPLATES,
-        words=lambda rng: halves(nouns, rng),
+        templates=list(TEMPLATES),
+        words=words,
         draw=draw,
         apart="noun",
     )

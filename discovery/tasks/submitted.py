@@ -16,12 +16,12 @@ from discovery.tasks.answers import (
 from discovery.tasks.base import MadePairs, TokenIds, TokenPair
 from discovery.tasks.splits import heldout_indices
 from discovery.tasks.vocabulary import Vocabulary, check_id
-from graph_schema.datasets import check_prompt_length, places
+from graph_schema.datasets.file import check_prompt_length, places
+from graph_schema.datasets.pair import check_position, check_span, fail, shown
 from graph_schema.documents import Limits, PairDocument, Split
 from graph_schema.documents.dataset import Prompt
 from graph_schema.documents.jobs import Tokenisation
-from graph_schema.errors import DatasetError
-from graph_schema.pairs import check_position, check_span, fail, shown
+from graph_schema.errors import DatasetError, DatasetLimitError
 
 
 def submitted_pairs(
@@ -44,8 +44,14 @@ def submitted_pairs(
         notes += _leaks(tokens, heldout)
     else:
         groups = [pair.group for pair, _ in fitting]
-        cleans = [pair.clean for pair in tokens]
-        heldout = set(heldout_indices(groups, cleans, seed, limits.min_pairs))
+        prompts = [pair.prompts for pair in tokens]
+        heldout = set(heldout_indices(groups, prompts, seed, limits.min_pairs))
+        if not heldout and len(tokens) > limits.min_pairs:
+            notes += (
+                f"none of {len(tokens)} pairs is held out: pairs that share a prompt, clean or "
+                "corrupt, or a group are not parted, and what hangs together is too much; give "
+                "each pair its 'split', or held-out pairs apart (heldout)",
+            )
     return MadePairs(
         discovery=tuple(pair for i, pair in enumerate(tokens) if i not in heldout),
         heldout=tuple(pair for i, pair in enumerate(tokens) if i in heldout),
@@ -75,7 +81,7 @@ def _fitting(
         return fitting, ()
     n_discovery = sum(pair.split is not Split.HELDOUT for pair, _ in fitting)
     if n_discovery < limits.min_pairs:
-        raise DatasetError(
+        raise DatasetLimitError(
             f"{len(misfits)} of {len(pairs)} pairs do not fit the tokenizer, {n_discovery} are "
             f"left to discover on; at least {limits.min_pairs} are needed. The first: {misfits[0]}"
         )
@@ -86,11 +92,14 @@ def _fitting(
 
 
 def _leaks(tokens: Sequence[TokenPair], heldout: set[int]) -> tuple[str, ...]:
-    seen = {pair.clean for i, pair in enumerate(tokens) if i not in heldout}
-    shared = sum(tokens[i].clean in seen for i in heldout)
+    seen = {prompt for i, pair in enumerate(tokens) if i not in heldout for prompt in pair.prompts}
+    shared = sum(not seen.isdisjoint(tokens[i].prompts) for i in heldout)
     if not shared:
         return ()
-    return (f"{shared} held-out pairs have a clean prompt that discovery saw (split as given)",)
+    return (
+        f"{shared} held-out pairs have a prompt, clean or corrupt, that discovery saw (split as "
+        "given)",
+    )
 
 
 def tokenise(

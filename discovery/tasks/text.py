@@ -15,6 +15,17 @@ from graph_schema.errors import DatasetError
 T = TypeVar("T")
 Words = TypeVar("Words")
 
+Pairs = tuple[TokenPair, ...]
+Parts = tuple[Sequence[Words], Sequence[Words]]
+"""What the groups of discovery draw from, and those held out."""
+
+GROUPS = 16
+"""Groups of a split: with two pairs each at 32 pairs, an interval over them means something."""
+TRIES = 100
+"""So many draws in a row that were had before say that a group's prompts are used up."""
+FEWEST = 6
+"""A tokenizer has words for at least so many groups of a split, 12 in all, or is refused."""
+
 
 def require_tokenizer(task: str, vocabulary: Vocabulary) -> None:
     """Refuse a text task for a model that knows no text.
@@ -51,6 +62,12 @@ def halves(items: Iterable[T], rng: random.Random) -> tuple[list[T], list[T]]:
     return order[: len(order) // 2], order[len(order) // 2 :]
 
 
+def dealt(words: Sequence[T], each: int) -> list[list[T]]:
+    """The words dealt out to as many groups as get `each` of them, at most `GROUPS`."""
+    n = min(GROUPS, len(words) // each)
+    return [list(words[i::n]) for i in range(n)]
+
+
 def single_or_all(words: Sequence[str], vocabulary: Vocabulary) -> tuple[str, ...]:
     """The words that are one token each, or all of them where those are few."""
     single = tuple(vocabulary.single_token_words(tuple(words)))
@@ -58,28 +75,42 @@ def single_or_all(words: Sequence[str], vocabulary: Vocabulary) -> tuple[str, ..
 
 
 def distinct_pairs(
-    task: str, vocabulary: Vocabulary, n_pairs: int, draw: Callable[[int], PairDocument]
-) -> tuple[TokenPair, ...]:
-    """`n_pairs` pairs with different clean prompts; `draw` gets the number of those found so far.
+    task: str,
+    vocabulary: Vocabulary,
+    n_pairs: int,
+    n_groups: int,
+    draw: Callable[[int, int], PairDocument],
+) -> Pairs:
+    """`n_pairs` pairs with different clean prompts, in equal shares of the groups.
 
-    So it can go through templates in turn and give them equal shares.
+    `draw` gets the turn, how often all groups were gone through, and the group's number. A group
+    whose prompts are used up drops out, and the others go on.
 
     Raises:
         DatasetError: The task's words do not make so many prompts.
     """
     found: dict[tuple[int, ...], TokenPair] = {}
-    tries = 0
-    while len(found) < n_pairs:
-        tries += 1
-        if tries > 20 * n_pairs + 1000:
-            raise DatasetError(
-                f"task {task!r} found only {len(found)} different prompts for this tokenizer, "
-                f"{n_pairs} were asked for; ask for fewer pairs"
-            )
+
+    def fresh(turn: int, group: int) -> bool:
         number = str(len(found) + 1)
-        document = draw(len(found))
-        pair = tokenise(f"task {task!r}, pair {number}", document, vocabulary, default_id=number)
-        found.setdefault(pair.clean, pair)
+        for _ in range(TRIES):
+            document = draw(turn, group)
+            pair = tokenise(f"task {task!r}, pair {number}", document, vocabulary, "single", number)
+            if pair.clean not in found:
+                found[pair.clean] = pair
+                return True
+        return False
+
+    groups, turn = list(range(n_groups)), 0
+    while groups and len(found) < n_pairs:
+        missing = n_pairs - len(found)
+        groups = [group for group in groups[:missing] if fresh(turn, group)] + groups[missing:]
+        turn += 1
+    if len(found) < n_pairs:
+        raise DatasetError(
+            f"task {task!r} found only {len(found)} different prompts for this tokenizer, "
+            f"{n_pairs} were asked for; ask for fewer pairs"
+        )
     return tuple(found.values())
 
 
@@ -89,27 +120,29 @@ def held_apart(
     n_pairs: int,
     seed: int,
     *,
-    templates: Iterable[str],
-    words: Callable[[random.Random], tuple[Words, Words]],
+    templates: Sequence[str],
+    words: Callable[[random.Random], Parts[Words]],
     draw: Callable[[str, int, Words, random.Random], PairDocument],
     apart: str,
-    styles: str = "template",
-    streams: tuple[str, str] = ("discovery", "heldout"),
+    styles: str = "templates",
 ) -> MadePairs:
-    """Pairs in equal shares of the templates, which are their groups; held out, one template more.
+    """Pairs in equal shares of groups, each a template with words of its own.
+
+    No two groups draw their answers from the same words, in a split or across: what one template
+    or one name does to a model is in one group, so that groups vary as new ones would. Every fifth
+    template comes up in held-out pairs only.
 
     Args:
         task: Its name.
         vocabulary: Of the model.
         n_pairs: For each split.
         seed: Of everything drawn.
-        templates: Their names.
-        words: Cuts the task's words in two, one part for each split.
-        draw: Makes a pair of a template, the number of times that all were gone through, a split's
-            words and its random stream.
+        templates: Their names; with more groups than templates they come round again.
+        words: For each split, the words of each of its groups.
+        draw: Makes a pair of a template, a number that counts through the task's variants, a
+            group's words and the split's random stream.
         apart: What the splits do not share, for the note.
-        styles: What a template is called there.
-        streams: The splits' names in the seeds of their streams.
+        styles: What templates are called there.
 
     Raises:
         DatasetError: The task's words do not make so many prompts.
@@ -118,18 +151,21 @@ def held_apart(
     first, second = words(rng)
     order = list(templates)
     rng.shuffle(order)
+    kept_out = max(1, len(order) // 5)
 
-    def split(names: list[str], own: Words, stream: str) -> tuple[TokenPair, ...]:
+    def split(names: list[str], own: Sequence[Words], start: int, stream: str) -> Pairs:
         drawn = random.Random(f"{task}:{seed}:{stream}")
 
-        def next_pair(number: int) -> PairDocument:
-            turn, place = divmod(number, len(names))
-            return draw(names[place], turn, own, drawn).model_copy(update={"group": names[place]})
+        def next_pair(turn: int, group: int) -> PairDocument:
+            name = names[group % len(names)]
+            pair = draw(name, turn + group, own[group], drawn)
+            return pair.model_copy(update={"group": f"{name}-{start + group + 1}"})
 
-        return distinct_pairs(task, vocabulary, n_pairs, next_pair)
+        return distinct_pairs(task, vocabulary, n_pairs, len(own), next_pair)
 
+    added = ", ".join(f"'{name}'" for name in sorted(order[:kept_out]))
     return MadePairs(
-        discovery=split(order[1:], first, streams[0]),
-        heldout=split(order, second, streams[1]),
-        notes=(f"held-out pairs share no {apart} with discovery and add {styles} '{order[0]}'",),
+        discovery=split(order[kept_out:], first, 0, "discovery"),
+        heldout=split(order, second, len(first), "heldout"),
+        notes=(f"held-out pairs share no {apart} with discovery and add {styles} {added}",),
     )

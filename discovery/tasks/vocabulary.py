@@ -11,8 +11,9 @@ from functools import cached_property
 
 from transformers import PreTrainedTokenizerBase
 
+from discovery.tasks.pieces import pieces
+from graph_schema.datasets.pair import fail
 from graph_schema.errors import DatasetError
-from graph_schema.pairs import fail
 
 # What stands before an answer to tokenise it as a continuation: Llama's older tokenizers put a
 # space before the first word of a text, and a line feed merges with no word.
@@ -88,9 +89,15 @@ class Vocabulary:
 
     def pieces(self, ids: tuple[int, ...]) -> str:
         """The tokens of `ids` as a reader would know them: `"M" + "ary"`."""
-        tokens = [str(token) for token in self._tokenizer.convert_ids_to_tokens(list(ids))]
-        readable = [t.replace("Ġ", " ").replace("▁", " ").replace("Ċ", "\\n") for t in tokens]
-        return " + ".join(f'"{token}"' for token in readable)
+        return pieces(self._tokenizer, ids)
+
+    def unknown(self, text: str, token: int) -> bool:
+        """Whether `text` became the token for what the tokenizer does not know.
+
+        That token can be written too: GPT-2's is its end of text.
+        """
+        tokenizer = self._tokenizer
+        return token == tokenizer.unk_token_id and text.strip() != str(tokenizer.unk_token)
 
     @cached_property
     def _anchor(self) -> tuple[int, ...]:

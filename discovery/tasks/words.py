@@ -10,10 +10,15 @@ def _words(text: str) -> tuple[str, ...]:
 PLACES = _words(
     """
     store school park office hospital station garden restaurant house library market beach farm
-    hotel church museum
+    hotel church museum bank airport theater castle lake village factory court club palace
     """
 )
-OBJECTS = _words("book drink ring letter ball card key gift picture hat phone ticket box cup map")
+OBJECTS = _words(
+    """
+    book drink ring letter ball card key gift picture hat phone ticket box cup map pen bag coat
+    watch toy camera flower note basket bottle coin
+    """
+)
 NAMES = _words(
     """
     Aaron Adam Alan Albert Alex Alice Allen Amanda Amy Andrea Andrew Angela Ann Anna Anne Anthony
@@ -45,36 +50,59 @@ FEMALE_NAMES = _words(
     Christine Claire Deborah Diana Donna Dorothy Elizabeth Ellen Emily Emma Eva Heather Helen Jane
     Janet Jennifer Jessica Joan Julia Julie Karen Kate Laura Lauren Linda Lisa Louise Lucy Margaret
     Maria Marie Martha Mary Megan Michelle Nancy Nicole Patricia Rachel Rebecca Ruth Samantha
-    Sandra Sara Sarah Sophie Stephanie Susan Victoria
+    Sandra Sara Sarah Sophie Stephanie Susan Victoria Alison Beth Diane Erin Esther Eve Hannah
+    Harriet Isabel Jackie Jill Joyce Judith Judy Katie Katherine Kathleen Lily Melissa Molly Monica
+    Naomi Nina Olivia Rosa Sally Sharon Shirley Teresa Wendy Caroline Clara Eleanor Mia Ruby Ada
+    Annie
     """
 )
 PERSONS = _words(
-    "friend leader player student worker writer singer driver artist guest member teacher doctor"
+    """
+    friend leader player student worker writer singer driver artist guest member teacher doctor
+    person cook dancer runner actor speaker reader fighter partner scientist lawyer neighbor coach
+    engineer nurse boss captain pilot director manager editor poet musician researcher designer
+    developer soldier farmer listener mentor
+    """
 )
 PEOPLE = tuple(
     (noun, plural)
-    for noun, plural in zip(
-        _words(
+    for noun, plural in (
+        pair.split("/")
+        for pair in _words(
             """
-            boy girl man woman teacher student doctor author farmer king friend player driver
-            artist leader worker writer parent guard officer manager soldier child neighbor
+            boy/boys girl/girls man/men woman/women teacher/teachers student/students doctor/doctors
+            author/authors farmer/farmers king/kings friend/friends player/players driver/drivers
+            artist/artists leader/leaders worker/workers writer/writers parent/parents guard/guards
+            officer/officers manager/managers soldier/soldiers child/children neighbor/neighbors
+            lawyer/lawyers judge/judges nurse/nurses patient/patients customer/customers
+            client/clients brother/brothers sister/sisters son/sons daughter/daughters
+            father/fathers mother/mothers wife/wives husband/husbands cousin/cousins baby/babies
+            kid/kids guy/guys lady/ladies prince/princes queen/queens knight/knights hero/heroes
+            actor/actors singer/singers dancer/dancers musician/musicians poet/poets
+            scientist/scientists engineer/engineers expert/experts member/members
+            scholar/scholars researcher/researchers president/presidents minister/ministers
+            senator/senators owner/owners visitor/visitors guest/guests host/hosts tourist/tourists
+            pilot/pilots captain/captains sailor/sailors hunter/hunters fighter/fighters
+            warrior/warriors winner/winners rider/riders runner/runners coach/coaches fan/fans
+            critic/critics editor/editors reporter/reporters journalist/journalists reader/readers
+            speaker/speakers designer/designers developer/developers trader/traders
+            director/directors producer/producers priest/priests saint/saints witness/witnesses
+            victim/victims criminal/criminals prisoner/prisoners thief/thieves partner/partners
+            colleague/colleagues stranger/strangers agent/agents servant/servants clerk/clerks
+            chief/chiefs candidate/candidates citizen/citizens veteran/veterans
+            volunteer/volunteers passenger/passengers investor/investors monk/monks
             """
-        ),
-        _words(
-            """
-            boys girls men women teachers students doctors authors farmers kings friends players
-            drivers artists leaders workers writers parents guards officers managers soldiers
-            children neighbors
-            """
-        ),
-        strict=True,
+        )
     )
 )
 EVENTS = _words(
     """
     war siege reign trial journey project campaign expedition dispute voyage study conflict
     rebellion drought strike program marriage career alliance crisis famine negotiation occupation
-    pilgrimage plague revolt struggle tour treaty truce
+    pilgrimage plague revolt struggle tour treaty truce debate battle recession mission operation
+    investigation expansion invasion conquest rule empire dynasty movement blockade exile regime
+    storm epidemic trade exploration construction migration partnership contest tournament
+    conference celebration revolution uprising rivalry imprisonment collaboration friendship
     """
 )
 ARGUMENTS = _words(
@@ -83,5 +111,18 @@ ARGUMENTS = _words(
     group level point table board state label model image color number shape sound
     crime unit dark oil column piece fire water light paper plan park hand window bridge ground
     north market season church garden village winter summer animal person letter office
+    music river mountain ocean forest desert island valley tower castle city town street road house
+    room door wall floor roof kitchen chair bed lamp clock mirror carpet pillow blanket bottle
+    glass plate bowl knife bread butter cheese meat fish rice fruit apple orange lemon milk coffee
+    tea juice wine beer salt sugar pepper metal iron steel copper silver gold stone wood brick sand
+    clay cotton wool silk leather pen brush paint canvas frame camera film radio phone screen
+    keyboard mouse cable engine wheel gear pump valve pipe tank truck train ship boat plane rocket
+    horse sheep bird snake bear wolf lion tiger tree leaf root branch flower grass seed corn cloud
+    rain snow wind storm sun moon star planet earth sky morning evening night week month hour minute
+    score rate speed weight height depth width length volume mass force power energy heat current
+    signal noise wave phase angle curve circle square center edge corner lock chain rope net box
+    bag coin bank price cost tax loan debt profit sale store shop school class lesson grade book
+    story note song dance game team match ball goal race prize crown flag map route trip club union
+    party vote law court police prison army battle weapon sword shield gate farm beach lake pool
     """
 )

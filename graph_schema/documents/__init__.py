@@ -37,6 +37,7 @@ from graph_schema.documents.evaluation import (
     HypothesisTest,
     Preset,
     RandomCircuits,
+    Specificity,
     SplitLosses,
     Stability,
 )
@@ -64,13 +65,17 @@ from graph_schema.documents.motif import (
     DepthRelation,
     EdgePattern,
     Motif,
-    MotifState,
-    MotifTest,
     NodePattern,
-    NullModel,
     Occurrence,
     Sign,
     SignRule,
+)
+from graph_schema.documents.motif_tests import (
+    MotifResult,
+    MotifState,
+    MotifTest,
+    MotifTestSummary,
+    NullModel,
 )
 from graph_schema.documents.role import (
     ControlShare,
@@ -158,8 +163,10 @@ __all__ = [
     "ModelId",
     "ModelSource",
     "Motif",
+    "MotifResult",
     "MotifState",
     "MotifTest",
+    "MotifTestSummary",
     "NodePattern",
     "NullModel",
     "Occurrence",
@@ -182,6 +189,7 @@ __all__ = [
     "ScoreKind",
     "Sign",
     "SignRule",
+    "Specificity",
     "Split",
     "SplitLosses",
     "Stability",

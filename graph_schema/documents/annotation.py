@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from graph_schema.documents.base import Document
+from graph_schema.documents.component import Component
+from graph_schema.errors import SpecError
 
 
 class Annotation(Document):
@@ -18,6 +20,14 @@ class Annotation(Document):
     author: Annotated[str, Field(min_length=1, max_length=200)]
     text: Annotated[str, Field(min_length=1, max_length=10_000)]
     at: int | None = None
+
+    @field_validator("component")
+    @classmethod
+    def _is_a_component(cls, value: str) -> str:
+        try:
+            return Component.parse(value).name
+        except SpecError as error:
+            raise ValueError(str(error)) from error
 
     @property
     def annotation_id(self) -> str:

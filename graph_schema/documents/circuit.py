@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from graph_schema.documents.base import Document, later, sha256_hex
 from graph_schema.documents.component import Channel
@@ -19,18 +19,44 @@ from graph_schema.documents.method import (
     ScoreKind,
 )
 from graph_schema.documents.model import ModelDocument
+from graph_schema.documents.wiring import check_edge, check_names
+from graph_schema.errors import SpecError
 
 
 class CircuitEdge(Document):
-    """A kept edge. Score = loss(patched) - loss(clean), mean over pairs, in metric units."""
+    """A kept edge. Score = loss(patched) - loss(clean), mean over pairs, in metric units.
+
+    Score and kind are null where a file says which edges are kept and not how much they matter.
+    """
 
     sender: str
     receiver: str
     channel: Channel
-    score: float
-    score_kind: ScoreKind
+    score: float | None
+    score_kind: ScoreKind | None
     stability: float | None = None
     """Share of bootstrap draws over groups of pairs that keep the edge."""
+
+    @model_validator(mode="after")
+    def _score_has_a_kind(self) -> CircuitEdge:
+        if (self.score is None) is not (self.score_kind is None):
+            raise ValueError(
+                f"score is {self.score} and score_kind {self.score_kind}; expected both or neither"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _joins_components(self) -> CircuitEdge:
+        try:
+            check_names(self.sender, self.receiver, self.channel)
+        except SpecError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    @property
+    def strength(self) -> float:
+        """|score|, by which edges are ranked; 0 where there is none."""
+        return abs(self.score or 0.0)
 
     @property
     def name(self) -> str:
@@ -66,11 +92,12 @@ class CircuitEvaluation(Document):
 class CircuitDocument(Document):
     """A circuit as one job found it, or as a file brought it.
 
-    Write "a circuit": none is identifiable as the one. An imported circuit has no job and no
-    selection; task, dataset, metric, ablation, dtype and seed are null as far as nobody said them.
-    Its evaluation is null until an `evaluate` job on its task has judged it: the first one's
-    figures stand here, with the dataset, metric, ablation, dtype and seed that they were measured
-    with, and `evaluation_id` names it. Later ones are documents of their own (`CircuitEvaluation`).
+    Write "a circuit": none is identifiable as the one. An imported circuit has no job, and a
+    selection only where its importer chose by the file's scores; task, dataset, metric, ablation,
+    dtype and seed are null as far as nobody said them. Its evaluation is null until an `evaluate`
+    job on its task has judged it: the first one's figures stand here, with the dataset, metric,
+    ablation, dtype and seed that they were measured with, and `evaluation_id` names it. Later ones
+    are documents of their own (`CircuitEvaluation`).
     """
 
     schema_version: Literal[1] = 1
@@ -99,6 +126,28 @@ class CircuitDocument(Document):
     def imported(self) -> Imported | None:
         """The file it comes from; None for a circuit that a job found."""
         return self.method if isinstance(self.method, Imported) else None
+
+    @model_validator(mode="after")
+    def _is_of_the_model(self) -> CircuitDocument:
+        try:
+            self.check_edges()
+        except SpecError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    def check_edges(self) -> None:
+        """Return if the model has every edge, once: `model_copy` checks nothing.
+
+        Raises:
+            SpecError: It lacks one, or one is given twice.
+        """
+        seen: set[tuple[str, str, Channel]] = set()
+        for edge in self.edges:
+            ends = (edge.sender, edge.receiver, edge.channel)
+            check_edge(*ends, self.model)
+            if ends in seen:
+                raise SpecError(f"edge {edge.name!r} is given twice")
+            seen.add(ends)
 
     def judged(self, found: CircuitEvaluation) -> CircuitDocument:
         """The circuit with the figures of `found` as its headline, and what they stand on.

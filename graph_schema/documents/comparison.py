@@ -9,6 +9,7 @@ from pydantic import Field
 
 from graph_schema.documents.base import Document
 from graph_schema.documents.circuit import CircuitEdge
+from graph_schema.documents.dataset import Split
 
 
 class Scope(StrEnum):
@@ -60,13 +61,18 @@ class PairDifference(Document):
 class PairDifferences(Document):
     """The metric of pairs that both circuits were judged on, b - a, the largest first.
 
-    `ci_low` and `ci_high`: 95 % bootstrap interval of the mean over pairs.
+    Held-out pairs; those of discovery, which circuits are fitted to, only where both were judged on
+    no others. `ci_low` and `ci_high`: 95 % interval of the mean over groups of pairs; where they
+    are null, `reason` says why.
     """
 
+    split: Split
     n: int
+    n_groups: int | None = None
     mean: float
-    ci_low: float
-    ci_high: float
+    ci_low: float | None
+    ci_high: float | None
+    reason: str | None = None
     largest: tuple[PairDifference, ...]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, cast
+
+from pydantic import model_validator
 
 from graph_schema.documents.base import Document
 from graph_schema.documents.dataset import Split
@@ -11,17 +13,27 @@ Preset = Literal["quick", "full"]
 
 
 class Figure(Document):
-    """A number with its 95 % bootstrap interval, its split and its count of pairs.
+    """A number with its 95 % interval over groups of pairs, its split and its count of pairs.
 
-    Where `value` is null, `reason` says why.
+    Where `value` or its interval is null, `reason` says why. Intervals of figures that do not name
+    their `n_groups` are percentiles of a bootstrap over groups, which is too short under 40 groups.
     """
 
     value: float | None
     split: Split
     n: int
+    n_groups: int | None = None
     ci_low: float | None = None
     ci_high: float | None = None
     reason: str | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Figure:
+        if (self.ci_low is None) is not (self.ci_high is None):
+            raise ValueError(f"interval [{self.ci_low}, {self.ci_high}] has one end")
+        if self.ci_low is not None and self.ci_high is not None and self.ci_low > self.ci_high:
+            raise ValueError(f"interval [{self.ci_low}, {self.ci_high}] ends before it begins")
+        return self
 
 
 class CurvePoint(Document):
@@ -33,8 +45,15 @@ class CurvePoint(Document):
     faithfulness_signed: float
 
 
+PathRule = Literal["walks", "paths"]
+"""How a path of a random circuit is drawn: a uniform next node, or uniformly among all paths."""
+
+
 class RandomCircuits(Document):
-    """Faithfulness of `n` random circuits of the circuit's size: mean, smallest and largest."""
+    """Faithfulness of `n` random circuits of the circuit's size: mean, smallest and largest.
+
+    Those that do not name their `rule` were made of paths.
+    """
 
     n: int
     mean: float
@@ -42,18 +61,19 @@ class RandomCircuits(Document):
     high: float
     split: Split = Split.DISCOVERY
     n_pairs: int | None = None
+    rule: PathRule = "paths"
 
 
-ChanceRule = Literal["paths", "layer_pairs", "activation_difference", "shuffled_pairs"]
+ChanceRule = Literal["walks", "paths", "layer_pairs", "activation_difference"]
 
 
 class Chance(Document):
     """Faithfulness of `n` circuits made by a rule that knows nothing of the behaviour.
 
-    `paths`: random paths from input to logits. `layer_pairs`: as many edges between each two
-    layers as the circuit has. `activation_difference`: the edges whose sender changes most when
-    ablated. `shuffled_pairs`: the circuit's own method, run on pairs whose answers were dealt out
-    anew. `n_edges` is the mean size. Where there is none, `reason` says why.
+    `walks` and `paths`: unions of random paths from input to logits (`PathRule`). `layer_pairs`: as
+    many edges between each two layers as the circuit has. `activation_difference`: the edges whose
+    sender changes most when ablated. `n_edges` is the mean size. Where there is none, `reason` says
+    why.
     """
 
     rule: ChanceRule
@@ -64,6 +84,25 @@ class Chance(Document):
     high: float | None = None
     n_at_least: int | None = None
     """How many are at least as faithful as the circuit."""
+    split: Split = Split.DISCOVERY
+    reason: str | None = None
+
+
+class Specificity(Document):
+    """How far a circuit hangs on which answer belongs to which prompt.
+
+    The circuit's own method was run on the discovery pairs with their answers dealt out anew (for
+    `kl`: their corrupt prompts), of which `n_kept` of `n_pairs` got the like of their own.
+    `faithfulness` is what it then found, judged with the true answers; `jaccard` its overlap with
+    the circuit's edges. That is no chance level: the prompts are the same, and so is most of what
+    any answer needs. Where there is none, `reason` says why.
+    """
+
+    n_pairs: int | None = None
+    n_kept: int | None = None
+    n_edges: int | None = None
+    faithfulness: float | None = None
+    jaccard: float | None = None
     split: Split = Split.DISCOVERY
     reason: str | None = None
 
@@ -148,5 +187,31 @@ class Evaluation(Document):
     redundant_share: Figure | None = None
     """Share of kept edges whose removal changes faithfulness by less than 1 %."""
     chance: tuple[Chance, ...] = ()
+    specificity: Specificity | None = None
     tests: tuple[HypothesisTest, ...] = ()
     stability: Stability | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shuffled_answers_were_a_chance(cls, value: Any) -> Any:
+        """Evaluations stored before `specificity` had its figure as a rule of `chance`."""
+        if not isinstance(value, dict):
+            return value
+        found = cast("dict[str, Any]", value)
+        chance: list[Any] = list(found.get("chance") or ())
+        old = [each for each in chance if isinstance(each, dict) and _is_shuffled(each)]
+        if not old or found.get("specificity") is not None:
+            return value
+        size = old[0].get("n_edges")
+        told = {
+            "faithfulness": old[0].get("mean"),
+            "n_edges": None if size is None else round(size),
+            "split": old[0].get("split", Split.DISCOVERY),
+            "reason": old[0].get("reason"),
+        }
+        rest = [each for each in chance if each not in old]
+        return {**found, "chance": rest, "specificity": told}
+
+
+def _is_shuffled(chance: dict[str, Any]) -> bool:
+    return chance.get("rule") == "shuffled_pairs"

@@ -9,13 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from enum import StrEnum
+from graphlib import CycleError, TopologicalSorter
+from itertools import product
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
 from graph_schema.documents.base import Document, sha256_hex
-from graph_schema.documents.component import Channel, ComponentKind
+from graph_schema.documents.component import Channel, Component, ComponentKind
 from graph_schema.documents.role import RoleName
+from graph_schema.errors import SpecError
 
 Variable = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 MotifName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,79}$")]
@@ -34,6 +37,10 @@ class Sign(StrEnum):
 
     POSITIVE = "+"
     NEGATIVE = "-"
+
+    @property
+    def opposite(self) -> Sign:
+        return Sign.NEGATIVE if self is Sign.POSITIVE else Sign.POSITIVE
 
 
 class DepthRelation(StrEnum):
@@ -142,6 +149,20 @@ class Motif(Document):
         )
 
     @property
+    def depth_orders(self) -> dict[tuple[str, str], DepthRelation]:
+        """Everything that follows for the depths of two variables: BEFORE or NOT_AFTER.
+
+        From the depth rules, and from the edges: none leads to an earlier layer.
+        """
+        return _closure(
+            self.variables,
+            [
+                *((e.sender, DepthRelation.NOT_AFTER, e.receiver) for e in self.edges),
+                *((order.left, order.relation, order.right) for order in self.depth),
+            ],
+        )
+
+    @property
     def output(self) -> str | None:
         """The variable of the output role: that of the first edge to `logits`."""
         logits = {n.variable for n in self.nodes if n.kinds == (ComponentKind.LOGITS,)}
@@ -159,6 +180,7 @@ class Motif(Document):
                 known = ", ".join(variables)
                 raise ValueError(f"{name!r} is not one of the motif's nodes: {known}")
         self._check_edges()
+        self._check_depths()
         for rule in self.signs:
             if any(place >= len(self.edges) for place in rule.edges):
                 raise ValueError(f"a sign rule names edge {max(rule.edges)} of {len(self.edges)}")
@@ -171,24 +193,23 @@ class Motif(Document):
 
     def _check_edges(self) -> None:
         """Parallel edges apart in channel, no cycle, one piece."""
+        variables = self.variables
         seen: dict[tuple[str, str], set[Channel]] = {}
         for edge in self.edges:
             channels = set(edge.channels or Channel)
             if channels & seen.setdefault((edge.sender, edge.receiver), set()):
                 raise ValueError(f"edge {edge.name!r} shares a channel with one given before")
             seen[edge.sender, edge.receiver] |= channels
-        below = {
-            name: {e.receiver for e in self.edges if e.sender == name} for name in self.variables
-        }
-        for _ in self.variables:
-            below = {
-                name: near.union(*(below[other] for other in near)) for name, near in below.items()
-            }
-        if cyclic := [name for name in self.variables if name in below[name]]:
+        try:
+            TopologicalSorter(
+                {name: {e.sender for e in self.edges if e.receiver == name} for name in variables}
+            ).prepare()
+        except CycleError as error:
+            first = next(name for name in variables if name in error.args[1])
             raise ValueError(
-                f"a cycle through {cyclic[0]!r}: circuits run forward, so it matches nothing"
-            )
-        reached, pending = {self.variables[0]}, [self.variables[0]]
+                f"a cycle through {first!r}: circuits run forward, so it matches nothing"
+            ) from error
+        reached, pending = {variables[0]}, [variables[0]]
         while pending:
             here = pending.pop()
             for edge in self.edges:
@@ -196,8 +217,53 @@ class Motif(Document):
                 if here in ends:
                     pending.extend(ends - reached)
                     reached |= ends
-        if apart := [name for name in self.variables if name not in reached]:
+        if apart := [name for name in variables if name not in reached]:
             raise ValueError(f"{apart[0]!r} hangs on no edge to the rest; a motif is in one piece")
+
+    def _check_depths(self) -> None:
+        """No rule against an edge, no two rules against each other."""
+        edges = [(e.sender, DepthRelation.NOT_AFTER, e.receiver) for e in self.edges]
+        along = _closure(self.variables, edges)
+        for order in self.depth:
+            name = f"{order.left} {order.relation.value} {order.right}"
+            if order.relation is not DepthRelation.BEFORE:
+                continue
+            if order.left == order.right:
+                raise ValueError(f"depth rule '{name}' puts a node before itself: nothing matches")
+            if (order.right, order.left) in along:
+                raise ValueError(
+                    f"depth rule '{name}' contradicts the edges, which lead from {order.right} to "
+                    f"{order.left}: none leads to an earlier layer, so nothing matches"
+                )
+        for name in self.variables:
+            if self.depth_orders.get((name, name)) is DepthRelation.BEFORE:
+                rules = ", ".join(f"{o.left} {o.relation.value} {o.right}" for o in self.depth)
+                raise ValueError(
+                    f"depth rules and edges contradict each other: {rules} put {name!r} before "
+                    "itself, so nothing matches"
+                )
+
+
+def _closure(
+    variables: tuple[str, ...], orders: Iterable[tuple[str, DepthRelation, str]]
+) -> dict[tuple[str, str], DepthRelation]:
+    """The orders and all that follow from them; `=` is `<=` both ways."""
+    before, not_after = DepthRelation.BEFORE, DepthRelation.NOT_AFTER
+    known = {(name, name): not_after for name in variables}
+
+    def learn(left: str, right: str, relation: DepthRelation) -> None:
+        if known.get((left, right)) is not before:
+            known[left, right] = relation
+
+    for left, relation, right in orders:
+        learn(left, right, before if relation is before else not_after)
+        if relation is DepthRelation.SAME:
+            learn(right, left, not_after)
+    for middle, left, right in product(variables, repeat=3):
+        if (left, middle) in known and (middle, right) in known:
+            strict = before in (known[left, middle], known[middle, right])
+            learn(left, right, before if strict else not_after)
+    return known
 
 
 class Occurrence(Document):
@@ -207,47 +273,16 @@ class Occurrence(Document):
     circuit_id: str
     binds: dict[Variable, str]
 
+    @field_validator("binds")
+    @classmethod
+    def _to_components(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value.values():
+            try:
+                Component.parse(name)
+            except SpecError as error:
+                raise ValueError(str(error)) from error
+        return value
+
     @property
     def occurrence_id(self) -> str:
         return self.content_id()
-
-
-class MotifState(StrEnum):
-    """What a test of a motif in a circuit came to."""
-
-    CALLED = "called"
-    NOT_CALLED = "not_called"
-    UNTESTABLE = "untestable"
-
-
-class NullModel(StrEnum):
-    """What the number of occurrences is held against (DESIGN §9)."""
-
-    REWIRED = "rewired"
-    ROLES_PERMUTED = "roles_permuted"
-
-
-class MotifTest(Document):
-    """Whether a motif occurs in a circuit more often than chance has it.
-
-    `p` = (1 + #{null >= observed}) / (draws + 1), one-sided; where the whole null was enumerated
-    (`exact`), the share of its members that reach the observed count. `p_max` is adjusted for all
-    motifs tested in the circuit (maxT), `q` for all circuits and motifs tested together; a motif is
-    called where both are small.
-    """
-
-    circuit_id: str
-    motif_id: str
-    motif: MotifName
-    null: NullModel
-    observed: int
-    null_mean: float
-    null_sd: float
-    draws: int
-    distinct: int
-    exact: bool
-    p: float
-    p_max: float
-    q: float | None = None
-    state: MotifState
-    reason: str = ""

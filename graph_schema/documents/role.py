@@ -18,7 +18,7 @@ from graph_schema.documents.method import AblationSpec, Metric
 from graph_schema.documents.model import ModelDocument
 
 LEAST_CONTROL_SETS = 20
-"""Fewer distinct random sets than this are no control (DESIGN §9)."""
+"""Fewer distinct random sets than this are no control ."""
 
 
 class RoleName(StrEnum):
@@ -111,10 +111,25 @@ class RolePlay(Interval):
 
 
 class RolesPlayed(Measured):
-    """All that role tests found in one model on one task, passing or not."""
+    """All that one measurement of roles found in one model on one task, passing or not."""
 
     schema_version: Literal[1] = 1
+    method_version: Annotated[int, Field(ge=1)] = 1
+    """Of the patterns and interventions that test for roles."""
     plays: tuple[RolePlay, ...]
+
+    @property
+    def role_test_id(self) -> str:
+        """Of what was measured and how, not of what came out: made again it is the same."""
+        parts = [
+            self.model.fingerprint,
+            self.task_id,
+            self.dataset_sha256,
+            self.metric.value,
+            self.ablation.canonical_json(),
+            f"{self.n_pairs} {self.seed} {self.method_version}",
+        ]
+        return sha256_hex("\n".join(parts))
 
     @model_validator(mode="after")
     def _once_each(self) -> RolesPlayed:
@@ -153,6 +168,15 @@ class SuperEdge(Interval):
     channel: Channel
     share: float
     controls: tuple[ControlShare, ...] = ()
+
+    @model_validator(mode="after")
+    def _runs_from_a_sender_to_a_receiver(self) -> SuperEdge:
+        if self.sender == "logits" or self.receiver == "input":
+            end = "logits send" if self.sender == "logits" else "input reads"
+            raise ValueError(f"the {end} nothing")
+        if self.receiver == "logits" and self.channel is not Channel.R:
+            raise ValueError(f"the logits have no {self.channel.value} input, only heads do")
+        return self
 
 
 class RoleGraph(Measured):

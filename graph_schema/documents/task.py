@@ -5,14 +5,24 @@ A dataset (`dataset.py`) is a task's pairs for one tokenizer.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from graph_schema.documents.base import Document, sha256_hex
+from graph_schema.documents.method import Metric
+
+TextTaskVersion = Literal[1, 2]
+"""2: at least 12 groups that share no word, the splits apart in all that fills a template. Circuits
+of version 1 can be read; its pairs are no longer made."""
 
 
-class IoiTask(Document):
+class _Task(Document):
+    default_metric: ClassVar[Metric] = Metric.LOGIT_DIFF
+    """The paper's; what is measured where a request names no metric."""
+
+
+class IoiTask(_Task):
     """Indirect object identification, Wang et al. 2022, arXiv:2211.00593.
 
     "When Mary and John went to the store, John gave a drink to" -> " Mary". The corrupt prompt
@@ -20,10 +30,10 @@ class IoiTask(Document):
     """
 
     name: Literal["ioi"] = "ioi"
-    version: Literal[1] = 1
+    version: TextTaskVersion = 2
 
 
-class InductionTask(Document):
+class InductionTask(_Task):
     """A random sequence repeated, Olsson et al. 2022, arXiv:2209.11895.
 
     A segment of `min_period` to `max_period` distinct random tokens is repeated up to `length`
@@ -50,7 +60,7 @@ class InductionTask(Document):
         return self
 
 
-class GreaterThanTask(Document):
+class GreaterThanTask(_Task):
     """Years after a year, Hanna et al. 2023, arXiv:2305.00586.
 
     "The war lasted from the year 1732 to the year 17" -> any of 33 ... 99, and none of 00 ... 32.
@@ -58,21 +68,23 @@ class GreaterThanTask(Document):
     tens are compared: 4 ... 9 against 0 ... 2.
     """
 
+    default_metric: ClassVar[Metric] = Metric.PROB_DIFF
+
     name: Literal["greater_than"] = "greater_than"
-    version: Literal[1] = 1
+    version: TextTaskVersion = 2
 
 
-class GenderedPronounTask(Document):
+class GenderedPronounTask(_Task):
     """The pronoun of a tag question, Mathwin et al. 2023 (Apart Research).
 
     "So Mary is a really great friend, isn't" -> " she". The corrupt prompt has a man's name.
     """
 
     name: Literal["gendered_pronoun"] = "gendered_pronoun"
-    version: Literal[1] = 1
+    version: TextTaskVersion = 2
 
 
-class DocstringTask(Document):
+class DocstringTask(_Task):
     """The next argument in a docstring, Heimersheim and Janiak 2023 (Alignment Forum).
 
     `def port(self, load, size, file, last)`, documented up to `size` -> " file". In the corrupt
@@ -80,10 +92,10 @@ class DocstringTask(Document):
     """
 
     name: Literal["docstring"] = "docstring"
-    version: Literal[1] = 1
+    version: TextTaskVersion = 2
 
 
-class SubjectVerbAgreementTask(Document):
+class SubjectVerbAgreementTask(_Task):
     """The verb's number over another noun, Linzen et al. 2016, arXiv:1611.01368.
 
     "The boys standing near the doctor" -> " are". The corrupt prompt has the subject's other
@@ -91,7 +103,7 @@ class SubjectVerbAgreementTask(Document):
     """
 
     name: Literal["subject_verb_agreement"] = "subject_verb_agreement"
-    version: Literal[1] = 1
+    version: TextTaskVersion = 2
 
 
 AnyTask = Annotated[
@@ -117,6 +129,11 @@ class TaskData(Document):
         return self.task.name
 
     @property
+    def default_metric(self) -> Metric:
+        """The task's paper's, where a request names none."""
+        return self.task.default_metric
+
+    @property
     def task_id(self) -> str:
         """Of the task's name, parameters and version, whatever the number of pairs."""
         return self.task.content_id()
@@ -132,6 +149,11 @@ class DatasetData(Document):
     @property
     def task_name(self) -> str:
         return self.task
+
+    @property
+    def default_metric(self) -> Metric:
+        """`logit_diff`."""
+        return Metric.LOGIT_DIFF
 
     @property
     def task_id(self) -> str:

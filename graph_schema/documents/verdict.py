@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from graph_schema.documents.base import Document, sha256_hex
-from graph_schema.documents.model import Fingerprint
+from graph_schema.documents.base import Document, later, sha256_hex
+from graph_schema.documents.model import Fingerprint, Sha256
 from graph_schema.documents.motif import MotifName
 
+ENOUGH = 0.9
+"""Of models: what a strong or weak verdict says at least, and a refuted one at most."""
+FAMILIES, MODELS_A_FAMILY = 3, 3
+"""That a strong verdict needs at least."""
+ROUNDED = 1e-3
+"""How far a bound may be from what its counts give."""
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 
@@ -52,18 +60,44 @@ class RungFinding(Document):
 class ModelFinding(Document):
     """What one model says of the motif, from the bottom rung up.
 
-    `role_graph_id` and `circuit_ids` are the evidence, where it is stored.
+    `role_graph_id` and `circuit_ids` are the evidence, where it is stored. Fine-tunes and
+    distillations of a model count once: `counted_with` names the one that stands for them.
     """
 
     fingerprint: Fingerprint
+    weights_sha256: Sha256 | None = later(None)
     family: str
     rungs: Annotated[tuple[RungFinding, ...], Field(min_length=1)]
     role_graph_id: str | None = None
     circuit_ids: tuple[str, ...] = ()
+    counted_with: Fingerprint | None = None
+
+    @property
+    def identity(self) -> str:
+        """What tells models apart: their weights, or where nobody knows them the fingerprint."""
+        return self.weights_sha256 or self.fingerprint
 
     def at(self, rung: Rung) -> RungFinding | None:
         """The finding of this rung."""
         return next((found for found in self.rungs if found.rung is rung), None)
+
+
+def bounds(present: int, absent: int, inconclusive: int) -> tuple[float, float] | tuple[None, None]:
+    """Two-sided 95 % Clopper-Pearson bounds of a share of models.
+
+    Inconclusive ones are taken as not present for the lower bound, as present for the upper. None
+    where there is no model.
+    """
+    from scipy.stats import binomtest  # takes most of a second to import
+
+    n = present + absent + inconclusive
+    if not n:
+        return None, None
+    least, most = (
+        binomtest(k, n).proportion_ci(0.95, method="exact")
+        for k in (present, present + inconclusive)
+    )
+    return float(least.low), float(most.high)
 
 
 class Tally(Document):
@@ -84,13 +118,30 @@ class Tally(Document):
     def n(self) -> int:
         return self.present + self.absent + self.inconclusive
 
+    @classmethod
+    def counts(cls, states: Iterable[RungState]) -> dict[str, int | float | None]:
+        """The fields of the tally of these states."""
+        counted = Counter(states)
+        present, absent, inconclusive, untestable = (counted[state] for state in RungState)
+        low, high = bounds(present, absent, inconclusive)
+        return {
+            "present": present,
+            "absent": absent,
+            "inconclusive": inconclusive,
+            "untestable": untestable,
+            "low": low,
+            "high": high,
+        }
+
     @model_validator(mode="after")
-    def _bounds_where_tested(self) -> Tally:
-        given = (self.low is not None, self.high is not None)
-        if given != (self.n > 0, self.n > 0):
-            raise ValueError(f"bounds of {self.n} testable models: {self.low}, {self.high}")
-        if self.low is not None and self.high is not None and self.low > self.high:
-            raise ValueError(f"lower bound {self.low} is above the upper bound {self.high}")
+    def _bounds_follow(self) -> Tally:
+        wanted = bounds(self.present, self.absent, self.inconclusive)
+        for given, right in zip((self.low, self.high), wanted, strict=True):
+            if (given is None) is not (right is None) or abs((given or 0) - (right or 0)) > ROUNDED:
+                raise ValueError(
+                    f"bounds of {self.present} to {self.present + self.inconclusive} of {self.n} "
+                    f"testable models are {wanted[0]}, {wanted[1]}, not {self.low}, {self.high}"
+                )
         return self
 
 
@@ -122,7 +173,7 @@ class Verdict(Document):
     @property
     def verdict_id(self) -> str:
         """Of what was asked of which models, not of the answer: judging again is the same one."""
-        asked = sorted(found.fingerprint for found in self.models)
+        asked = sorted(found.identity for found in self.models)
         return sha256_hex("\n".join([self.motif_id, self.task_id, self.rung.value, *asked]))
 
     @model_validator(mode="after")
@@ -130,19 +181,65 @@ class Verdict(Document):
         said_of = {Outcome.STRONG: Rung.WIRING, Outcome.WEAK: Rung.ROLE}
         if said_of.get(self.outcome, self.rung) is not self.rung:
             raise ValueError(f"a {self.outcome.value} verdict is not said of {self.rung.value}")
-        fingerprints = [found.fingerprint for found in self.models]
-        if len(set(fingerprints)) < len(fingerprints):
-            raise ValueError("a model is given twice")
-        states: list[RungState] = []
+        for named in ("fingerprint", "identity"):
+            if len({getattr(found, named) for found in self.models}) < len(self.models):
+                raise ValueError("a model is given twice")
+        self._check_tallies()
+        self._check_outcome()
+        return self
+
+    def _check_tallies(self) -> None:
+        """Tallies are of the models' states, each family of relatives counted once."""
+        counted: list[tuple[str, RungState]] = []
+        alone = {found.fingerprint for found in self.models if found.counted_with is None}
         for found in self.models:
             here = found.at(self.rung)
             if here is None:
                 raise ValueError(f"model {found.fingerprint} says nothing of {self.rung.value}")
-            states.append(here.state)
-        # Relatives of a model count once, so a tally may be less than its models, never more.
-        for state in RungState:
-            if getattr(self.pooled, state.value) > states.count(state):
-                raise ValueError(f"more models are counted {state.value} than were found so")
-        if len({family.family for family in self.families}) < len(self.families):
+            if found.counted_with is None:
+                counted.append((found.family, here.state))
+            elif found.counted_with not in alone:
+                raise ValueError(
+                    f"model {found.fingerprint} is counted with {found.counted_with}, which is no "
+                    "model here that counts"
+                )
+        _check_tally("the pooled tally", self.pooled, [state for _, state in counted])
+        names = [family.family for family in self.families]
+        if len(set(names)) < len(names):
             raise ValueError("a family is given twice")
-        return self
+        if missing := {family for family, _ in counted}.symmetric_difference(names):
+            raise ValueError(
+                f"family {min(missing)!r} has models and no tally, or a tally and no models"
+            )
+        for family in self.families:
+            mine = [state for name, state in counted if name == family.family]
+            _check_tally(f"the tally of family {family.family!r}", family, mine)
+
+    def _check_outcome(self) -> None:
+        """What an outcome claims is in the states. That shares are equivalent is the judge's."""
+        low, who = self.pooled.low or 0.0, f"a {self.outcome.value} verdict"
+        if self.outcome in (Outcome.STRONG, Outcome.WEAK) and low < ENOUGH:
+            raise ValueError(f"{who} needs a lower bound of at least {ENOUGH}; it is {low:.3f}")
+        if self.outcome is Outcome.STRONG:
+            for found in self.models:
+                if (here := found.at(self.rung)) and here.state is RungState.ABSENT:
+                    raise ValueError(
+                        f"{who} has no absent model; {found.fingerprint} is one: {here.reason}"
+                    )
+            tested = [family for family in self.families if family.n >= MODELS_A_FAMILY]
+            if len(tested) < FAMILIES:
+                raise ValueError(
+                    f"{who} needs {FAMILIES} families of at least {MODELS_A_FAMILY} testable "
+                    f"models; {len(tested)} of {len(self.families)} are"
+                )
+        if self.outcome is Outcome.REFUTED:
+            highs = [each.high for each in (self.pooled, *self.families) if each.high is not None]
+            if not highs or min(highs) >= ENOUGH:
+                raise ValueError(f"{who} needs an upper bound below {ENOUGH}, pooled or a family's")
+
+
+def _check_tally(what: str, tally: Tally, states: Sequence[RungState]) -> None:
+    for state in RungState:
+        counted, found = getattr(tally, state.value), states.count(state)
+        if counted != found:
+            raise ValueError(f"{what} has {counted} models {state.value}; {found} were found so")

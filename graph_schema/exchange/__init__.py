@@ -2,11 +2,11 @@
 
 from graph_schema.documents.imported import ExchangeFormat
 from graph_schema.exchange.base import Exchanged, ExchangeError, imported_id
+from graph_schema.exchange.choosing import chosen
 from graph_schema.exchange.eap_ig import read_eap_ig, write_eap_ig
 from graph_schema.exchange.files import read_circuit_file, write_circuit_file
 from graph_schema.exchange.hooks import hook_edge, read_hook_edge
 from graph_schema.exchange.importing import format_of, imported_circuit, said_data
-from graph_schema.exchange.layout import Layout
 from graph_schema.exchange.node_link import (
     from_networkx,
     read_graphml,
@@ -16,12 +16,14 @@ from graph_schema.exchange.node_link import (
     write_node_link,
 )
 from graph_schema.exchange.table import read_csv, write_csv
+from graph_schema.models.layout import Layout
 
 __all__ = [
     "ExchangeError",
     "ExchangeFormat",
     "Exchanged",
     "Layout",
+    "chosen",
     "format_of",
     "from_networkx",
     "hook_edge",

@@ -17,12 +17,13 @@ from pydantic import ValidationError
 
 from graph_schema.documents.base import sha256_hex
 from graph_schema.documents.circuit import CircuitDocument, CircuitEdge
-from graph_schema.documents.component import Component, ComponentKind, Edge
+from graph_schema.documents.component import Component, Edge
 from graph_schema.documents.imported import ExchangeFormat
-from graph_schema.documents.method import ScoreKind
+from graph_schema.documents.method import AnySelection, ScoreKind
 from graph_schema.documents.model import ModelDocument
 from graph_schema.errors import SpecError
-from graph_schema.exchange.layout import Layout
+from graph_schema.exchange.fitting import check_edge, check_sizes, exact_layout
+from graph_schema.models.layout import Layout
 from graph_schema.printable import printable, quoted
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -40,14 +41,37 @@ class Exchanged:
     """A circuit as a file holds it.
 
     `scores` are those of every edge the file scores, by name, kept or not. `layout` is None where
-    the file does not say the model's sizes; `metadata` is what it says about the circuit,
-    printable and in at most `MAX_SAID` characters each.
+    the file does not say the model's sizes, `sizes` are those that it says, by their names in
+    EAP-IG's `cfg`; `metadata` is what it says about the circuit, printable and in at most
+    `MAX_SAID` characters each. `notes` are what a reader of the circuit must know of the file.
+    `unread` says why the circuit in the file is none of whole edges, where it is not; its scores
+    may still choose one.
     """
 
     edges: tuple[CircuitEdge, ...]
     scores: Mapping[str, float]
     layout: Layout | None = None
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+    sizes: Mapping[str, int | bool] = field(default_factory=dict[str, int | bool])
+    notes: tuple[str, ...] = ()
+    unread: str = ""
+
+    def kept(self) -> tuple[CircuitEdge, ...]:
+        """The edges of the file's circuit.
+
+        Raises:
+            ExchangeError: It keeps parts of components, or no edge.
+        """
+        if self.unread:
+            raise ExchangeError(self.unread)
+        if not self.edges:
+            scored = (
+                f" and scores {len(self.scores):,}: choose with --edges N or --threshold X"
+                if self.scores
+                else "; expected one or more: see that the tool which wrote it had chosen a circuit"
+            )
+            raise ExchangeError(f"the file has no edge in its circuit{scored}")
+        return self.edges
 
     def check_fits(self, model: ModelDocument) -> None:
         """Refuse a circuit with edges that the model does not have.
@@ -55,12 +79,13 @@ class Exchanged:
         Raises:
             SpecError: Other sizes, a component beyond them, or an edge that runs backwards.
         """
-        if self.layout is not None and self.layout != (found := Layout.of(model)):
-            raise SpecError(
-                f"the file is of {self.layout.words}{_wiring(self.layout)}, "
-                f"{model.name!r} is {found.words}{_wiring(found)}"
-            )
-        exact = _exact_layout(model)
+        sizes = dict(self.sizes)
+        if (layout := self.layout) is not None:
+            Layout.of(model)  # embeddings apart have no place in it
+            sizes |= {"n_layers": layout.n_layers, "n_heads": layout.n_heads}
+            sizes["parallel_attn_mlp"] = layout.parallel
+        check_sizes(sizes, model)
+        exact = exact_layout(model)
         for edge in self.edges:
             check_edge(edge, model)
             fine = any(Component.parse(end).fine for end in (edge.sender, edge.receiver))
@@ -68,46 +93,18 @@ class Exchanged:
                 exact.check(Edge(edge.sender, edge.receiver, edge.channel))
 
 
-def _exact_layout(model: ModelDocument) -> Layout | None:
-    """The model's layout, where it is one of heads and MLPs that read one input."""
-    try:
-        return Layout.of(model)
-    except SpecError:
-        return None
+def imported_id(
+    format: ExchangeFormat,
+    data: bytes,
+    fingerprint: str,
+    selection: AnySelection | None = None,
+) -> str:
+    """The circuit id of an imported file: the SHA-256 of format, content and model.
 
-
-def _wiring(layout: Layout) -> str:
-    return " (attention and MLP in parallel)" if layout.parallel else ""
-
-
-def check_edge(edge: CircuitEdge, model: ModelDocument) -> None:
-    """Refuse an edge between components that the model does not have, or backwards."""
-    sender, receiver = Component.parse(edge.sender), Component.parse(edge.receiver)
-    for part in (sender, receiver):
-        if (part.layer or 0) >= model.n_layers or (part.head or 0) >= model.n_heads:
-            raise SpecError(
-                f"edge {edge.name!r}: {part.name!r} is beyond the {model.n_layers} layers and "
-                f"{model.n_heads} heads of {model.name!r}"
-            )
-        if part.kind is ComponentKind.NEURON and (part.index or 0) >= (n := _width(part, model)):
-            raise SpecError(
-                f"edge {edge.name!r}: {part.name!r} is beyond the {n} neurons of "
-                f"{part.name.rpartition('.')[0]} of {model.name!r}"
-            )
-    if sender.order(model.n_layers) >= receiver.order(model.n_layers):
-        raise SpecError(f"edge {edge.name!r} runs backwards: {edge.sender!r} comes later")
-
-
-def _width(neuron: Component, model: ModelDocument) -> int:
-    """How many neurons there are where this one is: an MLP's, or the values of heads' outputs."""
-    if neuron.name.startswith("m"):
-        return model.d_mlp
-    return model.d_head * (1 if neuron.head is not None else model.n_heads)
-
-
-def imported_id(format: ExchangeFormat, data: bytes) -> str:
-    """The circuit id of an imported file: the SHA-256 of its format and content."""
-    return sha256_hex(f"{format.value}\n{sha256_hex(data)}")
+    And of the selection, where the circuit was chosen from the file's scores.
+    """
+    chosen = "" if selection is None else f"\n{selection.canonical_json()}"
+    return sha256_hex(f"{format.value}\n{sha256_hex(data)}\n{fingerprint}{chosen}")
 
 
 def text_of(data: bytes, *, max_bytes: int = MAX_BYTES) -> str:
@@ -155,7 +152,7 @@ def make_edge(
     score_kind: str = ScoreKind.ESTIMATE,
     stability: object = None,
 ) -> CircuitEdge:
-    """An edge from a file's words, checked.
+    """An edge from a file's words, checked; a score of None is none, and has no kind.
 
     Raises:
         ExchangeError: A name, channel or number that is none; the message says `where`.
@@ -166,8 +163,8 @@ def make_edge(
                 "sender": sender,
                 "receiver": receiver,
                 "channel": channel,
-                "score": number(score, f"{where}: score"),
-                "score_kind": score_kind,
+                "score": None if score is None else number(score, f"{where}: score"),
+                "score_kind": None if score is None else score_kind,
                 "stability": None if stability is None else number(stability, where),
             }
         )
@@ -179,7 +176,10 @@ def make_edge(
             )
     except (ValidationError, SpecError) as error:
         told = error.errors()[0] if isinstance(error, ValidationError) else None
-        message = f"{told['loc'][0]}: {told['msg']}" if told else str(error)
+        message = str(error)
+        if told is not None:
+            said = told["msg"].removeprefix("Value error, ")
+            message = f"{told['loc'][0]}: {said}" if told["loc"] else said
         raise ExchangeError(f"{where}: {message}") from error
     return edge
 
@@ -196,6 +196,11 @@ def number(value: object, where: str) -> float:
     if found is None or isinstance(value, bool) or not math.isfinite(found):
         raise ExchangeError(f"{where}: {quoted(value)} is not a finite number")
     return found
+
+
+def scores_of(edges: Iterable[CircuitEdge]) -> dict[str, float]:
+    """The scores of those edges that have one, by name."""
+    return {edge.name: edge.score for edge in edges if edge.score is not None}
 
 
 def without_repeats(edges: Iterable[CircuitEdge]) -> tuple[CircuitEdge, ...]:

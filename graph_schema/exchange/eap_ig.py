@@ -2,14 +2,17 @@
 
 `cfg` holds the sizes, `nodes` whether each is in the graph, `edges` score and membership of every
 edge of the model. The sign is ours. A node's entry may also be a bare boolean, as older files have
-it; an edge without score, or with NaN, is one that was not scored.
+it; an edge without score, or with NaN, is one that was not scored, and so is every edge where all
+scores are 0. Scores without a circuit and a circuit without scores are both such files: MIB takes
+either. What a file says of nodes and neurons is read in `levels`.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import cast
 
 from graph_schema.documents.circuit import CircuitDocument, CircuitEdge
@@ -23,7 +26,8 @@ from graph_schema.exchange.base import (
     make_edge,
     number,
 )
-from graph_schema.exchange.layout import Layout
+from graph_schema.exchange.levels import edge_scores, missing_neurons, node_note, without_scores
+from graph_schema.models.layout import Layout
 from graph_schema.printable import quoted
 
 Json = dict[str, object]
@@ -40,7 +44,7 @@ def write_eap_ig(circuit: CircuitDocument, scores: Mapping[str, float] | None = 
     layout = Layout.of(circuit.model)
     for edge in circuit.edges:
         layout.check(Edge(edge.sender, edge.receiver, edge.channel))
-    kept = {edge.name: edge.score for edge in circuit.edges}
+    kept = {edge.name: edge.score or 0.0 for edge in circuit.edges}
     known = {**(scores or {}), **kept}
     used = {name for edge in circuit.edges for name in (edge.sender, edge.receiver)} | {"logits"}
     return json.dumps(
@@ -65,22 +69,36 @@ def cfg_of(layout: Layout, d_model: int) -> Json:
     }
 
 
-def layout_of(cfg: object) -> Layout:
-    """The sizes that a file's `cfg` gives."""
+_SIZES = ("n_layers", "n_heads", "d_model", "d_head", "d_mlp", "n_key_value_heads")
+
+
+def sizes_of(cfg: object) -> dict[str, int | bool]:
+    """The sizes that a file's `cfg` gives, of those that a model can be held to.
+
+    Raises:
+        ExchangeError: It is no object of them, or one is no whole number.
+    """
     if not isinstance(cfg, Mapping):
         raise ExchangeError(f"cfg is {quoted(cfg)}; expected n_layers, n_heads and so on")
     fields = cast("Mapping[str, object]", cfg)
-    sizes: list[int] = []
-    for key in ("n_layers", "n_heads"):
+    found: dict[str, int | bool] = {}
+    for key in _SIZES:
         size = fields.get(key)
+        if size is None and key not in ("n_layers", "n_heads"):
+            continue
         if not isinstance(size, int) or isinstance(size, bool):
             raise ExchangeError(f"cfg.{key} is {quoted(size)}; expected a whole number")
-        sizes.append(size)
+        found[key] = size
     parallel = fields.get("parallel_attn_mlp", False)
     if not isinstance(parallel, bool):
         raise ExchangeError(f"cfg.parallel_attn_mlp is {quoted(parallel)}; expected true or false")
+    return found | {"parallel_attn_mlp": parallel}
+
+
+def layout_of(sizes: Mapping[str, int | bool]) -> Layout:
+    """The senders and receivers of a model of these sizes."""
     try:
-        return Layout(sizes[0], sizes[1], parallel)
+        return Layout(sizes["n_layers"], sizes["n_heads"], bool(sizes["parallel_attn_mlp"]))
     except SpecError as error:
         raise ExchangeError(f"cfg: {error}") from error
 
@@ -89,8 +107,8 @@ def read_eap_ig(data: bytes, *, score_kind: ScoreKind = ScoreKind.ESTIMATE) -> E
     """Read EAP-IG's or MIB's JSON.
 
     Raises:
-        ExchangeError: Not JSON, a key missing, an edge the sizes do not allow, or a kept edge
-            without a score.
+        ExchangeError: Not JSON, a key missing, an edge the sizes do not allow, or a value of
+            another type than EAP-IG writes there.
     """
     found = json_of(data)
     if not isinstance(found, dict):
@@ -99,13 +117,31 @@ def read_eap_ig(data: bytes, *, score_kind: ScoreKind = ScoreKind.ESTIMATE) -> E
     for key in ("cfg", "edges"):
         if key not in top:
             raise ExchangeError(f"the key {key!r} is missing; expected cfg, nodes and edges")
-    layout = layout_of(top["cfg"])
+    sizes = sizes_of(top["cfg"])
+    layout = layout_of(sizes)
     if not isinstance(top["edges"], dict):
         raise ExchangeError("edges is not an object of edge names")
+    kept, given = _edges(cast(Json, top["edges"]), layout, score_kind)
+    nodes = _nodes(top.get("nodes", {}), layout, sizes.get("d_model"))
+    scores = edge_scores(given)
+    return Exchanged(
+        kept if scores else without_scores(kept),
+        scores,
+        layout,
+        sizes=sizes,
+        notes=node_note(layout, nodes.members, nodes.scores, kept, scores),
+        unread=missing_neurons(nodes.neurons, kept),
+    )
+
+
+def _edges(
+    entries: Json, layout: Layout, score_kind: ScoreKind
+) -> tuple[tuple[CircuitEdge, ...], dict[str, float]]:
+    """The edges of the circuit, and the score of every edge that has one."""
     kept: list[CircuitEdge] = []
     scores: dict[str, float] = {}
     named = set[str]()
-    for name, body in cast(Json, top["edges"]).items():
+    for name, body in entries.items():
         where = f"edges[{quoted(name)}]"
         if not isinstance(body, dict):
             raise ExchangeError(f"{where} is {quoted(body)}; expected score and in_graph")
@@ -114,24 +150,15 @@ def read_eap_ig(data: bytes, *, score_kind: ScoreKind = ScoreKind.ESTIMATE) -> E
             raise ExchangeError(f"{where}: edge {edge.name!r} comes twice, in two spellings")
         named.add(edge.name)
         fields = cast(Json, body)
-        in_graph = fields.get("in_graph", False)
-        if not isinstance(in_graph, bool):
-            raise ExchangeError(f"{where}: in_graph is {quoted(in_graph)}; expected true or false")
-        score = fields.get("score")
-        scored = score is not None and not (isinstance(score, float) and math.isnan(score))
-        if scored:
+        in_graph, score = _member(fields.get("in_graph", False), where), fields.get("score")
+        if isinstance(score, float) and math.isnan(score) and not in_graph:
+            score = None
+        if score is not None:
             scores[edge.name] = number(score, f"{where}: score")
         if in_graph:
-            if not scored:
-                raise ExchangeError(
-                    f"{where} is in the graph and has no score: {quoted(score)}; expected a number"
-                )
-            kept.append(
-                make_edge(
-                    edge.sender, edge.receiver, edge.channel, score, where, score_kind=score_kind
-                )
-            )
-    return Exchanged(tuple(kept), scores, layout)
+            ends = (edge.sender, edge.receiver, edge.channel)
+            kept.append(make_edge(*ends, score, where, score_kind=score_kind))
+    return tuple(kept), scores
 
 
 def _edge(name: str, layout: Layout, where: str) -> Edge:
@@ -142,3 +169,50 @@ def _edge(name: str, layout: Layout, where: str) -> Edge:
         raise ExchangeError(f"{where}: {error}") from error
     assert edge.channel in Channel
     return edge
+
+
+@dataclass(frozen=True)
+class _Nodes:
+    """What a file says of the senders: membership, score and neurons, each as far as it does."""
+
+    members: dict[str, bool] = field(default_factory=dict[str, bool])
+    scores: dict[str, float] = field(default_factory=dict[str, float])
+    neurons: dict[str, list[bool]] = field(default_factory=dict[str, "list[bool]"])
+
+
+def _nodes(entries: object, layout: Layout, d_model: int | None) -> _Nodes:
+    if not isinstance(entries, dict):
+        raise ExchangeError(f"nodes is {quoted(entries)}; expected an object of node names")
+    found, senders = _Nodes(), frozenset(layout.senders)
+    for name, body in cast(Json, entries).items():
+        if name not in senders:  # `logits`, which sends nothing
+            continue
+        where = f"nodes[{quoted(name)}]"
+        if not isinstance(body, bool | dict):
+            raise ExchangeError(f"{where} is {quoted(body)}; expected in_graph, true or false")
+        fields: Json = {"in_graph": body} if isinstance(body, bool) else cast(Json, body)
+        found.members[name] = _member(fields.get("in_graph", False), where)
+        score = fields.get("score")
+        if score is not None and not (isinstance(score, float) and math.isnan(score)):
+            found.scores[name] = number(score, f"{where}: score")
+        if (mask := fields.get("neurons")) is not None:
+            found.neurons[name] = _mask(mask, d_model, where)
+    return found
+
+
+def _member(value: object, where: str) -> bool:
+    if not isinstance(value, bool):
+        raise ExchangeError(f"{where}: in_graph is {quoted(value)}; expected true or false")
+    return value
+
+
+def _mask(value: object, d_model: int | None, where: str) -> list[bool]:
+    mask = cast("Sequence[object]", value) if isinstance(value, list) else ()
+    # Of a model's own width: of masks that are cut short the rest is unknown.
+    if not mask or (d_model is not None and len(mask) != d_model):
+        long = "" if d_model is None else f", {d_model} long"
+        raise ExchangeError(f"{where}: neurons is {quoted(value)}; expected a list{long}")
+    # Not by `in (0, 1)` alone: 1.0 == True, and a list compares itself to both.
+    if not all(isinstance(each, bool | int | float) and each in (0, 1) for each in mask):
+        raise ExchangeError(f"{where}: neurons holds other than true and false")
+    return [bool(each) for each in mask]

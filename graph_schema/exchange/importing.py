@@ -11,6 +11,7 @@ from graph_schema.documents import (
     Ablation,
     AblationSpec,
     AnyData,
+    AnySelection,
     CircuitDocument,
     DatasetData,
     ExchangeFormat,
@@ -65,8 +66,9 @@ def imported_circuit(
     pairs: AnyData | None = None,
     metric: Metric | None = None,
     ablation: AblationSpec | None = None,
+    selection: AnySelection | None = None,
 ) -> CircuitDocument:
-    """The circuit of a file that was read, for `model`. Its id is the file's.
+    """The circuit of a file that was read, for `model`. Its id is the file's and the model's.
 
     Args:
         found: What the file holds.
@@ -77,17 +79,13 @@ def imported_circuit(
         pairs: What the circuit is for, where somebody says so.
         metric: What its scores are of; else what the file says.
         ablation: What took an edge's place; else what the file says.
+        selection: What chose the circuit by the file's scores (`choosing.chosen`), if anything did.
 
     Raises:
         SpecError: The circuit does not fit the model, or the file says that it is of another one.
-        ExchangeError: A score is beyond float32, or no edge is in the circuit.
+        ExchangeError: A score is beyond float32, no edge is in the circuit, or it is of neurons.
     """
-    if not found.edges:
-        scored = f" (it scores {len(found.scores):,}, all outside)" if found.scores else ""
-        raise ExchangeError(
-            f"the file has no edge in its circuit{scored}; expected one or more: see that the tool "
-            "which wrote it had chosen a circuit"
-        )
+    edges = found.kept()
     found.check_fits(model)
     said = found.metadata.get("fingerprint", model.fingerprint)
     if said != model.fingerprint:
@@ -101,23 +99,26 @@ def imported_circuit(
             raise ExchangeError(f"edge {name!r}: score {score!r} is beyond float32")
     told = {key: found.metadata[key] for key in _SAID if key in found.metadata}
     words = ", ".join(f"{key} {value}" for key, value in told.items())
+    notes = [f"the file says: {words}"] if words else []
+    if n_silent := sum(edge.score is None for edge in edges):
+        notes.append(f"the file gives no score for {n_silent:,} of {len(edges):,} kept edges")
     return CircuitDocument(
-        circuit_id=imported_id(format, data),
+        circuit_id=imported_id(format, data, model.fingerprint, selection),
         job_id=None,
         model=model,
         task=pairs.task_name if pairs else None,
         task_id=pairs.task_id if pairs else None,
         dataset_sha256=None,
         method=Imported(format=format, sha256=sha256_hex(data), data=pairs, source=source),
-        selection=None,
+        selection=selection,
         metric=metric or _metric(found),
         ablation=ablation or _ablation(found),
         dtype=None,
         seed=None,
         n_edges_scored=len(found.scores),
-        edges=found.edges,
+        edges=edges,
         evaluation=None,
-        notes=(f"the file says: {words}",) if words else (),
+        notes=(*notes, *found.notes),
     )
 
 

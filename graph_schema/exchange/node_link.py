@@ -23,6 +23,7 @@ from graph_schema.exchange.base import (
     json_of,
     make_edge,
     metadata_of,
+    scores_of,
     text_of,
     without_repeats,
 )
@@ -49,32 +50,32 @@ def to_networkx(circuit: CircuitDocument) -> Graph:
         known |= {} if part.head is None else {"head": part.head}
         graph.add_node(part.name, **known)
     for edge in circuit.edges:
-        known = {"channel": edge.channel.value, "score": edge.score}
-        known |= {"score_kind": edge.score_kind.value}
+        known: dict[str, Any] = {"channel": edge.channel.value}
+        known |= {} if edge.score is None else {"score": edge.score}
+        known |= {} if edge.score_kind is None else {"score_kind": edge.score_kind.value}
         known |= {} if edge.stability is None else {"stability": edge.stability}
         graph.add_edge(edge.sender, edge.receiver, key=edge.channel.value, **known)
     return graph
 
 
 def from_networkx(graph: Graph) -> Exchanged:
-    """Read a graph whose edges carry channel and score.
+    """Read a graph whose edges carry their channel and, where they have one, a score.
 
     Raises:
-        ExchangeError: They do not, or a node's name is none of a component.
+        ExchangeError: One has no channel, or a node's name is none of a component.
     """
     edges: list[CircuitEdge] = []
     for sender, receiver, data in graph.edges(data=True):
         fields: dict[str, Any] = data
         where = clipped(f"edge {sender}->{receiver}")
-        for key in ("channel", "score"):
-            if key not in fields:
-                raise ExchangeError(f"{where} has no {key}")
+        if "channel" not in fields:
+            raise ExchangeError(f"{where} has no channel")
         edges.append(
             make_edge(
                 str(sender),
                 str(receiver),
                 str(fields["channel"]),
-                fields["score"],
+                fields.get("score"),
                 where,
                 score_kind=str(fields.get("score_kind", ScoreKind.ESTIMATE.value)),
                 stability=fields.get("stability"),
@@ -86,7 +87,7 @@ def from_networkx(graph: Graph) -> Exchanged:
         for key, value in graph.graph.items()
         if isinstance(value, str | int | float)
     }
-    return Exchanged(kept, {edge.name: edge.score for edge in kept}, metadata=metadata)
+    return Exchanged(kept, scores_of(kept), metadata=metadata)
 
 
 def write_node_link(circuit: CircuitDocument) -> str:

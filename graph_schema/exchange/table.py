@@ -1,21 +1,32 @@
 """A circuit's edges as comma-separated values, one a line, with a header.
 
 `edge` is the name, for reading by eye, `hooks` the same edge between TransformerLens hooks, where
-it has them; the reader takes `sender`, `receiver` and `channel`.
+it has them. The reader takes `sender`, `receiver` and `channel`, and holds `hooks` to them; a file
+that has `hooks` alone is read by these. An empty score is none.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping, Sequence
 
 from graph_schema.documents.circuit import CircuitDocument, CircuitEdge
 from graph_schema.documents.component import Component, Edge
-from graph_schema.exchange.base import Exchanged, ExchangeError, make_edge, text_of, without_repeats
-from graph_schema.exchange.hooks import hook_edge
+from graph_schema.errors import SpecError
+from graph_schema.exchange.base import (
+    Exchanged,
+    ExchangeError,
+    make_edge,
+    scores_of,
+    text_of,
+    without_repeats,
+)
+from graph_schema.exchange.hooks import hook_edge, last_layer, read_hook_edge
+from graph_schema.printable import quoted
 
 COLUMNS = ("edge", "sender", "receiver", "channel", "score", "score_kind", "stability", "hooks")
-_NEEDED = ("sender", "receiver", "channel", "score")
+_ENDS = ("sender", "receiver", "channel")
 
 
 def write_csv(circuit: CircuitDocument) -> str:
@@ -24,10 +35,12 @@ def write_csv(circuit: CircuitDocument) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for edge in circuit.edges:
-        stability = "" if edge.stability is None else repr(edge.stability)
-        row = [edge.name, edge.sender, edge.receiver, edge.channel.value, repr(edge.score)]
+        score, stability = (
+            "" if value is None else repr(value) for value in (edge.score, edge.stability)
+        )
+        row = [edge.name, edge.sender, edge.receiver, edge.channel.value, score]
         hooks = _hooks(edge, circuit.model.n_layers)
-        writer.writerow([*row, edge.score_kind.value, stability, hooks])
+        writer.writerow([*row, edge.score_kind or "", stability, hooks])
     return out.getvalue()
 
 
@@ -41,27 +54,36 @@ def read_csv(data: bytes) -> Exchanged:
     """Read edges back; columns may come in any order, and others are ignored.
 
     Raises:
-        ExchangeError: A column or value is missing or wrong; the message names the line.
+        ExchangeError: A column or value is missing or wrong, or a line's hooks are another edge's;
+            the message names the line.
     """
-    reader = csv.DictReader(io.StringIO(text_of(data), newline=""), strict=True)
+    text = text_of(data)
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     edges: list[CircuitEdge] = []
+    last: int | None = None
     try:
-        for column in _NEEDED:
-            if column not in (reader.fieldnames or ()):
-                raise ExchangeError(f"line 1: no column {column!r}; expected {', '.join(COLUMNS)}")
-        for column in COLUMNS:
-            if list(reader.fieldnames or ()).count(column) > 1:
-                raise ExchangeError(f"line 1: column {column!r} comes twice; leave one out")
+        header = list(reader.fieldnames or ())
+        _check_header(header)
+        split = "hook_pos_embed" in text  # then hook_embed is the tokens' alone
         for row in reader:
             where = f"line {reader.line_num}"
             if None in row or None in row.values():
                 raise ExchangeError(f"{where}: not as many values as the header has columns")
+            try:
+                edge = _edge(row, split)
+            except SpecError as error:
+                raise ExchangeError(f"{where}: {error}") from error
+            if (layer := last_layer(row.get("hooks", ""))) is not None:
+                if last is not None and layer != last:
+                    raise ExchangeError(
+                        f"{where}: hooks end in layer {layer}, those of an earlier line in layer "
+                        f"{last}; only the last layer's hook_resid_post is the logits' input"
+                    )
+                last = layer
             edges.append(
                 make_edge(
-                    row["sender"],
-                    row["receiver"],
-                    row["channel"],
-                    row["score"],
+                    *edge,
+                    row["score"] or None,
                     where,
                     score_kind=row.get("score_kind") or "estimate",
                     stability=row.get("stability") or None,
@@ -70,4 +92,37 @@ def read_csv(data: bytes) -> Exchanged:
     except csv.Error as error:
         raise ExchangeError(f"line {reader.line_num + 1}: {error}") from error
     kept = without_repeats(edges)
-    return Exchanged(kept, {edge.name: edge.score for edge in kept})
+    sizes = {} if last is None else {"n_layers": last + 1}
+    return Exchanged(kept, scores_of(kept), sizes=sizes)
+
+
+def _check_header(header: Sequence[str]) -> None:
+    by_hooks = "hooks" in header and not set(_ENDS) & set(header)
+    for column in (*(("hooks",) if by_hooks else _ENDS), "score"):
+        if column not in header:
+            raise ExchangeError(f"line 1: no column {column!r}; expected {', '.join(COLUMNS)}")
+    for column in COLUMNS:
+        if header.count(column) > 1:
+            raise ExchangeError(f"line 1: column {column!r} comes twice; leave one out")
+
+
+def _edge(row: Mapping[str, str], split: bool) -> tuple[str, str, str]:
+    """Sender, receiver and channel of a line.
+
+    Raises:
+        SpecError: Its hooks are none, or another edge's.
+    """
+    hooks = row.get("hooks", "")
+    if "sender" not in row:
+        edge = read_hook_edge(hooks, None, split_embed=split)
+        return edge.sender, edge.receiver, edge.channel.value
+    ends = row["sender"], row["receiver"], row["channel"]
+    if hooks:
+        apart = row["sender"] in ("embed", "pos_embed")
+        edge = read_hook_edge(hooks, None, split_embed=apart)
+        if (edge.sender, edge.receiver, edge.channel.value) != ends:
+            raise SpecError(
+                f"hooks say {edge.name!r}, and sender, receiver and channel "
+                f"{quoted('->'.join(ends[:2]))} on {quoted(ends[2])}; leave one of them out"
+            )
+    return ends

@@ -1,5 +1,9 @@
 """Motifs as Cypher that finds the same occurrences in one stored circuit.
 
+For people: to read, to change and to run in a database's own console (`circuits motifs cypher`).
+The project itself reads a circuit and looks in Python (`finding`), which on large circuits is a
+hundred times as fast.
+
 This is the one place that assembles Cypher. A statement is built from counters (`n0`, `e1`) and
 from the letters of our own enums; roles, kinds, channels and the circuit id are `$parameters`, and
 the motif's own words (its name, its variables) never enter the text.
@@ -7,6 +11,7 @@ the motif's own words (its name, its variables) never enter the text.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, permutations
@@ -31,6 +36,17 @@ class CompiledMotif:
 
     def parameters(self, circuit_id: str) -> dict[str, object]:
         return {**self.choices, "circuit_id": circuit_id}
+
+    def written_out(self, circuit_id: str) -> str:
+        """The statement with its parameters' values in it, for a console that takes none.
+
+        The values are our own words and a hash, which hold nothing to be escaped.
+        """
+        text: str = self.statement
+        # From the end of the alphabet, so that no name is the beginning of one still to come.
+        for name, value in sorted(self.parameters(circuit_id).items(), reverse=True):
+            text = text.replace(f"${name}", json.dumps(value))
+        return text
 
     def binding(self, row: Mapping[str, object] | Sequence[object]) -> dict[str, str]:
         """A row's node names by variable."""
@@ -63,7 +79,9 @@ def compile_motif(motif: Motif) -> CompiledMotif:
             conditions.append(f"{subject} IN ${parameter}")
 
     for index, node in enumerate(motif.nodes):
-        one_of(f"n{index}.role", f"roles{index}", node.roles)
+        if node.roles:
+            choices[f"roles{index}"] = [str(role) for role in node.roles]
+            conditions.append(f"any(role IN n{index}.roles WHERE role IN $roles{index})")
         one_of(f"n{index}.kind", f"kinds{index}", node.kinds)
     paths: list[str] = []
     for index, edge in enumerate(motif.edges):

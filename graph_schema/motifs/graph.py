@@ -1,4 +1,4 @@
-"""A circuit as motifs see it: nodes with kind, depth and role, edges with channel and score."""
+"""A circuit as motifs see it: nodes with kind, depth and roles, edges with channel and score."""
 
 from __future__ import annotations
 
@@ -10,21 +10,30 @@ from graph_schema.documents.circuit import CircuitDocument
 from graph_schema.documents.component import Channel, Component, ComponentKind
 from graph_schema.documents.role import RoleName
 
+Played = RoleName | Iterable[RoleName]
+"""The role of a node, or all its roles."""
+
 
 @dataclass(frozen=True)
 class GraphNode:
-    """A component of the circuit. `depth` is relative, 0 for the input, 1 for the logits."""
+    """A component of the circuit and every role that it plays.
+
+    `depth` is relative, 0 for the input, 1 for the logits.
+    """
 
     name: str
     kind: ComponentKind
     layer: int | None
     depth: float
-    role: RoleName | None = None
+    roles: frozenset[RoleName] = frozenset()
 
 
 @dataclass(frozen=True)
 class GraphEdge:
-    """A kept edge, by component names; the score as stored (positive: relied on)."""
+    """A kept edge, by component names.
+
+    The score is as stored, positive where the edge is relied on; 0 where a file gives none.
+    """
 
     sender: str
     receiver: str
@@ -49,17 +58,18 @@ class CircuitGraph:
 
     @classmethod
     def of(
-        cls, circuit: CircuitDocument, roles: Mapping[str, RoleName] | None = None
+        cls, circuit: CircuitDocument, roles: Mapping[str, Played] | None = None
     ) -> CircuitGraph:
-        """The graph of a circuit's edges; `roles` by component name, the strongest passing one."""
+        """The graph of a circuit's edges; `roles` by component name, one or several."""
         roles = roles or {}
         names = {name for edge in circuit.edges for name in (edge.sender, edge.receiver)}
         nodes: list[GraphNode] = []
         for component in map(Component.parse, names):
             depth = component.depth(circuit.model.n_layers)
-            role = roles.get(component.name)
-            nodes.append(GraphNode(component.name, component.kind, component.layer, depth, role))
-        edges = (GraphEdge(e.sender, e.receiver, e.channel, e.score) for e in circuit.edges)
+            played = roles.get(component.name, ())
+            both = frozenset([played] if isinstance(played, RoleName) else played)
+            nodes.append(GraphNode(component.name, component.kind, component.layer, depth, both))
+        edges = (GraphEdge(e.sender, e.receiver, e.channel, e.score or 0.0) for e in circuit.edges)
         return cls.build(nodes, edges)
 
     @cached_property

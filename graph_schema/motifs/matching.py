@@ -3,7 +3,7 @@
 A *binding* gives every variable a node of one circuit such that
 
 - no node is bound twice;
-- every node has one of its variable's roles and one of its kinds, where any are named;
+- every node plays one of its variable's roles and is of one of its kinds, where any are named;
 - every edge of the pattern finds at least one edge from its sender's to its receiver's node, on one
   of its channels and of its sign where these are named; further edges do no harm, unless the motif
   is `induced`: then two bound nodes that the pattern leaves apart are apart;
@@ -156,7 +156,7 @@ class _Search:
 
 
 def _fits(node: GraphNode, pattern: NodePattern) -> bool:
-    return (not pattern.roles or node.role in pattern.roles) and (
+    return (not pattern.roles or not node.roles.isdisjoint(pattern.roles)) and (
         not pattern.kinds or node.kind in pattern.kinds
     )
 

@@ -190,7 +190,10 @@ def _depth(item: object, where: str) -> DepthOrder:
     if found is None:
         raise SpecError(f"{where}: {item!r} is not an order; expected `a < b`, `a <= b` or `a = b`")
     left, right = _variable(found[1], where), _variable(found[3], where)
-    return DepthOrder(left=left, relation=DepthRelation(found[2]), right=right)
+    relation = DepthRelation(found[2])
+    if left == right and relation is not DepthRelation.BEFORE:  # which no motif may ask for
+        raise SpecError(f"{where}: {item!r} compares {left} with itself; expected two variables")
+    return DepthOrder(left=left, relation=relation, right=right)
 
 
 def _sign_rule(item: object, edges: list[EdgePattern], where: str) -> SignRule:

@@ -13,6 +13,7 @@ chain mixes. If there are no more graphs than draws asked for, all of them are l
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations, product
 from math import prod
@@ -20,7 +21,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from graph_schema.motifs.counting import Bools, Ints, Wirings
+from graph_schema.motifs.draws import Bools, Draws, Ints, NullDraws
 from graph_schema.motifs.graph import CircuitGraph
 
 SWAPS_PER_EDGE = 20
@@ -28,23 +29,14 @@ _CELLS = 50_000_000
 """Upper bound on draws x senders x inputs held at a time."""
 
 
-@dataclass(frozen=True)
-class Rewired:
-    """Draws from the null. `exact`: they are all the graphs there are, the observed among them."""
-
-    wirings: Wirings
-    distinct: int
-    exact: bool
-
-
-def all_rewired(graph: CircuitGraph, limit: int, *, bare: bool) -> Rewired | None:
+def all_rewired(graph: CircuitGraph, limit: int, *, bare: bool) -> NullDraws | None:
     """Every graph of the null, scores apart; None if there are more than `limit`."""
     table = _Table.of(graph, bare=bare)
     listed = table.all_targets(limit)
-    return listed if listed is None else Rewired(table.wirings(listed), len(listed), exact=True)
+    return None if listed is None else NullDraws(iter([table.draws(listed)]), exact=True)
 
 
-def rewired(graph: CircuitGraph, draws: int, rng: np.random.Generator, *, bare: bool) -> Rewired:
+def rewired(graph: CircuitGraph, draws: int, rng: np.random.Generator, *, bare: bool) -> NullDraws:
     """Graphs as `graph` with its receivers exchanged within each pair of layers.
 
     Args:
@@ -54,16 +46,14 @@ def rewired(graph: CircuitGraph, draws: int, rng: np.random.Generator, *, bare: 
         bare: Parallel edges count as one, and channels and scores are dropped.
     """
     table = _Table.of(graph, bare=bare)
-    hub = _swapped(table, table.target[None, :], rng)
     step = max(1, _CELLS // max(1, table.n_cells))
-    parts = [
-        _swapped(table, np.repeat(hub, min(step, draws - done), 0), rng)
-        for done in range(0, draws, step)
-    ]
-    target = np.concatenate(parts)
-    cells = table.sender * table.n_targets + target
-    content = np.sort(cells, axis=1) if bare else cells
-    return Rewired(table.wirings(target), len({row.tobytes() for row in content}), exact=False)
+
+    def drawn() -> Iterator[Draws]:
+        hub = _swapped(table, table.target[None, :], rng)
+        for done in range(0, draws, step):
+            yield table.draws(_swapped(table, np.repeat(hub, min(step, draws - done), 0), rng))
+
+    return NullDraws(drawn(), exact=False)
 
 
 @dataclass(frozen=True)
@@ -82,7 +72,7 @@ class _Table:
 
     @classmethod
     def of(cls, graph: CircuitGraph, *, bare: bool) -> _Table:
-        whole = Wirings.of(graph)
+        whole = Draws.of(graph)
         sender, receiver = whole.sender[0], whole.receiver[0]
         channel, sign = whole.channel[0], whole.sign[0]
         if bare:
@@ -112,12 +102,11 @@ class _Table:
     def n_cells(self) -> int:
         return len(self.graph.nodes) * self.n_targets
 
-    def wirings(self, target: Ints) -> Wirings:
+    def draws(self, target: Ints) -> Draws:
         def rows(values: Ints) -> Ints:
             return np.broadcast_to(values, target.shape)
 
-        return Wirings(
-            self.graph.nodes,
+        return Draws.of(self.graph).rewired(
             rows(self.sender),
             self.target_node[target],
             self.target_channel[target],
@@ -139,30 +128,37 @@ class _Table:
 
     def _block_targets(self, start: int, stop: int, limit: int) -> list[tuple[int, ...]]:
         """All ways to give one block's senders their receivers."""
-        senders = Counter(self.sender[start:stop].tolist())
+        degrees = list(Counter(self.sender[start:stop].tolist()).items())
         free = Counter(self.target[start:stop].tolist())
-        degrees = list(senders.items())
         found: list[tuple[int, ...]] = []
-        steps = 0
 
-        def fill(place: int, chosen: tuple[int, ...]) -> None:
-            nonlocal steps
-            steps += 1
-            # A search that is lost in dead ends is given up as one that finds too much.
-            if len(found) > limit or steps > 50 * limit:
-                raise _TooManyError
-            if place == len(degrees):
-                found.append(chosen)
-                return
+        def ways(place: int) -> Iterator[tuple[int, ...]]:
+            """The receivers that the sender at `place` can have of those that are free."""
             sender, degree = degrees[place]
             able = [t for t in sorted(free) if free[t] and self.target_node[t] != sender]
-            for picked in combinations(able, degree):
-                free.subtract(picked)
-                fill(place + 1, (*chosen, *picked))
-                free.update(picked)
+            return combinations(able, degree)
 
-        fill(0, ())
-        return found
+        # One sender after the other; `chosen` holds what those before took, `waiting` what each of
+        # them has still to try. A search lost in dead ends is given up as one that finds too much.
+        chosen: list[tuple[int, ...]] = []
+        waiting = [ways(0)]
+        for _ in range(2 * (50 * limit + len(degrees))):
+            picked = next(waiting[-1], None)
+            if picked is None:
+                waiting.pop()
+                if not chosen:
+                    return found
+                free.update(chosen.pop())
+                continue
+            if len(waiting) == len(degrees):
+                found.append((*(t for part in chosen for t in part), *picked))
+                if len(found) > limit:
+                    raise _TooManyError
+                continue
+            free.subtract(picked)
+            chosen.append(picked)
+            waiting.append(ways(len(waiting)))
+        raise _TooManyError
 
 
 class _TooManyError(Exception):

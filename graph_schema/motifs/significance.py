@@ -6,20 +6,27 @@ stands out as much (Westfall and Young's maxT on standardised counts); over all 
 `q` is Benjamini and Hochberg's. A motif is called where both are at most alpha: of circuits drawn
 from the null at most a share alpha has anything called, however its motifs hang together, and of
 all that is called over many circuits at most about a share alpha is false.
+
+All circuits and motifs given are one family, and what came out is one `MotifTest`. A result is
+`untestable` where even the least p that its draws allow could not be called by itself, with that
+whole family to be paid for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 
-from graph_schema.documents.motif import Motif, MotifState, MotifTest, NullModel
-from graph_schema.motifs.counting import Floats, Ints, Wirings, count_occurrences
+from graph_schema.documents.motif import Motif
+from graph_schema.documents.motif_tests import MotifResult, MotifState, MotifTest, NullModel
+from graph_schema.motifs.counting import count_all
+from graph_schema.motifs.draws import Draws, Floats, Ints, NullDraws
 from graph_schema.motifs.graph import CircuitGraph
-from graph_schema.motifs.relabelling import count_relabelled, relabelled
-from graph_schema.motifs.rewiring import Rewired, all_rewired, rewired
+from graph_schema.motifs.relabelling import relabelled
+from graph_schema.motifs.rewiring import all_rewired, rewired
 
 DRAWS = 1000
 ALPHA = 0.05
@@ -67,9 +74,7 @@ def null_counts(
     found: list[NullCounts] = []
     if roles := [motif for motif in motifs if motif.reads_roles]:
         dealt = relabelled(graph, draws, streams[0], effects)
-        counts = [count_relabelled(graph, motif, dealt) for motif in roles]
-        null = NullModel.ROLES_PERMUTED
-        found.append(_gathered(graph, null, roles, counts, dealt.distinct, exact=dealt.exact))
+        found.append(_counted(graph, NullModel.ROLES_PERMUTED, roles, dealt))
     wiring = [motif for motif in motifs if not motif.reads_roles]
     kinds = (
         ([m for m in wiring if m.untyped], True),
@@ -82,31 +87,26 @@ def null_counts(
         unsigned = [motif for motif in chosen if not motif.reads_signs]
         listed = all_rewired(graph, draws, bare=bare) if unsigned else None
         if listed is not None:
-            found.append(_rewired_counts(graph, unsigned, listed))
+            found.append(_counted(graph, NullModel.REWIRED, unsigned, listed))
             chosen = signed
         if chosen:
-            found.append(_rewired_counts(graph, chosen, rewired(graph, draws, rng, bare=bare)))
+            drawn = rewired(graph, draws, rng, bare=bare)
+            found.append(_counted(graph, NullModel.REWIRED, chosen, drawn))
     return found
 
 
-def _rewired_counts(graph: CircuitGraph, motifs: list[Motif], drawn: Rewired) -> NullCounts:
-    counts = [count_occurrences(drawn.wirings, motif) for motif in motifs]
-    null = NullModel.REWIRED
-    return _gathered(graph, null, motifs, counts, drawn.distinct, exact=drawn.exact)
-
-
-def _gathered(
-    graph: CircuitGraph,
-    null: NullModel,
-    motifs: list[Motif],
-    counts: list[Ints],
-    distinct: int,
-    *,
-    exact: bool,
+def _counted(
+    graph: CircuitGraph, null: NullModel, motifs: list[Motif], drawn: NullDraws
 ) -> NullCounts:
-    whole = Wirings.of(graph)
-    observed = np.array([count_occurrences(whole, motif)[0] for motif in motifs])
-    return NullCounts(null, tuple(motifs), observed, np.stack(counts), distinct, exact)
+    """Counts of the motifs in the draws, of which only some are there at a time."""
+    marks: set[bytes] = set()
+    counts: list[Ints] = []
+    for part in drawn.parts:
+        marks.update(part.marks(of_roles=null is NullModel.ROLES_PERMUTED))
+        counts.append(count_all(part, motifs))
+    observed = count_all(Draws.of(graph), motifs)[:, 0]
+    together = np.concatenate(counts, axis=1)
+    return NullCounts(null, tuple(motifs), observed, together, len(marks), drawn.exact)
 
 
 def motif_tests(
@@ -117,44 +117,39 @@ def motif_tests(
     seed: int = 0,
     alpha: float = ALPHA,
     effects: Mapping[str, Mapping[str, float]] | None = None,
-) -> list[MotifTest]:
+) -> MotifTest:
     """Test every motif in every circuit (given by id), in the order given.
 
     Args:
         draws: Graphs drawn from each null model.
         effects: Measured effects of components, by circuit id and name (see `relabelling`).
     """
-    tests: list[MotifTest] = []
+    results: list[MotifResult] = []
     for circuit_id, graph in circuits.items():
         measured = (effects or {}).get(circuit_id)
         groups = null_counts(graph, motifs, draws=draws, seed=seed, effects=measured)
-        found = {test.motif_id: test for test in _within(circuit_id, groups, alpha)}
-        tests.extend(found[motif.motif_id] for motif in motifs)
-    return called(tests, alpha=alpha)
+        found = {result.motif_id: result for result in _within(circuit_id, groups)}
+        results.extend(found[motif.motif_id] for motif in motifs)
+    judged = called(mark_untestable(results, alpha=alpha), alpha=alpha)
+    return MotifTest(alpha=alpha, draws=draws, seed=seed, results=tuple(judged))
 
 
-def _within(circuit_id: str, groups: list[NullCounts], alpha: float) -> list[MotifTest]:
-    """The tests of all motifs in one circuit, with `p` and `p_max`; `q` is still open."""
+def _within(circuit_id: str, groups: list[NullCounts]) -> list[MotifResult]:
+    """The results of all motifs in one circuit, with `p` and `p_max`; the family is still open."""
     means = [group.members.mean(axis=1) for group in groups]
     sds = [group.members.std(axis=1) for group in groups]
-    varied = sum(int((sd > 0).sum()) for sd in sds)
     # The largest standardised count of every draw: the null of every motif's own (maxT).
     largest = [
         ((group.counts - mean[:, None])[sd > 0] / sd[sd > 0, None]).max(axis=0, initial=-np.inf)
         for group, mean, sd in zip(groups, means, sds, strict=True)
     ]
-    tests: list[MotifTest] = []
+    results: list[MotifResult] = []
     for group, mean, sd in zip(groups, means, sds, strict=True):
         p = group.share_reaching(group.counts, group.observed[:, None])
         for place, motif in enumerate(group.motifs):
-            reason = ""
-            if sd[place] == 0:
-                reason = "every draw of the null has the same count"
-            elif 1 / group.distinct > alpha / varied:
-                reason = f"{group.distinct} distinct draws cannot reach {alpha:g} / {varied} motifs"
             z = (group.observed[place] - mean[place]) / sd[place] if sd[place] else -np.inf
-            tests.append(
-                MotifTest(
+            results.append(
+                MotifResult(
                     circuit_id=circuit_id,
                     motif_id=motif.motif_id,
                     motif=motif.name,
@@ -167,11 +162,11 @@ def _within(circuit_id: str, groups: list[NullCounts], alpha: float) -> list[Mot
                     exact=group.exact,
                     p=float(p[place]),
                     p_max=max(float(p[place]), _p_max(groups, largest, float(z))),
-                    state=MotifState.UNTESTABLE if reason else MotifState.NOT_CALLED,
-                    reason=reason,
+                    state=MotifState.NOT_CALLED if sd[place] else MotifState.UNTESTABLE,
+                    reason="" if sd[place] else "every draw of the null has the same count",
                 )
             )
-    return tests
+    return results
 
 
 def _p_max(groups: list[NullCounts], largest: list[Floats], z: float) -> float:
@@ -189,28 +184,47 @@ def _p_max(groups: list[NullCounts], largest: list[Floats], z: float) -> float:
     return 1.0 - none
 
 
-def called(tests: Iterable[MotifTest], *, alpha: float = ALPHA) -> list[MotifTest]:
-    """The tests with `q` (Benjamini and Hochberg 1995, over all that are testable) and state."""
-    tests = list(tests)
-    testable = [test for test in tests if test.state is not MotifState.UNTESTABLE]
-    q = iter(benjamini_hochberg([test.p for test in testable]))
-    done: list[MotifTest] = []
-    for test in tests:
-        if test.state is MotifState.UNTESTABLE:
-            done.append(test)
+def mark_untestable(results: Sequence[MotifResult], *, alpha: float) -> list[MotifResult]:
+    """The results, those `untestable` that no outcome could have had called.
+
+    The least q of a result by itself is 1/distinct x the size of the family, which is all results
+    that are not untestable: those with the fewest distinct draws leave first, and cost the others
+    nothing.
+    """
+    family = [r for r in results if r.state is not MotifState.UNTESTABLE]
+    too_few: dict[tuple[str, str], str] = {}
+    while family:
+        fewest = min(result.distinct for result in family)
+        if len(family) <= alpha * fewest * (1 + 1e-9):
+            break
+        for result in (r for r in family if r.distinct == fewest):
+            reason = f"{fewest} distinct draws cannot reach {alpha:g} / {len(family)} tests"
+            if not result.exact and result.distinct == result.draws:
+                reason += f"; ask for {ceil(len(family) / alpha * (1 - 1e-9)):,} draws"
+            too_few[result.circuit_id, result.motif_id] = reason
+        family = [result for result in family if result.distinct > fewest]
+    return [
+        result
+        if (reason := too_few.get((result.circuit_id, result.motif_id))) is None
+        else result.model_copy(update={"state": MotifState.UNTESTABLE, "reason": reason})
+        for result in results
+    ]
+
+
+def called(results: Sequence[MotifResult], *, alpha: float = ALPHA) -> list[MotifResult]:
+    """The results with `q` (over all that are testable) and state."""
+    # Half a second to import, which nothing else in this package needs.
+    from scipy.stats import false_discovery_control
+
+    p = [result.p for result in results if result.state is not MotifState.UNTESTABLE]
+    q = iter(false_discovery_control(p, method="bh").tolist() if p else [])
+    done: list[MotifResult] = []
+    for result in results:
+        if result.state is MotifState.UNTESTABLE:
+            done.append(result)
             continue
         value = next(q)
-        both = max(value, test.p_max) <= alpha
+        both = max(value, result.p_max) <= alpha
         state = MotifState.CALLED if both else MotifState.NOT_CALLED
-        done.append(test.model_copy(update={"q": value, "state": state}))
+        done.append(result.model_copy(update={"q": value, "state": state}))
     return done
-
-
-def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
-    """The q of each p: the least false-discovery rate at which it is called."""
-    p = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(p)
-    scaled = p[order] * len(p) / np.arange(1, len(p) + 1)
-    q = np.empty_like(p)
-    q[order] = np.minimum.accumulate(scaled[::-1])[::-1].clip(max=1.0)
-    return q.tolist()

@@ -2,11 +2,10 @@
 
 from graph_schema.reports.bibtex import bibtex
 from graph_schema.reports.comparison import comparison_text
-from graph_schema.reports.comparison_svg import comparison_html, comparison_svg
 from graph_schema.reports.drawing import circuit_svg
 from graph_schema.reports.html import circuit_html, evaluation_html
-from graph_schema.reports.picture import ASCII, UNICODE, picture
 from graph_schema.reports.quality import evaluation_summary, figure
+from graph_schema.reports.svg_comparison import comparison_html, comparison_svg
 from graph_schema.reports.tables import cell, number, table
 from graph_schema.reports.text import (
     conditions,
@@ -16,6 +15,7 @@ from graph_schema.reports.text import (
     strongest,
     summary,
 )
+from graph_schema.reports.text_picture import ASCII, UNICODE, picture
 
 __all__ = [
     "ASCII",

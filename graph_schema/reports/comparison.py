@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graph_schema.documents import Comparison, Comparisons, Overlap, Scope, ScoreAgreement
-from graph_schema.documents.comparison import Side
+from graph_schema.documents.comparison import PairDifferences, Side
 from graph_schema.reports.tables import cell, number, table
 
 SCOPES = {
@@ -134,14 +134,22 @@ def _in_full(pair: Comparison, top: int) -> list[str]:
             parts.append("\n".join(part for part in (listed, alone) if part))
     if (pairs := pair.pairs) is not None:
         parts.append(
-            f"metric of a pair, B - A: {pairs.mean:.4g} [{pairs.ci_low:.4g}, {pairs.ci_high:.4g}], "
-            f"{pairs.n} pairs\n"
+            f"metric of a pair, B - A: {_difference(pairs)}\n"
             + table(
                 ("pair", "A", "B", "B - A"),
                 [(each.pair, each.a, each.b, each.difference) for each in pairs.largest],
             )
         )
     return parts
+
+
+def _difference(found: PairDifferences) -> str:
+    """`0.12 [0.05, 0.19], 32 heldout pairs in 12 groups`, or why there is no interval."""
+    groups = "" if found.n_groups is None else f" in {found.n_groups} groups"
+    where = f"{found.n} {found.split.value} pairs{groups}"
+    if found.ci_low is None or found.ci_high is None:
+        return f"{found.mean:.4g}, {where}; no interval: {found.reason}"
+    return f"{found.mean:.4g} [{found.ci_low:.4g}, {found.ci_high:.4g}], {where}"
 
 
 def _overlap(label: str, found: Overlap) -> tuple[Any, ...]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from graph_schema.documents import Channel, CircuitDocument, CircuitEdge, Component, ComponentKind
 from graph_schema.reports import svg
-from graph_schema.reports.tables import number
+from graph_schema.reports.tables import cell
 from graph_schema.reports.text import strongest
 
 MOST = 60
@@ -41,7 +41,7 @@ def circuit_svg(circuit: CircuitDocument, most: int = MOST) -> str:
     """The circuit's strongest edges, as an SVG document."""
     chosen = strongest(circuit.edges)[:most]
     strokes = [
-        Stroke(edge, CHANNELS[edge.channel][0], f"{edge.name}  {number(edge.score)}")
+        Stroke(edge, CHANNELS[edge.channel][0], f"{edge.name}  {cell(edge.score)}")
         for edge in chosen
     ]
     used = {edge.channel for edge in chosen}
@@ -59,7 +59,7 @@ def draw(
 ) -> str:
     """These edges as an SVG document; `entries` explain the colours, `n_edges` is of how many."""
     places, rows = _places([stroke.edge for stroke in strokes], n_layers)
-    largest = max((abs(stroke.edge.score) for stroke in strokes), default=0.0) or 1.0
+    largest = max((stroke.edge.strength for stroke in strokes), default=0.0) or 1.0
     shapes = svg.legend(MARGIN, 20, entries)
     for stroke in reversed(strokes):  # the strongest on top
         edge = stroke.edge
@@ -69,8 +69,8 @@ def draw(
                 (x1, y1 + NODE_HEIGHT / 2),
                 (x2 + _OFFSET[edge.channel], y2 - NODE_HEIGHT / 2),
                 stroke.colour,
-                width=1 + 3 * abs(edge.score) / largest,
-                dashed=edge.score < 0,
+                width=1 + 3 * edge.strength / largest,
+                dashed=(edge.score or 0) < 0,
                 hint=stroke.hint,
             )
         )

@@ -8,7 +8,7 @@ from html import escape
 from graph_schema.documents import CircuitDocument, CircuitEvaluation
 from graph_schema.reports.drawing import circuit_svg
 from graph_schema.reports.quality import evaluation_summary
-from graph_schema.reports.tables import number
+from graph_schema.reports.tables import cell
 from graph_schema.reports.text import conditions, headline, strongest
 
 
@@ -38,7 +38,7 @@ def circuit_html(circuit: CircuitDocument, top: int = 10) -> str:
     head = _facts(facts)
     edges = "".join(
         f"<tr><td><code>{escape(edge.name)}</code></td>"
-        f"<td style='text-align:right'>{number(edge.score)}</td></tr>"
+        f"<td style='text-align:right'>{cell(edge.score)}</td></tr>"
         for edge in strongest(circuit.edges)[:top]
     )
     return (

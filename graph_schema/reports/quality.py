@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from graph_schema.documents import CircuitEvaluation, Evaluation, Figure, Stability
+from graph_schema.documents import CircuitEvaluation, Evaluation, Figure, Specificity, Stability
 from graph_schema.reports.tables import fact_lines
 
 
 def figure(value: Figure) -> str:
-    """`0.931 [0.872, 0.968]  heldout, 32 pairs`, or the reason why there is no number."""
+    """`0.931 [0.872, 0.968]  heldout, 32 pairs in 12 groups`; without a number or interval, why."""
     where = f"{value.split.value}, {value.n} pairs"
+    if value.n_groups is not None:
+        where += f" in {value.n_groups} {'group' if value.n_groups == 1 else 'groups'}"
     if value.value is None:
         return f"none ({value.reason or f'not measured; {where}'})"
-    interval = (
-        f" [{value.ci_low:.3f}, {value.ci_high:.3f}]"
-        if value.ci_low is not None and value.ci_high is not None
-        else ""
-    )
-    return f"{value.value:.3f}{interval}  {where}"
+    if value.ci_low is None or value.ci_high is None:
+        why = f"; no interval: {value.reason}" if value.reason else ""
+        return f"{value.value:.3f}  {where}{why}"
+    return f"{value.value:.3f} [{value.ci_low:.3f}, {value.ci_high:.3f}]  {where}"
 
 
 def evaluation_summary(found: CircuitEvaluation) -> str:
@@ -48,17 +48,17 @@ def quality_facts(quality: Evaluation) -> list[tuple[str, str]]:
             (
                 "by chance",
                 f"{chance.mean:.3f} [{chance.low:.3f}, {chance.high:.3f}]  faithfulness of "
-                f"{chance.n} random circuits of this size, discovery",
+                f"{chance.n} random circuits of this size ({chance.rule}), discovery",
             )
         )
     return facts + _evidence(quality)
 
 
 _CHANCE = {
-    "paths": "random circuits",
+    "walks": "random circuits (walks)",
+    "paths": "random circuits (paths)",
     "layer_pairs": "with the same edges per layer pair",
     "activation_difference": "by activation difference",
-    "shuffled_pairs": "found on shuffled pairs",
 }
 
 
@@ -80,6 +80,8 @@ def _evidence(quality: Evaluation) -> list[tuple[str, str]]:
                     f"least as faithful, {chance.split.value}",
                 )
             )
+    if (dealt := quality.specificity) is not None:
+        facts.append(("specificity", _specificity(dealt)))
     for test in quality.tests:
         if test.p_value is None or test.power is None:
             facts.append(("test", f"{test.name}: {test.outcome} ({test.reason})"))
@@ -94,6 +96,17 @@ def _evidence(quality: Evaluation) -> list[tuple[str, str]]:
     if (stable := quality.stability) is not None:
         facts.append(("stability", _stability(stable)))
     return facts
+
+
+def _specificity(found: Specificity) -> str:
+    if found.faithfulness is None:
+        return f"none ({found.reason})"
+    kept = "" if found.n_kept is None else f" ({found.n_kept} of {found.n_pairs} pairs kept theirs)"
+    alike = "" if found.jaccard is None else f", Jaccard {found.jaccard:.2f} with this circuit"
+    return (
+        f"{found.faithfulness:.3f}  faithfulness of what is found with the answers dealt out "
+        f"anew{kept}{alike}, {found.split.value}"
+    )
 
 
 def _stability(stable: Stability) -> str:

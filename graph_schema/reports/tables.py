@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable, Sequence
 
 from graph_schema.printable import printable
-from graph_schema.reports.values import graph_text
+from graph_schema.reports.graph_values import graph_text
 
-_NUMBER = re.compile(r"-?[\d,]*\.?\d+(e[+-]?\d+)?")
+_NUMBER = re.compile(r"-?[\d,]*\.?\d+(e[+-]?\d+)?|nan|-?inf")
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

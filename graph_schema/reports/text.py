@@ -83,7 +83,7 @@ def layer_table(circuit: CircuitDocument, width: int = 100) -> str:
     for edge in circuit.edges:
         into[_row(edge.receiver, circuit)].append(edge)
         for end in (edge.sender, edge.receiver):
-            strength[end] += abs(edge.score)
+            strength[end] += edge.strength
     members: dict[int, list[str]] = defaultdict(list)
     for name in sorted(strength, key=lambda name: (-strength[name], name)):
         members[_row(name, circuit)].append(name)
@@ -95,7 +95,7 @@ def layer_table(circuit: CircuitDocument, width: int = 100) -> str:
         by_channel = {
             channel: sum(edge.channel is channel for edge in edges) or "" for channel in Channel
         }
-        total = number(sum(abs(edge.score) for edge in edges)) if edges else ""
+        total = number(sum(edge.strength for edge in edges)) if edges else ""
         lines.append(
             f"{_layer_label(row, circuit):>6} {len(edges) or '':>6} {by_channel[Channel.Q]:>5} "
             f"{by_channel[Channel.K]:>5} {by_channel[Channel.V]:>5} {total:>11}  "
@@ -113,7 +113,7 @@ def edge_table(circuit: CircuitDocument, top: int | None = 20) -> str:
 
 def strongest(edges: Iterable[CircuitEdge]) -> list[CircuitEdge]:
     """Edges by falling |score|, ties by name."""
-    return sorted(edges, key=lambda edge: (-abs(edge.score), edge.name))
+    return sorted(edges, key=lambda edge: (-edge.strength, edge.name))
 
 
 def fitted(words: Sequence[str], width: int) -> str:

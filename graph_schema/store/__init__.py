@@ -3,6 +3,6 @@
 from graph_schema.store.driver import DRIVER_VERSION  # isort: skip  (before anything loads neo4j)
 
 from graph_schema.store.connection import GraphStore, StoreAddress
-from graph_schema.store.embedded import start_embedded
+from graph_schema.store.servers.embedded import start_embedded
 
 __all__ = ["DRIVER_VERSION", "GraphStore", "StoreAddress", "start_embedded"]

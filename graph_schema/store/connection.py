@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, LiteralString, TypeVar
 
-from neo4j import READ_ACCESS, WRITE_ACCESS, Driver, GraphDatabase, Transaction
+from neo4j import READ_ACCESS, WRITE_ACCESS, Driver, GraphDatabase, Session, Transaction
 from neo4j.exceptions import (
     AuthError,
     ConfigurationError,
@@ -30,25 +30,18 @@ from neo4j.exceptions import (
 
 from graph_schema.errors import CircuitServiceError, SpecError, StoreError, StoreUnavailable
 from graph_schema.store import migrations
+from graph_schema.store.batches import Batches, Row, WriteMissed, fetch, in_batches, write_rows
+
+__all__ = ["GraphStore", "Row", "StoreAddress", "fetch", "to_our_error", "write_rows"]
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Row = dict[str, Any]
-
 LOST = (ServiceUnavailable, SessionExpired)  # IncompleteCommit is a ServiceUnavailable
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 MAX_CONFLICTS = 40
 FEWEST_LOSSES, FEWEST_CONFLICTS = 3, 8
 """Tries that anybody patient makes: a machine may stand still for all of the time."""
-
-
-class WriteMissed(Exception):
-    """A statement did not find what its transaction had just written: try again.
-
-    The embedded server loses sight of a merged node when another transaction commits it at the
-    same moment; what follows would silently match nothing.
-    """
 
 
 @dataclass(frozen=True)
@@ -83,6 +76,9 @@ class GraphStore:
         self.patience = patience
         self._driver: Driver | None = None
         self._pid = 0
+        # On a cluster another server answers the next transaction: it waits until it has all that
+        # this store has seen. Where there is one server it costs nothing.
+        self._seen = GraphDatabase.bookmark_manager()
 
     def __enter__(self) -> GraphStore:
         return self
@@ -130,8 +126,19 @@ class GraphStore:
         migrations.migrate(self.write, self.rows)
 
     def reader(self) -> GraphStore:
-        """A store on the read-only login; the caller closes it."""
-        return GraphStore(self.address.as_reader(), patience=self.patience)
+        """A store on the read-only login that sees what this one has; the caller closes it."""
+        reader = GraphStore(self.address.as_reader(), patience=self.patience)
+        reader._seen = self._seen
+        return reader
+
+    def session(self, access: str, **options: Any) -> Session:
+        """A session that sees all that this store, or the one it is a reader of, has seen."""
+        return self.driver.session(
+            database=self.address.database,
+            default_access_mode=access,
+            bookmark_manager=self._seen,
+            **options,
+        )
 
     @property
     def driver(self) -> Driver:
@@ -145,8 +152,7 @@ class GraphStore:
         return self._driver
 
     def _once(self, work: Callable[[Transaction], T], access: str, seconds: float | None) -> T:
-        session = self.driver.session(database=self.address.database, default_access_mode=access)
-        with session, session.begin_transaction(timeout=seconds) as tx:
+        with self.session(access) as session, session.begin_transaction(timeout=seconds) as tx:
             result = work(tx)
             tx.commit()
             return result
@@ -154,44 +160,34 @@ class GraphStore:
     def _retry(self, work: Callable[[Transaction], T], access: str, seconds: float | None) -> T:
         end = time.monotonic() + self.patience
         conflicts = losses = 0
-        pause = FIRST_PAUSE
+        pause, batches = FIRST_PAUSE, Batches()
         while True:
             late = time.monotonic() >= end  # before the try: what took long may have been a pause
             try:
-                return self._once(work, access, seconds)
-            except (TransientError, ConstraintError, WriteMissed) as error:
-                # A ConstraintError is two MERGEs of one id meeting (ArcadeDB): the loser's second
-                # try finds the winner's node. One that stays is a fault, hence the count.
-                conflicts += 1
-                enough = MAX_CONFLICTS if not late else FEWEST_CONFLICTS if self.patience else 1
-                if conflicts >= enough or _timed_out(error):
+                with in_batches(batches):
+                    return self._once(work, access, seconds)
+            except (DriverError, Neo4jError, WriteMissed) as error:
+                smaller = batches.smaller()
+                if _timed_out(error) and smaller is not None:
+                    log.warning("ended for its time, again with %d rows a statement", smaller.rows)
+                    batches = smaller
+                elif isinstance(error, TransientError | ConstraintError | WriteMissed):
+                    # A ConstraintError is two MERGEs of one id meeting (ArcadeDB): the loser's
+                    # second try finds the winner's node. One that stays is a fault: hence a count.
+                    conflicts += 1
+                    enough = MAX_CONFLICTS if not late else FEWEST_CONFLICTS if self.patience else 1
+                    if conflicts >= enough or _timed_out(error):
+                        raise to_our_error(error, self.address) from error
+                    log.debug("transaction repeated after %s", error)
+                elif isinstance(error, LOST) or _uncommitted(error):
+                    losses += 1
+                    if late and (losses >= FEWEST_LOSSES or not self.patience):
+                        raise to_our_error(error, self.address) from error
+                    log.debug("connection lost, trying again: %s", error)
+                else:
                     raise to_our_error(error, self.address) from error
-                log.debug("transaction repeated after %s", error)
-            except (DriverError, Neo4jError) as error:
-                if not isinstance(error, LOST) and not _uncommitted(error):
-                    raise to_our_error(error, self.address) from error
-                losses += 1
-                if late and (losses >= FEWEST_LOSSES or not self.patience):
-                    raise to_our_error(error, self.address) from error
-                log.debug("connection lost, trying again: %s", error)
             time.sleep(pause * random.uniform(0.5, 1.5))
             pause = min(LONGEST_PAUSE, pause * 2)
-
-
-def write_rows(tx: Transaction, query: LiteralString, *, expected: int, **parameters: Any) -> None:
-    """Run a writing statement that returns, as `written`, how many rows it wrote.
-
-    Raises:
-        WriteMissed: Not as many as expected.
-    """
-    written = fetch(tx, query, **parameters)[0]["written"]
-    if written != expected:
-        raise WriteMissed(f"{written} of {expected} rows written")
-
-
-def fetch(tx: Transaction, query: LiteralString, **parameters: Any) -> list[Row]:
-    """All rows of a statement, as dictionaries."""
-    return [record.data() for record in tx.run(query, parameters)]
 
 
 def _connect(address: StoreAddress) -> Driver:

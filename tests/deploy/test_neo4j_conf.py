@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from graph_schema.store.neo4j_server import ALLOWED_PROCEDURES
+from graph_schema.store.servers.neo4j import ALLOWED_PROCEDURES
 
 CONF = Path(__file__).parents[2] / "deploy" / "neo4j" / "neo4j.conf"
 

@@ -12,7 +12,7 @@ import redis
 from kombu import Connection
 from redis.exceptions import NoPermissionError
 
-from graph_schema.store.java import reserved_port
+from graph_schema.processes import reserved_port
 from tests.servers import running, wait_for_redis
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "redis"

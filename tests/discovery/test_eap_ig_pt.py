@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,9 @@ def loaded(data: bytes) -> dict[str, object]:
     return torch.load(io.BytesIO(data), weights_only=True)
 
 
+WHOLE = loaded(write_eap_ig_pt(make_circuit((), model=model_of(Layout(2, 2)))))
+
+
 def in_float32(circuit: CircuitDocument) -> CircuitDocument:
     limit = torch.finfo(torch.float32).max
     edges = tuple(
@@ -48,6 +52,54 @@ def test_pt_brings_back_what_json_does(circuit: CircuitDocument, data: st.DataOb
     scores = data.draw(st.dictionaries(st.sampled_from(names), FLOAT32, max_size=6))
     found = read_eap_ig_pt(write_eap_ig_pt(circuit, scores))
     assert found == read_eap_ig(write_eap_ig(circuit, scores).encode())
+    assert found.unread == ""
+
+
+def marked(scored: float, *cells: tuple[int, int]) -> dict[str, object]:
+    """Every edge with this score, and these cells in the circuit."""
+    member = torch.zeros(7, 15, dtype=torch.bool)
+    for cell in cells:
+        member[cell] = True
+    return WHOLE | {"edges_scores": torch.full((7, 15), scored), "edges_in_graph": member}
+
+
+def test_a_circuit_of_nodes_is_named_and_its_cells_that_are_no_edges_ignored() -> None:
+    """EAP-IG marks all cells between the nodes chosen, backwards ones too."""
+    rows = [0, 1, 6]  # input, a0.h0, m1
+    columns = [0, 2, 4, 13, 14]  # a0.h0's q, k and v, m1, logits
+    file = marked(0.0, *((row, column) for row in rows for column in columns))
+    nodes = torch.zeros(7, dtype=torch.bool).index_fill(0, torch.tensor(rows), True)
+    found = read_eap_ig_pt(saved(file | {"nodes_in_graph": nodes, "nodes_scores": torch.ones(7)}))
+    assert [edge.name for edge in found.edges] == [
+        *("input->a0.h0<q>", "input->a0.h0<k>", "input->a0.h0<v>"),
+        *("input->m1", "a0.h0->m1", "input->logits", "a0.h0->logits", "m1->logits"),
+    ]
+    assert {edge.score for edge in found.edges} == {None}
+    assert found.scores == {}
+    assert found.notes == (
+        "the file is of nodes: 3 of 7 senders are in its circuit, with every edge between them; it "
+        "scores nodes, no edge",
+    )
+
+
+def test_a_circuit_of_neurons_is_refused_unless_every_neuron_of_its_senders_is_in() -> None:
+    file = marked(0.5, (0, 0), (1, 14))
+    mask = torch.ones(7, 32, dtype=torch.bool)
+    mask[5] = False  # of a node outside
+    found = read_eap_ig_pt(saved(file | {"neurons_in_graph": mask}))
+    assert (len(found.kept()), found.unread) == (2, "")
+    mask[1, :16] = False
+    found = read_eap_ig_pt(saved(file | {"neurons_in_graph": mask.float()}))
+    with pytest.raises(ExchangeError, match=r"of neurons: 16 of the 32 that 'a0\.h0' .* 1 of 2"):
+        found.kept()
+
+
+def test_either_of_scores_and_circuit_may_be_all_there_is() -> None:
+    file = marked(0.5, (0, 0))
+    bare = read_eap_ig_pt(saved({key: file[key] for key in ("cfg", "edges_in_graph")}))
+    assert [(edge.name, edge.score) for edge in bare.kept()] == [("input->a0.h0<q>", None)]
+    scores = read_eap_ig_pt(saved({key: file[key] for key in ("cfg", "edges_scores")}))
+    assert (scores.edges, set(scores.scores.values())) == ((), {0.5})
 
 
 def test_gpt2_has_157_senders_and_445_receivers() -> None:
@@ -70,9 +122,6 @@ def test_the_order_is_that_of_the_computational_graph() -> None:
         assert rows == graph.n_upstream.tolist()
 
 
-WHOLE = loaded(write_eap_ig_pt(make_circuit((), model=model_of(Layout(2, 2)))))
-
-
 def test_an_edge_that_was_not_scored_is_left_out() -> None:
     scores = torch.full_like(WHOLE["edges_scores"], torch.nan)
     assert read_eap_ig_pt(saved(WHOLE | {"edges_scores": scores})).scores == {}
@@ -82,7 +131,8 @@ def test_an_edge_that_was_not_scored_is_left_out() -> None:
     ("content", "message"),
     [
         ([1, 2], "expected a dict"),
-        ({"cfg": {}}, "the key 'edges_scores' is missing; found cfg"),
+        ({"cfg": {}}, "expected cfg and edges_scores, edges_in_graph or both; found 'cfg'"),
+        ({"edges_scores": torch.zeros(7, 15), 3: 1}, "or both; found 'edges_scores', 3"),
         (WHOLE | {"cfg": {"n_layers": 2}}, r"cfg\.n_heads is None"),
         (WHOLE | {"edges_scores": torch.zeros(3, 3)}, r"is \(3, 3\); expected a tensor \(7, 15\)"),
         (
@@ -97,9 +147,12 @@ def test_an_edge_that_was_not_scored_is_left_out() -> None:
         (WHOLE | {"edges_in_graph": [1]}, "edges_in_graph is list; expected a tensor"),
         (WHOLE | {"src_nodes": ["input"]}, "src_nodes does not list input, a0.h0, ..., m1"),
         (
-            WHOLE | {"edges_in_graph": torch.ones(7, 15, dtype=torch.bool)},
-            "a0.h0->a0.h0<q>, which runs backwards",
+            WHOLE | {"nodes_in_graph": torch.zeros(3)},
+            r"nodes_in_graph is \(3,\); expected .*\(7,\)",
         ),
+        (WHOLE | {"nodes_scores": ["x"]}, "nodes_scores is list; expected a tensor"),
+        (WHOLE | {"neurons_in_graph": torch.zeros(7, 3)}, r"is \(7, 3\); expected .*\(7, 32\)"),
+        (WHOLE | {"neurons_in_graph": torch.full((7, 32), 0.5)}, "or 0 and 1, alone"),
         (
             WHOLE
             | {
@@ -113,6 +166,25 @@ def test_an_edge_that_was_not_scored_is_left_out() -> None:
 def test_mistakes_are_named(content: object, message: str) -> None:
     with pytest.raises(ExchangeError, match=message):
         read_eap_ig_pt(saved(content))
+
+
+def test_lists_in_lists_are_named_and_not_shown() -> None:
+    """A pickle builds them without recursion, and Python's repr does not."""
+    depth, key = 100_000, b"cfg"
+    deep = b"]" * depth + b"a" * (depth - 1)
+    name = b"X" + len(key).to_bytes(4, "little") + key
+    edges = b"X" + (12).to_bytes(4, "little") + b"edges_scores"
+    content = b"\x80\x02}" + name + deep + b"s" + edges + b"Ns."
+    out = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(saved({}))) as empty,
+        zipfile.ZipFile(out, "w") as parts,
+    ):
+        for part in empty.infolist():
+            data = content if part.filename.endswith("data.pkl") else empty.read(part)
+            parts.writestr(part.filename, data)
+    with pytest.raises(ExchangeError, match="cfg is a list nested too deep to show; expected"):
+        read_eap_ig_pt(out.getvalue())
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"{}", saved(WHOLE)[:200]])

@@ -1,11 +1,11 @@
-"""Motifs against stored circuits: the server finds what the reference matcher finds."""
+"""Motifs against stored circuits: what the reference matcher finds, tested and stored."""
 
 from __future__ import annotations
 
 import pytest
 
-from graph_schema.documents import CircuitDocument, MotifTest
-from graph_schema.errors import NotFoundError, SpecError
+from graph_schema.documents import CircuitDocument
+from graph_schema.errors import NotFoundError, SpecError, StoreError
 from graph_schema.motif_search import (
     add_motif,
     circuit_graph,
@@ -14,12 +14,14 @@ from graph_schema.motif_search import (
     motif_named,
     run_motif_tests,
     store_occurrences,
+    stored_tests,
 )
-from graph_schema.motifs import catalogue, motif_tests, occurrences
-from graph_schema.store.circuits import write_circuit
+from graph_schema.motifs import CircuitGraph, catalogue, motif_tests, occurrences
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.findings import write_roles
-from graph_schema.store.motifs import read_occurrences, read_tests
+from graph_schema.store.records.circuits import write_circuit
+from graph_schema.store.records.findings import write_roles
+from graph_schema.store.records.motif_tests import list_motif_tests, read_motif_test
+from graph_schema.store.records.motifs import read_occurrences
 from tests.factories import made_edges, make_circuit, make_model
 from tests.findings import roles_played
 
@@ -47,7 +49,7 @@ def _stored(store: GraphStore, seed: int = 0) -> CircuitDocument:
     return circuit
 
 
-def test_the_server_finds_what_the_matcher_finds(store: GraphStore) -> None:
+def test_what_is_found_is_what_the_matcher_finds(store: GraphStore) -> None:
     circuit = _stored(store)
     add_motif(store, MINE)
     motifs = known_motifs(store)
@@ -56,9 +58,9 @@ def test_the_server_finds_what_the_matcher_finds(store: GraphStore) -> None:
     stored = 0
     for name in ("induction", "incoherent_feed_forward_loop", "keys_of_an_mlp"):
         found = store_occurrences(store, motifs[name], circuit.circuit_id[:12])
-        assert found == occurrences(graph, motifs[name], circuit.circuit_id)
-        assert found != []
-        stored += len(found)
+        assert list(found.occurrences) == occurrences(graph, motifs[name], circuit.circuit_id)
+        assert found.total == len(found.occurrences) > 0
+        stored += found.total
     assert find_occurrences(store, motifs[name], circuit.circuit_id) == found
     assert len(read_occurrences(store, circuit.circuit_id)) == stored
 
@@ -66,10 +68,10 @@ def test_the_server_finds_what_the_matcher_finds(store: GraphStore) -> None:
 def test_stored_occurrences_follow_the_roles(embedded_store: GraphStore) -> None:
     circuit = _stored(embedded_store)
     induction = motif_named(embedded_store, "induction")
-    assert store_occurrences(embedded_store, induction, circuit.circuit_id) != []
+    assert store_occurrences(embedded_store, induction, circuit.circuit_id).total
     failed = tuple((name, role, effect, False) for name, role, effect, _ in PLAYS)
     embedded_store.write(lambda tx: write_roles(tx, roles_played(MODEL, failed)))
-    assert store_occurrences(embedded_store, induction, circuit.circuit_id) == []
+    assert store_occurrences(embedded_store, induction, circuit.circuit_id).total == 0
     assert read_occurrences(embedded_store, circuit.circuit_id) == ()
 
 
@@ -103,14 +105,50 @@ def test_tests_are_those_of_the_pure_function_and_are_stored(store: GraphStore) 
     expected = motif_tests(graphs, motifs, draws=50, seed=7)
     asked = [circuit_id[:12] for circuit_id in ids]
     assert run_motif_tests(store, asked, motifs, draws=50, seed=7, keep=False) == expected
-    assert read_tests(store, ids[0]) == ()
+    assert list_motif_tests(store) == ()
     assert run_motif_tests(store, asked, motifs, draws=50, seed=7) == expected
+    assert read_motif_test(store, expected.test_id)[1] == expected
+    assert [each.test_id for each in stored_tests(store, asked[1])] == [expected.test_id]
 
-    def of(circuit_id: str) -> list[MotifTest]:
-        mine = [test for test in expected if test.circuit_id == circuit_id]
-        return sorted(mine, key=lambda test: test.motif)
 
-    assert [list(read_tests(store, circuit_id)) for circuit_id in ids] == [of(each) for each in ids]
+def test_more_occurrences_than_asked_for_are_counted(embedded_store: GraphStore) -> None:
+    own = _stored(embedded_store).circuit_id
+    bi_fan = motif_named(embedded_store, "bi_fan")
+    every = find_occurrences(embedded_store, bi_fan, own)
+    assert not every.cut
+    some = find_occurrences(embedded_store, bi_fan, own, limit=3)
+    assert (some.cut, len(some.occurrences), some.total) == (True, 3, every.total)
+    assert all(each in every.occurrences for each in some.occurrences)
+    for limit in (0, 10**9):
+        with pytest.raises(SpecError, match=f"limit is {limit}; expected 1 to 1,000,000"):
+            find_occurrences(embedded_store, bi_fan, own, limit=limit)
+
+
+def test_a_torn_circuit_is_not_searched(embedded_store: GraphStore) -> None:
+    own = _stored(embedded_store).circuit_id
+    cut = "MATCH (:Circuit {circuit_id: $id})-[:CONTAINS]->()-[e:EDGE]->() WITH e LIMIT 1 DELETE e"
+    embedded_store.write(lambda tx: tx.run(cut, id=own).consume())
+    with pytest.raises(StoreError, match=f"circuit {own} is torn"):
+        find_occurrences(embedded_store, motif_named(embedded_store, "bi_fan"), own)
+
+
+def test_a_stored_circuit_is_read_as_it_was_written(embedded_store: GraphStore) -> None:
+    circuit = _stored(embedded_store)
+    graph = circuit_graph(embedded_store, circuit.circuit_id)
+    roles = {node.name: node.roles for node in graph.nodes}
+    assert graph == CircuitGraph.of(circuit, roles)
+    assert frozenset(["induction"]) in roles.values()
+
+
+def test_too_many_occurrences_are_not_stored(
+    embedded_store: GraphStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = _stored(embedded_store).circuit_id
+    bi_fan = motif_named(embedded_store, "bi_fan")
+    monkeypatch.setattr("graph_schema.motif_search.MAX_STORED", 3)
+    with pytest.raises(SpecError, match=r"bi_fan occurs \d+ times in .*at most 3 are stored"):
+        store_occurrences(embedded_store, bi_fan, own)
+    assert read_occurrences(embedded_store, own) == ()
 
 
 def test_a_test_that_makes_no_sense_is_refused(embedded_store: GraphStore) -> None:

@@ -17,9 +17,9 @@ import pytest
 import graph_schema
 from graph_schema.documents import ExchangeFormat, ModelSource
 from graph_schema.errors import MissingExtraError
-from graph_schema.model_config import read_model
+from graph_schema.models.config import read_model
 from workers.client import CircuitClient
-from workers.exchange import ImportRequest, read_request, written
+from workers.requests.exchange import ImportRequest, read_request, written
 from workers.settings import read_settings
 
 CIRCUITS = [sys.executable, "-c", "from workers.cli import main; main()"]

@@ -13,7 +13,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from workers.lease import Lease
+from workers.job.lease import Lease
 
 FILE = "held"
 
@@ -41,7 +41,7 @@ class WaitingLease(Lease):
 
 
 if __name__ in ("__main__", "__mp_main__"):  # the worker's child imports it again, by that name
-    from workers import lifecycle
+    from workers.running import lifecycle
 
     lifecycle.Lease = WaitingLease
 
@@ -51,6 +51,6 @@ if __name__ == "__main__":
 
         main()
     else:
-        from workers import worker
+        from workers.running import worker
 
         sys.exit(worker.main())

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from tests.workers.test_broker import record
+from tests.workers.broker.test_app import record
 from workers import broker
 from workers.settings import Settings
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from graph_schema.artifacts import ArtifactStore
 from graph_schema.documents import ModelSource
 from graph_schema.documents.jobs import JobRecord, JobState, Placement
 from graph_schema.errors import ResourceError, StoreUnavailable
-from graph_schema.store.artifacts import ArtifactStore
-from graph_schema.store.java import write_private
+from graph_schema.private_files import write_private
 from workers import broker
 from workers.files import write_whole
 from workers.machine import machine_error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -76,4 +77,56 @@ def test_a_child_process_gets_the_same_settings(
 
 def test_a_folder_of_artifacts_means_the_same_from_everywhere() -> None:
     assert read_settings(artifacts="kept").artifacts_url == str(Path.cwd() / "kept")
+    assert read_settings(artifacts="file://kept").artifacts_url == str(Path.cwd() / "kept")
+    assert read_settings(artifacts="file:///kept").artifacts_url == "/kept"
     assert read_settings(artifacts="s3://bucket/kept").artifacts_url == "s3://bucket/kept"
+
+
+RELATIVE = (
+    *("CIRCUITS_HOME", "CIRCUITS_ARTIFACTS", "CIRCUITS_WORKER_PYTHON"),
+    *("HF_HOME", "HF_HUB_CACHE", "HF_TOKEN_PATH", "XDG_CACHE_HOME", "TRANSFORMERS_CACHE"),
+)
+
+
+def test_a_relative_folder_means_the_same_in_a_child_that_works_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in RELATIVE:
+        monkeypatch.setenv(name, f"here/{name}")
+    monkeypatch.setenv("CIRCUITS_MODEL_ROOTS", '["here"]')
+    environment = read_settings().environment()
+    assert {name: environment[name] for name in RELATIVE} == {
+        name: str(tmp_path / "here" / name) for name in RELATIVE
+    }
+    assert environment["CIRCUITS_MODEL_ROOTS"] == json.dumps([str(tmp_path / "here")])
+    monkeypatch.setenv("CIRCUITS_WORKER_PYTHON", "python3")
+    assert read_settings().environment()["CIRCUITS_WORKER_PYTHON"] == "python3"  # of the PATH
+
+
+@pytest.mark.parametrize(
+    ("said", "means"),
+    [("1", True), ("yes", True), ("ON", True), ("0", False), ("", False), ("maybe", False)],
+)
+def test_offline_is_read_as_the_hub_reads_it(
+    monkeypatch: pytest.MonkeyPatch, said: str, means: bool
+) -> None:
+    monkeypatch.delenv("TRANSFORMERS_OFFLINE", raising=False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", said)
+    assert read_settings().hf_offline is means
+    monkeypatch.setenv("TRANSFORMERS_OFFLINE", "1")
+    assert read_settings().hf_offline is (means or not said)
+
+
+def test_what_a_worker_goes_by_holds_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setenv("HF_HOME", "/models/hub")
+    settings = read_settings(graph_password="secret", limits={"accuracy_floor": 0.7})
+    said = settings.of_worker()
+    assert said["HF_TOKEN"] == "set"
+    assert said["HF_HUB_CACHE"] == "/models/hub/hub"
+    assert said["HF_ENDPOINT"] == "https://huggingface.co"
+    assert said["CIRCUITS_LIMITS__ACCURACY_FLOOR"] == "0.7"
+    assert "secret" not in str(said)

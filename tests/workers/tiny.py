@@ -16,13 +16,13 @@ from pathlib import Path
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from graph_schema.datasets import dataset_document, read_jsonl
+from graph_schema.datasets.file import dataset_document, read_jsonl
 from graph_schema.documents import DatasetData, Eap, ModelId, ModelSource, TopEdges
 from graph_schema.documents.jobs import DiscoverSpec, JobRecord, JobState, Placement
-from graph_schema.fingerprint import fingerprint
+from graph_schema.models.fingerprint import fingerprint
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore, StoreAddress
-from graph_schema.store.datasets import write_dataset
+from graph_schema.store.records.datasets import write_dataset
 from workers import broker
 from workers.settings import Settings
 

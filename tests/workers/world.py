@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from graph_schema.store import GraphStore
-from graph_schema.store.java import JavaServer
+from graph_schema.store.servers.java import JavaServer
 from tests.servers import EMPTY
 from tests.workers.tiny import make_tiny
 from workers.settings import Settings

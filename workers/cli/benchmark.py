@@ -13,13 +13,13 @@ import typer
 from graph_schema.documents import Ablation
 from graph_schema.errors import SpecError
 from graph_schema.reports import cell, table
-from workers.checking import choice, unknown
 from workers.cli.app import app, command, with_examples
 from workers.cli.exits import ExitCode, exit_code
 from workers.cli.options import AsJson, assignments, whole
 from workers.cli.output import emit, emit_json, say
-from workers.local import require_worker
+from workers.local.service import require_worker
 from workers.machine import known_error
+from workers.requests.checking import choice, unknown
 from workers.settings import read_settings
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def published(
     """
     settings = read_settings()
     require_worker(settings)
-    from workers.published import compare_all
+    from workers.cli.published import compare_all
 
     places = {name: str(place) for name, place in assignments(model or [], "--model").items()}
     rows = compare_all(folder, places, pairs, settings)

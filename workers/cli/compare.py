@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from graph_schema.errors import SpecError
-from workers.checking import unknown
 from workers.cli.app import command
 from workers.cli.options import AsJson
 from workers.cli.output import emit, emit_json, say
 from workers.client import CircuitClient
 from workers.files import check_free, write_whole
+from workers.requests.checking import unknown
 
 FORMATS = ("text", "svg")
 

@@ -22,7 +22,7 @@ from workers.cli.options import (
     whole,
 )
 from workers.client import CircuitClient
-from workers.evaluations import EvaluateRequest
+from workers.requests.evaluate import EvaluateRequest
 
 
 @command(
@@ -114,7 +114,7 @@ def evaluate(
         priority=priority,
     )
     if here:
-        from workers.inline import evaluate_here
+        from workers.running.inline import evaluate_here
 
         with CircuitClient(worker=False) as client:
             report_here(lambda: evaluate_here(client, request, force=force), as_json)

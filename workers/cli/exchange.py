@@ -9,11 +9,11 @@ import typer
 
 from graph_schema.reports import summary
 from workers.cli.app import command
-from workers.cli.options import AsJson, Label, Revision, TaskParams, assignments, whole
+from workers.cli.options import AsJson, Label, Revision, TaskParams, assignments, real, whole
 from workers.cli.output import emit, emit_json, say
 from workers.client import Circuit, CircuitClient
-from workers.exchange import FORMATS, ImportRequest, format_named
 from workers.files import check_free, write_whole
+from workers.requests.exchange import FORMATS, ImportRequest, format_named
 
 
 @command(
@@ -62,6 +62,7 @@ def export(
 
 @command(
     "circuits import ioi.json --model openai-community/gpt2 --task ioi",
+    "circuits import scores.json --model openai-community/gpt2 --task ioi --edges 500",
     "circuits import circuit.graphml --model ./my-model --dataset pairs.jsonl --metric logit_diff",
     name="import",
 )
@@ -104,10 +105,24 @@ def import_circuit(
         int | None,
         typer.Option(parser=whole, metavar="N", help="Draws of --ablation resample (1)."),
     ] = None,
+    edges: Annotated[
+        int | None,
+        typer.Option(
+            parser=whole,
+            metavar="N",
+            help="Choose the best N by the file's scores, less dead ends.",
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(parser=real, metavar="X", help="Or choose those that score at least this."),
+    ] = None,
+    by: Annotated[str, typer.Option(metavar="RANK", help="Choose by abs or signed score.")] = "abs",
     as_json: AsJson = False,
 ) -> None:
     """Store a circuit of another tool.
 
+    It is the file's own circuit, or one chosen here by the file's scores (--edges, --threshold).
     The same file again is the same circuit; what is not said again stays. It has no
     figures until it is judged: circuits evaluate CIRCUIT, by default on the task or dataset given
     here.
@@ -126,6 +141,9 @@ def import_circuit(
         metric=metric,
         ablation=ablation,
         draws=draws,
+        edges=edges,
+        threshold=threshold,
+        by=by,
     )
     with CircuitClient(worker=False) as client:
         found = client.import_request(request)

@@ -8,6 +8,7 @@ from graph_schema.errors import (
     CircuitServiceError,
     JobCancelled,
     MissingExtraError,
+    ModelUnavailable,
     SpecError,
     StoreVersionError,
 )
@@ -22,7 +23,7 @@ class ExitCode(IntEnum):
     REQUEST = 2
     """The request is wrong: change it. Also what the command line itself refuses."""
     UNAVAILABLE = 3
-    """Something is not there now (database, broker, hub, memory): try again later."""
+    """Something is not there now (model folder, hub, database, broker, memory): try again later."""
     INSTALLATION = 4
     """This installation does not fit: a missing extra, or a database newer than the code."""
     CANCELLED = 5
@@ -37,6 +38,8 @@ class ExitCode(IntEnum):
 
 def exit_code(error: CircuitServiceError) -> ExitCode:
     """The exit code for an error of ours."""
+    if isinstance(error, ModelUnavailable):
+        return ExitCode.UNAVAILABLE
     if isinstance(error, SpecError):
         return ExitCode.REQUEST
     if isinstance(error, MissingExtraError | StoreVersionError):

@@ -10,12 +10,12 @@ import typer
 
 from graph_schema.errors import SpecError
 from graph_schema.reports import bibtex, edge_table, layer_table, picture, summary, table
-from workers.checking import unknown
 from workers.cli.app import command
 from workers.cli.options import AsJson, whole
 from workers.cli.output import emit, emit_json, marks, page_width, say
 from workers.client import Circuit, CircuitClient
 from workers.files import check_free, write_whole
+from workers.requests.checking import unknown
 
 FORMATS = ("text", "json", "bibtex")
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
 from graph_schema.documents.jobs import JobRecord, JobState
 from graph_schema.errors import SpecError
-from graph_schema.reports import conditions, headline, table
-from workers.checking import choice
+from graph_schema.reports import table
 from workers.cli.app import command
 from workers.cli.exits import ExitCode, exit_code
 from workers.cli.options import AsJson, asks_for_a_circuit, whole
 from workers.cli.output import emit, emit_json, say
-from workers.client import Circuit, CircuitClient, Evaluated, Job
+from workers.client import CircuitClient, Job
 from workers.interrupts import JobInterrupted
-from workers.specs import DiscoverRequest
+from workers.kinds import kind_of
+from workers.requests.checking import choice
+from workers.requests.discover import DiscoverRequest
 
 Force = Annotated[bool, typer.Option("--force", help="Run again what has already ended.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the job to its end.")]
@@ -47,7 +48,7 @@ def run(request: DiscoverRequest, force: Force = False, as_json: AsJson = False)
 
     The same job as submit, done in this process, into the same graph.
     """
-    from workers.inline import run_here
+    from workers.running.inline import run_here
 
     with CircuitClient(worker=False) as client:
         report_here(lambda: run_here(client, request, force=force), as_json)
@@ -124,44 +125,9 @@ def job_object(record: JobRecord) -> dict[str, Any]:
     return record.model_dump(mode="json", exclude={"spec", "placement"})
 
 
-def result_object(
-    record: JobRecord, circuits: Sequence[Circuit], judged: Evaluated | None = None
-) -> dict[str, Any]:
-    """A job with its circuits as `submit --wait --json` and `run --json` print them.
-
-    The first circuit's figures stand at the top as well. Of an `evaluate` job the figures are
-    those that it found.
-    """
-    each = [figures(circuit, judged) for circuit in circuits]
-    run = judged.run if judged else circuits[0].run if circuits else None
-    return {
-        **job_object(record),
-        **(each[0] if each else figures(None, None)),
-        "circuits": each,
-        "cpu_seconds": sum(run.cpu_seconds.values()) if run else None,
-        "cpu_seconds_by_stage": run.cpu_seconds if run else None,
-    }
-
-
-def figures(circuit: Circuit | None, judged: Evaluated | None) -> dict[str, Any]:
-    """A circuit's size, notes and figures; null where there is no circuit."""
-    quality = circuit.evaluation if circuit else None
-    notes = circuit.document.notes if circuit else ()
-    selection = circuit.document.selection if circuit else None
-    if judged is not None:
-        quality, notes = judged.document.evaluation, judged.document.notes
-    return {
-        "circuit_id": circuit.circuit_id if circuit else None,
-        "selection": selection.model_dump(mode="json") if selection else None,
-        "n_edges_scored": circuit.document.n_edges_scored if circuit else None,
-        "n_edges": circuit.n_edges if circuit else None,
-        "notes": list(notes),
-        "faithfulness": quality.faithfulness.value if quality else None,
-        "heldout_faithfulness": quality.heldout_faithfulness.value if quality else None,
-        "complement_faithfulness": quality.complement_faithfulness.value if quality else None,
-        "cmd": quality.cmd.value if quality else None,
-        "cpr": quality.cpr.value if quality else None,
-    }
+def result_object(record: JobRecord, outcome: Any | None) -> dict[str, Any]:
+    """A job with what it found, as `submit --wait --json` and `run --json` print them."""
+    return {**job_object(record), **kind_of(record).json(outcome)}
 
 
 def show_submitted(job: Job, wait: bool, as_json: bool) -> None:
@@ -205,14 +171,11 @@ def follow(job: Job, as_json: bool) -> None:
 def report(job: Job, as_json: bool) -> None:
     """Print an ended job; one that ended badly also says why, and ends the command so."""
     error = job.error
-    circuits = [] if error else job.results(progress=False)
-    judged = job.evaluation() if circuits and job.record.kind == "evaluate" else None
+    outcome = None if error else job.outcome(progress=False)
     if as_json:
-        emit_json(result_object(job.record, circuits, judged))
-    elif judged is not None:
-        emit(str(judged))
-    elif circuits:
-        emit("\n".join(_headline(circuit) for circuit in circuits))
+        emit_json(result_object(job.record, outcome))
+    elif error is None:
+        emit(kind_of(job.record).text(outcome))
     if error is not None:
         say(f"error: {error}")
         raise typer.Exit(exit_code(error))
@@ -220,29 +183,11 @@ def report(job: Job, as_json: bool) -> None:
 
 def next_step(job: Job) -> str:
     short = job.job_id[:12]
-    if job.state is JobState.SUCCEEDED and job.record.kind == "evaluate":
-        return f"it was done before; look at it with: circuits job {short} --wait"
     if job.state is JobState.SUCCEEDED:
-        return (
-            f"it was done before; look at it with: circuits show {job.record.circuit_ids[0][:12]}"
-        )
+        return f"it was done before; look at it with: {kind_of(job.record).look(job.record)}"
     if job.state.ended:
         return f"it {job.state.value} before; see circuits job {short}, or run it again: --force"
     return f"{job.state.value}; follow it with: circuits job {short} --wait"
-
-
-def _headline(circuit: Circuit) -> str:
-    document = circuit.document
-    return "\n".join(
-        [
-            f"circuit {document.circuit_id}",
-            f"  {document.n_edges:,} of {document.n_edges_scored:,} edges",
-            f"  by {', '.join([document.method.name, *conditions(document)])}",
-            *(f"  {label:<14}{text}" for label, text in headline(document)),
-            *(f"  note          {note}" for note in document.notes),
-            f"  look at it: circuits show {document.circuit_id[:12]}",
-        ]
-    )
 
 
 def _described(record: JobRecord) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from graph_schema.documents import Motif, MotifTest, Occurrence
+from graph_schema.documents import Motif, MotifResult, MotifTest, Occurrence
 from graph_schema.errors import SpecError
 from graph_schema.reports import table
 from workers.cli.app import app, command, with_examples
@@ -26,6 +27,7 @@ motifs = typer.Typer(
         "circuits motifs",
         "circuits motifs find induction 3f2a --store",
         "circuits motifs test 3f2a --motif induction --motif bi_fan",
+        "circuits motifs tests",
     ),
     invoke_without_command=True,
     rich_markup_mode=None,
@@ -83,6 +85,7 @@ def add(
 @command(
     "circuits motifs find induction 3f2a",
     "circuits motifs find my_motif 3f2a --store --json",
+    "circuits motifs find bi_fan 3f2a --limit 20",
     name="find",
     group=motifs,
 )
@@ -93,14 +96,20 @@ def find(
         bool,
         typer.Option("--store", help="Keep them in the graph, in place of those found before."),
     ] = False,
+    limit: Annotated[
+        int | None,
+        typer.Option(parser=whole, metavar="N", help="Show no more than these (100,000)."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show where a motif occurs in a circuit, a row an occurrence."""
+    if limit is not None and limit < 1:
+        raise SpecError(f"--limit is {limit}; expected at least 1")
     with CircuitClient() as client:
         pattern = client.motifs.named(motif)
         whole_circuit = client.circuit(circuit)
-        found = client.motifs.find(pattern, whole_circuit, store=store)
-        if pattern.reads_roles and not found and not client.motifs.roles(whole_circuit):
+        found = client.motifs.find(pattern, whole_circuit, store=store, limit=limit)
+        if pattern.reads_roles and not found.total and not client.motifs.roles(whole_circuit):
             say(
                 "no node of this circuit has a role in the graph, and the motif names roles: "
                 "nothing can match"
@@ -112,13 +121,31 @@ def find(
                 "motif_id": pattern.motif_id,
                 "circuit_id": whole_circuit.circuit_id,
                 "stored": store,
-                "occurrences": [each.binds for each in found],
+                "total": found.total,
+                "occurrences": [each.binds for each in found.occurrences],
             }
         )
-        return
-    emit(_places(pattern, found))
+    else:
+        emit(_places(pattern, found.occurrences))
     kept = ", stored" if store else ""
-    say(f"{len(found):,} occurrences of {pattern.name} in {whole_circuit.circuit_id[:12]}{kept}")
+    own = whole_circuit.circuit_id[:12]
+    say(f"{found.total:,} occurrences of {pattern.name} in {own}{kept}")
+    if found.cut:
+        say(f"shown are {len(found.occurrences):,} of them: --limit N shows more or fewer")
+
+
+@command("circuits motifs cypher induction 3f2a", name="cypher", group=motifs)
+def cypher(
+    motif: Annotated[str, typer.Argument(help="Name of a motif; `circuits motifs` lists them.")],
+    circuit: Circuit,
+) -> None:
+    """Show the search for a motif in a circuit as Cypher, to change and to run.
+
+    `circuits cypher` runs it, as does the console of a graph database. On large circuits `circuits
+    motifs find` is far faster.
+    """
+    with CircuitClient() as client:
+        emit(client.motifs.cypher(motif, circuit))
 
 
 @command(
@@ -141,7 +168,7 @@ def judge(
         float, typer.Option(parser=real, metavar="X", help="What p_max and q must reach.")
     ] = 0.05,
     store: Annotated[
-        bool, typer.Option("--store/--no-store", help="Keep the results in the graph.")
+        bool, typer.Option("--store/--no-store", help="Keep the test in the graph.")
     ] = True,
     as_json: AsJson = False,
 ) -> None:
@@ -149,36 +176,100 @@ def judge(
 
     Motifs that name roles are held against roles dealt out anew, others against rewired graphs.
     q is adjusted for all circuits and motifs of one call; a motif is called where p_max, adjusted
-    within its circuit, and q are at most alpha.
+    within its circuit, and q are at most alpha. `circuits motifs show` shows a stored test again.
     """
     with CircuitClient() as client:
-        tests = client.motifs.test(
+        test = client.motifs.test(
             circuit, motif or None, draws=draws, seed=seed, alpha=alpha, store=store
         )
+    _show(test, as_json=as_json, kept="stored as" if store else "not stored; would be")
+
+
+@command(
+    "circuits motifs tests",
+    "circuits motifs tests --circuit 3f2a --json",
+    name="tests",
+    group=motifs,
+)
+def stored(
+    circuit: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only those that tested this circuit.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the stored tests of motifs, the newest first."""
+    with CircuitClient() as client:
+        found = client.motifs.tests(circuit)
     if as_json:
-        emit_json([each.model_dump(mode="json") for each in tests])
+        emit_json([each.model_dump(mode="json") for each in found])
         return
-    emit(_judged(tests))
-    counts = Counter(each.state.value for each in tests)
-    kept = "stored" if store else "not stored"
-    say(", ".join(f"{count} {state}" for state, count in sorted(counts.items())) + f"; {kept}")
-
-
-def _judged(tests: Sequence[MotifTest]) -> str:
+    if not found:
+        say("no motif test is stored; `circuits motifs test CIRCUIT` makes one")
+    head = ("test", "stored (UTC)", "circuits", "motifs", "draws", "seed", "alpha", "family")
     rows = [
         (
-            test.circuit_id[:12],
-            test.motif,
-            test.observed,
-            test.null_mean,
-            test.null_sd,
-            test.p,
-            test.p_max,
-            test.q,
-            test.state.value,
-            test.reason,
+            each.test_id[:12],
+            datetime.fromtimestamp(each.at / 1000, tz=UTC).isoformat(" ", timespec="minutes"),
+            each.circuits,
+            each.motifs,
+            each.draws,
+            each.seed,
+            each.alpha,
+            each.family,
+            each.called,
+            ", ".join(each.stale),
         )
-        for test in tests
+        for each in found
+    ]
+    emit(table((*head, "called", "stale"), rows))
+
+
+@command("circuits motifs show 9c41", "circuits motifs show 9c41 --json", name="show", group=motifs)
+def show(
+    test: Annotated[str, typer.Argument(help="Id of a stored test, or its first digits.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show a stored test of motifs: what was tested together, and what came out."""
+    with CircuitClient() as client:
+        _show(client.motifs.tested(test), as_json=as_json, kept="test")
+
+
+def _show(test: MotifTest, *, as_json: bool, kept: str) -> None:
+    if as_json:
+        emit_json(
+            {
+                "test_id": test.test_id,
+                "null": [null.value for null in test.null],
+                "family": test.family,
+                **test.model_dump(mode="json"),
+            }
+        )
+    else:
+        emit(_judged(test.results))
+    counts = Counter(each.state.value for each in test.results)
+    alpha = "alpha not kept" if test.alpha is None else f"alpha {test.alpha:g}"
+    say(", ".join(f"{count} {state}" for state, count in sorted(counts.items())))
+    say(
+        f"{kept} {test.test_id[:12]}: {alpha}, {test.draws:,} draws, seed {test.seed}; "
+        f"q over {test.family} results of {len(test.circuit_ids)} circuits"
+    )
+
+
+def _judged(results: Sequence[MotifResult]) -> str:
+    rows = [
+        (
+            result.circuit_id[:12],
+            result.motif,
+            result.observed,
+            result.null_mean,
+            result.null_sd,
+            result.p,
+            result.p_max,
+            result.q,
+            result.state.value,
+            result.reason,
+        )
+        for result in results
     ]
     head = ("circuit", "motif", "observed", "null mean", "null sd", "p", "p_max", "q", "state")
     return table((*head, "reason"), rows)

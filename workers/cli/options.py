@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from graph_schema.errors import SpecError
-from workers.checking import METHODS, TASKS
-from workers.specs import DiscoverRequest
+from workers.requests.checking import METHODS, TASKS
+from workers.requests.discover import DiscoverRequest
 
 
 def whole(text: str) -> int:
@@ -183,11 +183,13 @@ def discover_request(
         bool, typer.Option("--keep-pair-scores", help="Store every edge's score on every pair.")
     ] = False,
     metric: Annotated[
-        str,
+        str | None,
         typer.Option(
-            metavar="NAME", help="logit_diff, prob_diff, answer_logit, answer_prob, kl or linear."
+            metavar="NAME",
+            help="logit_diff (default; greater_than: prob_diff), prob_diff, answer_logit, "
+            "answer_prob, kl or linear.",
         ),
-    ] = "logit_diff",
+    ] = None,
     ablation: Annotated[
         str,
         typer.Option(

@@ -6,7 +6,6 @@ Nothing is wrapped: a terminal does that by itself, and a file or a script wants
 from __future__ import annotations
 
 import io
-import json
 import os
 import shutil
 import sys
@@ -14,9 +13,10 @@ import threading
 from typing import Any, TextIO
 
 from graph_schema.errors import ResourceError
+from graph_schema.json_text import json_text
 from graph_schema.printable import printable
 from graph_schema.reports import ASCII, UNICODE
-from graph_schema.reports.picture import Marks
+from graph_schema.reports.text_picture import Marks
 
 _left = threading.Event()
 
@@ -54,12 +54,15 @@ def reader_left() -> bool:
 
 
 def emit_json(value: Any) -> None:
-    """Print a result for a script: one JSON value, alone on standard output."""
-    text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
+    """Print a result for a script: one JSON value, alone on standard output.
+
+    NaN and infinity are null in it.
+    """
+    text = json_text(value, indent=2)
     try:
         text.encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:
-        text = json.dumps(value, indent=2, allow_nan=False)
+        text = json_text(value, indent=2, ascii_only=True)
     emit(text)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from graph_schema.datasets import read_jsonl
+from graph_schema.datasets.file import read_jsonl
 from graph_schema.documents import Acdc, DatasetDocument, Limits, Split, TaskData
 from graph_schema.documents.jobs import DiscoverSpec
 from graph_schema.errors import ResourceError, SpecError
@@ -15,10 +15,10 @@ from graph_schema.printable import whole_number
 from workers.cli.app import command
 from workers.cli.options import AsJson, asks_for_a_circuit, whole
 from workers.cli.output import emit, emit_json
-from workers.local import require_worker
-from workers.measuring import placement_of, source_of
+from workers.local.service import require_worker
+from workers.requests.discover import DiscoverRequest, drafted
+from workers.requests.pairs import placement_of, source_of
 from workers.settings import read_settings
-from workers.specs import DiscoverRequest, drafted
 
 TOKENS = 32
 ALL_KEPT = "one threshold, and every edge kept: where few are, acdc takes far less than this"
@@ -43,8 +43,8 @@ def plan(request: DiscoverRequest, tokens: Tokens = None, as_json: AsJson = Fals
     source = source_of(request.model, request.revision)
     placement = placement_of(request, source)
     require_worker(settings)
+    from discovery.jobs.estimate import GIB, plan_run, read_config, sizes_of
     from discovery.models.inspecting import context_length
-    from discovery.plan_run import GIB, plan_run, read_config, sizes_of
 
     limit = settings.limits.memory_bytes
     config = read_config(source)
@@ -124,8 +124,8 @@ def _pairs(draft: DiscoverSpec, dataset: DatasetDocument | None, limits: Limits)
     if any(pair.split is not None for pair in pairs):
         n_heldout = sum(pair.split is Split.HELDOUT for pair in pairs)
     else:
-        groups, cleans = [pair.group for pair in pairs], [pair.clean for pair in pairs]
-        n_heldout = len(heldout_indices(groups, cleans, draft.seed, limits.min_pairs))
+        groups, prompts = [pair.group for pair in pairs], [(p.clean, p.corrupt) for p in pairs]
+        n_heldout = len(heldout_indices(groups, prompts, draft.seed, limits.min_pairs))
     return len(pairs) - n_heldout, n_heldout
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import sys
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from graph_schema.errors import SpecError
+from graph_schema.json_text import json_text
 from graph_schema.reports import table
 from workers.cli.app import command
 from workers.cli.options import AsJson, assignments, name_and_value, once
@@ -19,7 +19,7 @@ from workers.cli.output import emit, emit_json, say
 from workers.client import CircuitClient, Rows
 
 if TYPE_CHECKING:
-    from graph_schema.store.question import Parameter, Question
+    from graph_schema.store.questions.kinds import Parameter, Question
 
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 
@@ -48,8 +48,8 @@ def query(
 
     Circuits and verdicts go by their ids or first digits, models by name or fingerprint.
     """
-    from graph_schema.store.asking import find_question
-    from graph_schema.store.questions import QUESTIONS
+    from graph_schema.store.questions.ask import find_question
+    from graph_schema.store.questions.catalogue import QUESTIONS
 
     _one_format(as_json, as_csv)
     if name is None:
@@ -204,5 +204,7 @@ def _csv(found: Rows) -> str:
     writer = csv.writer(target, lineterminator="\n")
     writer.writerow(found.columns)
     for row in found.rows:
-        writer.writerow([json.dumps(v) if isinstance(v, dict | list | bool) else v for v in row])
+        writer.writerow(
+            [json_text(v, ascii_only=True) if isinstance(v, dict | list | bool) else v for v in row]
+        )
     return target.getvalue().removesuffix("\n")

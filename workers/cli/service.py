@@ -22,7 +22,7 @@ def demo() -> None:
     Trains a two-layer GPT-2 on induction (once, then cached), finds a circuit in it through queue
     and worker, shows it, and asks the graph three questions. Nothing is downloaded.
     """
-    from workers.demo import submit_demo, tell
+    from workers.cli.demo import submit_demo, tell
 
     with CircuitClient() as client:
         job = submit_demo(client)
@@ -40,7 +40,7 @@ def up(as_json: AsJson = False) -> None:
     Without this it starts with the first command that needs it, and ends when nobody has used it
     for five minutes and no job is live.
     """
-    from workers.local import ensure_local, pin
+    from workers.local.service import ensure_local, pin
 
     settings = _local("up")
     pin(settings)
@@ -54,7 +54,7 @@ def down(as_json: AsJson = False) -> None:
 
     A running job goes back to the queue, and on when the service starts again.
     """
-    from workers.local import down as stop_local
+    from workers.local.service import down as stop_local
 
     settings = _local("down")
     was_there = stop_local(settings)
@@ -83,9 +83,9 @@ def worker() -> None:
     For the broker and graph of the settings; the local ones where none are named. Ctrl-C or SIGTERM
     stops it, and a running job goes back to the queue.
     """
-    from workers.local import ensure_local, hold, require_worker
-    from workers.tasks import log_to_standard_error
-    from workers.worker import run_worker
+    from workers.local.service import ensure_local, hold, require_worker
+    from workers.running.tasks import log_to_standard_error
+    from workers.running.worker import run_worker
 
     settings = read_settings()
     require_worker(settings)
@@ -102,8 +102,8 @@ def service_status(settings: Settings) -> dict[str, Any]:
     from graph_schema.store.connection import GraphStore
     from graph_schema.store.jobs import count_live
     from workers.client.service import PATIENCE
-    from workers.local import ensure_local, status
-    from workers.service_files import Phase
+    from workers.local.files import Phase
+    from workers.local.service import ensure_local, status
 
     if settings.local:
         here = status(settings)

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from graph_schema.documents.jobs import JobState
 from graph_schema.errors import SpecError
-from workers.checking import choice, validated
-from workers.client.circuit import Circuit
-from workers.client.comparison import Compared
-from workers.client.evaluation import Evaluated
 from workers.client.job import Job
 from workers.client.motifs import Motifs
 from workers.client.requests import Requests
-from workers.client.rows import Rows
+from workers.requests.checking import choice, validated
+from workers.results.circuit import Circuit
+from workers.results.comparison import Compared
+from workers.results.evaluation import Evaluated
+from workers.results.rows import Rows
 
 if TYPE_CHECKING:
-    from graph_schema.store.circuit_list import CircuitSummary
-    from graph_schema.store.schema import SchemaSummary
+    from graph_schema.store.questions.summary import SchemaSummary
+    from graph_schema.store.records.circuit_list import CircuitSummary
 
 MOST_COMPARED = 50
 
@@ -120,7 +120,7 @@ class CircuitClient(Requests):
         Raises:
             SpecError: There is no such filter, or not with such a value.
         """
-        from graph_schema.store.circuit_list import CircuitFilter
+        from graph_schema.store.records.circuit_list import CircuitFilter
 
         return list(self.service.circuits(validated(CircuitFilter, wanted)))
 
@@ -134,7 +134,7 @@ class CircuitClient(Requests):
         Raises:
             CypherError: The query is refused or fails; the message says what and why.
         """
-        from graph_schema.store.guard import guard
+        from graph_schema.store.user_cypher.guard import guard
 
         guard(text)  # again where it is run; here before a service is started for nothing
         return self.service.cypher(text, parameters)
@@ -146,7 +146,7 @@ class CircuitClient(Requests):
             SpecError: No such question or parameter, or one is missing or not with such a value.
             NotFoundError: The graph has no circuit, model, … of this name or id.
         """
-        from graph_schema.store.asking import check, find_question
+        from graph_schema.store.questions.ask import check, find_question
 
         check(find_question(name), parameters)  # before a service is started for nothing
         return self.service.query(name, parameters)

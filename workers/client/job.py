@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Generator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graph_schema.documents.jobs import JobProgress, JobRecord, JobState
 from graph_schema.errors import (
@@ -17,11 +17,12 @@ from graph_schema.errors import (
     error_from_document,
 )
 from workers.client.bars import Bars
-from workers.client.circuit import Circuit
-from workers.client.evaluation import Evaluated
+from workers.results.circuit import Circuit
+from workers.results.evaluation import Evaluated
 
 if TYPE_CHECKING:
     from workers.client.connection import Connection
+    from workers.requests.discover import Submission
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +35,27 @@ QUEUED_SECONDS = 60.0
 
 
 class Job:
-    """A handle on a job; what it says is as old as the last `refresh`."""
+    """A handle on a job; what it says is as old as the last `refresh`.
 
-    def __init__(self, client: Connection, record: JobRecord) -> None:
+    Args:
+        client: Where it is asked for.
+        record: What is known of it.
+        submission: The request that this handle came from.
+        send: Whether such a request is sent to a worker.
+    """
+
+    def __init__(
+        self,
+        client: Connection,
+        record: JobRecord,
+        submission: Submission | None = None,
+        *,
+        send: bool = True,
+    ) -> None:
         self._client = client
         self.record = record
+        self._submission = submission
+        self._send = send
 
     @property
     def job_id(self) -> str:
@@ -119,10 +136,30 @@ class Job:
         self._succeed(timeout, progress)
         return self._client.service.evaluation(self.job_id)
 
+    def outcome(self, timeout: float | None = None, progress: bool = True) -> Any:
+        """What the job found, as its kind hands it out; waits for it, as `result` does."""
+        self._succeed(timeout, progress)
+        return self._client.service.outcome(self.record)
+
     def _succeed(self, timeout: float | None, progress: bool) -> None:
         self.wait(timeout, progress)
         if (error := self.error) is not None:
             raise error
+
+    def submit_here(self) -> bool:
+        """Submit a job again that failed at another's place; False where there is no need.
+
+        The same spec is one job, and whoever asked first said where the model lies. If that is why
+        it failed, it says nothing about the place that this request named.
+        """
+        error, asked = self.error, self._submission
+        if self.state is not JobState.FAILED or error is None or error.lasting or asked is None:
+            return False
+        if self.record.placement == asked.placement.canonical_json():
+            return False
+        log.info("job %s failed where another request had it done; again here", self.job_id[:12])
+        self.record = self._client.service.submit(asked, force=False, send=self._send)
+        return True
 
     def cancel(self) -> Job:
         """Ask for the job's end: at once where it is queued, else at its next step."""
@@ -147,6 +184,8 @@ class Job:
                         "job %s still waits: all workers are busy, or none runs", self.job_id
                     )
             if self.state.ended:
+                if self.submit_here():
+                    continue
                 return
             if end is not None and time.monotonic() >= end:
                 raise TimeoutError(

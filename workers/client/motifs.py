@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from graph_schema.documents import Motif, MotifTest, Occurrence
-from workers.client.circuit import Circuit
+from graph_schema.documents import Motif, MotifTest, MotifTestSummary, RoleName
+from graph_schema.errors import SpecError
+from workers.results.circuit import Circuit
 
 if TYPE_CHECKING:
+    from graph_schema.motifs import Found
     from workers.client.connection import Connection
 
 
@@ -47,24 +49,51 @@ class Motifs:
         parse_motif(text)  # again where it is stored; here before a service is started for nothing
         return add_motif(self._client.service.store, text)
 
-    def find(
-        self, motif: str | Motif, circuit: str | Circuit, *, store: bool = False
-    ) -> list[Occurrence]:
-        """Where a motif, given by name or as itself, occurs in a circuit.
-
-        Args:
-            motif: Its name, or a motif from `parse_motif`.
-            circuit: The circuit, or its id or first digits.
-            store: Keep the occurrences in the graph, in place of those found before.
+    def cypher(self, motif: str | Motif, circuit: str | Circuit) -> str:
+        """The search for a motif in a circuit as Cypher, to be run as it is.
 
         Raises:
             SpecError: No motif is called so.
             NotFoundError: There is no such circuit.
         """
-        from graph_schema.motif_search import find_occurrences, store_occurrences
+        from graph_schema.motifs import compile_motif
+        from graph_schema.store.records.circuits import resolve_circuit
 
-        act = store_occurrences if store else find_occurrences
-        return act(self._client.service.store, self._motif(motif), _id(circuit))
+        compiled = compile_motif(self._motif(motif))
+        whole_id = self._client.service.store.read(lambda tx: resolve_circuit(tx, _id(circuit)))
+        return compiled.written_out(whole_id)
+
+    def find(
+        self,
+        motif: str | Motif,
+        circuit: str | Circuit,
+        *,
+        store: bool = False,
+        limit: int | None = None,
+    ) -> Found:
+        """Where a motif, given by name or as itself, occurs in a circuit.
+
+        `occurrences` are at most `limit` (100,000), `total` is how many there are.
+
+        Args:
+            motif: Its name, or a motif from `parse_motif`.
+            circuit: The circuit, or its id or first digits.
+            store: Keep all the occurrences in the graph, in place of those found before.
+            limit: Give no more than these; not with `store`.
+
+        Raises:
+            SpecError: No motif is called so, or there are too many occurrences to store.
+            NotFoundError: There is no such circuit.
+        """
+        from graph_schema.motif_search import find_occurrences, store_occurrences
+        from graph_schema.motifs.finding import LIMIT
+
+        own, pattern = self._client.service.store, self._motif(motif)
+        if not store:
+            return find_occurrences(own, pattern, _id(circuit), limit=limit or LIMIT)
+        if limit is not None:
+            raise SpecError("give limit or store, not both: what is stored is all there is")
+        return store_occurrences(own, pattern, _id(circuit))
 
     def test(
         self,
@@ -75,10 +104,10 @@ class Motifs:
         seed: int = 0,
         alpha: float = 0.05,
         store: bool = True,
-    ) -> list[MotifTest]:
+    ) -> MotifTest:
         """Whether motifs occur in circuits more often than chance has it.
 
-        `q` is adjusted for all circuits and motifs given together.
+        `results` has one for every motif in every circuit; `q` is adjusted for all of them.
 
         Args:
             circuits: The circuits, or their ids or first digits.
@@ -86,7 +115,7 @@ class Motifs:
             draws: Graphs drawn from each null model.
             seed: Of the draws.
             alpha: What `p_max` and `q` must reach for a motif to be called.
-            store: Keep the results in the graph, in place of earlier ones.
+            store: Keep the test in the graph, beside earlier ones.
 
         Raises:
             SpecError: No motif is called so, one is given twice, or a number makes no sense.
@@ -105,14 +134,34 @@ class Motifs:
             keep=store,
         )
 
-    def roles(self, circuit: str | Circuit) -> dict[str, str]:
+    def tests(self, circuit: str | Circuit | None = None) -> tuple[MotifTestSummary, ...]:
+        """The tests that are stored, of all circuits or of one, the newest first.
+
+        Raises:
+            NotFoundError: There is no such circuit.
+        """
+        from graph_schema.motif_search import stored_tests
+
+        return stored_tests(self._client.service.store, None if circuit is None else _id(circuit))
+
+    def tested(self, test_id: str) -> MotifTest:
+        """The stored test with this id, or the only one whose id starts so.
+
+        Raises:
+            NotFoundError: None, or several; the message names them.
+        """
+        from graph_schema.store.records.motif_tests import read_motif_test
+
+        return read_motif_test(self._client.service.store, test_id)[1]
+
+    def roles(self, circuit: str | Circuit) -> dict[str, tuple[RoleName, ...]]:
         """The roles of a circuit's nodes, by name; nodes without one are left out.
 
         Raises:
             NotFoundError: There is no such circuit.
         """
-        from graph_schema.store.circuits import resolve_circuit
-        from graph_schema.store.motifs import read_node_roles
+        from graph_schema.store.records.circuits import resolve_circuit
+        from graph_schema.store.records.node_roles import read_node_roles
 
         store = self._client.service.store
         whole_id = store.read(lambda tx: resolve_circuit(tx, _id(circuit)))

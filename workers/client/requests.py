@@ -1,8 +1,7 @@
 """What a client asks for: a circuit, a judgement of one, a place for another tool's.
 
-Each keyword is a field of a request (`workers/specs.py`, `evaluations.py`, `exchange.py`), which is
-what the command line makes as well; they are written out here because this is where a user reads
-them.
+Each keyword is a field of a request (`workers/requests`), which is what the command line makes as
+well; they are written out here because this is where a user reads them.
 """
 
 from __future__ import annotations
@@ -11,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from workers.client.circuit import Circuit
 from workers.client.connection import Connection
 from workers.client.job import Job
-from workers.evaluations import EvaluateRequest
-from workers.exchange import ImportRequest, read_request
-from workers.specs import DiscoverRequest, build_submission
+from workers.requests.discover import DiscoverRequest, build_submission
+from workers.requests.evaluate import EvaluateRequest
+from workers.requests.exchange import ImportRequest, read_request
+from workers.results.circuit import Circuit
 
 
 class Requests(Connection):
@@ -32,7 +31,7 @@ class Requests(Connection):
         method: str = "eap-ig",
         n_edges: int | None = None,
         threshold: float | Sequence[float] | None = None,
-        metric: str = "logit_diff",
+        metric: str | None = None,
         ablation: str = "corrupt",
         pairs: int | None = None,
         seed: int = 0,
@@ -69,7 +68,8 @@ class Requests(Connection):
             n_edges: How many edges to keep.
             threshold: The score that an edge must reach to be kept, in the metric's units; of
                 several, each gives a circuit (`job.results()`).
-            metric: What is measured on a pair.
+            metric: What is measured on a pair; None for the task's own, `prob_diff` for
+                `greater_than` and else `logit_diff`.
             ablation: What takes an edge's place, with `draws` where it is `resample`.
             seed: Seed of everything random.
             revision: Branch, tag or commit of a hub model.
@@ -130,7 +130,7 @@ class Requests(Connection):
         """`submit`, with the request as one value."""
         submission = build_submission(request, self.settings.limits, self.settings.cache_dir)
         self._require_worker()
-        return Job(self, self.service.submit(submission, force=force))
+        return Job(self, self.service.submit(submission, force=force), submission)
 
     def evaluate(
         self,
@@ -201,7 +201,8 @@ class Requests(Connection):
     def evaluate_request(self, request: EvaluateRequest, *, force: bool = False) -> Job:
         """`evaluate`, with the request as one value."""
         self._require_worker()
-        return Job(self, self.service.submit(self.service.evaluate(request), force=force))
+        submission = self.service.evaluate(request)
+        return Job(self, self.service.submit(submission, force=force), submission)
 
     def import_circuit(
         self,
@@ -219,6 +220,9 @@ class Requests(Connection):
         metric: str | None = None,
         ablation: str | None = None,
         draws: int | None = None,
+        edges: int | None = None,
+        threshold: float | None = None,
+        by: str = "abs",
     ) -> Circuit:
         """Store a circuit of another tool; the same file again is the same circuit.
 
@@ -237,6 +241,10 @@ class Requests(Connection):
             pairs: How many the task makes.
             metric: What its scores are of; else what the file says.
             ablation: What took an edge's place; else what the file says, with `draws`.
+            edges: Choose the best so many by the file's scores, less dead ends; else the file's own
+                circuit.
+            threshold: Or choose those whose score is at least this.
+            by: Choose by `abs` or `signed` score.
 
         Raises:
             SpecError: The request is wrong, the file corrupt or too large, or the circuit does not
@@ -257,6 +265,9 @@ class Requests(Connection):
             metric=metric,
             ablation=ablation,
             draws=draws,
+            edges=edges,
+            threshold=threshold,
+            by=by,
         )
         return self.import_request(request)
 
@@ -267,6 +278,6 @@ class Requests(Connection):
 
     def _require_worker(self) -> None:
         if self.settings.local:
-            from workers.local import require_worker
+            from workers.local.service import require_worker
 
             require_worker(self.settings)  # before the service is started for nothing

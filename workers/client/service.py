@@ -2,64 +2,55 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Any, LiteralString
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from celery import Celery
 
-from graph_schema.compare import Known, along_training, check_checkpoints, compare_all
-from graph_schema.documents import CircuitDocument, CircuitEvaluation
-from graph_schema.documents.jobs import JobRecord, JobState, RunRecord
+from graph_schema.artifacts import ArtifactStore, stored_scores
+from graph_schema.comparing.agreement import PairMetric
+from graph_schema.comparing.circuits import Known, along_training, check_checkpoints, compare_all
+from graph_schema.documents import CircuitDocument, Split
+from graph_schema.documents.jobs import JobRecord, JobState, Placement
 from graph_schema.errors import (
+    ModelUnavailable,
     NotFoundError,
     NumericsError,
     ResourceError,
-    SpecError,
     error_from_document,
 )
 from graph_schema.exchange import said_data
+from graph_schema.models.fingerprint import is_path
 from graph_schema.store import jobs
-from graph_schema.store.artifacts import ArtifactStore, stored_scores
-from graph_schema.store.asking import ask
-from graph_schema.store.circuit_list import CircuitFilter, CircuitSummary, list_circuits
-from graph_schema.store.circuits import read_circuit
 from graph_schema.store.connection import GraphStore, StoreAddress
-from graph_schema.store.datasets import has_dataset, write_dataset
-from graph_schema.store.evaluations import read_evaluation, read_evaluations
-from graph_schema.store.imports import write_imported
-from graph_schema.store.models import ancestors, find_model, write_derived
-from graph_schema.store.query import QueryResult, run_user_query
-from graph_schema.store.schema import SchemaSummary, summarise_schema
+from graph_schema.store.questions.ask import ask
+from graph_schema.store.questions.summary import SchemaSummary, summarise_schema
+from graph_schema.store.records.circuit_list import CircuitFilter, CircuitSummary, list_circuits
+from graph_schema.store.records.circuits import read_circuit
+from graph_schema.store.records.datasets import has_dataset, write_dataset
+from graph_schema.store.records.evaluations import read_evaluations
+from graph_schema.store.records.imports import write_imported
+from graph_schema.store.records.models import ancestors, find_model, write_derived
+from graph_schema.store.user_cypher.run import QueryResult, run_user_query
 from workers import broker
-from workers.client.circuit import Circuit
-from workers.client.comparison import Compared
-from workers.client.evaluation import Evaluated
-from workers.client.rows import Rows
-from workers.evaluations import EvaluateRequest, build_evaluation
-from workers.exchange import ImportRequest, ReadFile, model_of
-from workers.local import ensure_local, hold
-from workers.reconcile import deliver
+from workers.broker import deliver
+from workers.kinds import Stored, kind_of
+from workers.local.service import ensure_local, hold, tell_of_differences
+from workers.requests.discover import Submission
+from workers.requests.evaluate import EvaluateRequest, build_evaluation
+from workers.requests.exchange import ImportRequest, ReadFile, model_of
+from workers.results.circuit import Circuit
+from workers.results.comparison import Compared
+from workers.results.evaluation import Evaluated
+from workers.results.reading import evaluated, stored_circuit, stored_evaluation
+from workers.results.rows import Rows
 from workers.settings import Settings
-from workers.specs import Submission
 
 PATIENCE = 5.0
 """Seconds until a graph that does not answer counts as away."""
-
-RUN: LiteralString = """
-MATCH (r:Run)-[:PRODUCED]->(:Circuit {circuit_id: $circuit_id})
-RETURN r.run_id AS run_id, r.job_id AS job_id, r.attempt AS attempt, r.host AS host,
-       r.versions AS versions, r.cpu_seconds AS cpu_seconds
-ORDER BY coalesce(r.finished_at, 0) DESC, attempt DESC, run_id LIMIT 1
-"""
-EVALUATION_RUN: LiteralString = """
-MATCH (r:Run)-[:MEASURED]->(:Evaluation {evaluation_id: $evaluation_id})
-RETURN r.run_id AS run_id, r.job_id AS job_id, r.attempt AS attempt, r.host AS host,
-       r.versions AS versions, r.cpu_seconds AS cpu_seconds
-ORDER BY coalesce(r.finished_at, 0) DESC, attempt DESC, run_id LIMIT 1
-"""
 
 
 class Service:
@@ -71,6 +62,7 @@ class Service:
         self.store = store
         self.artifacts = ArtifactStore(settings.artifacts_url)
         self._app: Celery | None = None
+        self._told = False
 
     @property
     def app(self) -> Celery:
@@ -82,16 +74,20 @@ class Service:
     def submit(self, submission: Submission, *, force: bool, send: bool = True) -> JobRecord:
         """The job of a checked request, in the graph and on its way; again is the same job.
 
-        One that ended without a circuit for no fault of the request (it was cancelled, its worker
-        died, memory ran out) is tried again; `force` tries again whatever has ended.
+        One that ended without a circuit for no lasting fault of the request (it was cancelled, its
+        worker died, its model was away, a limit was in the way) is tried again, at this request's
+        place; `force` tries again whatever has ended.
         """
         if send:
+            if self.settings.local and not self._told:
+                self._told = True
+                tell_of_differences(self.settings)
             broker.queue_depth(self.app)  # a queue that is away is told before anything is written
         dataset = submission.dataset
         if dataset is not None:
             self.store.write(lambda tx: write_dataset(tx, dataset))
         made = jobs.submit(self.store, submission.spec, submission.placement, force=force)
-        if not force and _deserves_another_try(made.record):
+        if not force and _deserves_another_try(made.record, submission.placement):
             made = jobs.submit(self.store, submission.spec, submission.placement, force=True)
         if made.send and send:
             deliver(self.store, self.app, [made.record.job_id])
@@ -112,16 +108,17 @@ class Service:
 
     def circuit(self, circuit_id: str) -> Circuit:
         """The circuit, with the run that produced it."""
-        document = read_circuit(self.store, circuit_id)
-        found = self.store.rows(RUN, circuit_id=document.circuit_id)
-        run = _run_record(found[0]) if found else None
-        return Circuit(document, self.artifacts, run)
+        return stored_circuit(self.store, self.artifacts, circuit_id)
+
+    def outcome(self, record: JobRecord) -> Any:
+        """What a job that succeeded has found, as its kind hands it out."""
+        return kind_of(record).outcome(Stored(self.store, self.artifacts), record)
 
     def import_circuit(self, request: ImportRequest, read: ReadFile) -> CircuitDocument:
         """The stored circuit of a file that was read.
 
         Raises:
-            SpecError: It does not fit the model, or the file is stored for another one.
+            SpecError: It does not fit the model, or is evaluated and said to be for another task.
         """
         model, source = model_of(request, self.store, self.settings.cache_dir)
         pairs = read.pairs
@@ -169,7 +166,7 @@ class Service:
             scores = None  # the kept edges alone
         return Known(circuit, scores, pairs)
 
-    def _pairs(self, circuit: CircuitDocument) -> dict[str, float] | None:
+    def _pairs(self, circuit: CircuitDocument) -> dict[str, PairMetric] | None:
         """The metric of every pair within the circuit, by pair."""
         ref = circuit.artifacts.get("pairs")
         if ref is None:
@@ -181,9 +178,14 @@ class Service:
             if circuit.circuit_id not in siblings:
                 return None
             values = values[siblings.index(circuit.circuit_id)]
-        names = zip(arrays["split"].tolist(), arrays["id"].tolist(), strict=True)
-        labels = [f"{split} {name}" for split, name in names]
-        return dict(zip(labels, values.tolist(), strict=True))
+        n = len(arrays["id"])
+        # Figures stored by earlier versions name no groups.
+        groups = arrays["group"].tolist() if "group" in arrays else [None] * n
+        columns = (arrays["id"].tolist(), values.tolist(), arrays["split"].tolist(), groups)
+        return {
+            f"{split} {name}": PairMetric(value, Split(split), group)
+            for name, value, split, group in zip(*columns, strict=True)
+        }
 
     def derived(self, later: str, earlier: str) -> None:
         """Remember that one stored model is a later checkpoint of the other's run."""
@@ -193,15 +195,12 @@ class Service:
 
     def evaluations(self, circuit_id: str) -> list[Evaluated]:
         """What `evaluate` jobs found of a circuit, the oldest first."""
-        return [self._evaluated(found) for found in read_evaluations(self.store, circuit_id)]
+        found = read_evaluations(self.store, circuit_id)
+        return [evaluated(self.store, document) for document in found]
 
     def evaluation(self, job_id: str) -> Evaluated:
         """What an `evaluate` job found."""
-        return self._evaluated(read_evaluation(self.store, job_id))
-
-    def _evaluated(self, document: CircuitEvaluation) -> Evaluated:
-        rows = self.store.rows(EVALUATION_RUN, evaluation_id=document.evaluation_id)
-        return Evaluated(document, _run_record(rows[0]) if rows else None)
+        return stored_evaluation(self.store, job_id)
 
     def evaluate(self, request: EvaluateRequest) -> Submission:
         """The checked request to judge a circuit.
@@ -209,6 +208,7 @@ class Service:
         Raises:
             SpecError: It is wrong; the message says what to change.
             NotFoundError: No circuit, or more than one, has the id.
+            ModelUnavailable: Its model is not where it was, and nobody says where it is.
         """
         circuit = read_circuit(self.store, request.circuit)
         job = None
@@ -216,7 +216,14 @@ class Service:
             with suppress(NotFoundError):  # a circuit may be older than what is known of its job
                 job = jobs.get(self.store, job_id)
         settings = self.settings
-        return build_evaluation(request, circuit, job, settings.limits, settings.cache_dir)
+        made = build_evaluation(request, circuit, job, settings.limits, settings.cache_dir)
+        place = made.placement.model.name
+        if settings.local and request.model is None and is_path(place) and not Path(place).exists():
+            raise ModelUnavailable(  # the path is another request's: it is not named
+                f"the model of circuit {circuit.circuit_id[:12]}, {circuit.model.name!r}, is not "
+                "where it was found any more; say where it lies now (--model)"
+            )
+        return made
 
     def circuits(self, wanted: CircuitFilter) -> tuple[CircuitSummary, ...]:
         return list_circuits(self.store, wanted)
@@ -265,13 +272,12 @@ def _rows(found: QueryResult) -> Rows:
     return Rows(found.columns, found.rows, found.cut_by)
 
 
-def _deserves_another_try(record: JobRecord) -> bool:
+def _deserves_another_try(record: JobRecord, wanted: Placement) -> bool:
     if record.state is not JobState.FAILED or record.error is None:
         return record.state is JobState.CANCELLED
     error = error_from_document(record.error.type, record.error.message)
-    return not isinstance(error, SpecError | NumericsError)
-
-
-def _run_record(row: Mapping[str, Any]) -> RunRecord:
-    parsed = {name: json.loads(row[name]) for name in ("versions", "cpu_seconds")}
-    return RunRecord.model_validate({**row, **parsed})
+    if isinstance(error, NumericsError):
+        # Another device rounds otherwise, and what overflows in half precision may not there.
+        elsewhere = Placement.model_validate_json(record.placement).device != wanted.device
+        return elsewhere or not error.lasting
+    return not error.lasting

@@ -7,7 +7,7 @@ What only says where to run is the `Placement`, outside the id.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -46,22 +46,45 @@ class Tokenisation(Document):
     misfits: Literal["refuse", "leave_out"] = "refuse"
 
 
-class MeasuredSpec(Document):
-    """What every job that measures circuits depends on: model, pairs, metric, ablation."""
+SPECS: dict[str, type[JobSpec]] = {}
+"""Every kind of spec that is defined, by its kind's name."""
+
+
+class JobSpec(Document):
+    """What a job is asked; its SHA-256 is the job id.
+
+    A kind's own class has a field `kind`, a literal with its name as the default.
+    """
 
     schema_version: Literal[1] = 1
-    model: ModelId
-    data: AnyData
-    tokenisation: Tokenisation = Tokenisation()
-    metric: Metric = Metric.LOGIT_DIFF
-    ablation: AblationSpec = AblationSpec()
-    evaluation: Preset = "quick"
-    dtype: Literal["float32", "float64", "bfloat16", "float16"] = "float32"
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if "kind" in cls.model_fields:
+            SPECS[cls.kind_name()] = cls
+
+    @classmethod
+    def kind_name(cls) -> str:
+        """The name of this kind of job."""
+        return str(cls.model_fields["kind"].default)
 
     @property
     def job_id(self) -> str:
         return self.content_id()
+
+
+class MeasuredSpec(JobSpec):
+    """What every job that measures circuits depends on: model, pairs, metric, ablation."""
+
+    model: ModelId
+    data: AnyData
+    tokenisation: Tokenisation = Tokenisation()
+    metric: Metric = Field(default_factory=lambda known: known["data"].default_metric)
+    ablation: AblationSpec = AblationSpec()
+    evaluation: Preset = "quick"
+    dtype: Literal["float32", "float64", "bfloat16", "float16"] = "float32"
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
 
 class Need(Document):

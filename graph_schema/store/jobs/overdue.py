@@ -162,7 +162,7 @@ def judge(
         died = ErrorDocument(
             type="JobFailed",
             message=f"worker died {row['attempts']} times on this job; look at the worker's log "
-            "(out of memory?), then submit it again with force",
+            "(out of memory?), then submit it again",
         )
         change(tx, row, ended(JobState.FAILED, now, died))
         return Settled(Action.FAILED)

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from neo4j import Transaction
 
-from graph_schema.documents.jobs import AnySpec, JobRecord, JobState, Need, Placement
+from graph_schema.documents.jobs import JobRecord, JobSpec, JobState, Need, Placement
 from graph_schema.errors import NotFoundError, SpecError
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.jobs.node import (
@@ -69,7 +69,7 @@ class Submitted:
 
 def submit(
     store: GraphStore,
-    spec: AnySpec,
+    spec: JobSpec,
     placement: Placement,
     *,
     needs: Sequence[Need] = (),
@@ -95,7 +95,7 @@ def submit(
         for key, value in {
             **FRESH,
             **placed,
-            "kind": spec.kind,
+            "kind": spec.kind_name(),
             "spec": spec.canonical_json(),
             "circuit_ids": [],
         }.items()

@@ -36,13 +36,26 @@ def test_corrupt_values_are_the_corrupt_runs() -> None:
 
 
 def test_mean_values_are_taken_by_position_within_one_length() -> None:
-    ablator = _ablator(Ablation.MEAN)
-    examples = ablator.examples(PAIRS)[:2]
+    pairs = made_pairs(17)
+    pairs = (*pairs, replace(pairs[0], id="asks the same prompt"))
+    ablator = _ablator(Ablation.MEAN, pairs)
+    examples = ablator.examples(pairs)[:2]
     batch = pad(tiny_gpt2(), [found.pair.clean for found in examples])
     found = ablator.writes(examples, batch, None)
     for row, length in ((0, 6), (1, 4)):
-        alike = [pair.clean for pair in PAIRS if len(pair.clean) == length]
-        torch.testing.assert_close(found[:, row, :length], _writes(*alike).mean(1))
+        own = pairs[row].clean
+        alike = [p.clean for p in pairs if len(p.clean) == length and p.clean != own]
+        assert len(alike) == (8 if row == 0 else 7)
+        wanted = _writes(*alike).mean(1)
+        torch.testing.assert_close(found[:, row, :length], wanted, atol=1e-5, rtol=1e-5)
+
+
+def test_held_out_pairs_are_ablated_with_the_mean_of_all_discovery_pairs() -> None:
+    pairs, [held_out] = made_pairs(8, lengths=(5,)), made_pairs(1, lengths=(5,), seed=1)
+    ablator = _ablator(Ablation.MEAN, pairs)
+    batch = pad(tiny_gpt2(), [held_out.clean])
+    found = ablator.writes(ablator.examples([held_out]), batch, None)
+    torch.testing.assert_close(found[:, 0], _writes(*[pair.clean for pair in pairs]).mean(1))
 
 
 def test_zero_is_nothing() -> None:
@@ -87,7 +100,9 @@ def test_held_out_pairs_are_ablated_by_discovery_pairs_alone() -> None:
     assert ablator.covers(other).tolist() == [True, True, False]
     clean = {pair.clean for pair in PAIRS}
     assert all(found.source in clean for found in ablator.examples(other[:2]))
-    assert _ablator(Ablation.MEAN).covers(other).tolist() == [True, True, False]
+    assert not _ablator(Ablation.MEAN).covers(other).any()  # four of each length
+    ablator = _ablator(Ablation.MEAN, made_pairs(14))
+    assert ablator.covers(other).tolist() == [True, True, False]
     assert np.all(_ablator(Ablation.CORRUPT).covers(other))
 
 
@@ -99,16 +114,19 @@ def test_a_pair_without_what_it_needs_is_named(kind: Ablation) -> None:
 
 
 def test_a_pair_is_not_ablated_with_itself() -> None:
-    # Alone in its length, or beside copies of itself, a pair's mean would be its own writes.
-    alone = (*PAIRS, replace(made_pairs(1, lengths=(9,), seed=2)[0], id="alone"))
-    twice = (*alone, replace(alone[-1], id="copy"))
-    for pairs in (alone, twice):
-        ablator = _ablator(Ablation.MEAN, pairs)
-        assert ablator.covers(pairs).tolist() == [True] * 8 + [False] * (len(pairs) - 8)
-        with pytest.raises(DatasetError, match=r"pair alone: .*'mean' .*another clean prompt;"):
-            ablator.examples(pairs)
-        held_out = made_pairs(1, lengths=(9,), seed=3)
-        assert ablator.covers(held_out).all()
+    # Of seven prompts of a length, or beside copies of one of them, a pair's mean is of too few.
+    seven = made_pairs(7, lengths=(9,), seed=2)
+    copied = (*seven, replace(seven[-1], id="copy"))
+    for few in (seven, copied):
+        ablator = _ablator(Ablation.MEAN, few)
+        assert not ablator.covers(few).any()
+        with pytest.raises(
+            DatasetError,
+            match=r"pair-0: .*'mean' finds 6 other .*\(9 tokens\); expected at least 7",
+        ):
+            ablator.examples(few)
+    eight = (*seven, *made_pairs(1, lengths=(9,), seed=4))
+    assert _ablator(Ablation.MEAN, eight).covers(eight).all()
     # Dealt-out answers, or two questions about one prompt: the partner has another prompt.
     pairs = made_pairs(8, lengths=(5,))
     dealt = tuple(

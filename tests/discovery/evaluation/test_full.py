@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -16,17 +17,17 @@ from discovery.evaluation.chance import (
     activation_differences,
     alike_by_layer,
     by_activation_difference,
-    shuffled,
 )
 from discovery.evaluation.measured import Measured
 from discovery.evaluation.random_circuits import PathSampler
 from discovery.evaluation.removals import changes, edges_of, inflated, redundant_share
+from discovery.evaluation.specificity import n_kept, shuffled
 from discovery.evaluation.stability import GroupScores, jaccard, stability
 from discovery.methods.eap import eap
 from discovery.methods.selection import top
 from graph_schema.documents import Ablation, AblationSpec, Evaluation, Metric, Split, TopEdges
 from tests.discovery.cases import done_pairs, made_pairs, tiny_gpt2, tiny_llama
-from tests.discovery.test_discover import data, run
+from tests.discovery.jobs.test_discover import data, run
 
 PAIRS = done_pairs(tiny_gpt2(), 12)
 
@@ -46,7 +47,7 @@ def test_removals_equal_runs_of_the_circuit_without_each_edge(ablation: Ablation
     experiment = _experiment(ablation)
     kept = _circuit(experiment, 25)
     own = edges_of(experiment.graph, kept)
-    sampler, rng = PathSampler(experiment.graph), np.random.default_rng(0)
+    sampler, rng = PathSampler(experiment.graph, "walks"), np.random.default_rng(0)
     added = inflated(sampler, kept, rng)
     assert added is not None
     larger, [(sender, unit)] = added
@@ -70,6 +71,10 @@ def test_an_edge_is_redundant_when_faithfulness_moves_by_less_than_a_hundredth()
     found = redundant_share(measured, effects, [1, 1, 1, 1])
     assert found.value == found.ci_low == found.ci_high == 0.5
     assert found.n == 12
+    # An effect that only some groups have may or may not be under a hundredth.
+    unsure = np.stack([0 * gap, 0.02 * gap * (np.arange(12) % 2), 0.5 * gap])
+    found = redundant_share(measured, unsure, [1, 1, 2])
+    assert (found.ci_low, found.ci_high) == (0.25, 0.5)
     # The third takes three edges away: four of six that are redundant.
     assert redundant_share(measured, effects, [1, 1, 3, 1]).value == pytest.approx(2 / 3)
 
@@ -102,7 +107,8 @@ def test_activation_differences_are_norms_of_what_ablation_changes() -> None:
     assert found[last] == pytest.approx(float(writes[last].norm(dim=-1).mean()), rel=1e-5)
     padded = Experiment(tiny_llama(), Metric.LOGIT_DIFF, AblationSpec(), made_pairs(4))
     both = activation_differences(padded, made_pairs(4), chunk=4)
-    assert both == pytest.approx(activation_differences(padded, made_pairs(4), chunk=1), rel=1e-4)
+    alone = activation_differences(padded, made_pairs(4), chunk=1)
+    assert both == pytest.approx(alone, rel=1e-4, abs=1e-6)  # norms near 0 are float32's rounding
 
 
 def test_the_largest_senders_come_first() -> None:
@@ -124,9 +130,22 @@ def test_shuffled_pairs_keep_prompts_and_nobody_keeps_their_answers() -> None:
     assert sorted(pair.answers for pair in found) == sorted(pair.answers for pair in numbered)
     assert all(a.answers != b.answers for a, b in zip(found, numbered, strict=True))
     assert all(pair.wrong_answers[0][0] == pair.answers[0][0] + 12 for pair in found)
+    assert n_kept(numbered, found, Metric.LOGIT_DIFF) == 0
     by_kl = shuffled(numbered, Metric.KL, np.random.default_rng(0))
     assert [pair.answers for pair in by_kl] == [pair.answers for pair in numbered]
     assert all(a.corrupt != b.corrupt for a, b in zip(by_kl, numbered, strict=True))
+
+
+def test_pairs_that_are_dealt_an_answer_like_their_own_are_counted() -> None:
+    """With two answers about half of the pairs keep theirs: no level of chance."""
+    two = tuple(replace(pair, answers=((i % 2,),)) for i, pair in enumerate(PAIRS))
+    found = shuffled(two, Metric.LOGIT_DIFF, np.random.default_rng(0))
+    kept = sum(a.answers == b.answers for a, b in zip(two, found, strict=True))
+    assert n_kept(two, found, Metric.LOGIT_DIFF) == kept
+    assert 2 <= kept <= 10
+    same = tuple(replace(pair, corrupt=PAIRS[0].corrupt) for pair in PAIRS)
+    found = shuffled(same, Metric.KL, np.random.default_rng(0))
+    assert n_kept(same, found, Metric.KL) == 12
 
 
 def test_a_resample_of_groups_has_the_scores_of_its_pairs() -> None:
@@ -177,9 +196,16 @@ def test_a_job_with_preset_full_tells_all() -> None:
     assert told.random_circuits is not None
     assert told.random_circuits.n == 100
     by_rule = {chance.rule: chance for chance in told.chance}
-    assert set(by_rule) == {"paths", "layer_pairs", "activation_difference", "shuffled_pairs"}
-    assert by_rule["paths"].mean == pytest.approx(told.random_circuits.mean)
-    assert by_rule["shuffled_pairs"].n == 1
+    assert set(by_rule) == {"walks", "paths", "layer_pairs", "activation_difference"}
+    assert told.random_circuits.rule == "walks"
+    assert by_rule["walks"].mean == pytest.approx(told.random_circuits.mean)
+    assert by_rule["paths"].n == 100
+    assert told.specificity is not None
+    assert told.specificity.n_pairs == len(data().discovery)
+    assert told.specificity.n_kept is not None
+    assert told.specificity.jaccard is not None
+    assert 0 <= told.specificity.jaccard <= 1
+    assert told.specificity.faithfulness is not None
     names = ["equivalence", "non_equivalence", "independence", "minimality"]
     assert [test.name for test in told.tests] == names
     assert all(test.split is Split.HELDOUT and test.power is not None for test in told.tests)
@@ -205,6 +231,17 @@ def test_full_says_what_acdc_and_kl_cannot_have() -> None:
 
 def test_an_evaluation_of_before_is_read() -> None:
     told = run().circuits[0].evaluation.model_dump(mode="json")
-    for name in ("redundant_share", "chance", "tests", "stability"):
+    for name in ("redundant_share", "chance", "specificity", "tests", "stability"):
         del told[name]
     assert Evaluation.model_validate(told).tests == ()
+    del told["random_circuits"]["rule"]
+    shuffled = {"rule": "shuffled_pairs", "n": 1, "n_edges": 60.0, "mean": 0.9, "low": 0.9}
+    layers = {"rule": "layer_pairs", "n": 100, "mean": 0.1, "low": 0, "high": 0.2}
+    told["chance"] = [layers, shuffled]
+    found = Evaluation.model_validate_json(json.dumps(told))
+    assert [chance.rule for chance in found.chance] == ["layer_pairs"]
+    assert found.specificity is not None
+    assert (found.specificity.faithfulness, found.specificity.n_edges) == (0.9, 60)
+    assert found.specificity.n_kept is None
+    assert found.random_circuits is not None
+    assert found.random_circuits.rule == "paths"

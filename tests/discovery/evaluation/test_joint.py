@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
@@ -18,6 +20,7 @@ from discovery.evaluation.removals import changes, edges_of, inflated
 from discovery.methods.eap import eap
 from discovery.methods.selection import top
 from graph_schema.documents import AblationSpec, Metric, Split
+from graph_schema.documents.evaluation import PathRule
 from tests.discovery.cases import made_pairs
 from tests.discovery.models.families import tiny
 from tests.discovery.textbook_acdc import patched_together
@@ -49,7 +52,7 @@ def test_removals_equal_runs_of_the_circuit_without_each_whole_group(
     own = edges_of(graph, kept)
     assert sum(len(unit) for _, unit in own) == kept.sum() > len(own)
     removals = [(kept, own)]
-    sampler, rng = PathSampler(graph), np.random.default_rng(0)
+    sampler, rng = PathSampler(graph, "walks"), np.random.default_rng(0)
     while not any(len(unit) == GROUP for _, [(_, unit)] in removals[1:]):
         added = inflated(sampler, kept, rng)
         assert added is not None
@@ -93,14 +96,18 @@ def test_removals_equal_runs_of_the_circuit_without_each_whole_group(
     minimality = next(test for test in told.tests if test.name == "minimality")
     assert f"each of {len(own)} edges" in minimality.null
     assert quick.random_circuits is not None
-    paths = next(chance for chance in told.chance if chance.rule == "paths")
-    assert paths.mean == pytest.approx(quick.random_circuits.mean)
-    assert kept.sum() - GROUP <= paths.n_edges <= kept.sum()
+    by_rule = {chance.rule: chance for chance in told.chance}
+    assert by_rule["walks"].mean == pytest.approx(quick.random_circuits.mean)
+    for rule in ("walks", "paths"):
+        assert kept.sum() - GROUP <= by_rule[rule].n_edges <= kept.sum()
 
 
+@pytest.mark.parametrize("rule", get_args(PathRule))
 @pytest.mark.parametrize("n_edges", [1, 8, 61, 150])
-def test_random_circuits_are_of_whole_groups_and_have_the_size_asked_for(n_edges: int) -> None:
-    rng, sampler = np.random.default_rng(0), PathSampler(GRAPH)
+def test_random_circuits_are_of_whole_groups_and_have_the_size_asked_for(
+    n_edges: int, rule: PathRule
+) -> None:
+    rng, sampler = np.random.default_rng(0), PathSampler(GRAPH, rule)
     for _ in range(5):
         kept = sampler.circuit(n_edges, rng)
         assert whole(GRAPH, kept)

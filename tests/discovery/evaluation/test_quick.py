@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
+from scipy.integrate import trapezoid
+from scipy.stats import chi2_contingency
 
 from discovery.engine.experiment import Experiment
 from discovery.engine.graph import Graph
-from discovery.evaluation.bootstrap import Bootstrap
 from discovery.evaluation.curve import SHARES
 from discovery.evaluation.measured import Measured
 from discovery.evaluation.quick import evaluate, require_performance
@@ -17,7 +20,9 @@ from discovery.evaluation.random_circuits import PathSampler
 from discovery.methods.selection import top
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import AblationSpec, Limits, Metric, Split
+from graph_schema.documents.evaluation import PathRule
 from graph_schema.errors import NonFiniteError, TaskNotPerformedError
+from graph_schema.intervals import ONE_GROUP, group_interval
 from tests.discovery.cases import done_pairs, made_pairs, tiny_gpt2
 
 PAIRS = done_pairs(tiny_gpt2(), 16)
@@ -65,9 +70,9 @@ def test_cmd_and_cpr_are_areas_under_the_curve() -> None:
     found = evaluate(measured, None, kept, scores, seed=0, missing="no pairs")
     by_size = [point.faithfulness_abs for point in found.curve]
     by_sign = [point.faithfulness_signed for point in found.curve]
-    wanted = np.trapezoid(np.abs(1 - np.array(by_size)), SHARES)
+    wanted = trapezoid(np.abs(1 - np.array(by_size)), SHARES)
     assert found.cmd.value == pytest.approx(wanted)
-    assert found.cpr.value == pytest.approx(np.trapezoid(by_sign, SHARES))
+    assert found.cpr.value == pytest.approx(trapezoid(by_sign, SHARES))
     assert found.heldout_faithfulness.value is None
     assert found.heldout_faithfulness.reason == "no pairs"
     assert found.cmd.split is Split.DISCOVERY
@@ -108,17 +113,29 @@ def test_nan_weights_name_the_layer() -> None:
         Measured(experiment, Split.DISCOVERY, made_pairs(8), seed=0)
 
 
-def test_bootstrap_resamples_groups_whole() -> None:
-    values = np.array([0.0, 0.0, 1.0, 1.0])
-    draws = Bootstrap(["a", "a", "b", "b"], seed=0).means(values)
-    assert set(np.unique(draws)) == {0.0, 0.5, 1.0}
-    assert Bootstrap(["a"] * 4, seed=0).interval(draws) == (None, None)
+def test_figures_have_the_interval_of_their_groups_or_say_why_not() -> None:
+    measured = _measured(PAIRS)
+    graph = measured.experiment.graph
+    scores = np.random.default_rng(0).normal(size=graph.n_edges).astype(np.float32)
+    kept = top(graph, scores, 60, "abs")
+    measured.measure([kept])
+    found = measured.faithfulness_figure(kept)
+    recovered = measured.empty.loss - measured.of(kept).loss
+    groups = [pair.group for pair in PAIRS]
+    wanted = group_interval(recovered, groups, over=measured.gap, seed=0)
+    assert (found.ci_low, found.ci_high, found.reason) == wanted
+    assert found.n_groups == len(set(groups))
+    alone = _measured(tuple(replace(pair, group="one") for pair in PAIRS))
+    alone.measure([kept])
+    found = alone.faithfulness_figure(kept)
+    assert (found.ci_low, found.ci_high, found.n_groups) == (None, None, 1)
+    assert found.reason == ONE_GROUP
 
 
 def test_random_paths_are_uniform() -> None:
     # 1 layer, 1 head: input->logits; via m0; via the head by q, k or v, and on through m0 or not.
     graph, rng = Graph(1, 1), np.random.default_rng(0)
-    sampler = PathSampler(graph)
+    sampler = PathSampler(graph, "paths")
     drawn = [tuple(sampler.path(rng)) for _ in range(4000)]
     counts = [drawn.count(path) for path in set(drawn)]
     assert len(counts) == 8
@@ -127,9 +144,49 @@ def test_random_paths_are_uniform() -> None:
     assert short == {((0, (graph.logits,)),)}
 
 
+def _walk(graph: Graph, rng: np.random.Generator) -> tuple[tuple[int, int], ...]:
+    """Shi et al.'s loop, step by step: from the input to a uniform next node till the logits."""
+    sender, edges = 0, list[tuple[int, int]]()
+    while True:
+        receiver = int(rng.choice(np.flatnonzero(graph.upstream[sender])))
+        edges.append((sender, receiver))
+        if receiver == graph.logits:
+            return tuple(edges)
+        sender = int(graph.writer[receiver])
+
+
+@pytest.mark.parametrize("longest", [None, 3])
+def test_random_walks_go_to_a_uniform_next_node(longest: int | None) -> None:
+    graph, rng, n = Graph(2, 2), np.random.default_rng(0), 6000
+    sampler = PathSampler(graph, "walks")
+    drawn = Counter(
+        tuple((sender, unit[0]) for sender, unit in sampler.path(rng, longest)) for _ in range(n)
+    )
+    slow: Counter[tuple[tuple[int, int], ...]] = Counter()
+    while slow.total() < n:
+        walk = _walk(graph, rng)
+        slow.update([walk] if longest is None or len(walk) <= longest else [])
+    common = [walk for walk, count in slow.items() if count >= 60]
+    table = [[counts[walk] for walk in common] for counts in (drawn, slow)]
+    assert len(common) > 5
+    assert chi2_contingency(table).pvalue > 0.001
+
+
+def test_walks_are_short_and_paths_are_long() -> None:
+    """A random circuit of 100 edges at 30 layers of 9 heads was two paths."""
+    graph, rng = Graph(30, 9), np.random.default_rng(0)
+    lengths = {
+        rule: np.mean([len(PathSampler(graph, rule).path(rng)) for _ in range(20)])
+        for rule in get_args(PathRule)
+    }
+    assert lengths["paths"] > 40
+    assert lengths["walks"] < 10
+
+
 def test_random_circuits_have_the_size_asked_for_and_no_dead_ends() -> None:
     graph, rng = Graph(3, 4), np.random.default_rng(0)
     for n_edges in (1, 7, 60, 150):
-        kept = PathSampler(graph).circuit(n_edges, rng)
-        assert n_edges - 2 <= kept.sum() <= n_edges
-        assert np.array_equal(graph.trim(kept), kept)
+        for rule in get_args(PathRule):
+            kept = PathSampler(graph, rule).circuit(n_edges, rng)
+            assert n_edges - 2 <= kept.sum() <= n_edges
+            assert np.array_equal(graph.trim(kept), kept)

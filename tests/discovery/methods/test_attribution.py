@@ -34,7 +34,9 @@ TWO_ABLATIONS = [Ablation.CORRUPT, Ablation.MEAN]
 def _experiment(
     adapter: ModelAdapter, ablation: Ablation = Ablation.CORRUPT, metric: Metric = Metric.LOGIT_DIFF
 ) -> Experiment:
-    return Experiment(adapter, metric, AblationSpec(kind=ablation), PAIRS)
+    # A mean is taken of at least eight prompts of each length.
+    pairs = (*PAIRS, *made_pairs(10, seed=9)) if ablation is Ablation.MEAN else PAIRS
+    return Experiment(adapter, metric, AblationSpec(kind=ablation), pairs)
 
 
 def _bench(experiment: Experiment) -> Bench:

@@ -81,7 +81,11 @@ def tiny(name: str, dtype: torch.dtype = torch.float32, layers: int = 2) -> Deco
     depth = {"n_layer" if "n_layer" in family.sizes else "num_hidden_layers": layers}
     if "layer_types" in family.sizes:
         depth["layer_types"] = [family.sizes["layer_types"][i % 2] for i in range(layers)]
-    config = family.config(**{**family.sizes, **depth})
+    return of_config(family.config(**{**family.sizes, **depth}), dtype)
+
+
+def of_config(config: Any, dtype: torch.dtype = torch.float32) -> DecoderAdapter:
+    """The adapter of any configuration on random weights, the same at every call."""
     adapter = adapter_class(config)
     config._attn_implementation = adapter.attention_implementation
     model = transformers.AutoModelForCausalLM.from_config(config)

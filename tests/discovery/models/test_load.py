@@ -18,7 +18,7 @@ from discovery.models import DecoderAdapter, inspect_model, load_model, weight_b
 from discovery.models import load as loading
 from graph_schema.documents import Limits, ModelSource
 from graph_schema.errors import ModelError, NonFiniteError, ResourceError
-from graph_schema.fingerprint import fingerprint, resolve_source
+from graph_schema.models.fingerprint import fingerprint, resolve_source
 from tests.discovery.models.families import FAMILIES, tiny
 
 

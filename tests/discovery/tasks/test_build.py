@@ -8,13 +8,14 @@ from typing import Any, get_args
 import pytest
 
 from discovery.tasks import TASKS, PairSet, build_dataset
-from graph_schema.datasets import dataset_document, read_jsonl
+from graph_schema.datasets.file import dataset_document, read_jsonl
 from graph_schema.documents import (
     Ablation,
     AblationSpec,
     AnyTask,
     DatasetData,
     EapIg,
+    GreaterThanTask,
     InductionTask,
     IoiTask,
     Limits,
@@ -22,9 +23,10 @@ from graph_schema.documents import (
     ModelId,
     TaskData,
     TopEdges,
+    sha256_hex,
 )
 from graph_schema.documents.jobs import DiscoverSpec
-from graph_schema.errors import DatasetError
+from graph_schema.errors import DatasetError, NotFoundError
 from tests.discovery.tasks.tokenizers import byte_level
 
 LIMITS = Limits()
@@ -48,7 +50,7 @@ def submit(records: list[dict[str, Any]]) -> tuple[DatasetData, str]:
 
 def records(n: int = 20, **change: Any) -> list[dict[str, Any]]:
     plain = {"answers": [5], "wrong_answers": [6]}
-    return [{"clean": [1, i, 3], "corrupt": [1, 50, 3], **plain, **change} for i in range(n)]
+    return [{"clean": [1, i, 3], "corrupt": [1, i, 4], **plain, **change} for i in range(n)]
 
 
 def from_records(lines: list[dict[str, Any]], **change: Any) -> PairSet:
@@ -83,7 +85,24 @@ def test_the_stored_document_gives_the_same_pairs_again() -> None:
 def test_a_seeds_pairs_are_pinned() -> None:
     """Other pairs for the same spec change what its job id stands for: raise the task's version."""
     pairs = build_dataset(spec(TaskData(task=InductionTask())), None, 64, None, LIMITS)
-    assert pairs.document.sha256.startswith("d5725fc7d48c2f1a")
+    assert pairs.document.sha256.startswith("2c303555ed6b90a3")
+    # As it was before held-out groups had names of their own: prompts and discovery's groups stay.
+    before = pairs.document.jsonl.replace(" held out", "")
+    assert sha256_hex(before).startswith("d5725fc7d48c2f1a")
+
+
+def test_pairs_of_an_older_version_are_not_made_under_its_name() -> None:
+    old, tokenizer = TaskData(task=IoiTask(version=1)), byte_level()
+    with pytest.raises(DatasetError, match=r"version 1 of task 'ioi' is no longer made"):
+        build_dataset(spec(old), tokenizer, len(tokenizer), None, LIMITS)
+
+
+def test_greater_than_is_measured_as_in_its_paper_unless_told_otherwise() -> None:
+    data = TaskData(task=GreaterThanTask())
+    assert spec(data).metric is Metric.PROB_DIFF
+    assert spec(data, metric=Metric.LOGIT_DIFF).metric is Metric.LOGIT_DIFF
+    assert spec(TaskData(task=IoiTask())).metric is Metric.LOGIT_DIFF
+    assert DiscoverSpec.model_validate_json(spec(data).canonical_json()) == spec(data)
 
 
 def test_a_submitted_file_is_split_and_named() -> None:
@@ -118,9 +137,9 @@ def test_prompts_that_do_not_differ_are_refused_where_corrupt_is_the_ablation() 
 
 def test_a_missing_or_changed_dataset_is_refused() -> None:
     data, jsonl = submit(records())
-    with pytest.raises(DatasetError, match=f"dataset {data.sha256[:12]} is not in the store"):
+    with pytest.raises(NotFoundError, match=f"dataset {data.sha256[:12]} is not in the store"):
         build_dataset(spec(data), None, 64, None, LIMITS)
-    with pytest.raises(DatasetError, match=f"the job names {data.sha256[:12]}"):
+    with pytest.raises(NotFoundError, match=f"the job names {data.sha256[:12]}"):
         build_dataset(spec(data), None, 64, jsonl + "\n", LIMITS)
 
 
@@ -134,3 +153,14 @@ def test_limits_hold_for_built_in_tasks() -> None:
         build_dataset(spec(data), None, 64, None, Limits(prompt_tokens=16))
     with pytest.raises(DatasetError, match="context holds 20"):
         build_dataset(spec(data), None, 64, None, LIMITS, n_ctx=20)
+
+
+def test_means_of_few_prompts_of_a_length_are_refused_before_weights_load() -> None:
+    lines = records(20) + [{**records(1)[0], "clean": [1, 2, 3, 4], "corrupt": [1, 9, 3, 4]}] * 2
+    mean = AblationSpec(kind=Ablation.MEAN)
+    for line in lines:
+        line["split"] = "discovery"
+    few = r"finds 0 other discovery prompts of its length \(4 tokens\); expected at least 7"
+    with pytest.raises(DatasetError, match=few):
+        from_records(lines, ablation=mean)
+    assert len(from_records(lines[:20], ablation=mean).discovery) == 20

@@ -62,6 +62,13 @@ def test_periods_have_equal_shares_and_name_the_groups() -> None:
     assert {groups.count(group) for group in groups} == {2}
 
 
+def test_few_periods_have_several_groups_each() -> None:
+    one = made(InductionTask(min_period=8, max_period=8)).discovery
+    assert len({pair.group for pair in one}) == 10
+    some = made(InductionTask(min_period=6, max_period=9)).discovery
+    assert len({pair.group for pair in some}) == 12
+
+
 def test_heldout_pairs_share_no_token_where_the_vocabulary_allows() -> None:
     def tokens(pairs: tuple[TokenPair, ...]) -> set[int]:
         return {token for pair in pairs for token in (*pair.clean, *pair.corrupt)}

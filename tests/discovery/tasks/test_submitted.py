@@ -12,7 +12,7 @@ from discovery.tasks.vocabulary import Vocabulary
 from graph_schema.documents import Limits, PairDocument, Split
 from graph_schema.documents.jobs import Tokenisation
 from graph_schema.errors import DatasetError
-from tests.discovery.tasks.tokenizers import byte_level, sentence_piece
+from tests.discovery.tasks.tokenizers import byte_level, byte_level_with_unknown, sentence_piece
 
 TOKENIZER = byte_level()
 TEXT = Vocabulary(len(TOKENIZER), TOKENIZER)
@@ -117,6 +117,15 @@ def test_an_answer_the_tokenizer_does_not_know_is_refused() -> None:
     assert 'the answer "§" is unknown to the tokenizer' in message
 
 
+def test_the_unknown_token_itself_can_be_an_answer() -> None:
+    """As GPT-2's end of text, which is its unknown token as well."""
+    for tokenizer in (sentence_piece(), byte_level_with_unknown()):
+        vocabulary = Vocabulary(len(tokenizer), tokenizer)
+        unknown = str(tokenizer.unk_token)
+        pair = tokenise("line 3", text_pair(answers=(unknown,)), vocabulary)
+        assert pair.answers == ((0,),)
+
+
 def test_an_answer_cannot_be_right_and_wrong() -> None:
     message = refusal(text_pair(wrong_answers=(" John", " Mary")), TEXT)
     assert 'line 3: " Mary" is a wrong answer and an answer' in message
@@ -172,7 +181,7 @@ def test_first_difference_refuses_what_it_cannot_compare() -> None:
 
 
 def many(n: int, **change: Any) -> list[PairDocument]:
-    return [id_pair(clean=(1, i, 3), corrupt=(1, 99, 3), **change) for i in range(n)]
+    return [id_pair(clean=(1, i, 3), corrupt=(1, i, 4), **change) for i in range(n)]
 
 
 def test_a_file_is_split_by_seed() -> None:
@@ -187,8 +196,30 @@ def test_given_splits_are_taken_as_given() -> None:
     made = submitted_pairs(pairs, IDS, Tokenisation(), 0, Limits())
     assert (len(made.discovery), len(made.heldout)) == (8, 3)
     assert made.notes == (
-        "3 held-out pairs have a clean prompt that discovery saw (split as given)",
+        "3 held-out pairs have a prompt, clean or corrupt, that discovery saw (split as given)",
     )
+
+
+def test_reversed_pairs_are_not_parted_and_counted_where_the_file_parts_them() -> None:
+    ways = [((1, i, 3), (1, i, 4)) for i in range(20)]
+    pairs = [id_pair(clean=a, corrupt=b) for way in ways for a, b in (way, way[::-1])]
+    for seed in range(5):
+        made = submitted_pairs(pairs, IDS, Tokenisation(), seed, Limits())
+        assert (len(made.discovery), len(made.heldout)) == (28, 12)
+        assert not {p.clean for p in made.discovery} & {p.corrupt for p in made.heldout}
+    given = [
+        pair.model_copy(update={"split": Split.HELDOUT if i % 2 else Split.DISCOVERY})
+        for i, pair in enumerate(pairs)
+    ]
+    made = submitted_pairs(given, IDS, Tokenisation(), 0, Limits())
+    assert made.notes[0].startswith("20 held-out pairs have a prompt, clean or corrupt, that")
+
+
+def test_a_prompt_that_all_pairs_share_leaves_nothing_to_hold_out_and_says_so() -> None:
+    same = [id_pair(clean=(1, i, 3), corrupt=(1, 99, 3)) for i in range(40)]
+    made = submitted_pairs(same, IDS, Tokenisation(), 0, Limits())
+    assert made.heldout == ()
+    assert made.notes[0].startswith("none of 40 pairs is held out: pairs that share a prompt")
 
 
 def test_prompts_that_become_the_same_tokens_are_not_parted() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 from transformers import PreTrainedTokenizerBase
+from transformers.convert_slow_tokenizer import bytes_to_unicode
 
+from discovery.tasks import pieces
 from discovery.tasks.vocabulary import Vocabulary
 from graph_schema.errors import DatasetError
 from tests.discovery.tasks.tokenizers import byte_level, sentence_piece
@@ -74,3 +76,31 @@ def test_special_tokens_are_not_ordinary(tokenizer: PreTrainedTokenizerBase) -> 
 def test_ordinary_ids_end_with_the_models_vocabulary() -> None:
     assert max(Vocabulary(100, byte_level()).ordinary_ids()) == 99
     assert Vocabulary(5).ordinary_ids() == [0, 1, 2, 3, 4]
+
+
+def test_pieces_are_shown_as_text_and_parts_of_characters_as_bytes() -> None:
+    words = vocabulary(byte_level())
+
+    def shown(text: str) -> str:
+        return words.pieces(words.answer(text))
+
+    assert shown("é") == '"<0xC3>" + "<0xA9>"'
+    assert shown("🙂") == '"<0xF0>" + "<0x9F>" + "<0x99>" + "<0x82>"'
+    assert shown("\n") == '"\\n"'
+    assert shown(" Mary") == '" Mary"'
+    assert shown("<|endoftext|>") == '"<|endoftext|>"'
+    assert shown('"') == '"\\""'
+    pieces_of = sentence_piece()
+    assert vocabulary(pieces_of).pieces(vocabulary(pieces_of).answer(" Mary")) == '" Mary"'
+
+
+def test_every_byte_has_its_letter() -> None:
+    found = pieces._bytes_by_letter()  # pyright: ignore[reportPrivateUsage]
+    assert {byte: letter for letter, byte in found.items()} == bytes_to_unicode()
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "token"), [(byte_level(), "<|endoftext|>"), (sentence_piece(), "</s>")]
+)
+def test_special_tokens_can_be_answers(tokenizer: PreTrainedTokenizerBase, token: str) -> None:
+    assert vocabulary(tokenizer).answer(token) == (tokenizer.convert_tokens_to_ids(token),)

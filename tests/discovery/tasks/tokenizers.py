@@ -55,6 +55,12 @@ def byte_level(names: tuple[str, ...] = NAMES) -> PreTrainedTokenizerBase:
     return _wrap(tokenizer, bos_token="<|endoftext|>", eos_token="<|endoftext|>")
 
 
+def byte_level_with_unknown() -> PreTrainedTokenizerBase:
+    """As GPT-2's own: one token is the beginning, the end, and what is not known."""
+    same = dict.fromkeys(("bos_token", "eos_token", "unk_token"), "<|endoftext|>")
+    return _wrap(byte_level().backend_tokenizer, **same)  # pyright: ignore
+
+
 @cache
 def sentence_piece(prepend: str = "never", eos: bool = False) -> PreTrainedTokenizerBase:
     """As Gemma's: BOS first. `prepend="first"` puts a space before the first word, as Llama 2."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from pydantic import ValidationError
 
@@ -11,14 +9,27 @@ from graph_schema.documents import (
     Alignment,
     Annotation,
     Document,
+    ModelFinding,
+    Outcome,
     RoleGraph,
     RolesPlayed,
+    Rung,
     RungState,
+    Tally,
     Verdict,
 )
-from tests.findings import alignment, annotation, role_graph, roles_played, verdict
+from graph_schema.documents.verdict import bounds
+from tests.factories import make_model
+from tests.findings import (
+    alignment,
+    annotation,
+    finding,
+    role_graph,
+    roles_played,
+    verdict,
+)
 
-Change = Callable[[dict[str, object]], object]
+P, A, U = RungState.PRESENT, RungState.ABSENT, RungState.UNTESTABLE
 
 
 @pytest.mark.parametrize(
@@ -56,17 +67,27 @@ def _changed(document: Document, path: str, value: object) -> None:
         (roles_played(), "plays.0.control_sets", 19, "control of 19 random sets is none"),
         (roles_played(), "plays.1.component", "a0.h1", "tested for previous_token twice"),
         (roles_played(), "plays.0.scores", {}, "at least 1 item"),
+        (role_graph(), "edges.0.sender", "logits", "the logits send nothing"),
+        (role_graph(), "edges.0.receiver", "input", "the input reads nothing"),
+        (role_graph(), "edges.1.channel", "k", "the logits have no k input"),
         (role_graph(), "edges.0.sender", "name_mover", "'name_mover', which is no node"),
         (role_graph(), "nodes.1.role", "previous_token", "'previous_token' is given twice"),
         (role_graph(), "edges.0.controls.0.ci_low", 2.0, "ends before it begins"),
         (alignment("a", "b"), "circuit_ids", ["a", "a"], "not aligned with itself"),
         (verdict(), "outcome", "strong", "strong verdict is not said of role"),
+        (verdict(), "outcome", "weak", "needs a lower bound of at least 0.9; it is 0.094"),
+        (verdict(), "outcome", "refuted", "needs an upper bound below 0.9"),
         (verdict(), "models.0.rungs.1.rung", "wiring", "says nothing of role"),
-        (verdict(), "pooled.present", 3, "more models are counted present"),
-        (verdict(), "pooled.low", None, "bounds of 3 testable models"),
-        (verdict(), "pooled.low", 0.9999, "above the upper bound"),
+        (verdict(), "pooled.low", None, "of 3 testable models are 0.094"),
+        (verdict(), "pooled.low", 0.12, "of 3 testable models are 0.094"),
+        (verdict(), "pooled.low", 0.9999, "of 3 testable models are 0.094"),
+        (verdict(), "pooled", Tally.counts([P, P, P]), "has 3 models present; 2 were found so"),
+        (verdict(), "pooled", Tally.counts([P, A, U]), "has 1 models present; 2 were found so"),
+        (verdict(), "families.0.family", "opt", "family 'gpt2' has models and no tally"),
+        (verdict(), "models.0.counted_with", "0" * 40, "is counted with 0000000000"),
         (verdict(), "families.1.family", "gpt2", "family is given twice"),
         (annotation("c"), "text", "", "at least 1 character"),
+        (annotation("c"), "component", "banana", "component 'banana' is not a name we know"),
     ],
 )
 def test_what_cannot_be_is_refused(document: Document, path: str, value: object, said: str) -> None:
@@ -91,3 +112,42 @@ def test_the_untestable_are_not_among_n() -> None:
     tally = verdict().pooled
     states = [found.rungs[1].state for found in verdict().models]
     assert tally.n == len(states) - states.count(RungState.UNTESTABLE) == 3
+
+
+def _models(states: str, n: int = 36, families: int = 3) -> list[ModelFinding]:
+    """`n` models, the first with these states, the others present at every rung."""
+    return [
+        finding(make_model(f"{i}", f"family {i % families}"), "ppp" if i else states)
+        for i in range(n)
+    ]
+
+
+def test_a_strong_verdict_has_no_absent_model() -> None:
+    judged = verdict(Rung.WIRING, Outcome.STRONG, _models("ppp"))
+    assert judged.pooled.low == pytest.approx(0.9026, abs=1e-4)
+    assert judged.families[0].low == pytest.approx(0.7353, abs=1e-4)
+    with pytest.raises(ValidationError, match="strong verdict has no absent model"):
+        verdict(Rung.WIRING, Outcome.STRONG, _models("ppa", n=60))
+    with pytest.raises(ValidationError, match=r"lower bound of at least 0\.9; it is 0\.85"):
+        verdict(Rung.WIRING, Outcome.STRONG, _models("ppi"))
+    with pytest.raises(ValidationError, match="needs 3 families of at least 3 testable"):
+        verdict(Rung.WIRING, Outcome.STRONG, _models("ppp", families=2))
+    assert verdict(Rung.ROLE, Outcome.WEAK, _models("ppp")).pooled.present == 36
+    two = [finding(make_model(f"{i}"), "ppa") for i in range(2)]
+    assert verdict(Rung.WIRING, Outcome.REFUTED, two).pooled.high == pytest.approx(0.842, abs=1e-3)
+
+
+def test_relatives_count_once_and_say_with_whom() -> None:
+    models = _models("ppp", n=3)
+    tuned = finding(make_model("tuned", "family 0"), "ppa", counted_with=models[0].fingerprint)
+    judged = verdict(Rung.WIRING, models=[*models, tuned])
+    assert (judged.pooled.present, judged.pooled.absent) == (3, 0)
+
+
+def test_bounds_are_clopper_and_pearsons_with_the_inconclusive_either_way() -> None:
+    """36 of 36 gives .903 and 9 of 9 only .664, computed from the beta distribution."""
+    assert bounds(36, 0, 0) == (pytest.approx(0.025 ** (1 / 36)), 1.0)
+    assert bounds(9, 0, 0)[0] == pytest.approx(0.664, abs=5e-4)
+    assert bounds(0, 2, 0) == (0.0, pytest.approx(1 - 0.025**0.5))
+    assert bounds(3, 1, 2) == (bounds(3, 3, 0)[0], bounds(5, 1, 0)[1])
+    assert bounds(0, 0, 0) == (None, None)

@@ -24,7 +24,7 @@ from graph_schema.documents.jobs import DiscoverSpec, EvaluateSpec, JobState, re
 def spec(**changes: object) -> DiscoverSpec:
     fields: dict[str, object] = {
         "model": ModelId(fingerprint="a" * 40),
-        "data": TaskData(task=IoiTask()),
+        "data": TaskData(task=IoiTask(version=1)),  # the newest when the ids below were pinned
         "method": Eap(),
         "selection": TopEdges(n_edges=5),
     }
@@ -47,6 +47,12 @@ def test_a_spec_survives_its_json_with_its_id() -> None:
 def test_the_job_id_is_pinned() -> None:
     """A changed id orphans every stored job: change `schema_version` with it."""
     assert spec().job_id.startswith("6205535a0f97fde8")
+
+
+def test_a_newer_version_of_a_task_is_another_job() -> None:
+    newest = spec(data=TaskData(task=IoiTask()))
+    assert newest.job_id != spec().job_id
+    assert newest.job_id.startswith("cbc41f3acaa33569")
 
 
 def test_fields_that_came_later_change_the_id_only_where_they_are_used() -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from graph_schema.documents import Channel, CircuitDocument, CircuitEdge, ScoreKind
+from graph_schema.documents.model import ModelDocument
+from graph_schema.documents.wiring import check_edge
+from graph_schema.errors import SpecError
 from graph_schema.exchange import Layout
 from tests.factories import make_circuit, make_model
 
@@ -19,7 +22,7 @@ FEATURES = [
 ]
 
 
-def model_of(layout: Layout, **changes: object):
+def model_of(layout: Layout, **changes: object) -> ModelDocument:
     return make_model(
         n_layers=layout.n_layers,
         n_heads=layout.n_heads,
@@ -34,7 +37,8 @@ def circuits(draw: st.DrawFn, *, features: bool = False) -> CircuitDocument:
     """Any edges of any small model, any finite scores; with `features`, finer nodes too."""
     layout = draw(LAYOUTS)
     possible = [(edge.sender, edge.receiver, edge.channel) for edge in layout.edges()]
-    possible += FEATURES if features else []
+    model = model_of(layout)
+    possible += [edge for edge in FEATURES if features and _fits(edge, model)]
     chosen = draw(st.lists(st.sampled_from(possible), unique=True, max_size=12))
     edges = tuple(
         CircuitEdge(
@@ -47,4 +51,12 @@ def circuits(draw: st.DrawFn, *, features: bool = False) -> CircuitDocument:
         )
         for sender, receiver, channel in chosen
     )
-    return make_circuit(edges, model=model_of(layout))
+    return make_circuit(edges, model=model)
+
+
+def _fits(edge: tuple[str, str, Channel], model: ModelDocument) -> bool:
+    try:
+        check_edge(*edge, model)
+    except SpecError:
+        return False
+    return True

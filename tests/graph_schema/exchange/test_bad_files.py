@@ -21,6 +21,7 @@ from graph_schema.exchange import (
 from tests.factories import INDUCTION_EDGES, make_circuit, make_edges
 from tests.graph_schema.exchange.made import model_of
 
+EAP_IG = ExchangeFormat.EAP_IG
 TEXT = [f for f in ExchangeFormat if f is not ExchangeFormat.EAP_IG_PT]
 SIZES = {"n_layers": 2, "n_heads": 4, "parallel_attn_mlp": False, "d_model": 8}
 CSV = "sender,receiver,channel,score\n"
@@ -79,7 +80,18 @@ def test_a_cut_or_changed_file_is_read_or_refused_and_nothing_else(
         (eap_ig(**edges("m1->m0")), "'m1->m0' runs backwards"),
         (eap_ig(**edges("input->a0.h0")), "say which input"),
         (eap_ig(**edges("input->m0", score="big")), "'big' is not a finite number"),
-        (eap_ig(**edges("input->m0", score=None)), "is in the graph and has no score"),
+        (eap_ig(**edges("input->m0", score=True)), "True is not a finite number"),
+        (eap_ig(**edges("input->m0", score=float("nan"))), "nan is not a finite number"),
+        (eap_ig(**edges("input->m0", score=[[1.0]])), "is not a finite number"),
+        (eap_ig(cfg=SIZES | {"d_model": "8"}), "cfg.d_model is '8'; expected a whole number"),
+        (eap_ig(cfg=SIZES | {"n_layers": True}), "cfg.n_layers is True; expected a whole number"),
+        (eap_ig(nodes=["input"]), r"nodes is \['input'\]; expected an object"),
+        (eap_ig(nodes={"input": 1}), r"nodes\['input'\] is 1; expected in_graph"),
+        (eap_ig(nodes={"input": {"in_graph": "yes"}}), "in_graph is 'yes'; expected true or false"),
+        (eap_ig(nodes={"input": {"score": "x"}}), r"nodes\['input'\]: score: 'x' is not a finite"),
+        (eap_ig(nodes={"input": {"neurons": 3}}), "neurons is 3; expected a list, 8 long"),
+        (eap_ig(nodes={"input": {"neurons": [True] * 7}}), "expected a list, 8 long"),
+        (eap_ig(nodes={"input": {"neurons": [[1]] * 8}}), "neurons holds other than true and"),
         (eap_ig(**edges("input->m0", in_graph=1)), "in_graph is 1; expected true or false"),
         (eap_ig(edges={"input->m0": 3}), "is 3; expected score and in_graph"),
         (b'{"cfg": {}, "edges": {}', "not JSON"),
@@ -182,8 +194,28 @@ def test_a_circuit_of_another_model_is_refused(row, message: str) -> None:
 
 
 def test_a_file_of_other_sizes_is_refused() -> None:
-    with pytest.raises(SpecError, match="is of a model of 3 layers with 4 heads"):
-        Exchanged((), {}, Layout(3, 4)).check_fits(model_of(Layout(2, 4)))
+    for layout, message in (
+        (Layout(3, 4), "n_layers 3, and 'made/model' has 2: import it for its own model"),
+        (Layout(2, 5), "n_heads 5, and 'made/model' has 4"),
+        (Layout(2, 4, parallel=True), "parallel_attn_mlp true, and 'made/model' has false"),
+    ):
+        with pytest.raises(SpecError, match=message):
+            Exchanged((), {}, layout).check_fits(model_of(Layout(2, 4), name="made/model"))
+
+
+@pytest.mark.parametrize(
+    ("size", "said", "own"),
+    [("d_model", 8, 32), ("d_head", 4, 8), ("d_mlp", 99, 64), ("n_key_value_heads", 2, 4)],
+)
+def test_every_size_that_cfg_gives_is_held_to_the_model(size: str, said: int, own: int) -> None:
+    """An edge circuit of the same layers and heads would go into any model of this shape."""
+    model = model_of(Layout(2, 4), name="made/model")
+    read_circuit_file(eap_ig(cfg=SIZES | {size: own, "d_model": 32}), EAP_IG).check_fits(model)
+    found = read_circuit_file(eap_ig(cfg=SIZES | {"d_model": 32} | {size: said}), EAP_IG)
+    with pytest.raises(SpecError, match=f"{size} {said}, and 'made/model' has {own}"):
+        found.check_fits(model)
+    unsaid = {key: value for key, value in SIZES.items() if key != "d_model"} | {size: None}
+    read_circuit_file(eap_ig(cfg=unsaid), EAP_IG).check_fits(model)
 
 
 def test_the_torch_format_says_where_it_is() -> None:

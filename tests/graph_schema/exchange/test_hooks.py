@@ -24,7 +24,9 @@ def test_hook_names_survive_a_round_trip(layout, data: st.DataObject) -> None:
             "a3.h5->a7.h2<q>",
             "blocks.3.attn.hook_result[:, :, 5]->blocks.7.hook_q_input[:, :, 2]",
         ),
-        ("input->m0", "hook_embed->blocks.0.hook_mlp_in"),
+        ("input->m0", "blocks.0.hook_resid_pre->blocks.0.hook_mlp_in"),
+        ("embed->m0", "hook_embed->blocks.0.hook_mlp_in"),
+        ("pos_embed->m0", "hook_pos_embed->blocks.0.hook_mlp_in"),
         ("m11->logits", "blocks.11.hook_mlp_out->blocks.11.hook_resid_post"),
     ],
 )
@@ -35,6 +37,12 @@ def test_edges_have_the_names_of_their_hooks(ours: str, hooks: str) -> None:
 def test_the_spelling_of_the_acdc_code_is_read() -> None:
     text = "blocks.3.attn.hook_result[COL, COL, 5]->blocks.11.hook_resid_post[COL]"
     assert read_hook_edge(text, 12).name == "a3.h5->logits"
+    text = "blocks.0.hook_resid_pre[COL]->blocks.0.hook_mlp_in[COL]"
+    assert read_hook_edge(text, 12).name == "input->m0"
+
+
+def test_what_earlier_versions_wrote_for_the_input_is_read() -> None:
+    assert read_hook_edge("hook_embed->blocks.0.hook_mlp_in", 2).name == "input->m0"
 
 
 def test_embeddings_apart_are_read_where_asked() -> None:
@@ -51,6 +59,9 @@ def test_embeddings_apart_are_read_where_asked() -> None:
         ("hook_embed", "not of the form HOOK->HOOK"),
         ("hook_embed->blocks.0.hook_q_input", "no hook of a receiver"),
         ("blocks.0.attn.hook_z[:, :, 1]->blocks.1.hook_mlp_in", "no hook of a sender"),
+        ("blocks.1.hook_resid_pre->blocks.1.hook_mlp_in", "no hook of a sender"),
+        (f"blocks.{'9' * 9000}.hook_mlp_out->blocks.1.hook_mlp_in", r"^.{,300}$"),
+        (f"hook_embed->blocks.{'9' * 9000}.hook_resid_post", r"^.{,300}$"),
         ("hook_embed->blocks.0.hook_resid_post", "of 2 layers only the last one's"),
     ],
 )

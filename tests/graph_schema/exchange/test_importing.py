@@ -67,7 +67,7 @@ def test_drawings_and_graphml_stay_well_formed() -> None:
 def test_a_file_without_a_circuit_is_refused() -> None:
     for scores, message in (
         ({}, "in its circuit; expected"),
-        ({"input->m0": 1.0}, "scores 1, all"),
+        ({"input->m0": 1.0}, "and scores 1: choose with --edges N or --threshold X"),
     ):
         with pytest.raises(ExchangeError, match=message):
             imported(Exchanged((), scores), b"")

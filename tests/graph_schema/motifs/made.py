@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from graph_schema.documents import (
     Channel,
@@ -25,9 +26,9 @@ ROLES = [RoleName.PREVIOUS_TOKEN, RoleName.INDUCTION]
 KINDS = [ComponentKind.HEAD, ComponentKind.MLP, ComponentKind.LOGITS]
 
 
-def node(name: str, role: RoleName | None = None, n_layers: int = N_LAYERS) -> GraphNode:
+def node(name: str, *roles: RoleName, n_layers: int = N_LAYERS) -> GraphNode:
     part = Component.parse(name)
-    return GraphNode(name, part.kind, part.layer, part.depth(n_layers), role)
+    return GraphNode(name, part.kind, part.layer, part.depth(n_layers), frozenset(roles))
 
 
 def graph_of(*edges: str, roles: dict[str, RoleName] | None = None) -> CircuitGraph:
@@ -38,7 +39,9 @@ def graph_of(*edges: str, roles: dict[str, RoleName] | None = None) -> CircuitGr
         edge = Edge.parse(name)
         parsed.append(GraphEdge(edge.sender, edge.receiver, edge.channel, float(score or 1)))
     names = {name for edge in parsed for name in (edge.sender, edge.receiver)}
-    return CircuitGraph.build([node(name, (roles or {}).get(name)) for name in names], parsed)
+    return CircuitGraph.build(
+        [node(name, *([roles[name]] if roles and name in roles else [])) for name in names], parsed
+    )
 
 
 @st.composite
@@ -61,12 +64,12 @@ def graphs(draw: st.DrawFn, max_nodes: int = 7, max_edges: int = 14) -> CircuitG
         chosen = draw(st.lists(st.sampled_from(possible), max_size=max_edges, unique=True))
     scores = st.sampled_from([-1.0, -1e-300, 0.0, 1e-300, 0.5, 1.0])
     edges = [GraphEdge(*ends, score=draw(scores)) for ends in chosen]
-    roles = st.sampled_from([None, *ROLES])
-    return CircuitGraph.build([node(name, draw(roles)) for name in names], edges)
+    roles = st.sampled_from([(), *((role,) for role in ROLES), tuple(ROLES)])
+    return CircuitGraph.build([node(name, *draw(roles)) for name in names], edges)
 
 
 @st.composite
-def motifs(draw: st.DrawFn, max_nodes: int = 4) -> Motif:
+def motifs(draw: st.DrawFn, max_nodes: int = 5) -> Motif:
     """Any pattern the document allows, its choices kept few so that some of them match."""
     size = draw(st.integers(2, max_nodes))
     variables = [f"x{index}" for index in range(size)]
@@ -94,22 +97,25 @@ def motifs(draw: st.DrawFn, max_nodes: int = 4) -> Motif:
         for one, two in sorted(ends)
     ]
     depth: list[DepthOrder] = []
-    if draw(st.booleans()):
+    for _ in range(draw(st.integers(0, 2))):
         left, right = draw(st.permutations(variables))[:2]
         relation = draw(st.sampled_from(DepthRelation))
-        depth = [DepthOrder(left=left, relation=relation, right=right)]
+        depth.append(DepthOrder(left=left, relation=relation, right=right))
     rules: list[SignRule] = []
     if draw(st.booleans()):
         places = draw(st.sets(st.integers(0, len(edges) - 1), min_size=1))
         rules = [SignRule(edges=tuple(sorted(places)), product=draw(st.sampled_from(Sign)))]
-    return Motif(
-        name="made",
-        nodes=tuple(nodes),
-        edges=tuple(edges),
-        depth=tuple(depth),
-        signs=tuple(rules),
-        induced=draw(st.booleans()),
-    )
+    fields: dict[str, object] = {
+        "name": "made",
+        "nodes": tuple(nodes),
+        "edges": tuple(edges),
+        "signs": tuple(rules),
+        "induced": draw(st.booleans()),
+    }
+    try:
+        return Motif.model_validate(fields | {"depth": tuple(depth)})
+    except ValidationError:  # the depth rules contradict the edges, or each other
+        return Motif.model_validate(fields)
 
 
 @st.composite
@@ -132,7 +138,7 @@ def planted(draw: st.DrawFn) -> tuple[CircuitGraph, Motif]:
     nodes = [
         NodePattern(
             variable=variable,
-            roles=(role,) if (role := of[name].role) and draw(st.booleans()) else (),
+            roles=tuple(sorted(of[name].roles))[:1] if draw(st.booleans()) else (),
             kinds=(of[name].kind,) if draw(st.integers(0, 3)) == 0 else (),
         )
         for name, variable in variables.items()
@@ -153,10 +159,20 @@ def planted(draw: st.DrawFn) -> tuple[CircuitGraph, Motif]:
     if draw(st.booleans()):
         product = draw(st.sampled_from(Sign))
         rules = [SignRule(edges=tuple(range(len(edges))), product=product)]
+    depths = {variables[name]: of[name].depth for name in names}
+    depth: list[DepthOrder] = []
+    for _ in range(draw(st.integers(0, 2)) if len(names) > 1 else 0):
+        left, right = sorted(draw(st.permutations(list(depths)))[:2], key=lambda v: depths[v])
+        if depths[left] < depths[right]:
+            relation = draw(st.sampled_from([DepthRelation.BEFORE, DepthRelation.NOT_AFTER]))
+        else:
+            relation = draw(st.sampled_from([DepthRelation.SAME, DepthRelation.NOT_AFTER]))
+        depth.append(DepthOrder(left=left, relation=relation, right=right))
     return graph, Motif(
         name="planted",
         nodes=tuple(nodes),
         edges=tuple(edges),
+        depth=tuple(depth),
         signs=tuple(rules),
         induced=draw(st.booleans()),
     )

@@ -8,8 +8,8 @@ import numpy as np
 
 from graph_schema.documents import Channel, Component, ComponentKind, RoleName
 from graph_schema.motifs import CircuitGraph, GraphEdge, GraphNode
-from graph_schema.motifs.counting import Wirings
-from graph_schema.motifs.relabelling import NO_ROLE, relabelled
+from graph_schema.motifs.draws import Draws
+from graph_schema.motifs.relabelling import relabelled
 from graph_schema.motifs.rewiring import rewired
 
 ROLES = list(RoleName)
@@ -39,35 +39,37 @@ def random_circuit(
             part.kind,
             part.layer,
             part.depth(n_layers),
-            ROLES[rng.integers(len(ROLES))]
+            frozenset([ROLES[rng.integers(len(ROLES))]])
             if part.kind is ComponentKind.HEAD and rng.random() < 0.4
-            else None,
+            else frozenset(),
         )
         for part in parts
     ]
     return CircuitGraph.build(nodes, edges.values())
 
 
-def with_wiring(graph: CircuitGraph, wirings: Wirings, draw: int) -> CircuitGraph:
-    """One draw of rewired graphs as a graph; scores become the draw's signs."""
-    names, channels = [node.name for node in graph.nodes], list(Channel)
-    columns = (wirings.sender, wirings.receiver, wirings.channel, wirings.sign)
+def graph_in(draws: Draws, draw: int) -> CircuitGraph:
+    """One draw as a graph by itself; scores become its signs."""
+    names, channels = [node.name for node in draws.nodes], list(Channel)
+    columns = (draws.sender, draws.receiver, draws.channel, draws.sign)
     rows = zip(*(column[draw].tolist() for column in columns), strict=True)
     edges = [GraphEdge(names[s], names[r], channels[c], float(sign)) for s, r, c, sign in rows]
-    return CircuitGraph.build(graph.nodes, edges)
-
-
-def with_roles(graph: CircuitGraph, codes: list[int]) -> CircuitGraph:
-    roles = [None if code == NO_ROLE else ROLES[code] for code in codes]
-    nodes = [replace(node, role=role) for node, role in zip(graph.nodes, roles, strict=True)]
-    return CircuitGraph.build(nodes, graph.edges)
+    nodes = [
+        replace(node, roles=draws.role_sets[code])
+        for node, code in zip(draws.nodes, draws.roles[draw].tolist(), strict=True)
+    ]
+    return CircuitGraph.build(nodes, edges)
 
 
 def null_circuits(base: CircuitGraph, n: int, rng: np.random.Generator) -> list[CircuitGraph]:
     """`n` circuits drawn from both nulls: rewired, and then the roles dealt out anew."""
-    wirings = rewired(base, n, rng, bare=False).wirings
-    graphs = [with_wiring(base, wirings, draw) for draw in range(n)]
-    return [with_roles(graph, relabelled(graph, 1, rng).roles[-1].tolist()) for graph in graphs]
+    wired = [
+        graph_in(part, draw)
+        for part in rewired(base, n, rng, bare=False).parts
+        for draw in range(part.n_draws)
+    ]
+    dealt = [list(relabelled(graph, 1, rng).parts)[-1] for graph in wired]
+    return [graph_in(part, part.n_draws - 1) for part in dealt]
 
 
 def plant_loops(graph: CircuitGraph, n: int, rng: np.random.Generator) -> CircuitGraph:
@@ -110,5 +112,8 @@ def plant_induction(graph: CircuitGraph, n: int, rng: np.random.Generator) -> Ci
         roles[edge.receiver] = RoleName.INDUCTION
         if edge.receiver not in to_logits:
             edges.append(GraphEdge(edge.receiver, "logits", Channel.R, 1.0))
-    nodes = [replace(node, role=roles.get(node.name)) for node in graph.nodes]
+    nodes = [
+        replace(node, roles=frozenset([roles[node.name]] if node.name in roles else []))
+        for node in graph.nodes
+    ]
     return CircuitGraph.build(nodes, edges)

@@ -13,6 +13,7 @@ from tests.graph_schema.motifs.made import motifs
 CLAUSES = {
     "MATCH",
     "WHERE",
+    "any",
     "AND",
     "NOT",
     "EXISTS",
@@ -24,7 +25,7 @@ CLAUSES = {
     "BY",
 }
 LABELS = {"Circuit", "CircuitNode", "CONTAINS", "EDGE"}
-PROPERTIES = {"circuit_id", "role", "kind", "channel", "score", "depth", "name", "sign"}
+PROPERTIES = {"circuit_id", "role", "roles", "kind", "channel", "score", "depth", "name", "sign"}
 
 
 @settings(max_examples=100, deadline=None)
@@ -50,7 +51,8 @@ def test_induction_reads_as_a_person_would_write_it() -> None:
         "MATCH (:Circuit {circuit_id: $circuit_id})-[:CONTAINS]->(n0:CircuitNode)\n"
         "MATCH (n0:CircuitNode)-[e0:EDGE]->(n1:CircuitNode), "
         "(n1:CircuitNode)-[e1:EDGE]->(n2:CircuitNode)\n"
-        "WHERE n0.role IN $roles0 AND n1.role IN $roles1 AND n2.kind IN $kinds2 "
+        "WHERE any(role IN n0.roles WHERE role IN $roles0) "
+        "AND any(role IN n1.roles WHERE role IN $roles1) AND n2.kind IN $kinds2 "
         "AND e0.channel IN $channels0 "
         "AND n0.name <> n1.name AND n0.name <> n2.name AND n1.name <> n2.name\n"
         "RETURN DISTINCT n0.name AS v0, n1.name AS v1, n2.name AS v2\n"
@@ -71,3 +73,11 @@ def test_rows_are_read_by_column_or_by_place() -> None:
     assert compiled.binding({"v0": "a0.h0", "v1": "a1.h0"}) == expected
     assert compiled.binding(["a0.h0", "a1.h0"]) == expected
     assert compiled.occurrence(["a0.h0", "a1.h0"], "c1").circuit_id == "c1"
+
+
+def test_a_statement_can_be_written_out_with_its_values() -> None:
+    text = compile_motif(find_motif("induction")).written_out("c1")
+    assert "$" not in text
+    assert '{circuit_id: "c1"}' in text
+    assert 'role IN ["previous_token"]' in text
+    assert 'e0.channel IN ["k"]' in text

@@ -62,7 +62,7 @@ def brute_force(graph: CircuitGraph, motif: Motif) -> set[frozenset[tuple[tuple[
                 if ends <= inside and (edge.sender, edge.receiver) not in named:
                     return False
         return (
-            all(not p.roles or nodes[bound[p.variable]].role in p.roles for p in motif.nodes)
+            all(not p.roles or nodes[bound[p.variable]].roles & set(p.roles) for p in motif.nodes)
             and all(not p.kinds or nodes[bound[p.variable]].kind in p.kinds for p in motif.nodes)
             and all(
                 compare[o.relation](nodes[bound[o.left]].depth, nodes[bound[o.right]].depth)
@@ -104,7 +104,7 @@ def vf2(graph: CircuitGraph, motif: Motif) -> list[dict[str, str]]:
         small.add_edge(places[pattern.sender], places[pattern.receiver], pattern)
 
     def fits(found, pattern) -> bool:
-        return (not pattern.roles or found.role in pattern.roles) and (
+        return (not pattern.roles or bool(found.roles & set(pattern.roles))) and (
             not pattern.kinds or found.kind in pattern.kinds
         )
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graph_schema.documents import Motif, RoleName
-from graph_schema.motifs import CircuitGraph, bindings
-from graph_schema.motifs.relabelling import (
-    NO_ROLE,
-    Relabelled,
-    count_relabelled,
-    relabelled,
-    role_codes,
-    strata_of,
-)
+from graph_schema.motifs import CircuitGraph, bindings, relabelling
+from graph_schema.motifs.counting import count_occurrences
+from graph_schema.motifs.draws import Draws, role_codes, role_sets
+from graph_schema.motifs.relabelling import _deals, relabelled, strata_of
 from tests.graph_schema.motifs.made import CASES, graph_of, graphs
+from tests.graph_schema.motifs.simulated import graph_in
 
 # Four heads of one layer, alike in effect and degree.
 ALIKE = graph_of(
@@ -28,25 +26,21 @@ ALIKE = graph_of(
 )
 
 
-def draw(graph: CircuitGraph, draws: int, seed: int = 0) -> Relabelled:
-    return relabelled(graph, draws, np.random.default_rng(seed))
-
-
-def with_roles(graph: CircuitGraph, codes: list[int]) -> CircuitGraph:
-    roles = [None if code == NO_ROLE else list(RoleName)[code] for code in codes]
-    nodes = [replace(node, role=role) for node, role in zip(graph.nodes, roles, strict=True)]
-    return CircuitGraph.build(nodes, graph.edges)
+def draw(graph: CircuitGraph, draws: int, seed: int = 0) -> tuple[Draws, bool]:
+    """All deals together, and whether they are all there are."""
+    dealt = relabelled(graph, draws, np.random.default_rng(seed))
+    (part,) = dealt.parts
+    return part, dealt.exact
 
 
 @settings(max_examples=60, deadline=None)
 @given(graphs())
 def test_every_stratum_keeps_its_roles(graph: CircuitGraph) -> None:
-    observed, drawn = role_codes(graph), draw(graph, 10)
-    assert sorted(place for members in drawn.strata for place in members) == list(
-        range(len(graph.nodes))
-    )
+    observed, (drawn, _) = role_codes(graph), draw(graph, 10)
+    strata = strata_of(graph)
+    assert sorted(place for members in strata for place in members) == list(range(len(graph.nodes)))
     for codes in drawn.roles:
-        for members in drawn.strata:
+        for members in strata:
             assert Counter(codes[members].tolist()) == Counter(observed[members].tolist())
 
 
@@ -72,25 +66,55 @@ def test_measured_effects_take_the_place_of_scores() -> None:
 
 
 def test_small_spaces_are_listed_whole() -> None:
-    drawn = draw(ALIKE, 12)
-    assert drawn.exact
-    assert drawn.distinct == len({tuple(codes) for codes in drawn.roles.tolist()}) == 12
+    drawn, exact = draw(ALIKE, 12)
+    assert exact
+    assert len(set(drawn.marks(of_roles=True))) == drawn.n_draws == 12
 
 
 def test_large_spaces_are_drawn_from_evenly() -> None:
-    drawn = draw(ALIKE, 11)
-    assert not drawn.exact
+    assert not draw(ALIKE, 11)[1]
     places = [ALIKE.index[f"a0.h{head}"] for head in range(4)]
-    induction = list(RoleName).index(RoleName.INDUCTION)
-    many = [draw(ALIKE, 11, seed).roles[:, places] == induction for seed in range(100)]
+    induction = role_sets(ALIKE).index(frozenset([RoleName.INDUCTION]))
+    many = [draw(ALIKE, 11, seed)[0].roles[:, places] == induction for seed in range(100)]
     shares = np.concatenate(many).mean(axis=0)
     assert np.abs(shares - 0.25).max() < 0.06  # 4.6 standard deviations
+
+
+def test_roles_that_go_together_stay_together() -> None:
+    both = frozenset([RoleName.INDUCTION, RoleName.PREVIOUS_TOKEN])
+    nodes = [replace(n, roles=both) if n.name == "a0.h0" else n for n in ALIKE.nodes]
+    drawn, exact = draw(CircuitGraph.build(nodes, ALIKE.edges), 12)
+    assert exact
+    for place in range(drawn.n_draws):
+        roles = [each.roles for each in graph_in(drawn, place).nodes if each.roles]
+        assert sorted(roles, key=len) == [frozenset([RoleName.PREVIOUS_TOKEN]), both]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(0, 3), max_size=6))
+def test_deals_are_the_distinct_orders(codes: list[int]) -> None:
+    assert list(_deals(codes)) == sorted(set(permutations(codes)))
+
+
+def test_a_thousand_nodes_alike_are_dealt_one_role() -> None:
+    """As many deals as draws, each as long as the stratum: a recursion ends in one of this size."""
+    heads = [f"a0.h{head}" for head in range(998)]
+    graph = graph_of(*(f"{name}->m1" for name in heads), roles={"a0.h7": RoleName.INDUCTION})
+    drawn, exact = draw(graph, 1000)
+    assert exact
+    assert len(set(drawn.marks(of_roles=True))) == drawn.n_draws == 998
+
+
+def test_deals_come_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relabelling, "_CELLS", 2 * len(ALIKE.nodes))
+    parts = list(relabelled(ALIKE, 11, np.random.default_rng(0)).parts)
+    assert [part.n_draws for part in parts] == [2, 2, 2, 2, 2, 1]
 
 
 @settings(max_examples=100, deadline=None)
 @given(CASES, st.integers(0, 99))
 def test_counts_are_the_matchers(case: tuple[CircuitGraph, Motif], seed: int) -> None:
     graph, motif = case
-    drawn = draw(graph, 4, seed)
-    expected = [len(bindings(with_roles(graph, codes), motif)) for codes in drawn.roles.tolist()]
-    assert count_relabelled(graph, motif, drawn).tolist() == expected
+    drawn, _ = draw(graph, 4, seed)
+    expected = [len(bindings(graph_in(drawn, each), motif)) for each in range(drawn.n_draws)]
+    assert count_occurrences(drawn, motif).tolist() == expected

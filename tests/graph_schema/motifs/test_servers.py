@@ -35,7 +35,7 @@ def write(store: GraphStore, graph: CircuitGraph) -> str:
             "kind": node.kind.value,
             "layer": node.layer,
             "depth": node.depth,
-            "role": node.role and node.role.value,
+            "roles": sorted(role.value for role in node.roles),
         }
         for node in graph.nodes
     ]

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from graph_schema.documents import AnyTask, CircuitMethod
-from graph_schema.model_config import ARCHITECTURES
+from graph_schema.models.config import ARCHITECTURES
 from graph_schema.reports.bibtex import FAMILIES, METHODS, TASKS, bibtex, escaped
 from tests.factories import make_circuit, make_imported, make_model
 

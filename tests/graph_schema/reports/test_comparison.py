@@ -7,14 +7,18 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from graph_schema.compare import Known, along_training, compare_all
-from graph_schema.documents import CircuitDocument, Comparisons
+from graph_schema.comparing.agreement import PairMetric
+from graph_schema.comparing.circuits import Known, along_training, compare_all
+from graph_schema.documents import CircuitDocument, Comparisons, Split
 from graph_schema.reports import circuit_svg, comparison_html, comparison_svg, comparison_text
 from tests.factories import INDUCTION_EDGES, make_circuit, make_edges, make_imported, make_model
 from tests.graph_schema.reports.made import made_circuit
 
 NASTY = "made/<script>&'\""
 OTHER = make_edges([("input", "a0.h1", "v", 0.7), ("m0", "logits", "r", 0.2)])
+
+
+PAIRS = {f"heldout {i}": PairMetric(i / 2, Split.HELDOUT, f"group {i % 3}") for i in range(6)}
 
 
 def _circuits(kind: str) -> list[CircuitDocument]:
@@ -32,7 +36,7 @@ def _circuits(kind: str) -> list[CircuitDocument]:
 
 def _compared(kind: str) -> tuple[Comparisons, list[CircuitDocument]]:
     circuits = _circuits(kind)
-    known = [Known(circuit, None, {"heldout 1": 0.5}) for circuit in circuits]
+    known = [Known(circuit, None, PAIRS) for circuit in circuits]
     return (along_training(known) if kind == "training" else compare_all(known)), circuits
 
 
@@ -81,7 +85,7 @@ def test_text_of_two_circuits_of_a_model_says_everything() -> None:
     assert re.search(r"^edges +7 +2 +2 +0\.1014 +0\.2857 +0\.00\d+$", text, re.MULTILINE)
     assert "only in A" in text
     assert "nodes only in A: a1.h2" in text
-    assert "metric of a pair, B - A: 0 [0, 0], 1 pairs" in text
+    assert "metric of a pair, B - A: 0 [0, 0], 6 heldout pairs in 3 groups" in text
 
 
 def test_text_across_models_has_figures_and_nothing_of_names() -> None:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from graph_schema.documents import Chance, Figure, HypothesisTest, Split, Stability
+from graph_schema.documents import (
+    Chance,
+    Figure,
+    HypothesisTest,
+    Specificity,
+    Split,
+    Stability,
+)
 from graph_schema.reports import circuit_html, edge_table, layer_table, summary, table
 from tests.graph_schema.reports.made import made_circuit
 
@@ -79,10 +86,8 @@ def test_the_summary_tells_what_full_found_and_never_says_equivalent() -> None:
     )
     full = {
         "redundant_share": Figure(value=0.2, split=Split.HELDOUT, n=32),
-        "chance": (
-            Chance(rule="layer_pairs", n=100, mean=0.1, low=-0.2, high=0.3, n_at_least=0),
-            Chance(rule="shuffled_pairs", n=0, reason="kl reads no answers"),
-        ),
+        "chance": (Chance(rule="layer_pairs", n=100, mean=0.1, low=-0.2, high=0.3, n_at_least=0),),
+        "specificity": Specificity(n_pairs=32, n_kept=15, n_edges=6, faithfulness=0.9, jaccard=0.6),
         "tests": (test,),
         "stability": Stability(draws=0, n_groups=2, seed=0, reason="2 groups"),
     }
@@ -90,7 +95,11 @@ def test_the_summary_tells_what_full_found_and_never_says_equivalent() -> None:
     text = summary(circuit.model_copy(update={"evaluation": evaluation}))
     assert "redundant     0.200  heldout, 32 pairs" in text
     assert "0.100 [-0.200, 0.300]  100 with the same edges per layer pair, 0 at least" in text
-    assert "none (found on shuffled pairs: kl reads no answers)" in text
+    assert "dealt out anew (15 of 32 pairs kept theirs), Jaccard 0.60 with this" in text
+    none = {"specificity": Specificity(reason="kl reads no answers")}
+    evaluation = evaluation.model_copy(update=none)
+    text = summary(circuit.model_copy(update={"evaluation": evaluation}))
+    assert "specificity   none (kl reads no answers)" in text
     assert "equivalence: not rejected, p 1, n 32, power 0.71 if the chance is 1/2 +- 0.3" in text
     assert "none (2 groups)" in text
     assert "equivalent" not in text

@@ -9,15 +9,18 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import LiteralString
 
 import pytest
 from neo4j import Transaction
 from neo4j.exceptions import TransientError
 
 from graph_schema.errors import SpecError, StoreError, StoreUnavailable
+from graph_schema.processes import reserved_port
 from graph_schema.store import connection
 from graph_schema.store.connection import GraphStore, StoreAddress, fetch
-from graph_schema.store.java import JavaServer, reserved_port
+from graph_schema.store.servers.java import JavaServer
+from graph_schema.store.user_cypher.run import run_user_query
 
 
 def test_a_write_is_read_back(store: GraphStore) -> None:
@@ -169,3 +172,28 @@ def test_what_the_server_writes_only_its_owner_reads(server: JavaServer) -> None
 
 def test_fetch_gives_dictionaries_inside_a_transaction(store: GraphStore) -> None:
     assert store.read(lambda tx: fetch(tx, "UNWIND [1, 2] AS x RETURN x")) == [{"x": 1}, {"x": 2}]
+
+
+def test_what_is_written_is_seen_by_the_next_session_wherever_it_is_answered(
+    store: GraphStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On a cluster another server may answer: it is told what to wait for, readers' too.
+
+    The embedded server is always alone, and gives no bookmarks.
+    """
+    write: LiteralString = "CREATE (:Task {task_id: 'a'})"
+    store.write(lambda tx: tx.run(write).consume())
+    given = "neo4j" in str(store.rows("CALL dbms.components() YIELD name RETURN name")).lower()
+    caplog.set_level(logging.DEBUG, "neo4j.io")
+    with store.reader() as reader:
+        asked: list[Callable[[], object]] = [
+            lambda: store.rows("RETURN 1 AS one"),
+            lambda: reader.rows("RETURN 1 AS one"),
+            lambda: run_user_query(store, "RETURN 1 AS one"),
+        ]
+        for ask in asked:
+            caplog.clear()
+            ask()
+            begun = [line for line in caplog.messages if " C: BEGIN " in line]
+            assert begun
+            assert all(("bookmarks" in line) == given for line in begun)

@@ -7,11 +7,12 @@ import threading
 from typing import LiteralString, cast
 
 import pytest
+from neo4j import Transaction
 
-from graph_schema.errors import StoreError, StoreUnavailable, StoreVersionError
-from graph_schema.store import migrations
-from graph_schema.store.circuits import read_circuit, write_circuit
-from graph_schema.store.connection import GraphStore
+from graph_schema.errors import SpecError, StoreError, StoreUnavailable, StoreVersionError
+from graph_schema.store import migrations, schema_lock
+from graph_schema.store.connection import GraphStore, Row
+from graph_schema.store.records.circuits import read_circuit, write_circuit
 from tests.factories import make_circuit, make_run
 
 SET = "MERGE (s:Schema {name: 'atlas'}) SET s.version = $version"
@@ -63,7 +64,7 @@ def test_a_newer_database_is_refused_with_both_versions(versioned: GraphStore) -
 def test_the_lock_of_a_dead_holder_lapses(
     versioned: GraphStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrations, "LOCK_SECONDS", 0.3)
+    monkeypatch.setattr(schema_lock, "LOCK_SECONDS", 0.3)
     _set(versioned, 0)
     versioned.write(
         lambda tx: tx.run(
@@ -77,7 +78,7 @@ def test_the_lock_of_a_dead_holder_lapses(
 def test_a_lock_that_stays_held_is_said(
     versioned: GraphStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrations, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(schema_lock, "LOCK_SECONDS", 0.1)
     _set(versioned, 0)
     versioned.write(
         lambda tx: tx.run(
@@ -120,7 +121,8 @@ def _run(store: GraphStore, statement: LiteralString) -> None:
 
 def _made_by(number: int) -> list[tuple[str, str]]:
     """The constraints and indexes of a migration, by kind and name."""
-    text = "\n".join(migrations.MIGRATIONS[number - 1])
+    steps = migrations.VERSIONS[number - 1]
+    text = "\n".join(step for step in steps if not callable(step))
     return re.findall(r"CREATE (CONSTRAINT|INDEX) (\w+)", text)
 
 
@@ -133,6 +135,7 @@ def test_a_database_at_version_1_is_brought_up_and_loses_nothing(versioned: Grap
     _set(versioned, 1)
     circuit = make_circuit()
     versioned.write(lambda tx: write_circuit(tx, circuit, make_run()))
+    versioned.write(lambda tx: tx.run("MATCH (n:CircuitNode) REMOVE n.roles").consume())
     remarks: LiteralString = (
         "MATCH (n:CircuitNode {name: 'a1.h2'}) UNWIND ['one', 'two'] AS text "
         "CREATE (:Annotation {author: 'me', text: text, at: 1})-[:ON]->(n)"
@@ -151,3 +154,78 @@ def test_a_database_at_version_1_is_brought_up_and_loses_nothing(versioned: Grap
     assert len({row["id"] for row in found} - {None}) == 2
     there = {row["name"] for row in versioned.rows("SHOW CONSTRAINTS YIELD name RETURN name")}
     assert {name for kind, name in made if kind == "CONSTRAINT"} <= there
+
+
+def test_a_rewriting_step_goes_on_where_it_was(
+    versioned: GraphStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 25 documents the process dies at the 13th, and none is rewritten twice."""
+    fill: LiteralString = (
+        "UNWIND range(10, 34) AS i CREATE (:Task {task_id: toString(i), times: 0})"
+    )
+    versioned.write(lambda tx: tx.run(fill).consume())
+    find: LiteralString = (
+        "MATCH (t:Task) WHERE t.task_id > $after RETURN t.task_id AS key ORDER BY key LIMIT $limit"
+    )
+    again: LiteralString = (
+        "UNWIND $rows AS row MATCH (t:Task {task_id: row.key}) SET t.times = t.times + 1"
+    )
+    dies = True
+
+    def rewrite(held: schema_lock.Held) -> None:
+        def work(tx: Transaction, rows: list[Row]) -> None:
+            if dies and rows[0]["key"] == "22":
+                raise SpecError("the process dies")
+            tx.run(again, rows=rows).consume()
+
+        held.rewrite(find, work, size=3)
+
+    _new_version(monkeypatch, rewrite)
+    try:
+        with pytest.raises(SpecError, match="dies"):
+            versioned.migrate()
+        times: LiteralString = (
+            "MATCH (t:Task) RETURN t.times AS times, count(t) AS n ORDER BY times"
+        )
+        assert versioned.rows(times) == [{"times": 0, "n": 13}, {"times": 1, "n": 12}]
+        dies = False
+        versioned.migrate()
+        assert versioned.rows(times) == [{"times": 1, "n": 25}]
+        found = versioned.rows("MATCH (s:Schema) RETURN s.version AS v, s.step AS s, s.after AS a")
+        assert found == [{"v": migrations.VERSION, "s": None, "a": None}]
+    finally:
+        _set(versioned, migrations.VERSION - 1)
+
+
+def test_a_process_that_lost_the_lock_writes_nothing(
+    versioned: GraphStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stood still for longer than its lease, and another one has migrated meanwhile."""
+    taken: LiteralString = (
+        "MATCH (s:Schema) SET s.holder = 'another', s.locked_until = timestamp() + 600"
+    )
+    tries = 0
+
+    def step(held: schema_lock.Held) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            versioned.write(lambda tx: tx.run(taken).consume())
+            held.write(lambda tx: tx.run("CREATE (:Task {task_id: 'late'})").consume())
+
+    _new_version(monkeypatch, step)
+    try:
+        versioned.migrate()
+        assert tries == 2
+        late = versioned.rows("MATCH (t:Task {task_id: 'late'}) RETURN count(t) AS n")
+        assert late == [{"n": 0}]
+        assert versioned.rows(READ) == [{"version": migrations.VERSION, "holder": ""}]
+    finally:
+        _set(versioned, migrations.VERSION - 1)
+
+
+def _new_version(monkeypatch: pytest.MonkeyPatch, *steps: schema_lock.Step) -> None:
+    """A version of the schema after the last one."""
+    versions = (*migrations.VERSIONS, steps)
+    monkeypatch.setattr(migrations, "VERSIONS", versions)
+    monkeypatch.setattr(migrations, "VERSION", len(versions))

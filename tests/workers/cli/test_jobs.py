@@ -13,8 +13,8 @@ import pytest
 from pydantic import SecretStr
 from safetensors.numpy import load_file, save_file
 
+from graph_schema.processes import reserved_port
 from graph_schema.store import GraphStore
-from graph_schema.store.java import reserved_port
 from tests.workers.cli.conftest import Circuits, Ran
 from tests.workers.world import N_EDGES, World, write_lines
 from workers.cli.exits import ExitCode

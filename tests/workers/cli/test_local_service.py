@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from tests.workers.tiny import make_tiny, until
+from workers.cli.demo import QUESTIONS
 from workers.cli.exits import ExitCode
 from workers.client import CircuitClient
-from workers.demo import QUESTIONS
 from workers.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -142,7 +142,7 @@ with CircuitClient() as client:
     assert len(circuit.scores()) == circuit.document.n_edges_scored
     (listed,) = client.circuits(job_id=job.job_id)
     assert listed.circuit_id == circuit.circuit_id
-heavy = ("torch", "transformers", "pandas", "discovery", "workers.tasks")
+heavy = ("torch", "transformers", "pandas", "discovery", "workers.running.tasks")
 print([name for name in heavy if name in sys.modules])
 """
     ran = subprocess.run(

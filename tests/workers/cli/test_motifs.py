@@ -72,17 +72,49 @@ def test_motifs_are_tested_and_the_results_kept(
     ids = (made.id("l1"), made.id("g2"))
     words = ("test", *(each[:12] for each in ids), "--motif", "bi_fan", "--motif", "induction")
     dry = circuits("motifs", *words, "--draws", 20, "--no-store", "--json", world=world).json()
-    assert [(each["circuit_id"], each["motif"]) for each in dry] == [
+    assert [(each["circuit_id"], each["motif"]) for each in dry["results"]] == [
         (circuit_id, motif) for circuit_id in ids for motif in ("bi_fan", "induction")
     ]
-    tested = "MATCH (:Circuit {circuit_id: $id})-[t:TESTED]->(m) RETURN m.name AS motif, t.p AS p"
-    ask = ("cypher", tested, "--param", f"id={ids[0]}", "--json")
-    assert circuits(*ask, world=world).json() == []
+    assert (dry["alpha"], dry["draws"], dry["seed"]) == (0.05, 20, 0)
+    of_l1 = ("motifs", "tests", "--circuit", ids[0][:12], "--json")
+    assert circuits(*of_l1, world=world).json() == []
     ran = circuits("motifs", *words, "--draws", 20, world=world)
     assert ran.out.splitlines()[0].split()[:3] == ["circuit", "motif", "observed"]
-    assert ran.err.endswith("; stored\n")
-    kept = {row["motif"]: row["p"] for row in circuits(*ask, world=world).json()}
-    assert kept == {each["motif"]: each["p"] for each in dry if each["circuit_id"] == ids[0]}
+    own = dry["test_id"][:12]
+    assert f"stored as {own}: alpha 0.05, 20 draws, seed 0; q over " in ran.err
+    (listed,) = circuits(*of_l1, world=world).json()
+    assert (listed["test_id"], listed["circuits"], listed["motifs"]) == (dry["test_id"], 2, 2)
+    rows = [line.split() for line in circuits("motifs", "tests", world=world).out.splitlines()]
+    assert own in [row[0] for row in rows]
+    shown = circuits("motifs", "show", own, world=world)
+    assert shown.out == ran.out
+    assert circuits("motifs", "show", own, "--json", world=world).json() == dry
+    none = circuits("motifs", "show", "zz", world=world)
+    assert none.code == ExitCode.REQUEST
+    assert "no motif test has id 'zz'" in none.err
+
+
+def test_a_search_is_printed_as_cypher_that_runs(
+    circuits: Circuits, world: World, made: MadeWorld
+) -> None:
+    own = made.id("l1")
+    found = circuits("motifs", "find", "k_composition", own, "--json", world=world).json()
+    printed = circuits("motifs", "cypher", "k_composition", own[:12], world=world).out
+    rows = circuits("cypher", printed, "--json", world=world).json()
+    assert [list(row.values()) for row in rows] == [
+        list(each.values()) for each in found["occurrences"]
+    ]
+    assert rows
+
+
+def test_a_search_that_is_cut_says_so(circuits: Circuits, world: World, made: MadeWorld) -> None:
+    own = made.id("l1")
+    ran = circuits("motifs", "find", "k_composition", own, "--limit", 1, world=world)
+    assert len(ran.out.splitlines()) == 3
+    assert "shown are 1 of them: --limit N shows more or fewer" in ran.err
+    refused = circuits("motifs", "find", "bi_fan", own, "--limit", 1, "--store", world=world)
+    assert refused.code == ExitCode.REQUEST
+    assert "give limit or store, not both" in refused.err
 
 
 @pytest.mark.parametrize(

@@ -66,18 +66,21 @@ def test_what_submit_refuses_is_not_planned(
 
 def test_a_files_pairs_are_counted_and_the_rest_assumed(circuits: Circuits, tmp_path: Path) -> None:
     _tiny(tmp_path)
-    line = '{"clean": "a b%d", "corrupt": "a c", "answers": ["x"], "wrong_answers": ["y"]}\n'
-    (tmp_path / "pairs.jsonl").write_text("".join(line % number for number in range(20)))
+    line = '{"clean": "a b%d", "corrupt": "a c%d", "answers": ["x"], "wrong_answers": ["y"]}\n'
+
+    def write(n: int, line: str = line) -> None:
+        (tmp_path / "pairs.jsonl").write_text("".join(line % (i, i) for i in range(n)))
+
+    write(20)
     asked = ("plan", "--model", tmp_path, "--dataset", tmp_path / "pairs.jsonl", "--edges", 5)
     told = circuits(*asked, "--json").json()
     assert (told["n_pairs"], told["n_heldout"], told["n_tokens"]) == (14, 6, 32)
     assert not told["assumes_all_kept"]
     assert "assumes" not in circuits(*asked).out
-    (tmp_path / "pairs.jsonl").write_text("".join(line % number for number in range(9)))
+    write(9)
     told = circuits(*asked, "--json").json()
     assert (told["n_pairs"], told["n_heldout"]) == (8, 1), "discovery keeps eight"
-    marked = line.replace("}", ', "split": "discovery"}')
-    (tmp_path / "pairs.jsonl").write_text("".join(marked % number for number in range(20)))
+    write(20, line.replace("}", ', "split": "discovery"}'))
     told = circuits(*asked, "--json").json()
     assert (told["n_pairs"], told["n_heldout"]) == (20, 0)
     few = circuits(*asked, "--method", "acdc", "--candidates", 10**8, "--json").json()

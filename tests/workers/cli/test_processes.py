@@ -17,7 +17,7 @@ from tests.workers.tiny import until
 from tests.workers.world import World
 from workers.cli.exits import ExitCode
 from workers.client import CircuitClient
-from workers.specs import DiscoverRequest, Submission, build_submission
+from workers.requests.discover import DiscoverRequest, Submission, build_submission
 
 pytestmark = pytest.mark.slow
 

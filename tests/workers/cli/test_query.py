@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.questions import QUESTIONS
+from graph_schema.store.questions.catalogue import QUESTIONS
 from tests.made_world import MadeWorld, fill
 from tests.workers.cli.conftest import Circuits
 from tests.workers.world import World
@@ -105,3 +106,28 @@ def test_a_mistake_is_told_before_a_service_is_started(
     assert ran.code == ExitCode.REQUEST
     assert said in ran.err
     assert ran.out == ""
+
+
+def test_json_has_null_for_what_it_has_no_word_for(circuits: Circuits, world: World) -> None:
+    """As browsers, jq and every other reader of JSON ask for."""
+    text = (
+        "UNWIND [1.5, 0.0/0.0, 1.0/0.0] AS x "
+        "RETURN x, [x, -0.0, 9007199254740993] AS list, {a: x} AS map, toString(x) AS text"
+    )
+    ran = circuits("cypher", text, "--json", world=world)
+    found = json.loads(ran.out, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
+    assert [row["x"] for row in found] == [1.5, None, None]
+    assert [row["list"][0] for row in found] == [1.5, None, None]
+    assert [row["map"]["a"] for row in found] == [1.5, None, None]
+    assert found[1]["list"][2] == 9007199254740993
+    assert found[1]["text"] == "NaN"
+    table = circuits("cypher", text, world=world)
+    assert table.code == 0
+    read = list(csv.DictReader(io.StringIO(circuits("cypher", text, "--csv", world=world).out)))
+    assert [row["x"] for row in read] == ["1.5", "nan", "inf"]
+    assert json.loads(read[1]["map"]) == {"a": None}
+
+
+def test_a_point_that_is_not_finite_is_no_bug(circuits: Circuits, world: World) -> None:
+    ran = circuits("cypher", "RETURN point({x: 1.0, y: 0.0/0.0}) AS p", "--json", world=world)
+    assert ran.json()[0]["p"]["coordinates"] == [1.0, None]

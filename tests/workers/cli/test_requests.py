@@ -12,14 +12,19 @@ from graph_schema.errors import (
     DatasetError,
     JobCancelled,
     JobFailed,
+    LimitError,
     MissingExtraError,
+    ModelError,
+    ModelUnavailable,
     NonFiniteError,
+    NotFoundError,
     ResourceError,
     SpecError,
     StoreUnavailable,
     StoreVersionError,
 )
 from tests.workers.cli.conftest import Circuits
+from tests.workers.world import World, write_lines
 from workers.cli.exits import ExitCode, exit_code
 
 ASK = ("--task", "induction", "--edges", "10")
@@ -31,7 +36,6 @@ GOOD = {"clean": [1, 2], "corrupt": [3, 2], "answers": [4], "wrong_answers": [5]
     ("words", "message"),
     [
         (("--model", "no such", *ASK), r"model 'no such' is neither a hub id"),
-        (("--model", "./absent", *ASK), r"model './absent': no such file or folder"),
         (("--model", "a/b", "--method", "acdcc", *ASK), r"unknown method 'acdcc'"),
         (("--model", "a/b", "--task", "io", "--edges", "5"), r"'io'; did you mean 'ioi'\?"),
         (("--model", "a/b", "--task", "ioi", "--edges", "-5"), r"edges is -5; expected"),
@@ -117,11 +121,23 @@ def test_debug_shows_where_an_error_comes_from(
         circuits("--debug", "submit", "--model", "no such", *ASK)
 
 
+@pytest.mark.parametrize("command", ["submit", "run"])
+def test_a_model_that_is_away_is_code_3(circuits: Circuits, command: str) -> None:
+    """It may be on a disk that is not there now; the same command may do later."""
+    ran = circuits(command, "--model", "./absent", *ASK)
+    assert (ran.code, ran.out) == (ExitCode.UNAVAILABLE, "")
+    assert "model './absent': no such file or folder" in ran.err
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
         (SpecError, 2),
         (DatasetError, 2),
+        (ModelError, 2),
+        (LimitError, 2),
+        (NotFoundError, 2),
+        (ModelUnavailable, 3),
         (NonFiniteError, 1),
         (JobFailed, 1),
         (ResourceError, 3),
@@ -133,3 +149,18 @@ def test_debug_shows_where_an_error_comes_from(
 )
 def test_exit_codes_say_who_can_act(error: type[SpecError], code: int) -> None:
     assert exit_code(error("why")) == code
+
+
+def test_a_failed_run_says_why_once(
+    circuits: Circuits, world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = world.lines()
+    lines[2]["answers"] = [4711]
+    pairs = write_lines(tmp_path / "pairs.jsonl", lines)
+    words = ("run", "--model", world.model, "--dataset", pairs, "--method", "eap", "--edges", 20)
+    ran = circuits(*words, world=world)
+    assert ran.code == ExitCode.REQUEST
+    # What is logged as a warning is printed too, where nothing else was set up.
+    told = ran.err + "".join(each.getMessage() for each in caplog.records if each.levelno >= 30)
+    assert told.count("4711") == 1
+    assert told.count("line 3") == 1

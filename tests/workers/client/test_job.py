@@ -22,8 +22,8 @@ from graph_schema.errors import (
     SpecError,
     StoreUnavailable,
 )
+from graph_schema.processes import reserved_port
 from graph_schema.store import jobs
-from graph_schema.store.java import reserved_port
 from tests.workers.tiny import until
 from tests.workers.world import World
 from workers.client import CircuitClient, Job

@@ -1,0 +1,213 @@
+"""The discover job: a spec, a model and pairs go in, circuits come out.
+
+Baseline (does the model do the task at all?), scores of every edge, selection, evaluation. Knows
+no queue and no database: progress, cancellation and checkpoints are callbacks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from discovery.engine.graph import Graph
+from discovery.evaluation.full_work import FullWork
+from discovery.evaluation.quick import evaluate
+from discovery.evaluation.session import Session
+from discovery.evaluation.stability import EdgeStability
+from discovery.methods.exact_top import exact_top
+from discovery.methods.finding import Arrays, Found, Report, Work, find
+from discovery.methods.pair_scores import require_room
+from discovery.models import LoadedModel
+from discovery.progress import Checkpoint, Progress
+from discovery.tasks.base import PairSet
+from graph_schema.documents import (
+    CircuitDocument,
+    CircuitEdge,
+    Evaluation,
+    Limits,
+    ScoreKind,
+    circuit_id,
+)
+from graph_schema.documents.jobs import DiscoverSpec
+from graph_schema.errors import LimitError
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """What a job found: circuits, arrays for the artifact store, CPU seconds by stage.
+
+    `arrays["scores"]` has the name and score of every edge that the method looked at,
+    `arrays["pairs"]` the metric of every pair under the full model, the circuit and with everything
+    ablated; `acdc` adds the decisions at each threshold, preset `full` each edge's "stability",
+    `keep_pair_scores` "pair_scores" (names, ids, scores [pair, edge]), `exact_top` "exact_top"
+    (names, scores, estimates), ablation `resample` "drawn" (see `Splits.draws`).
+    """
+
+    circuits: tuple[CircuitDocument, ...]
+    arrays: dict[str, Arrays]
+    cpu_seconds: dict[str, float]
+
+
+def discover(
+    spec: DiscoverSpec,
+    model: LoadedModel,
+    pairs: PairSet,
+    *,
+    limits: Limits,
+    progress: Progress,
+    checkpoint: Checkpoint,
+    chunk: int | None = None,
+) -> Discovery:
+    """Find and judge circuits: one, or one for each threshold of a sweep.
+
+    Args:
+        spec: The job.
+        model: The spec's model, loaded in its dtype.
+        pairs: The spec's data.
+        limits: `accuracy_floor`, `min_pairs`, `circuit_edges` and `pair_score_bytes` are read here.
+        progress: Stages "baseline", "candidates" (acdc with proposed edges), "scores", "exact_top"
+            (where asked for) and "evaluation", and under `full` "shuffled", "stability", "removals"
+            and "chance"; what it raises passes through.
+        checkpoint: Where `exact` and `acdc` keep what they have.
+        chunk: Examples at a time (default: what fits the device).
+
+    Raises:
+        TaskNotPerformedError: The model does not do the task; raised before the scores.
+        DatasetError: The data lack what the metric or the ablation needs.
+        LimitError: A circuit has more edges than the limit, or the pairs' scores more bytes.
+        NonFiniteError: NaN or infinite values; names the layer.
+    """
+    session = Session.of(
+        spec,
+        model,
+        pairs,
+        receivers=spec.receivers,
+        limits=limits,
+        progress=progress,
+        chunk=chunk,
+    )
+    experiment, clock, report = session.experiment, session.clock, session.report
+    if spec.keep_pair_scores:
+        require_room(len(pairs.discovery), experiment.graph.n_edges, limits)
+    splits = session.baseline()
+    discovery, heldout = splits.discovery, splits.heldout
+    work = Work(experiment, pairs.discovery, chunk, report, checkpoint)
+    with clock.stage("scores"):
+        found, arrays = find(spec, work)
+        if spec.exact_top is not None:
+            found, tested = exact_top(spec.exact_top, found, work)
+            arrays |= {"exact_top": tested} if tested else {}
+    for each in found:
+        if (n_kept := int(each.kept.sum())) > limits.circuit_edges:
+            raise LimitError(
+                f"the circuit has {n_kept} edges, more than the limit of {limits.circuit_edges} "
+                "(setting limits.circuit_edges): ask for fewer edges or a larger threshold"
+            )
+    circuits: list[CircuitDocument] = []
+    with clock.stage("evaluation"):
+        full = None
+        if spec.evaluation == "full":
+            full = FullWork(spec, work, discovery, arrays.get("pair_scores"))
+        for number, each in enumerate(found):
+            evaluation = evaluate(
+                discovery,
+                heldout,
+                each.kept,
+                each.scores if each.ranks else None,
+                seed=spec.seed,
+                missing=splits.missing,
+                preset=spec.evaluation,
+                progress=_share(report("evaluation"), number, len(found)),
+            )
+            stable = None
+            if full is not None:
+                evaluation, stable = full.complete(evaluation, heldout, each, number)
+            notes = (
+                *model.notes,
+                *pairs.notes,
+                *_grouped(spec, model),
+                *each.notes,
+                *splits.notes,
+            )
+            circuits.append(
+                _document(spec, model, pairs, experiment.graph, each, evaluation, notes, stable)
+            )
+            if stable is not None:
+                arrays[f"stability-{number}" if number else "stability"] = {
+                    "names": np.array(experiment.graph.names()),
+                    "frequency": stable.frequency.astype(np.float32),
+                    "sign": stable.sign.astype(np.float32),
+                }
+    arrays["pairs"] = splits.per_pair([each.kept for each in found])
+    arrays |= splits.draws()
+    return Discovery(tuple(circuits), arrays, clock.seconds)
+
+
+def _share(progress: Report, number: int, of: int) -> Report:
+    """Progress of the piece of work `number` of several alike."""
+    return lambda done, total: progress(number * total + done, of * total)
+
+
+def _grouped(spec: DiscoverSpec, model: LoadedModel) -> tuple[str, ...]:
+    """What a reader must know of receivers that are patched together."""
+    if spec.receivers == "query_head":
+        return ()
+    group = model.adapter.shape.kv_group
+    if group == 1:
+        return ("receivers kv_group is query_head here: no query heads share keys and values",)
+    return (
+        f"receivers kv_group: the keys, and the values, of {group} query heads that share them "
+        "were patched together; their edges carry the joint score and stay or go together",
+    )
+
+
+def _document(
+    spec: DiscoverSpec,
+    model: LoadedModel,
+    pairs: PairSet,
+    graph: Graph,
+    found: Found,
+    evaluation: Evaluation,
+    notes: tuple[str, ...],
+    stable: EdgeStability | None = None,
+) -> CircuitDocument:
+    by_edge = graph.to_matrix(found.scores)
+    tested = None if found.tested is None else graph.to_matrix(found.tested)
+    frequency = graph.to_matrix(stable.frequency) if stable else None
+    edges: list[CircuitEdge] = []
+    for receiver, sender in np.argwhere(found.kept.T):
+        edge = graph.edge(int(sender), int(receiver))
+        score, kind = by_edge[sender, receiver], found.kind
+        if tested is not None and np.isfinite(tested[sender, receiver]):
+            score, kind = tested[sender, receiver], ScoreKind.EXACT
+        edges.append(
+            CircuitEdge(
+                sender=edge.sender,
+                receiver=edge.receiver,
+                channel=edge.channel,
+                score=float(score),
+                score_kind=kind,
+                stability=None if frequency is None else float(frequency[sender, receiver]),
+            )
+        )
+    names = (edge.name for edge in edges)
+    return CircuitDocument(
+        circuit_id=circuit_id(spec.job_id, found.selection.value, names),
+        job_id=spec.job_id,
+        model=model.document,
+        task=pairs.task,
+        task_id=pairs.task_id,
+        dataset_sha256=pairs.document.sha256,
+        method=spec.method,
+        selection=found.selection,
+        metric=spec.metric,
+        ablation=spec.ablation,
+        dtype=spec.dtype,
+        seed=spec.seed,
+        receivers=spec.receivers,
+        n_edges_scored=found.n_scored,
+        edges=tuple(edges),
+        evaluation=evaluation,
+        notes=notes,
+    )

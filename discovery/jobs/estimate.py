@@ -1,0 +1,286 @@
+"""What a job will need, before it begins: memory and CPU seconds, from sizes alone.
+
+Nothing is allocated, so a model of seven billion parameters is planned as fast as a tiny one. Both
+figures are estimates. Memory counts the large tensors (weights; every sender's ablated and current
+write for a chunk of examples; one layer's reads and gradients; the logits read). Time counts
+multiplications and divides by rates that were measured on one thread at GPT-2-small shape
+(docs/performance.md); another machine is another factor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from discovery.engine.experiment import LOGITS
+from discovery.engine.graph import Graph
+from discovery.engine.restart import ROWS
+from graph_schema.documents import Acdc, AnyMethod, Eap, EapIg, Exact, Metric, ModelSource
+from graph_schema.errors import ResourceError
+from graph_schema.models.files import CONFIG_FILE, refuse_adapter
+from graph_schema.models.fingerprint import is_path
+
+GIB = 2**30
+WIDTHS = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
+FLOPS = 6e10
+"""Operations a second of one thread in float32 matrix products, two to a multiply-add."""
+OVERHEAD = 1.7
+"""CPU seconds of exact tests by those of their matrix products."""
+ATTRIBUTION = 0.85
+"""The same for attribution, whose products are large enough for a better rate than `FLOPS`."""
+CIRCUIT = 0.7
+"""The same for running a circuit: what cannot reach the loss is not computed."""
+EXACT_SHARE = 0.5
+"""An exact test runs what lies after its receiver: on average half of the model."""
+COPIES = 1.25
+"""Memory of a chunk by that of the tensors counted: temporary copies."""
+ENGINE_BYTES = GIB
+"""What the engine gives a chunk where no chunk is set (`Experiment.fitting`)."""
+RESTARTS = 1.75
+"""What exact tests take of a chunk by that: what a try overwrites is held twice."""
+SPENT = 500 * 2**20
+"""What Python, torch and transformers take before a model is there."""
+MOST = 32
+"""More examples at a time than these do not make attribution faster on a CPU."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What of a model decides memory and time."""
+
+    n_layers: int
+    n_heads: int
+    d_model: int
+    d_mlp: int
+    d_vocab: int
+    n_weights: int
+    n_embeddings: int
+    """Weights that are looked up or read at the metric's positions alone."""
+    parallel: bool = False
+
+    @property
+    def graph(self) -> Graph:
+        return Graph(self.n_layers, self.n_heads, parallel=self.parallel)
+
+
+def read_config(source: ModelSource, fingerprint: str | None = None) -> Any:
+    """A model's configuration; a local folder need not hold weights.
+
+    Raises:
+        ModelError: There is none, or no adapter for its family.
+    """
+    from discovery.models.families import adapter_class
+    from discovery.models.inspecting import inspect_model
+
+    folder = Path(source.name).expanduser()
+    if is_path(source.name) and (folder / CONFIG_FILE).is_file():
+        from transformers import AutoConfig
+
+        refuse_adapter(folder)
+        config = AutoConfig.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False
+        )
+        adapter_class(config)
+        return config
+    return inspect_model(source, fingerprint=fingerprint).config
+
+
+def sizes_of(config: Any) -> Sizes:
+    """A model's sizes from its configuration, its weights counted on the meta device."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from discovery.models.families import adapter_class
+
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+        adapter = adapter_class(config)(model)
+    shape = adapter.shape
+    inside = model.get_input_embeddings().weight
+    outside = model.get_output_embeddings()
+    tied = outside is None or outside.weight is inside
+    return Sizes(
+        n_layers=shape.n_layers,
+        n_heads=shape.n_heads,
+        d_model=shape.d_model,
+        d_mlp=shape.d_mlp,
+        d_vocab=shape.d_vocab,
+        n_weights=sum(weight.numel() for weight in model.parameters()),
+        n_embeddings=shape.d_model * shape.d_vocab * (1 if tied else 2),
+        parallel=adapter.parallel,
+    )
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What a job is expected to need. All bytes and CPU seconds are estimates."""
+
+    n_edges: int
+    chunk: int
+    """Examples at a time."""
+    weight_bytes: int
+    chunk_bytes: int
+    score_bytes: int
+    cpu_seconds: dict[Literal["scores", "evaluation"], float]
+    held_bytes: int = 0
+    """What ACDC holds of every example at once: a test is of the mean over all pairs."""
+
+    @property
+    def memory_bytes(self) -> int:
+        return SPENT + self.weight_bytes + self.chunk_bytes + self.held_bytes + self.score_bytes
+
+    @property
+    def total_seconds(self) -> float:
+        return sum(self.cpu_seconds.values())
+
+    def require(self, limit: int | None) -> None:
+        """Refuse a job that does not fit, before its weights are loaded.
+
+        Raises:
+            ResourceError: Memory is over `limit` even at the chunk of the plan.
+        """
+        if limit is not None and self.memory_bytes > limit:
+            held, fewer = "", ""
+            if self.held_bytes:
+                held = f", {self.held_bytes / GIB:.2f} for all pairs, which acdc holds at once"
+                fewer = "fewer pairs or draws, "
+            raise ResourceError(
+                f"the job needs about {self.memory_bytes / GIB:.2f} GiB of memory "
+                f"({self.weight_bytes / GIB:.2f} for the weights, {self.chunk_bytes / GIB:.2f} for "
+                f"{self.chunk} example{'s' if self.chunk > 1 else ''} at a time{held}), the limit "
+                f"is {limit / GIB:.2f} GiB (setting limits.memory_bytes): use {fewer}a smaller "
+                "dtype or chunk, a smaller model or shorter prompts, or raise the limit"
+            )
+
+
+def plan_run(
+    sizes: Sizes,
+    method: AnyMethod | None,
+    *,
+    n_pairs: int,
+    n_tokens: int,
+    n_heldout: int = 0,
+    draws: int = 1,
+    metric: Metric = Metric.LOGIT_DIFF,
+    dtype: str = "float32",
+    exact_top: int | None = None,
+    keep_pair_scores: bool = False,
+    chunk: int | None = None,
+    limit: int | None = None,
+) -> RunPlan:
+    """The plan of a discover job with preset `quick`, or of an evaluate job.
+
+    Args:
+        sizes: The model's.
+        method: How edges are scored; None where a stored circuit is judged.
+        n_pairs: Discovery pairs.
+        n_tokens: Tokens of the longest prompt.
+        n_heldout: Held-out pairs.
+        draws: Examples a pair: of ablation `resample`.
+        metric: `kl` adds a clean run.
+        dtype: Of the weights.
+        exact_top: How many edges are tested exactly after attribution.
+        keep_pair_scores: Whether every pair's own scores are kept.
+        chunk: Examples at a time; else the most, up to 32, that fit `limit`.
+        limit: Bytes of memory; None for no limit.
+    """
+    graph = sizes.graph
+    weights = sizes.n_weights * WIDTHS[dtype]
+    scores = graph.n_senders * graph.n_receivers * 8 * 2
+    if keep_pair_scores:
+        scores += graph.n_edges * n_pairs * 4
+    width = max(4, WIDTHS[dtype])
+    tests = isinstance(method, Exact) or exact_top is not None
+    if (tests or isinstance(method, Acdc)) and metric.reads_whole_vocabulary:
+        # Exact tests unembed several tries together.
+        scores += ROWS * sizes.d_vocab * width
+    one = _example_bytes(sizes, graph, n_tokens, width)
+    n_examples = n_pairs * draws
+    held = 0
+    if isinstance(method, Acdc):
+        held = n_examples * _held_bytes(sizes, graph, n_tokens, width)
+    engine = 0
+    if chunk is None:
+        chunk = min(MOST, n_examples)
+        if limit is None:
+            chunk = max(1, min(chunk, ENGINE_BYTES // one))
+            most = int((RESTARTS if tests else 1) * ENGINE_BYTES)
+            engine = min(most, max(n_examples, n_heldout * draws) * one)
+        else:
+            chunk = max(1, min(chunk, (limit - SPENT - weights - scores - held) // one))
+    per_pair = _pass_seconds(sizes, n_tokens)
+    match method:
+        case None:
+            work = 0.0
+        case Exact():
+            work = OVERHEAD * (2 + graph.n_edges * EXACT_SHARE) * per_pair
+        case Acdc(candidates=candidates):
+            n_tests = min(candidates or graph.n_edges, graph.n_edges)
+            work = OVERHEAD * n_tests * EXACT_SHARE * per_pair
+            if candidates is not None:
+                work += _attribution_seconds(method.proposed_by, sizes, n_tokens)
+        case _:
+            work = _attribution_seconds(method, sizes, n_tokens)
+    work += OVERHEAD * (exact_top or 0) * EXACT_SHARE * per_pair
+    if metric is Metric.KL and method is not None:
+        work += OVERHEAD * per_pair
+    # M, empty, circuit, complement; ten points by size and by sign; ten random circuits.
+    circuits = (13 * n_pairs + 24 * n_heldout) if n_heldout else 34 * n_pairs
+    evaluation = circuits * (per_pair + _read_seconds(sizes, graph, n_tokens))
+    return RunPlan(
+        n_edges=graph.n_edges,
+        chunk=chunk,
+        weight_bytes=weights,
+        chunk_bytes=max(one * chunk, engine),
+        score_bytes=scores,
+        cpu_seconds={
+            "scores": n_examples * work,
+            "evaluation": CIRCUIT * draws * evaluation,
+        },
+        held_bytes=held,
+    )
+
+
+def _example_bytes(sizes: Sizes, graph: Graph, n_tokens: int, width: int) -> int:
+    """An example's tensors: two writes a sender, a layer's reads and gradients, tape, logits."""
+    stream = n_tokens * sizes.d_model * width
+    tape = sizes.n_layers * (4 * sizes.n_heads + 8) * stream
+    mlp = sizes.n_layers * 3 * n_tokens * sizes.d_mlp * width
+    writes = (2 * graph.n_senders + 6 * sizes.n_heads) * stream
+    return int(COPIES * (writes + tape + mlp)) + LOGITS * sizes.d_vocab * width
+
+
+def _held_bytes(sizes: Sizes, graph: Graph, n_tokens: int, width: int) -> int:
+    """An example's share of ACDC's benches and states: the large tensors that all stay.
+
+    Ablated writes of the prompt and of the window, and deltas; each layer's queries, keys, values
+    and what its attention and MLP read with everything ablated.
+    """
+    stream = n_tokens * sizes.d_model * width
+    return int(COPIES * (3 * graph.n_senders + 5 * sizes.n_layers) * stream)
+
+
+def _pass_seconds(sizes: Sizes, n_tokens: int) -> float:
+    """One run of the model on one example: weights by tokens, the logits at one position."""
+    inner = sizes.n_weights - sizes.n_embeddings
+    return 2 * (inner * n_tokens + sizes.d_model * sizes.d_vocab) / FLOPS
+
+
+def _attribution_seconds(method: Eap | EapIg, sizes: Sizes, n_tokens: int) -> float:
+    """CPU seconds of one example: forwards, backwards, their products with all differences."""
+    graph, per_pair = sizes.graph, _pass_seconds(sizes, n_tokens)
+    contraction = 2 * graph.n_edges * n_tokens * sizes.d_model / FLOPS
+    n_sweeps, whole = 1, 3.0
+    if isinstance(method, EapIg):
+        n_sweeps, whole = method.steps, 2.0 + 2 * method.steps
+        if method.over == "activations":
+            # The input's path runs all of the model, a layer's two half of it on average.
+            n_sweeps = method.steps * (1 + sizes.n_layers)
+            whole = 3.0 + 2 * n_sweeps
+    return ATTRIBUTION * (whole * per_pair + n_sweeps * contraction)
+
+
+def _read_seconds(sizes: Sizes, graph: Graph, n_tokens: int) -> float:
+    """Putting together what every receiver reads: each sender's write once an edge."""
+    return 2 * graph.n_edges * n_tokens * sizes.d_model / FLOPS

@@ -1,0 +1,181 @@
+"""Artifacts: arrays too large for the graph, as safetensors in any fsspec store.
+
+A file holds named arrays of numbers and of text (an array of text becomes UTF-8 bytes, named in the
+file's metadata). Nothing is pickled. The graph holds a file's key and SHA-256, which every load
+checks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import fsspec
+import numpy as np
+from fsspec.implementations.local import LocalFileSystem
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from graph_schema.documents import ArtifactRef, CircuitDocument, sha256_hex
+from graph_schema.errors import NotFoundError, ResourceError, SpecError
+from graph_schema.private_files import write_whole
+
+TEXT = "text_arrays"
+
+
+class ArtifactStore:
+    """A folder or bucket of artifacts.
+
+    Args:
+        url: A folder, or an fsspec URL such as `s3://bucket/prefix`.
+
+    Raises:
+        SpecError: The URL's protocol is unknown or its package is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        try:
+            found: tuple[Any, str] = fsspec.core.url_to_fs(url)
+        except (ImportError, ValueError) as error:
+            raise SpecError(
+                f"artifact store {url!r} cannot be used: {error}; expected a folder or a URL such "
+                "as s3://bucket/prefix (CIRCUITS_ARTIFACTS)"
+            ) from error
+        self._files, self._root = found
+
+    def save(self, key: str, arrays: Mapping[str, NDArray[Any]]) -> ArtifactRef:
+        """Write arrays under `key`, whole or not at all; an older file there is replaced."""
+        return self.save_bytes(key, encode(arrays))
+
+    def save_by_content(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> ArtifactRef:
+        """Write arrays under `name` and their own hash: what is there already stays as it is."""
+        data = encode(arrays)
+        sha256 = sha256_hex(data)
+        return self.save_bytes(f"{name}/{sha256[:2]}/{sha256}.safetensors", data)
+
+    def load(self, ref: ArtifactRef) -> dict[str, NDArray[Any]]:
+        """The arrays behind a reference.
+
+        Raises:
+            NotFoundError: There is no such file.
+            ResourceError: The file is not the one that was saved.
+        """
+        data = self.load_bytes(ref.key)
+        found = sha256_hex(data)
+        if found != ref.sha256:
+            raise ResourceError(
+                f"artifact {ref.key!r} in {self.url} has the hash {found}, expected {ref.sha256}: "
+                "it was damaged or replaced; submit its job again with --force"
+            )
+        return decode(data)
+
+    def save_bytes(self, key: str, data: bytes) -> ArtifactRef:
+        """Write a file, whole or not at all."""
+        path = self._path(key)
+        try:
+            if isinstance(self._files, LocalFileSystem):
+                _save_local(Path(path), data)
+            else:
+                self._files.pipe_file(path, data)
+        except OSError as error:
+            raise ResourceError(
+                f"artifact {key!r} cannot be written to {self.url}: {error.strerror or error}; "
+                "see that the place exists and has room"
+            ) from error
+        return ArtifactRef(key=key, sha256=sha256_hex(data))
+
+    def load_bytes(self, key: str) -> bytes:
+        """A file's bytes, unchecked.
+
+        Raises:
+            NotFoundError: There is no such file.
+        """
+        try:
+            return bytes(self._files.cat_file(self._path(key)))
+        except FileNotFoundError as error:
+            raise NotFoundError(
+                f"artifact {key!r} is not in {self.url}; see that CIRCUITS_ARTIFACTS names the "
+                "store its worker wrote to"
+            ) from error
+        except OSError as error:
+            raise ResourceError(f"artifact {key!r} in {self.url}: {error}") from error
+
+    def exists(self, key: str) -> bool:
+        """Whether there is a file under `key`."""
+        return bool(self._files.exists(self._path(key)))
+
+    def delete(self, key: str) -> None:
+        """Remove a file; it may be gone already.
+
+        Raises:
+            ResourceError: It stays.
+        """
+        try:
+            self._files.rm_file(self._path(key))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise ResourceError(
+                f"artifact {key!r} cannot be removed from {self.url}: {error}"
+            ) from error
+
+    def _path(self, key: str) -> str:
+        parts = PurePosixPath(key).parts
+        if not key or key.startswith("/") or ".." in parts or "\\" in key:
+            raise SpecError(f"artifact key {key!r} leaves the store; expected something like a/b")
+        return f"{self._root.rstrip('/')}/{key}"
+
+
+def stored_scores(circuit: CircuitDocument, artifacts: ArtifactStore) -> dict[str, float]:
+    """The score of every edge that has one, by name; empty where none were stored.
+
+    Raises:
+        NotFoundError: The artifact is gone.
+        ResourceError: The artifact is damaged.
+    """
+    ref = circuit.artifacts.get("scores")
+    if ref is None:
+        return {}
+    arrays = artifacts.load(ref)
+    return dict(zip(arrays["names"].tolist(), arrays["scores"].tolist(), strict=True))
+
+
+def encode(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Named arrays as one safetensors file; arrays of text must be one-dimensional."""
+    tensors: dict[str, NDArray[Any]] = {}
+    text: list[str] = []
+    for name, array in arrays.items():
+        if array.dtype.kind == "U":
+            text.append(name)
+            joined = json.dumps(array.tolist(), ensure_ascii=False, separators=(",", ":"))
+            tensors[name] = np.frombuffer(joined.encode(), dtype=np.uint8)
+        else:
+            tensors[name] = np.ascontiguousarray(array)
+    return save(tensors, metadata={TEXT: json.dumps(text)})
+
+
+def decode(data: bytes) -> dict[str, NDArray[Any]]:
+    """The arrays of a file that `encode` made.
+
+    Raises:
+        ResourceError: It is no safetensors file.
+    """
+    try:
+        tensors: dict[str, NDArray[Any]] = load(data)
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        for name in json.loads(header.get("__metadata__", {}).get(TEXT, "[]")):
+            tensors[name] = np.array(json.loads(tensors[name].tobytes()), dtype=np.str_)
+    except (SafetensorError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ResourceError(
+            f"an artifact is not a safetensors file of ours: {type(error).__name__}: {error}"
+        ) from error
+    return tensors
+
+
+def _save_local(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, data)  # the graph, which refers to it, is as durable

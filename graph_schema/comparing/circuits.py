@@ -1,0 +1,282 @@
+"""Comparing circuits: what they share inside one model, how they stand side by side across models.
+
+Pure functions on documents; `agreement.py` has the figures for two circuits of one model.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+
+from graph_schema.comparing.agreement import (
+    PairMetrics,
+    Scores,
+    overlap,
+    pair_differences,
+    score_agreement,
+)
+from graph_schema.documents.circuit import CircuitDocument, CircuitEdge
+from graph_schema.documents.comparison import Comparison, Comparisons, Scope, Side, TrainingStep
+from graph_schema.documents.component import Component, ComponentKind
+from graph_schema.documents.evaluation import Figure
+from graph_schema.documents.model import ModelDocument
+from graph_schema.errors import SpecError
+
+Related = Callable[[str, str], bool]
+
+_CONDITIONS = ("task_id", "dataset_sha256", "method", "selection", "metric", "ablation", "dtype")
+_NODES = (ComponentKind.HEAD, ComponentKind.MLP)
+_SIZES = (
+    "family",
+    "architecture",
+    "n_layers",
+    "n_heads",
+    "n_kv_heads",
+    "d_model",
+    "d_mlp",
+    "d_vocab",
+)
+
+
+def compare(
+    a: CircuitDocument,
+    b: CircuitDocument,
+    *,
+    checkpoints: bool = False,
+    scores: tuple[Scores, Scores] | None = None,
+    pairs: tuple[PairMetrics, PairMetrics] | None = None,
+    seed: int = 0,
+) -> Comparison:
+    """Two circuits, compared as far as their models allow.
+
+    Args:
+        a: One circuit.
+        b: The other.
+        checkpoints: The two models are checkpoints of one training run, so that equal names
+            stand for the same components.
+        scores: The scores of all edges in both, by edge name, as their artifacts have them.
+        pairs: The metric of every pair within each circuit, by pair, for pairs in both.
+        seed: Of the draws of groups of pairs.
+
+    Raises:
+        SpecError: `checkpoints` of models with different sizes.
+    """
+    scope, differs, notes = _scope(a, b, checkpoints), _differences(a, b), list[str]()
+    if pairs and (a.dataset_sha256, a.metric) != (b.dataset_sha256, b.metric):
+        notes.append("judged on different pairs or metrics: pairs are not compared")
+        pairs = None
+    if scope is Scope.ACROSS_MODELS:
+        pairs = None  # the metrics of two models have no common scale
+        notes.append(
+            "different models: names of nodes and edges stand for different things, so neither "
+            "they nor scores are compared, only figures and kinds"
+        )
+    plain = Comparison(
+        scope=scope,
+        a=_side(a),
+        b=_side(b),
+        differs=differs,
+        pairs=pair_differences(*pairs, seed=seed) if pairs else None,
+        notes=tuple(notes),
+    )
+    if scope is Scope.ACROSS_MODELS:
+        return plain
+    edges_a = {edge.name: edge for edge in a.edges}
+    edges_b = {edge.name: edge for edge in b.edges}
+    nodes_a, nodes_b = _nodes(a), _nodes(b)
+    fine = any(Component.parse(name).fine for name in nodes_a | nodes_b)
+    if fine:
+        notes.append("feature nodes: the number of possible edges is unknown, so there is no p")
+    both = edges_a.keys() & edges_b.keys()
+    n_nodes = a.model.n_layers * (a.model.n_heads + 1)
+    kept_scores = (_scores(edges_a[name] for name in both), _scores(edges_b[name] for name in both))
+    return plain.model_copy(
+        update={
+            "edges": overlap(edges_a.keys(), edges_b.keys(), None if fine else a.model.n_edges),
+            "nodes": overlap(nodes_a, nodes_b, None if fine else n_nodes),
+            "scores": score_agreement(*kept_scores),
+            "all_scores": score_agreement(*scores) if scores else None,
+            "only_a": _strongest(edges_a[name] for name in edges_a.keys() - both),
+            "only_b": _strongest(edges_b[name] for name in edges_b.keys() - both),
+            "nodes_only_a": tuple(sorted(nodes_a - nodes_b)),
+            "nodes_only_b": tuple(sorted(nodes_b - nodes_a)),
+            "notes": tuple(notes),
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Known:
+    """A circuit with what its artifacts hold, as far as they are there.
+
+    `scores` are those of all edges by name, `pairs` the metric of every pair within the circuit.
+    """
+
+    circuit: CircuitDocument
+    scores: Scores | None = None
+    pairs: PairMetrics | None = None
+
+
+def compare_all(circuits: Sequence[Known], related: Related | None = None) -> Comparisons:
+    """Every two of the circuits, in order.
+
+    Args:
+        circuits: At least two.
+        related: Whether two models, by fingerprint, are known to be checkpoints of one run.
+
+    Raises:
+        SpecError: Fewer than two; models said to be checkpoints with different sizes.
+    """
+    _at_least_two(circuits)
+    pairs = [_pair(a, b, related) for a, b in combinations(circuits, 2)]
+    sides = tuple(_side(known.circuit) for known in circuits)
+    return Comparisons(scope=_narrowest(pairs), sides=sides, pairs=tuple(pairs))
+
+
+def along_training(circuits: Sequence[Known]) -> Comparisons:
+    """Checkpoints of one run, in training order: each against the one before, and the last.
+
+    Raises:
+        SpecError: Fewer than two, or models that are no checkpoints of one run.
+    """
+    _at_least_two(circuits)
+
+    def same_run(a: str, b: str) -> bool:
+        return True
+
+    pairs = [_pair(before, here, same_run) for before, here in pairwise(circuits)]
+    to_last = [_pair(here, circuits[-1], same_run) for here in circuits[:-1]]
+    steps = [
+        TrainingStep(
+            circuit_id=known.circuit.circuit_id,
+            edges_before=before and before.edges,
+            scores_before=before and (before.all_scores or before.scores),
+            edges_last=last and last.edges,
+            scores_last=last and (last.all_scores or last.scores),
+        )
+        for known, before, last in zip(circuits, [None, *pairs], [*to_last, None], strict=True)
+    ]
+    return Comparisons(
+        scope=_narrowest(pairs),
+        sides=tuple(_side(known.circuit) for known in circuits),
+        pairs=tuple(pairs),
+        training=tuple(steps),
+    )
+
+
+def _at_least_two(circuits: Sequence[Known]) -> None:
+    if len(circuits) < 2:
+        raise SpecError(f"{len(circuits)} circuits; expected at least two to compare")
+
+
+def _pair(a: Known, b: Known, related: Related | None) -> Comparison:
+    one, two = a.circuit.model, b.circuit.model
+    prints = one.fingerprint, two.fingerprint
+    return compare(
+        a.circuit,
+        b.circuit,
+        checkpoints=not one.is_same(two) and related is not None and related(*prints),
+        scores=(a.scores, b.scores) if a.scores and b.scores else None,
+        pairs=(a.pairs, b.pairs) if a.pairs and b.pairs else None,
+    )
+
+
+def _narrowest(pairs: Sequence[Comparison]) -> Scope:
+    found = {pair.scope for pair in pairs}
+    order = (Scope.ACROSS_MODELS, Scope.CHECKPOINTS, Scope.ONE_MODEL)
+    return next(scope for scope in order if scope in found)
+
+
+def _scope(a: CircuitDocument, b: CircuitDocument, checkpoints: bool) -> Scope:
+    if a.model.is_same(b.model):
+        return Scope.ONE_MODEL
+    if not checkpoints:
+        return Scope.ACROSS_MODELS
+    check_checkpoints(a.model, b.model)
+    return Scope.CHECKPOINTS
+
+
+def check_checkpoints(a: ModelDocument, b: ModelDocument) -> None:
+    """Refuse to take two models for checkpoints of one run when their sizes or families differ.
+
+    Raises:
+        SpecError: They differ; the message says in what.
+    """
+    for size in _SIZES:
+        one, two = getattr(a, size), getattr(b, size)
+        if one != two:
+            raise SpecError(
+                f"{a.name!r} and {b.name!r} are no checkpoints of one run: {size} is {one!r} and "
+                f"{two!r}; leave out --checkpoints to compare them as models"
+            )
+
+
+def _side(circuit: CircuitDocument) -> Side:
+    model, judged = circuit.model, circuit.evaluation
+    return Side(
+        circuit_id=circuit.circuit_id,
+        model=model.name,
+        fingerprint=model.fingerprint,
+        family=model.family,
+        task=circuit.task,
+        method=circuit.method.name,
+        metric=circuit.metric and circuit.metric.value,
+        ablation=circuit.ablation and circuit.ablation.kind.value,
+        n_edges=circuit.n_edges,
+        nodes_by_kind=_kinds(circuit),
+        edges_by_channel=dict(sorted(Counter(e.channel.value for e in circuit.edges).items())),
+        share_of_edges=circuit.n_edges / model.n_edges,
+        faithfulness=judged and judged.faithfulness.value,
+        faithfulness_interval=judged and _interval(judged.faithfulness),
+        heldout_faithfulness=judged and judged.heldout_faithfulness.value,
+        heldout_interval=judged and _interval(judged.heldout_faithfulness),
+        cmd=judged and judged.cmd.value,
+        cpr=judged and judged.cpr.value,
+    )
+
+
+def _interval(figure: Figure) -> tuple[float, float] | None:
+    if figure.ci_low is None or figure.ci_high is None:
+        return None
+    return figure.ci_low, figure.ci_high
+
+
+def _kinds(circuit: CircuitDocument) -> dict[str, int]:
+    names = {end for edge in circuit.edges for end in (edge.sender, edge.receiver)}
+    return dict(sorted(Counter(Component.parse(name).kind.value for name in names).items()))
+
+
+def _differences(a: CircuitDocument, b: CircuitDocument) -> tuple[str, ...]:
+    """The fields of the two jobs that are not the same, as far as both are known."""
+    named = {"task_id": "task", "dataset_sha256": "dataset"}
+    known = [_known(circuit) for circuit in (a, b)]
+    return tuple(
+        named.get(f, f)
+        for f in _CONDITIONS
+        if all(f in values for values in known) and known[0][f] != known[1][f]
+    )
+
+
+def _known(circuit: CircuitDocument) -> dict[str, object]:
+    """The fields that somebody said; of an imported circuit nobody knows the method."""
+    unknown = {"method"} if circuit.imported else set[str]()
+    values = {name: getattr(circuit, name) for name in _CONDITIONS if name not in unknown}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _nodes(circuit: CircuitDocument) -> set[str]:
+    """Heads, MLPs and features; `input` and `logits` are in every circuit."""
+    names = {name for edge in circuit.edges for name in (edge.sender, edge.receiver)}
+    parts = [Component.parse(name) for name in names]
+    return {part.name for part in parts if part.kind in _NODES or part.fine}
+
+
+def _scores(edges: Iterable[CircuitEdge]) -> Scores:
+    """The scores of those edges that have one."""
+    return {edge.name: edge.score for edge in edges if edge.score is not None}
+
+
+def _strongest(edges: Iterable[CircuitEdge]) -> tuple[CircuitEdge, ...]:
+    return tuple(sorted(edges, key=lambda edge: (-edge.strength, edge.name)))

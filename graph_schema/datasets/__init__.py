@@ -1,0 +1,3 @@
+"""Prompt pairs as users submit them: JSON lines, MIB's records, their checks."""
+
+__all__: list[str] = []

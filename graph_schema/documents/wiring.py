@@ -1,0 +1,91 @@
+"""Which edges a model can have: told from the two names, the channel and the model's sizes.
+
+Of heads and MLPs just those that `Layout` lists; neurons, features and errors are judged too, by
+where they stand. A layer's MLP does not read its heads where blocks are parallel.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from graph_schema.documents.component import Channel, Component, ComponentKind, receiver_name
+from graph_schema.documents.model import ModelDocument
+from graph_schema.errors import SpecError
+
+INPUTS = (ComponentKind.INPUT, ComponentKind.EMBED, ComponentKind.POS_EMBED)
+_parsed = lru_cache(maxsize=2**16)(Component.parse)
+
+
+def check_names(sender: str, receiver: str, channel: Channel) -> tuple[Component, Component]:
+    """The two ends of an edge that some model may have.
+
+    Raises:
+        SpecError: An end is no component's name, sends or reads nothing, or has no such channel.
+    """
+    source, target = _parsed(sender), _parsed(receiver)
+    name = f"{sender}->{receiver_name(receiver, channel)}"
+    if source.kind is ComponentKind.LOGITS:
+        raise SpecError(f"edge {name!r}: the logits send nothing")
+    if target.kind in INPUTS:
+        raise SpecError(f"edge {name!r}: {receiver} reads nothing")
+    if target.kind is ComponentKind.HEAD and channel is Channel.R:
+        raise SpecError(f"edge {name!r} ends in a head; say which input: {receiver}<q>")
+    if channel is not Channel.R and not receiver.startswith("a"):
+        raise SpecError(f"edge {name!r}: {receiver} has no {channel.value} input, only heads do")
+    return source, target
+
+
+def check_edge(sender: str, receiver: str, channel: Channel, model: ModelDocument) -> None:
+    """Refuse an edge that the model does not have.
+
+    Raises:
+        SpecError: A name is none, a component lies beyond the model's sizes, the input is another,
+            or the sender does not come before the receiver.
+    """
+    source, target = check_names(sender, receiver, channel)
+    name = f"{sender}->{receiver_name(receiver, channel)}"
+    for part in (source, target):
+        if (part.layer or 0) >= model.n_layers or (part.head or 0) >= model.n_heads:
+            raise SpecError(
+                f"edge {name!r}: {part.name!r} is beyond the {model.n_layers} layers and "
+                f"{model.n_heads} heads of {model.name!r}"
+            )
+        if part.kind is ComponentKind.NEURON and (part.index or 0) >= (n := _width(part, model)):
+            raise SpecError(
+                f"edge {name!r}: {part.name!r} is beyond the {n} neurons of "
+                f"{part.name.rpartition('.')[0]} of {model.name!r}"
+            )
+    parallel, split = _blocks(model.n_layers, model.n_heads, model.n_edges)
+    whole = source.kind is ComponentKind.INPUT
+    if split is not None and source.kind in INPUTS and whole == split:
+        there = "embed and pos_embed" if split else "input"
+        raise SpecError(f"edge {name!r}: {model.name!r} sends {there}, not {sender}")
+    if source.order(model.n_layers) >= target.order(model.n_layers):
+        raise SpecError(f"edge {name!r} runs backwards: {sender!r} comes later")
+    if parallel and source.layer is not None and source.layer == target.layer:
+        raise SpecError(
+            f"edge {name!r}: attention and MLP of {model.name!r} run in parallel, so a layer's MLP "
+            "does not read its heads"
+        )
+
+
+@lru_cache(maxsize=1024)
+def _blocks(n_layers: int, n_heads: int, n_edges: int) -> tuple[bool, bool | None]:
+    """(parallel blocks, `embed` and `pos_embed` apart) of a model with so many edges.
+
+    (False, None) where neither explains their number, so that nothing is said of its inputs.
+    """
+    for split in (False, True):
+        before = [1 + split + layer * (n_heads + 1) for layer in range(n_layers + 1)]
+        all_parallel = sum(n * (3 * n_heads + 1) for n in before[:-1]) + before[-1]
+        for parallel in (False, True):
+            if n_edges == all_parallel + (0 if parallel else n_layers * n_heads):
+                return parallel, split
+    return False, None
+
+
+def _width(neuron: Component, model: ModelDocument) -> int:
+    """How many neurons there are where this one is: an MLP's, or the values of heads' outputs."""
+    if neuron.name.startswith("m"):
+        return model.d_mlp
+    return model.d_head * (1 if neuron.head is not None else model.n_heads)

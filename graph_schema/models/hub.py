@@ -1,0 +1,121 @@
+"""Models on the hub: what is fetched of them, and its errors as ours.
+
+Fetched are the files that decide what a model computes (`model_files.py`), and no others: a
+repository may hold the same weights in four formats.
+"""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from pathlib import Path
+
+from graph_schema.documents import ModelSource
+from graph_schema.errors import ModelError, ModelUnavailable, ResourceError
+from graph_schema.models.files import (
+    CONFIG_FILE,
+    INDEX_FILE,
+    INDEXES,
+    READ_FIRST,
+    WEIGHTS_FILE,
+    explicit_weights,
+    weight_names,
+)
+
+
+def fetch_from_hub(source: ModelSource, revision: str | None, *, weights: bool) -> Path:
+    """The folder of the cache with the model's files; of weights exactly those that are read.
+
+    Raises:
+        ModelUnavailable: The cache lacks one, and the hub cannot be reached.
+        ModelError: The hub lacks one, or a name leaves the folder.
+        ResourceError: The hub did not answer.
+    """
+    folder = _snapshot(source, revision, (*READ_FIRST, INDEXES))
+    _check_fetched(source, revision, folder, CONFIG_FILE)
+    if not weights:
+        return folder
+    said = explicit_weights(folder)
+    if said is None:
+        _snapshot(source, revision, [WEIGHTS_FILE])
+    names = weight_names(folder, there=False)
+    _snapshot(source, revision, map(glob.escape, names))
+    for name in names:
+        none = name == INDEX_FILE and said is None and not (folder / name).is_file()
+        _check_fetched(source, revision, folder, WEIGHTS_FILE if none else name)
+    return folder
+
+
+def _snapshot(source: ModelSource, revision: str | None, patterns: Iterable[str]) -> Path:
+    from huggingface_hub import snapshot_download
+
+    with hub_errors(source):
+        found = snapshot_download(source.name, revision=revision, allow_patterns=list(patterns))
+    return Path(found)
+
+
+def _check_fetched(source: ModelSource, revision: str | None, folder: Path, name: str) -> None:
+    """Refuse a snapshot without this file: a hub that is away leaves what the cache had."""
+    from huggingface_hub import hf_hub_download
+
+    if not (folder / name).is_file():
+        with hub_errors(source, name):
+            hf_hub_download(source.name, name, revision=revision)
+
+
+@contextmanager
+def hub_errors(source: ModelSource, file: str = CONFIG_FILE) -> Generator[None]:
+    """Raise the hub's errors as ours, each with what to do about it; `file` is what was asked for.
+
+    Raises:
+        ModelUnavailable: It is not in the cache, and the hub cannot be reached.
+        ModelError: The hub has no such model, revision or file, or not for this user.
+        ResourceError: The hub did not answer.
+    """
+    from huggingface_hub import errors
+
+    # Of the library that it speaks HTTP with, which is not the same in all its versions.
+    http: list[type[Exception]] = [
+        base
+        for base in errors.HfHubHTTPError.__mro__
+        if issubclass(base, Exception) and base.__module__.startswith(("httpx", "requests"))
+    ]
+    name, at = source.name, f" at revision {source.revision!r}" if source.revision else ""
+    page = f"https://huggingface.co/{name}"
+    try:
+        yield
+    except errors.GatedRepoError as error:
+        raise ModelError(
+            f"model {name!r} is gated: accept its licence at {page}, then set HF_TOKEN to a token "
+            "that may read it"
+        ) from error
+    except errors.RepositoryNotFoundError as error:
+        raise ModelError(
+            f"model {name!r} is not on the hub, or is private; check {page}, set HF_TOKEN, or "
+            f"write ./{name} for a folder"
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise ModelError(
+            f"model {name!r} has no revision {source.revision!r}; see {page}"
+        ) from error
+    except errors.LocalEntryNotFoundError as error:
+        what = f"model {name!r}{at}" if file == CONFIG_FILE else f"{file} of model {name!r}{at}"
+        raise ModelUnavailable(
+            f"{what} is not in the local cache and the hub cannot be reached; check "
+            "the network and HF_HUB_OFFLINE, or give a local folder"
+        ) from error
+    except errors.EntryNotFoundError as error:
+        why = (
+            "so it is no transformers model; for GGUF download the file and give its path, and "
+            "merge an adapter into its model first"
+            if file == CONFIG_FILE
+            else "and other weights are not read; convert it to safetensors, and give the folder"
+        )
+        raise ModelError(f"model {name!r}{at} has no {file}, {why}") from error
+    except errors.HFValidationError as error:
+        raise ModelError(f"model {name!r} is not a hub id: expected org/name") from error
+    except (errors.HfHubHTTPError, ConnectionError, TimeoutError, *http) as error:
+        raise ResourceError(
+            f"the hub did not answer for model {name!r}{at}; try again, or give a local folder"
+        ) from error

@@ -1,0 +1,78 @@
+"""Files of ours: whole or not there at all, and private where they must be."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from graph_schema.errors import SpecError
+
+
+def write_whole(
+    path: Path,
+    data: bytes,
+    *,
+    mode: int = 0o666,
+    place: Callable[[Path, Path], object] = os.replace,
+) -> None:
+    """Put the bytes into a file, whole or not at all, and on the disk when this returns.
+
+    Args:
+        path: The file; its folder is there.
+        data: What it holds.
+        mode: Who may read and write it, less the process's umask.
+        place: Gives the draft (first) the file's name (second); what it raises passes through.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        place(draft, path)
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Put `text` into a file that only its owner may read, whole or not at all."""
+    write_whole(path, text.encode(), mode=0o600)
+
+
+def private_folder(path: Path) -> Path:
+    """The folder, made where missing, that only its owner may enter.
+
+    Raises:
+        SpecError: It cannot be one.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.chmod(0o700)
+    except OSError as error:
+        raise SpecError(
+            f"{str(path)!r} cannot be used as a private folder: {error.strerror}; have "
+            "CIRCUITS_HOME name a folder of your own"
+        ) from error
+    return path
+
+
+def tail(path: Path, lines: int = 15) -> str:
+    """The last lines of a log, "" where there is none."""
+    try:
+        text = path.read_text(errors="replace")
+    except FileNotFoundError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])
+
+
+def private_log(path: Path, megabytes: float = 5.0) -> IO[bytes]:
+    """An owner-only log, open to append; one grown too long is put aside, one generation of it."""
+    if path.exists() and path.stat().st_size > megabytes * 2**20:
+        path.replace(path.with_name(f"{path.name}.1"))
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")

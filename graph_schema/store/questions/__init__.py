@@ -1,0 +1,3 @@
+"""Named questions: the catalogue, and how one is asked."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""What is written and read back, one file a kind of record."""
+
+__all__: list[str] = []

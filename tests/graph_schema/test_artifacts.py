@@ -1,0 +1,89 @@
+"""Artifacts: arrays come back as they were saved, or the load says why not."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from graph_schema.artifacts import ArtifactStore, decode, encode
+from graph_schema.documents import ArtifactRef, sha256_hex
+from graph_schema.errors import NotFoundError, ResourceError, SpecError
+
+
+def test_numbers_and_text_survive_the_round_trip(tmp_path: Path) -> None:
+    store = ArtifactStore(str(tmp_path / "a folder"))
+    arrays = {
+        "names": np.array(["input->a0.h1<q>", "é", ""]),
+        "scores": np.array([1.5, float("nan"), -0.0], dtype=np.float32),
+        "kept": np.array([[True, False]]),
+        "empty": np.zeros((0, 3)),
+        "transposed": np.arange(6).reshape(2, 3).T,
+    }
+    ref = store.save("runs/one/scores.safetensors", arrays)
+    found = store.load(ref)
+    assert found.keys() == arrays.keys()
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(found[name], array)
+        assert found[name].dtype.kind == array.dtype.kind
+
+
+@pytest.mark.parametrize("url", ["memory://artifacts", "file:///{folder}"])
+def test_a_url_names_any_fsspec_store(tmp_path: Path, url: str) -> None:
+    store = ArtifactStore(url.format(folder=tmp_path))
+    ref = store.save("a/b", {"x": np.arange(3)})
+    assert store.load(ref)["x"].tolist() == [0, 1, 2]
+    assert store.exists("a/b")
+    store.delete("a/b")
+    store.delete("a/b")
+    assert not store.exists("a/b")
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    store = ArtifactStore(str(tmp_path))
+    ref = store.save("x", {"x": np.arange(3)})
+    (tmp_path / "x").write_bytes(encode({"x": np.arange(4)}))
+    with pytest.raises(ResourceError, match=f"expected {ref.sha256}"):
+        store.load(ref)
+
+
+def test_a_missing_file_names_the_setting(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="CIRCUITS_ARTIFACTS"):
+        ArtifactStore(str(tmp_path)).load(ArtifactRef(key="none", sha256="0" * 64))
+
+
+def test_a_pickle_is_no_artifact(tmp_path: Path) -> None:
+    data = pickle.dumps({"x": 1})
+    (tmp_path / "x").write_bytes(data)
+    with pytest.raises(ResourceError, match="not a safetensors file"):
+        ArtifactStore(str(tmp_path)).load(ArtifactRef(key="x", sha256=sha256_hex(data)))
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff" * 40, encode({"x": np.arange(3)})[:-4]])
+def test_what_is_cut_or_noise_is_refused(data: bytes) -> None:
+    with pytest.raises(ResourceError):
+        decode(data)
+
+
+@pytest.mark.parametrize("key", ["", "/etc/passwd", "../x", "a/../../x", "a\\b"])
+def test_a_key_cannot_leave_the_store(tmp_path: Path, key: str) -> None:
+    with pytest.raises(SpecError, match="leaves the store"):
+        ArtifactStore(str(tmp_path)).save(key, {"x": np.arange(3)})
+
+
+def test_an_unknown_protocol_is_a_spec_error() -> None:
+    with pytest.raises(SpecError, match="CIRCUITS_ARTIFACTS"):
+        ArtifactStore("nonsense://bucket")
+
+
+def test_saving_leaves_no_draft_behind(tmp_path: Path) -> None:
+    ArtifactStore(str(tmp_path)).save("x", {"x": np.arange(3)})
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ResourceError, match="cannot be written"):
+        ArtifactStore(str(tmp_path / "file")).save("x", {"x": np.arange(3)})

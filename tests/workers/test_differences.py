@@ -1,0 +1,69 @@
+"""Whoever joins a running service with other settings is told what its worker goes by."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from workers.local.files import Phase, ServiceFiles, State
+from workers.local.service import tell_of_differences
+from workers.settings import Settings, read_settings
+
+
+def _running(settings: Settings) -> None:
+    """As a supervisor says of itself."""
+    state = State(Phase.READY, "starter", {"pid": 1}, goes_by=settings.of_worker())
+    ServiceFiles(settings).write(state)
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level("WARNING")
+    return caplog
+
+
+def test_another_environment_is_told_by_name_and_without_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: pytest.LogCaptureFixture
+) -> None:
+    for name in ("HF_TOKEN", "HF_HUB_CACHE", "HF_ENDPOINT", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HOME", "/one")
+    _running(read_settings(home=tmp_path))
+    tell_of_differences(read_settings(home=tmp_path))
+    assert said.text == ""
+    monkeypatch.setenv("HF_HOME", "/two")
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_ENDPOINT", "http://mirror/")
+    monkeypatch.setenv("CIRCUITS_LIMITS__JOB_SECONDS", "7")
+    monkeypatch.setenv("CIRCUITS_LIMITS__QUERY_ROWS", "7")  # the client's own
+    tell_of_differences(read_settings(home=tmp_path))
+    (told,) = said.messages
+    for words in (
+        "HF_HOME is /one there, /two here",
+        "HF_HUB_CACHE is /one/hub there, /two/hub here",
+        "HF_TOKEN is not set there, set here",
+        "HF_HUB_OFFLINE is 0 there, 1 here",
+        "HF_ENDPOINT is https://huggingface.co there, http://mirror here",
+        "CIRCUITS_LIMITS__JOB_SECONDS is 86400.0 there, 7.0 here",
+        "`circuits down`",
+    ):
+        assert words in told
+    assert "secret" not in told
+    assert "QUERY_ROWS" not in told
+
+
+def test_a_state_of_an_older_version_tells_nothing(
+    tmp_path: Path, said: pytest.LogCaptureFixture
+) -> None:
+    settings = read_settings(home=tmp_path)
+    tell_of_differences(settings)  # nothing runs
+    _running(settings)
+    files = ServiceFiles(settings)
+    state = json.loads(files.state_file.read_text())
+    del state["goes_by"]
+    files.state_file.write_text(json.dumps(state))
+    tell_of_differences(settings)
+    assert said.text == ""

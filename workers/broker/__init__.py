@@ -1,0 +1,13 @@
+"""How a job's id reaches a worker: Celery over Redis, or over a folder."""
+
+from workers.broker.app import (
+    QUEUE,
+    RUN_TASK,
+    TIME_LIMIT_SLACK,
+    deliver,
+    make_app,
+    queue_depth,
+    send,
+)
+
+__all__ = ["QUEUE", "RUN_TASK", "TIME_LIMIT_SLACK", "deliver", "make_app", "queue_depth", "send"]

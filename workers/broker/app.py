@@ -1,0 +1,153 @@
+"""The queue: a Celery app, sending a job's id, and how many messages wait.
+
+The broker only delivers. A message is the job id and nothing else, results stay in the graph, and a
+queue that is lost costs a few seconds (`reconcile.py` sends again). Redis and a plain folder
+(`filesystem:///FOLDER`) serve alike; priorities exist on Redis only.
+
+Each call has a connection of its own: one of Celery's pool that met an outage fails ever after.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import unquote, urlsplit
+
+from celery import Celery
+from kombu.exceptions import KombuError
+
+from graph_schema.documents.jobs import JobRecord, Placement
+from graph_schema.errors import CircuitServiceError, SpecError, StoreUnavailable
+from graph_schema.store import jobs
+from graph_schema.store.connection import GraphStore
+from workers.broker.folder import folder_url
+from workers.settings import Settings
+
+log = logging.getLogger(__name__)
+
+QUEUE = "circuits"
+RUN_TASK = "circuits.run"
+
+# A hung interpreter is killed this long after the job should have ended itself (`lifecycle.py`).
+TIME_LIMIT_SLACK = 60.0
+
+
+def make_app(settings: Settings) -> Celery:
+    """The Celery app for these settings; a folder queue is created, owner-only.
+
+    Raises:
+        SpecError: The broker's URL is of no kind that we know.
+    """
+    url, options = _transport(settings.broker_url)
+    app = Celery("circuits", broker=url, include=["workers.running.tasks"], set_as_current=False)
+    app.conf.update(
+        broker_transport_options=options,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        task_default_queue=QUEUE,
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_acks_late=True,  # for fairness: a busy worker reserves nothing
+        task_time_limit=settings.limits.job_seconds + TIME_LIMIT_SLACK,
+        task_publish_retry_policy={"max_retries": 3, "interval_start": 0.1, "interval_max": 1.0},
+        worker_prefetch_multiplier=1,
+        worker_concurrency=1,
+        worker_pool_start_method="spawn",  # torch and the driver do not survive a fork
+        worker_proc_alive_timeout=120,
+        worker_lost_wait=1.0,  # no result can be on its way: results are in the graph
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_enable_remote_control=False,  # jobs are cancelled in the graph
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+    )
+    return app
+
+
+def send(app: Celery, record: JobRecord) -> None:
+    """Put the job's id on the queue.
+
+    Raises:
+        StoreUnavailable: The broker cannot be reached. The job is safe: a worker sends it later.
+    """
+    placement = Placement.model_validate_json(record.placement)
+    try:
+        with app.connection_for_write() as connection:
+            app.send_task(
+                RUN_TASK,
+                args=[record.job_id],
+                queue=QUEUE,
+                priority=9 - placement.priority,  # Redis serves 0 first; ours serves 9 first
+                connection=connection,
+            )
+    except _broker_errors() as error:
+        raise _unreachable(app, error) from error
+
+
+def deliver(store: GraphStore, app: Celery, job_ids: Iterable[str]) -> None:
+    """Send these jobs' messages; what the broker refuses is sent by the reconciler later."""
+    for job_id in job_ids:
+        try:
+            send(app, jobs.get(store, job_id))
+        except CircuitServiceError as error:
+            log.warning("job %s is not sent yet: %s", job_id[:12], error, extra={"job_id": job_id})
+
+
+def queue_depth(app: Celery) -> int:
+    """How many messages wait to be delivered.
+
+    Raises:
+        StoreUnavailable: The broker cannot be reached.
+    """
+    try:
+        with app.connection_for_write() as connection, connection.channel() as channel:
+            return int(cast("Any", channel).queue_declare(queue=QUEUE).message_count)
+    except _broker_errors() as error:
+        raise _unreachable(app, error) from error
+
+
+def _transport(url: str) -> tuple[str, dict[str, Any]]:
+    parts = urlsplit(url)
+    if parts.scheme in ("redis", "rediss"):
+        return url, {
+            "queue_order_strategy": "priority",
+            "socket_keepalive": True,
+            "socket_timeout": 30,
+            "socket_connect_timeout": 5,
+            "health_check_interval": 25,
+        }
+    # What stands between two slashes and the third would be a host: a relative folder is none.
+    if parts.scheme == "filesystem" and parts.path.startswith("/") and not parts.netloc:
+        return folder_url(Path(unquote(parts.path)) / "queue")
+    raise SpecError(
+        f"broker {_without_password(url)!r} is of no kind we know; expected redis://HOST:PORT/0, "
+        "rediss://… or filesystem:///FOLDER (CIRCUITS_BROKER)"
+    )
+
+
+def _broker_errors() -> tuple[type[Exception], ...]:
+    from redis.exceptions import RedisError
+
+    return (KombuError, RedisError, OSError)
+
+
+def _unreachable(app: Celery, error: Exception) -> StoreUnavailable:
+    if folder := app.conf.broker_transport_options.get("folder"):
+        return StoreUnavailable(
+            f"the queue's folder {folder!r} cannot be used: {error}; see that it is there, yours, "
+            "and its disk has room"
+        )
+    url = _without_password(app.conf.broker_url)
+    return StoreUnavailable(
+        f"broker at {url} cannot be reached: {error}; see that it runs and that CIRCUITS_BROKER "
+        "names it"
+    )
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return url.replace(f":{parts.password}@", ":***@")

@@ -1,0 +1,3 @@
+"""What a worker does with one job, from its claim to its result."""
+
+__all__: list[str] = []

@@ -1,0 +1,193 @@
+"""What kinds of jobs share of their work: data and model in, arrays and provenance out.
+
+The dataset is read and checked before the model's weights are, so that a mistake in the data costs
+seconds.
+"""
+
+from __future__ import annotations
+
+import platform
+import socket
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from graph_schema.artifacts import ArtifactStore
+from graph_schema.documents import ArtifactRef, DatasetData, ModelSource
+from graph_schema.documents.jobs import JobRecord, MeasuredSpec, Placement, RunRecord
+from graph_schema.errors import ModelError
+from graph_schema.models.fingerprint import is_path
+from graph_schema.store.connection import GraphStore
+from graph_schema.store.records.datasets import read_dataset
+from workers.settings import Settings
+
+if TYPE_CHECKING:
+    from discovery.jobs.estimate import RunPlan, Sizes
+    from discovery.models import LoadedModel
+    from discovery.models.inspecting import InspectedModel
+    from discovery.tasks import PairSet
+    from workers.job.lease import Lease
+    from workers.job.model_cache import ModelCache
+
+REPORTED_VERSIONS = ("circuit-atlas", "torch", "transformers", "numpy")
+
+
+@dataclass
+class Bench:
+    """One job's surroundings, and the steps that kinds of jobs have in common.
+
+    Args:
+        record: The claimed job.
+        run_id: This attempt's id.
+        lease: Progress, cancellation and the claim.
+        models: The model that this process keeps loaded.
+    """
+
+    record: JobRecord
+    run_id: str
+    lease: Lease
+    settings: Settings
+    store: GraphStore
+    artifacts: ArtifactStore
+    models: ModelCache
+    _clock: dict[str, float] = field(default_factory=dict[str, float])
+
+    @property
+    def placement(self) -> Placement:
+        return Placement.model_validate_json(self.record.placement)
+
+    def inspected(self, spec: MeasuredSpec) -> tuple[InspectedModel, PairSet]:
+        """The model's configuration and tokenizer, and the checked pairs; no weights are read.
+
+        Raises:
+            ModelError: The model is not where it should be, is another, or lies outside the roots.
+            DatasetError: The pairs do not fit it.
+        """
+        from discovery.models.inspecting import identify, inspect_model
+
+        source = self.placement.model
+        check_root(source, self.settings)
+        self.lease("data", 0, 1)
+        with self.stage("data"):
+            # A kept model is not read again, so what lies there now is held to the job's here.
+            identity = identify(source, spec.model.fingerprint, self.settings.cache_dir)
+            inspected = inspect_model(source, fingerprint=identity)
+            return inspected, self._pairs(spec, inspected)
+
+    def model(self, spec: MeasuredSpec, inspected: InspectedModel) -> LoadedModel:
+        """The spec's model, loaded unless it is the kept one."""
+        self.lease("model", 0, 1)
+        with self.stage("model"):
+            return self.models.get(spec, self.placement, self.settings, inspected)
+
+    def sizes(self, spec: MeasuredSpec) -> Sizes:
+        """What of the spec's model decides memory and time."""
+        from discovery.jobs.estimate import read_config, sizes_of
+
+        return sizes_of(read_config(self.placement.model, spec.model.fingerprint))
+
+    def chunk(self, spec: MeasuredSpec, pairs: PairSet, **plan: Any) -> int | None:
+        """Examples at a time: as asked for, or what fits the memory limit where there is one.
+
+        Args:
+            spec: The job.
+            pairs: Its pairs.
+            plan: What `plan_run` must know of the kind: `method`, `exact_top`, `keep_pair_scores`.
+
+        Raises:
+            ResourceError: The job is expected not to fit; no weights have been read.
+        """
+        from discovery.jobs.estimate import plan_run
+
+        asked, limit = self.placement.chunk, self.settings.limits.memory_bytes
+        if limit is None:
+            return asked
+        expected: RunPlan = plan_run(
+            self.sizes(spec),
+            plan.pop("method", None),
+            n_pairs=len(pairs.discovery),
+            n_heldout=len(pairs.heldout),
+            draws=spec.ablation.draws,
+            n_tokens=max(len(pair.clean) for pair in pairs.discovery),
+            metric=spec.metric,
+            dtype=spec.dtype,
+            chunk=asked,
+            limit=limit,
+            **plan,
+        )
+        expected.require(limit)
+        return expected.chunk
+
+    def saved(self, arrays: Mapping[str, dict[str, NDArray[Any]]]) -> dict[str, ArtifactRef]:
+        """References to the arrays, saved under names that are their content's.
+
+        So a worker that lost its lease cannot replace what another's result refers to.
+        """
+        self.lease("storing", 0, 1)
+        return {name: self.artifacts.save_by_content(name, each) for name, each in arrays.items()}
+
+    def run(self, cpu_seconds: Mapping[str, float]) -> RunRecord:
+        """This attempt's provenance."""
+        return RunRecord(
+            run_id=self.run_id,
+            job_id=self.record.job_id,
+            attempt=self.record.attempts,
+            versions=_versions(),
+            cpu_seconds={**self._clock, **cpu_seconds},
+            host=socket.gethostname(),
+        )
+
+    @contextmanager
+    def stage(self, name: str) -> Generator[None]:
+        """Count the CPU seconds of what happens inside under this name."""
+        started = time.process_time()
+        yield
+        self._clock[name] = time.process_time() - started
+
+    def _pairs(self, spec: MeasuredSpec, inspected: InspectedModel) -> PairSet:
+        from discovery.tasks import build_dataset
+
+        jsonl = None
+        if isinstance(spec.data, DatasetData):
+            jsonl = read_dataset(self.store, spec.data.sha256).jsonl
+        return build_dataset(
+            spec,
+            inspected.tokenizer,
+            inspected.d_vocab,
+            jsonl,
+            self.settings.limits,
+            inspected.n_ctx,
+        )
+
+
+def check_root(source: ModelSource, settings: Settings) -> None:
+    """Refuse a path outside the configured folders.
+
+    Raises:
+        ModelError: It is outside.
+    """
+    if not settings.model_roots or not is_path(source.name):
+        return
+    path = Path(source.name).resolve()
+    if not any(path.is_relative_to(root.resolve()) for root in settings.model_roots):
+        roots = ", ".join(map(str, settings.model_roots))
+        raise ModelError(
+            f"model {source.name!r} lies outside the folders that this service reads models from: "
+            f"{roots} (CIRCUITS_MODEL_ROOTS)"
+        )
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in REPORTED_VERSIONS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

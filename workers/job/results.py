@@ -1,0 +1,50 @@
+"""What a job's work gives back, and how it is written inside the transaction that ends the job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from neo4j import Transaction
+
+from graph_schema.documents import CircuitDocument, CircuitEvaluation, DatasetDocument
+from graph_schema.documents.jobs import RunRecord
+from graph_schema.store.records.circuits import write_circuit
+from graph_schema.store.records.datasets import write_dataset
+from graph_schema.store.records.evaluations import write_evaluation
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a discover job found."""
+
+    circuits: tuple[CircuitDocument, ...]
+    dataset: DatasetDocument
+    run: RunRecord
+
+    @property
+    def circuit_ids(self) -> tuple[str, ...]:
+        return tuple(circuit.circuit_id for circuit in self.circuits)
+
+    def write(self, tx: Transaction) -> None:
+        """Write dataset, circuits and run."""
+        write_dataset(tx, self.dataset)
+        for circuit in self.circuits:
+            write_circuit(tx, circuit, self.run)
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """What an evaluate job found of one stored circuit."""
+
+    evaluation: CircuitEvaluation
+    dataset: DatasetDocument
+    run: RunRecord
+
+    @property
+    def circuit_ids(self) -> tuple[str, ...]:
+        return (self.evaluation.circuit_id,)
+
+    def write(self, tx: Transaction) -> None:
+        """Write dataset, evaluation and run."""
+        write_dataset(tx, self.dataset)
+        write_evaluation(tx, self.evaluation, self.run)

@@ -1,0 +1,33 @@
+"""The kinds of jobs, one file each, and the table of them.
+
+A new kind is a file here and a line in `KINDS`; nothing else asks of what kind a job is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graph_schema.documents.jobs import JobRecord
+from graph_schema.errors import SpecError
+from workers.kinds.base import JobKind, Product, Stored
+from workers.kinds.discover import DISCOVER
+from workers.kinds.evaluate import EVALUATE
+
+KINDS: dict[str, JobKind[Any, Any]] = {kind.name: kind for kind in (DISCOVER, EVALUATE)}
+
+
+def kind_of(record: JobRecord) -> JobKind[Any, Any]:
+    """The kind of a job.
+
+    Raises:
+        SpecError: This installation has no such kind: a newer one submitted the job.
+    """
+    if (kind := KINDS.get(record.kind)) is None:
+        raise SpecError(
+            f"job {record.job_id[:12]} is of kind {record.kind!r}; this installation knows "
+            f"{', '.join(sorted(KINDS))}: upgrade circuit-atlas here"
+        )
+    return kind
+
+
+__all__ = ["DISCOVER", "EVALUATE", "KINDS", "JobKind", "Product", "Stored", "kind_of"]

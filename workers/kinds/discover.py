@@ -1,0 +1,88 @@
+"""The kind of job that finds circuits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from graph_schema.documents.jobs import DiscoverSpec, JobRecord
+from graph_schema.reports import conditions, headline
+from workers.kinds.base import JobKind, Stored
+from workers.kinds.figures import cost, figures
+from workers.results.circuit import Circuit
+
+if TYPE_CHECKING:
+    from workers.job.bench import Bench
+    from workers.job.results import Result
+
+
+def _work(spec: DiscoverSpec, bench: Bench) -> Result:
+    from discovery.jobs.discover import discover
+    from discovery.methods.pair_scores import require_room
+    from workers.job.checkpoints import Checkpoints
+    from workers.job.results import Result
+
+    inspected, pairs = bench.inspected(spec)
+    limits = bench.settings.limits
+    if spec.keep_pair_scores:
+        require_room(len(pairs.discovery), bench.sizes(spec).graph.n_edges, limits)
+    chunk = bench.chunk(
+        spec,
+        pairs,
+        method=spec.method,
+        exact_top=spec.exact_top,
+        keep_pair_scores=spec.keep_pair_scores,
+    )
+    checkpoints = Checkpoints(bench.artifacts, bench.lease)
+    found = discover(
+        spec,
+        bench.model(spec, inspected),
+        pairs,
+        limits=limits,
+        progress=bench.lease,
+        checkpoint=checkpoints,
+        chunk=chunk,
+    )
+    refs = bench.saved(found.arrays)
+    checkpoints.forget()
+    circuits = tuple(each.model_copy(update={"artifacts": refs}) for each in found.circuits)
+    return Result(circuits, pairs.document, bench.run(found.cpu_seconds))
+
+
+def _outcome(stored: Stored, record: JobRecord) -> list[Circuit]:
+    from workers.results.reading import stored_circuit
+
+    return [stored_circuit(stored.graph, stored.artifacts, each) for each in record.circuit_ids]
+
+
+def _text(circuits: list[Circuit]) -> str:
+    return "\n".join(map(_headline, circuits))
+
+
+def _headline(circuit: Circuit) -> str:
+    document = circuit.document
+    return "\n".join(
+        [
+            f"circuit {document.circuit_id}",
+            f"  {document.n_edges:,} of {document.n_edges_scored:,} edges",
+            f"  by {', '.join([document.method.name, *conditions(document)])}",
+            *(f"  {label:<14}{text}" for label, text in headline(document)),
+            *(f"  note          {note}" for note in document.notes),
+            f"  look at it: circuits show {document.circuit_id[:12]}",
+        ]
+    )
+
+
+def _json(circuits: list[Circuit] | None) -> dict[str, Any]:
+    """Every circuit's figures; the first one's stand at the top as well."""
+    each = [figures(circuit) for circuit in circuits or ()]
+    run = circuits[0].run if circuits else None
+    return {**(each[0] if each else figures(None)), "circuits": each, **cost(run)}
+
+
+def _look(record: JobRecord) -> str:
+    return f"circuits show {record.circuit_ids[0][:12]}"
+
+
+DISCOVER = JobKind(
+    spec=DiscoverSpec, work=_work, outcome=_outcome, text=_text, json=_json, look=_look
+)

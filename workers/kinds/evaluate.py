@@ -1,0 +1,85 @@
+"""The kind of job that judges a stored circuit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from graph_schema.documents.jobs import EvaluateSpec, JobRecord
+from workers.kinds.base import JobKind, Stored
+from workers.kinds.figures import cost, figures
+from workers.results.circuit import Circuit
+from workers.results.evaluation import Evaluated
+
+if TYPE_CHECKING:
+    from graph_schema.documents import CircuitDocument, DatasetDocument
+    from graph_schema.store.connection import GraphStore
+    from workers.job.bench import Bench
+    from workers.job.results import EvaluationResult
+
+
+def _work(spec: EvaluateSpec, bench: Bench) -> EvaluationResult:
+    from discovery.jobs.evaluate import judge
+    from graph_schema.artifacts import stored_scores
+    from graph_schema.store.records.circuits import read_circuit
+    from workers.job.results import EvaluationResult
+
+    circuit = read_circuit(bench.store, spec.circuit_id)
+    inspected, pairs = bench.inspected(spec)
+    chunk = bench.chunk(spec, pairs)
+    judged = judge(
+        spec,
+        circuit,
+        stored_scores(circuit, bench.artifacts),
+        bench.model(spec, inspected),
+        pairs,
+        limits=bench.settings.limits,
+        progress=bench.lease,
+        found_on=_found_on(circuit, bench.store),
+        chunk=chunk,
+    )
+    refs = bench.saved(judged.arrays)
+    evaluation = judged.evaluation.model_copy(update={"artifacts": refs})
+    return EvaluationResult(evaluation, pairs.document, bench.run(judged.cpu_seconds))
+
+
+def _found_on(circuit: CircuitDocument, store: GraphStore) -> DatasetDocument | None:
+    """The pairs of the job that found the circuit, where there was one and they are stored."""
+    from graph_schema.store.records.datasets import has_dataset, read_dataset
+
+    sha256 = circuit.dataset_sha256
+    if circuit.job_id is None or sha256 is None or not has_dataset(store, sha256):
+        return None
+    return read_dataset(store, sha256)
+
+
+Judgement = tuple[Evaluated, list[Circuit]]
+"""The evaluation, and the circuit that it is of."""
+
+
+def _outcome(stored: Stored, record: JobRecord) -> Judgement:
+    from workers.results.reading import stored_circuit, stored_evaluation
+
+    circuits = [stored_circuit(stored.graph, stored.artifacts, each) for each in record.circuit_ids]
+    return stored_evaluation(stored.graph, record.job_id), circuits
+
+
+def _text(judgement: Judgement) -> str:
+    return str(judgement[0])
+
+
+def _json(judgement: Judgement | None) -> dict[str, Any]:
+    """The circuit's size with the figures that this job found."""
+    if judgement is None:
+        return {**figures(None), "circuits": [], **cost(None)}
+    evaluated, circuits = judgement
+    each = [figures(circuit, evaluated) for circuit in circuits]
+    return {**each[0], "circuits": each, **cost(evaluated.run)}
+
+
+def _look(record: JobRecord) -> str:
+    return f"circuits job {record.job_id[:12]} --wait"
+
+
+EVALUATE = JobKind(
+    spec=EvaluateSpec, work=_work, outcome=_outcome, text=_text, json=_json, look=_look
+)

@@ -1,0 +1,241 @@
+"""The local service, from the side of those who use it.
+
+One detached supervisor (`supervisor.py`) per `CIRCUITS_HOME` owns the embedded database and a
+worker. `ensure_local` joins it or starts it; `hold` tells it that somebody is here; it ends itself
+when nobody has been for `idle_seconds` and no job is live. `service_files.py` is how they speak.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex
+
+from graph_schema.errors import MissingExtraError, StoreUnavailable
+from graph_schema.private_files import private_log, tail
+from graph_schema.processes import end_process, marked_process
+from graph_schema.store.connection import StoreAddress
+from graph_schema.store.servers.embedded import package_folder
+from workers.local.files import POLL_SECONDS, Mark, Phase, ServiceFiles, State, locked
+from workers.settings import Settings
+
+log = logging.getLogger(__name__)
+
+START_SECONDS = 240.0
+STOP_SECONDS = 60.0
+DETACH_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class LocalService:
+    """A running local service: where its graph and its queue are."""
+
+    address: StoreAddress
+    broker_url: str
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """What `circuits status` shows of the local service."""
+
+    running: bool
+    phase: Phase | None = None
+    uri: str | None = None
+    supervisor_pid: int | None = None
+    database_pid: int | None = None
+    worker_pid: int | None = None
+    worker_failures: int = 0
+    pinned: bool = False
+    home: str = ""
+
+
+@contextmanager
+def hold(settings: Settings) -> Generator[None]:
+    """Keep the local service from ending for want of users."""
+    with locked(ServiceFiles(settings).users_lock, fcntl.LOCK_SH, wait=True):
+        yield
+
+
+def ensure_local(settings: Settings, *, worker: bool = True) -> LocalService:
+    """The running local service of the home, started if need be (5-12 s).
+
+    Args:
+        settings: `home` says which service; a running one keeps the settings it was started with.
+        worker: With a worker, where torch is installed (`require_worker` says if it must be).
+
+    Raises:
+        MissingExtraError: The embedded database is not installed.
+        StoreUnavailable: It does not start; the message has the end of the logs.
+    """
+    package_folder()
+    files = ServiceFiles(settings)
+    if worker and _can_work(settings):
+        files.worker_wanted.touch(0o600)
+    starter = token_hex(8)
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        supervised = files.supervised()
+        state = files.read()
+        if supervised:
+            if state and state.phase is Phase.READY and _is_whole(state, files):
+                assert state.address is not None
+                return LocalService(state.address, settings.broker_url)
+        elif state and state.starter == starter and state.phase is Phase.FAILED:
+            raise StoreUnavailable(
+                f"the local service of {files.home} does not start: {state.error}"
+            )
+        else:
+            _start(settings, files, starter)
+        time.sleep(POLL_SECONDS)
+    raise StoreUnavailable(
+        f"the local service of {files.home} is not ready after {START_SECONDS:g} s; "
+        f"try `circuits down`, then again; the end of its log:\n{tail(_log(files))}"
+    )
+
+
+def require_worker(settings: Settings) -> None:
+    """Return where a local worker can run.
+
+    Raises:
+        MissingExtraError: Torch or transformers is not installed.
+    """
+    if not _can_work(settings):
+        raise MissingExtraError(
+            "jobs on the local service need torch, which is not installed; run: "
+            'pip install "circuit-atlas[worker]"'
+        )
+
+
+def tell_of_differences(settings: Settings) -> None:
+    """Say what the running service's worker does not go by, though this process would."""
+    state, here = ServiceFiles(settings).read(), settings.of_worker()
+    other = [
+        f"{name} is {there} there, {here[name]} here"
+        for name, there in (state.goes_by if state else {}).items()
+        if here.get(name, there) != there
+    ]
+    if other:
+        log.warning(
+            "the local service of %s was started with other settings, and its worker goes by them: "
+            "%s; `circuits down`, then the same command, to have it go by these",
+            settings.home,
+            "; ".join(other),
+        )
+
+
+def pin(settings: Settings) -> None:
+    """Keep the local service until `down`."""
+    ServiceFiles(settings).pinned.touch(0o600)
+
+
+def down(settings: Settings) -> bool:
+    """End the local service; True where there was one. A running job goes back to the queue."""
+    files = ServiceFiles(settings)
+    files.pinned.unlink(missing_ok=True)
+    files.worker_wanted.unlink(missing_ok=True)
+    was_there = files.supervised()
+    state: State | None = None
+    end = time.monotonic() + STOP_SECONDS
+    while files.supervised() and time.monotonic() < end:
+        # Again and again: one that is only just starting has not written its state yet.
+        state = files.read() or state
+        if state and (process := marked_process(state.supervisor)):
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGTERM)
+        time.sleep(4 * POLL_SECONDS)
+    state = state or files.read()
+    if state is not None:
+        end_process(state.supervisor, 5.0)  # it has let go of its lock and is on its way out
+        end_leftovers(state)
+    return was_there
+
+
+def status(settings: Settings) -> ServiceStatus:
+    """What runs, without starting anything."""
+    files = ServiceFiles(settings)
+    state, running = files.read(), files.supervised()
+    if not running or state is None:
+        return ServiceStatus(running, home=str(files.home), pinned=files.pinned.exists())
+    return ServiceStatus(
+        running=True,
+        phase=state.phase,
+        uri=state.address.uri if state.address else None,
+        supervisor_pid=_pid(state.supervisor),
+        database_pid=_pid(state.database),
+        worker_pid=_pid(state.worker),
+        worker_failures=state.worker_failures,
+        pinned=files.pinned.exists(),
+        home=str(files.home),
+    )
+
+
+def end_leftovers(state: State | None) -> None:
+    """End what a dead supervisor left running."""
+    if state is not None:
+        for mark in (state.worker, state.database):
+            end_process(mark, 10.0)
+
+
+def _is_whole(state: State, files: ServiceFiles) -> bool:
+    """Whether what the state names lives (the supervisor restarts what does not)."""
+    if marked_process(state.database) is None:
+        return False
+    if state.worker is None and state.worker_failures:
+        log.warning("the local worker ends with errors; see %s", files.logs / "worker.log")
+        return True
+    return state.worker is not None or not files.worker_wanted.exists()
+
+
+def _start(settings: Settings, files: ServiceFiles, starter: str) -> None:
+    """Start a supervisor, if nobody else does; returns when it has the lock or has ended."""
+    with locked(files.start_lock, fcntl.LOCK_EX, wait=True):
+        if files.supervised():
+            return
+        log.info("starting the local service of %s", files.home)
+        with private_log(_log(files)) as output:
+            # It forks and ends at once, so that nobody here has to wait for the real one.
+            ran = subprocess.run(
+                [sys.executable, "-P", "-m", "workers.local.supervisor", starter],
+                env=settings.environment(),
+                cwd=files.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                umask=0o077,
+                check=False,
+            )
+        end = time.monotonic() + DETACH_SECONDS
+        while ran.returncode == 0 and time.monotonic() < end:
+            state = files.read()
+            if files.supervised() or (state and state.starter == starter):
+                return
+            time.sleep(POLL_SECONDS)
+    raise StoreUnavailable(
+        f"the supervisor of {files.home} ended at once; the end of its log:\n{tail(_log(files))}"
+    )
+
+
+def _can_work(settings: Settings) -> bool:
+    """Whether a worker's needs are installed (unknown for another interpreter: yes)."""
+    if settings.worker_python != Path(sys.executable):
+        return True
+    return all(importlib.util.find_spec(name) for name in ("torch", "transformers"))
+
+
+def _log(files: ServiceFiles) -> Path:
+    return files.logs / "supervisor.log"
+
+
+def _pid(mark: Mark | None) -> int | None:
+    process = marked_process(mark)
+    return process.pid if process else None

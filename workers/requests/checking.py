@@ -1,0 +1,109 @@
+"""What a user typed, held to documents: a mistake is told in one line, in the words they used."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Collection, Iterable, Mapping
+from enum import StrEnum
+from typing import Any, NoReturn, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from graph_schema.documents import AnyMethod, AnyTask, Document
+from graph_schema.errors import SpecError
+from graph_schema.printable import whole_number
+
+ASKED = {"n_edges": "edges", "thresholds": "threshold"}
+"""What is asked for under another name than its field's."""
+
+Params = Mapping[str, Any]
+_Choice = TypeVar("_Choice", bound=StrEnum)
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def _by_name(union: Any) -> dict[str, type[Document]]:
+    members = get_args(get_args(union)[0])
+    return {member.model_fields["name"].default: member for member in members}
+
+
+METHODS = _by_name(AnyMethod)
+TASKS = _by_name(AnyTask)
+
+
+def unknown(what: str, given: str, choices: Collection[str]) -> str:
+    """The message for a name that is none of `choices`: the nearest one, then all of them."""
+    near = difflib.get_close_matches(given, choices, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"unknown {what} {given!r}; {hint}expected one of: {', '.join(choices)}"
+
+
+def choice(what: str, enum: type[_Choice], given: str) -> _Choice:
+    """The member that a user named.
+
+    Raises:
+        SpecError: None has this name; the message lists them.
+    """
+    names = [member.value for member in enum]
+    if given not in names:
+        raise SpecError(unknown(what, given, names))
+    return enum(given)
+
+
+def named(
+    what: str, classes: Mapping[str, type[Document]], name: str, params: Params | None
+) -> Document:
+    """The method or task called `name`, with its parameters."""
+    if name not in classes:
+        raise SpecError(unknown(what, name, classes))
+    cls = classes[name]
+    takes = [field for field in cls.model_fields if field not in ("name", "version")]
+    for key in params or {}:
+        if key not in takes:
+            listed = f"it takes: {', '.join(takes)}" if takes else "it takes none"
+            raise SpecError(f"{what} {name!r} has no parameter {key!r}; {listed}")
+    # A parameter that is a method itself may be given by its name alone.
+    named = {
+        key: {"name": value} if key == "proposed_by" and isinstance(value, str) else value
+        for key, value in (params or {}).items()
+    }
+    return validated(cls, named)
+
+
+def validated(cls: type[_Model], values: Mapping[str, Any]) -> _Model:
+    """A document of these values.
+
+    Raises:
+        SpecError: They do not fit; the first complaint, in one line.
+    """
+    try:
+        return cls.model_validate(dict(values))
+    except ValidationError as error:
+        refuse(error)
+
+
+def refuse(error: ValidationError) -> NoReturn:
+    """Tell a document's first complaint in one line, in the words a user typed.
+
+    Raises:
+        SpecError: Always.
+    """
+    first = error.errors(include_url=False)[0]
+    cause = first.get("ctx", {}).get("error")
+    if first["type"] == "value_error" and cause is not None:
+        raise SpecError(str(cause)) from error
+    name = _words(first["loc"])
+    given = first["input"]
+    value = (
+        whole_number(given)
+        if isinstance(given, int) and not isinstance(given, bool)
+        else json.dumps(given, default=str, ensure_ascii=False)
+    )
+    reason = first["msg"].replace("Input should be", "expected", 1)
+    raise SpecError(f"{name} is {value}; {reason}") from error
+
+
+def _words(loc: Iterable[int | str]) -> str:
+    """What the user calls the value at a place of a document; of a list's item, the list's name."""
+    path = [part for part in loc if isinstance(part, str)]
+    return ASKED.get(path[-1], path[-1]) if path else "the value"

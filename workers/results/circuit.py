@@ -1,0 +1,169 @@
+"""A circuit as the client hands it out: its document, and ways to look at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graph_schema.documents import CircuitDocument, CircuitEdge, Component, Evaluation
+from graph_schema.documents.jobs import RunRecord
+from graph_schema.errors import NotFoundError
+from graph_schema.reports import circuit_html, circuit_svg, summary
+
+if TYPE_CHECKING:
+    import networkx as nx
+    import pandas as pd
+
+    from graph_schema.artifacts import ArtifactStore
+
+
+@dataclass(frozen=True)
+class EdgeScores:
+    """The score of every edge of the model, kept or not; `names[i]` belongs to `scores[i]`."""
+
+    names: NDArray[np.str_]
+    scores: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class PairScores:
+    """Every edge's score on every discovery pair: `scores` [pair, edge], `names`, pair `ids`.
+
+    Their mean over pairs is the edge's score.
+    """
+
+    names: NDArray[np.str_]
+    ids: NDArray[np.str_]
+    scores: NDArray[np.float32]
+
+
+class Circuit:
+    """Kept edges with their evidence.
+
+    `document` holds everything that is stored of it; `run` says where, how long and with which
+    versions it was found (None for an imported circuit).
+    """
+
+    def __init__(
+        self, document: CircuitDocument, artifacts: ArtifactStore, run: RunRecord | None = None
+    ) -> None:
+        self.document = document
+        self.run = run
+        self._artifacts = artifacts
+
+    @property
+    def circuit_id(self) -> str:
+        return self.document.circuit_id
+
+    @property
+    def job_id(self) -> str | None:
+        """The job that found it; None for an imported circuit."""
+        return self.document.job_id
+
+    @property
+    def edges(self) -> tuple[CircuitEdge, ...]:
+        return self.document.edges
+
+    @property
+    def n_edges(self) -> int:
+        return self.document.n_edges
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        """How good it is; None for an imported circuit that nobody has evaluated."""
+        return self.document.evaluation
+
+    @property
+    def nodes(self) -> tuple[Component, ...]:
+        """The components that the edges join, in the order of the forward pass."""
+        names = {end for edge in self.edges for end in (edge.sender, edge.receiver)}
+        n_layers = self.document.model.n_layers
+        return tuple(
+            sorted(
+                map(Component.parse, names),
+                key=lambda node: (node.order(n_layers), node.head or 0, node.name),
+            )
+        )
+
+    def scores(self) -> EdgeScores:
+        """The scores of all edges, from the artifact store.
+
+        Raises:
+            NotFoundError: None were stored with this circuit.
+        """
+        reference = self.document.artifacts.get("scores")
+        if reference is None:
+            raise NotFoundError(f"circuit {self.circuit_id} has no stored scores of all edges")
+        arrays = self._artifacts.load(reference)
+        return EdgeScores(arrays["names"].astype(np.str_), arrays["scores"].astype(np.float32))
+
+    def pair_scores(self) -> PairScores:
+        """Every edge's score on every pair, where the job was asked to keep them.
+
+        Raises:
+            NotFoundError: It was not.
+        """
+        reference = self.document.artifacts.get("pair_scores")
+        if reference is None:
+            raise NotFoundError(
+                f"circuit {self.circuit_id} has no stored scores of single pairs; submit its job "
+                "with keep_pair_scores=True (--keep-pair-scores)"
+            )
+        found = self._artifacts.load(reference)
+        return PairScores(
+            found["names"].astype(np.str_),
+            found["ids"].astype(np.str_),
+            found["scores"].astype(np.float32),
+        )
+
+    def export(self, format: str = "eap-ig") -> bytes:
+        """The circuit as the bytes of another tool's file (`workers.requests.exchange.FORMATS`).
+
+        EAP-IG's files hold every edge of the model: those without a stored score have score 0.
+
+        Raises:
+            SpecError: There is no such format, or it cannot hold this circuit.
+            MissingExtraError: It is `eap-ig-pt` and torch is not installed.
+        """
+        from graph_schema.artifacts import stored_scores
+        from workers.requests.exchange import format_named, written
+
+        wanted = format_named(format)
+        scores = stored_scores(self.document, self._artifacts) if wanted.whole else {}
+        return written(self.document, wanted, scores)
+
+    def to_svg(self) -> str:
+        """A drawing of the strongest edges."""
+        return circuit_svg(self.document)
+
+    def to_networkx(self) -> nx.MultiDiGraph[str]:
+        """A graph of component names; an edge's key is its channel. What is unknown is left out."""
+        from graph_schema.exchange import to_networkx
+
+        return to_networkx(self.document)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row an edge."""
+        import pandas as pd
+
+        rows = [{"edge": edge.name, **edge.model_dump(mode="json")} for edge in self.edges]
+        return pd.DataFrame(rows, columns=["edge", *CircuitEdge.model_fields])
+
+    def __repr__(self) -> str:
+        document = self.document
+        return (
+            f"<Circuit {self.circuit_id[:12]}: {document.task} in {document.model.name}, "
+            f"{self.n_edges:,} of {document.n_edges_scored:,} edges by {document.method.name}>"
+        )
+
+    def __str__(self) -> str:
+        return summary(self.document)
+
+    def _repr_html_(self) -> str:
+        return circuit_html(self.document)

@@ -1,0 +1,86 @@
+"""The answer to a Cypher query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any, Literal
+
+from graph_schema.reports import cell, table
+
+if TYPE_CHECKING:
+    import networkx as nx
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Columns and rows; `cut_by` names the setting of the limit that cut the answer, if one did."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    cut_by: str | None = None
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the answer has more rows than these."""
+        return self.cut_by is not None
+
+    def records(self) -> list[dict[str, Any]]:
+        """One dictionary a row."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """As pandas reads the values: NaN and null in a column of numbers are NaN.
+
+        Where a column of floats would lose digits of an integer, it is pandas' `Int64`, or of
+        objects where floats are among its values.
+        """
+        import pandas as pd
+
+        frame = pd.DataFrame(self.rows, columns=list(self.columns))
+        for place, values in enumerate(zip(*self.rows, strict=True)):
+            if (kept := _whole(values)) is not None:
+                frame.isetitem(place, pd.array(values, dtype=kept))
+        return frame
+
+    def to_networkx(self) -> nx.MultiDiGraph[str]:
+        """The nodes and relationships in the answer, or its columns `sender` and `receiver`.
+
+        Raises:
+            SpecError: It holds neither.
+        """
+        from workers.results.answer_graph import answer_graph
+
+        return answer_graph(self.columns, self.rows)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self.records())
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __str__(self) -> str:
+        return table(self.columns, self.rows) if self.rows else "(no rows)"
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{escape(name)}</th>" for name in self.columns)
+        body = "".join(
+            f"<tr>{''.join(f'<td>{escape(cell(value))}</td>' for value in row)}</tr>"
+            for row in self.rows
+        )
+        return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def _whole(values: Sequence[object]) -> Literal["Int64", "object"] | None:
+    """The kind of a column that pandas would make floats of, though one cannot hold its integers.
+
+    A float has 53 bits: 9007199254740993 would become 9007199254740992.
+    """
+    kinds = {type(value) for value in values}
+    if not kinds <= {int, float, type(None)} or kinds == {int}:
+        return None
+    if not any(isinstance(value, int) and abs(value) > 2**53 for value in values):
+        return None
+    return "object" if float in kinds else "Int64"

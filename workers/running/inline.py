@@ -1,0 +1,164 @@
+"""A job done in this process: `circuits run`.
+
+It goes the way of a worker's child (claim, lease, work, result in one transaction), without a
+queue. Should another process have claimed the same job first, that one does it and this one looks
+on; should it die, the job is done here once its lease is over: there may be no worker to see it.
+Ctrl-C cancels the job in the graph, whoever has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+from graph_schema.documents.jobs import JobState
+from graph_schema.errors import MissingExtraError, NotFoundError, StoreUnavailable
+from graph_schema.store import jobs
+from workers.broker import deliver
+from workers.client import CircuitClient, Job
+from workers.client.bars import Bars
+from workers.client.service import Service
+from workers.interrupts import JobInterrupted, interrupts_heard
+from workers.requests.discover import DiscoverRequest, Submission, build_submission
+from workers.requests.evaluate import EvaluateRequest
+from workers.running.lifecycle import Performer, Work
+from workers.running.owner import owner_name
+
+INLINE_PATIENCE = 60.0
+LOOK_SECONDS = 1.0
+"""Between two looks at a job that another process has; Ctrl-C waits no longer than this."""
+
+
+def run_here(client: CircuitClient, request: DiscoverRequest, *, force: bool = False) -> Job:
+    """The ended job of a request. Ctrl-C cancels it, also where another process does it.
+
+    Raises:
+        JobInterrupted: Ctrl-C was pressed after the job was asked for.
+        SpecError: The request is wrong.
+        MissingExtraError: Torch is not installed.
+        StoreUnavailable: The graph cannot be reached.
+    """
+    submission = build_submission(request, client.settings.limits, client.settings.cache_dir)
+    return do_here(client, submission, force)
+
+
+def evaluate_here(client: CircuitClient, request: EvaluateRequest, *, force: bool = False) -> Job:
+    """The ended job of a request to judge a stored circuit; as `run_here`."""
+    return do_here(client, client.service.evaluate(request), force)
+
+
+def do_here(client: CircuitClient, submission: Submission, force: bool = False) -> Job:
+    """The ended job of a checked request, of whatever kind; as `run_here`."""
+    work_for = _load()
+    service = client.service  # a local one is started before Ctrl-C has to wait
+    with interrupts_heard() as check_interrupt:
+        try:
+            record = service.submit(submission, force=force, send=False)
+            job = Job(client, record, submission, send=False)
+            if not job.state.ended:
+                _see_through(job, client, work_for, check_interrupt)
+        except KeyboardInterrupt:
+            raise JobInterrupted(_cancelled(client, submission.spec.job_id)) from None
+    return job
+
+
+def _see_through(
+    job: Job,
+    client: CircuitClient,
+    work_for: Callable[[Service, Performer], Work],
+    check_interrupt: Callable[[], None],
+) -> None:
+    """Do the job here, or look on while another process does, until it has ended."""
+    service = client.service
+    with owner_name(client.settings.home) as owner, Bars(f"job {job.job_id[:12]}") as bars:
+
+        def report(stage: str, done: int, total: int) -> None:
+            check_interrupt()
+            bars(stage, done, total)
+
+        # One more attempt, not three: whoever typed the command can type it again.
+        settings = client.settings.model_copy(update={"max_attempts": job.record.attempts + 1})
+        performer = Performer(
+            settings,
+            service.address,
+            owner=owner,
+            deliver=lambda job_ids: deliver(service.store, service.app, job_ids),
+            patience=INLINE_PATIENCE,
+            log_place="standard error",
+            quiet=True,
+        )
+        work = work_for(service, performer)
+        try:
+            while not job.state.ended:
+                check_interrupt()
+                if not performer.perform(job.job_id, work, report=report):
+                    # Lapsed and not to be had (cancelled, no attempt left): no worker may see it.
+                    settled = jobs.settle(
+                        performer.store,
+                        job.job_id,
+                        resend=settings.resend_seconds,
+                        max_attempts=settings.max_attempts,
+                    )
+                    performer.deliver(found for found in settled.send if found != job.job_id)
+                    _look_on(job, bars)
+                job.refresh().submit_here()
+        finally:
+            performer.close()
+
+
+def _cancelled(client: CircuitClient, job_id: str) -> str:
+    """Cancel the job in the graph; what became of it, for whoever pressed Ctrl-C."""
+    short = job_id[:12]
+    try:
+        record = client.service.cancel(job_id)
+    except NotFoundError:
+        return "interrupted: the job was not yet submitted"
+    except (StoreUnavailable, KeyboardInterrupt) as error:
+        why = str(error) or "Ctrl-C was pressed again"
+        return (
+            f"interrupted, but job {job_id} may not be cancelled: {why}; see what became of it "
+            f"with: circuits job {short}; end it with: circuits cancel {short}"
+        )
+    if record.state is JobState.CANCELLED:
+        return f"interrupted: job {job_id} is cancelled; the same command starts it again"
+    if record.state.ended:
+        return f"interrupted: job {job_id} had already ended: {record.state.value}"
+    return (
+        f"interrupted: job {job_id} was asked to cancel; another process does it and ends it at "
+        f"its next step; see when with: circuits job {short} --wait"
+    )
+
+
+def _look_on(job: Job, bars: Bars) -> None:
+    """Show how far the process is that has the job, until it is time to ask for it again."""
+    if step := job.record.progress:
+        bars(step.stage, step.done, step.total)
+    with suppress(TimeoutError):
+        job.wait(LOOK_SECONDS, progress=False)
+
+
+def _load() -> Callable[[Service, Performer], Work]:
+    """What makes the work of a job; fails before anything is stored where torch is missing."""
+    try:
+        import torch
+
+        from workers.job.model_cache import ModelCache
+        from workers.kinds.perform import run_job
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"{error.name} is not installed here; run: pip install "
+            '"circuit-atlas[worker]", or let a worker elsewhere do it: circuits submit'
+        ) from error
+
+    def work_for(service: Service, performer: Performer) -> Work:
+        torch.set_num_threads(service.settings.threads)
+        return partial(
+            run_job,
+            settings=service.settings,
+            store=performer.store,
+            artifacts=service.artifacts,
+            models=ModelCache(),
+        )
+
+    return work_for

@@ -1,0 +1,196 @@
+"""From claim to end: one job, done by whoever calls `perform`.
+
+The worker's task and `circuits run` both go this way, so that a job is done once, whoever comes
+first.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import uuid4
+
+from graph_schema.documents.jobs import ErrorDocument, JobRecord
+from graph_schema.errors import (
+    JobCancelled,
+    JobFailed,
+    LeaseLost,
+)
+from graph_schema.models.fingerprint import is_path
+from graph_schema.store import jobs
+from graph_schema.store.connection import GraphStore, StoreAddress
+from workers.job.lease import Lease, Stopped, error_document
+from workers.kinds import Product
+from workers.machine import known_error
+from workers.settings import Settings
+
+log = logging.getLogger(__name__)
+
+WORKER_PATIENCE = 600.0
+"""A result that took hours is worth waiting for a database that restarts."""
+
+MESSAGE_LENGTH = 500
+
+
+class Work(Protocol):
+    """The work of a job: `workers.kinds.perform.run_job` with its surroundings filled in."""
+
+    def __call__(self, record: JobRecord, run_id: str, lease: Lease) -> Product: ...
+
+
+@dataclass
+class Performer:
+    """Claims jobs and sees them through. One a process; close it at the end.
+
+    Args:
+        owner: Name of the worker's main process (`workers.running.owner`).
+        deliver: Sends the messages of jobs, as far as it can.
+        stopping: Says whether this worker is to stop.
+        parent: The process without which this one must not go on.
+        patience: Seconds to wait for a database that is away.
+        log_place: Where to look when an error was not expected.
+        quiet: Whoever asked for the work tells of the errors that we know; do not log them too.
+    """
+
+    settings: Settings
+    address: StoreAddress
+    owner: str
+    deliver: Callable[[Iterable[str]], None]
+    stopping: Callable[[], bool] = lambda: False
+    parent: int | None = None
+    patience: float = WORKER_PATIENCE
+    log_place: str = "the worker's log"
+    quiet: bool = False
+    store: GraphStore = field(init=False)
+    _pulse: GraphStore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.store = GraphStore(self.address, patience=self.patience)
+        self._pulse = GraphStore(self.address, patience=self.settings.lease_seconds / 6)
+
+    def close(self) -> None:
+        self.store.close()
+        self._pulse.close()
+
+    def perform(
+        self,
+        job_id: str,
+        work: Work,
+        report: Callable[[str, int, int], None] | None = None,
+    ) -> bool:
+        """Claim the job, do it, store what came out; False where it was not to be had.
+
+        However the job ends, that is in the graph and not in an exception; only what stops the
+        process itself (KeyboardInterrupt) passes through, after the job was cancelled.
+        """
+        token = uuid4().hex
+        record = jobs.claim(
+            self.store,
+            job_id,
+            token,
+            owner=self.owner,
+            lease=self.settings.lease_seconds,
+            max_attempts=self.settings.max_attempts,
+        )
+        extra = {"job_id": job_id}
+        if record is None:
+            log.info("job %s is not to be had: done, or another's", job_id[:12], extra=extra)
+            return False
+        log.info("job %s: attempt %d", job_id[:12], record.attempts, extra=extra)
+        lease = Lease(
+            self.settings,
+            self._pulse,
+            job_id,
+            token,
+            settle=lambda verdict: self._settle(self._pulse, record, token, verdict),
+            stopping=self.stopping,
+            parent=self.parent,
+            report=report,
+        )
+        try:
+            with lease:
+                product = work(record, token, lease)
+                lease.hold_for_storing()
+            send = jobs.finish(self.store, job_id, token, product.write, product.circuit_ids)
+        except BaseException as error:
+            self._settle(self.store, record, token, error)
+            if not isinstance(error, (Exception, Stopped)):
+                raise
+        else:
+            log.info("job %s succeeded", job_id[:12], extra=extra)
+            self.deliver(send)
+        return True
+
+    def _settle(
+        self, store: GraphStore, record: JobRecord, token: str, error: BaseException
+    ) -> None:
+        """End the job, or give it back, as the error that stopped the work asks."""
+        job_id = record.job_id
+        extra = {"job_id": job_id}
+        try:
+            if isinstance(error, LeaseLost):
+                log.warning("%s", error, extra=extra)
+                return
+            if isinstance(error, (JobCancelled, KeyboardInterrupt)):
+                log.info("job %s is cancelled", job_id[:12], extra=extra)
+                send = jobs.stop(store, job_id, token)
+            elif isinstance(error, Stopped):
+                log.info("job %s is given back: this worker stops", job_id[:12], extra=extra)
+                attempts = self.settings.max_attempts
+                send = jobs.release(store, job_id, token, max_attempts=attempts).send
+            else:
+                send = self._fail(store, record, token, error)
+        except LeaseLost as lost:
+            log.warning("%s", lost, extra=extra)
+        else:
+            self.deliver(send)
+
+    def _fail(
+        self, store: GraphStore, record: JobRecord, token: str, error: BaseException
+    ) -> tuple[str, ...]:
+        job_id = record.job_id
+        extra = {"job_id": job_id}
+        known = known_error(error)
+        if known is None:
+            log.error("job %s failed", job_id[:12], exc_info=error, extra=extra)
+            first = (str(error).strip().splitlines() or [""])[0][:MESSAGE_LENGTH]
+            message = f"{type(error).__name__}: {first}; the traceback is in {self.log_place}"
+            return jobs.fail(
+                store, job_id, token, ErrorDocument(type=JobFailed.__name__, message=message)
+            )
+        trace = None if known is error else error
+        log.log(
+            logging.DEBUG if self.quiet else logging.WARNING,
+            "job %s: %s: %s",
+            job_id[:12],
+            type(known).__name__,
+            known,
+            exc_info=trace,
+            extra=extra,
+        )
+        document = error_document(known)
+        if known.lasting:
+            document = _for_everyone(document, record)
+        if known.retryable:
+            return jobs.release(
+                store, job_id, token, error=document, max_attempts=self.settings.max_attempts
+            ).send
+        return jobs.fail(store, job_id, token, document)
+
+
+def _for_everyone(document: ErrorDocument, record: JobRecord) -> ErrorDocument:
+    """The error with the model's fingerprint in place of its path.
+
+    A lasting error answers whoever submits the same spec, and they have the model elsewhere.
+    """
+    # Not as documents: a job whose spec cannot be read must end as well.
+    placed, asked = json.loads(record.placement), json.loads(record.spec)
+    name = placed.get("model", {}).get("name", "")
+    if not is_path(name):
+        return document
+    known_as = asked.get("model", {}).get("fingerprint", "")[:12] or "of the job"
+    message = document.message.replace(repr(name), known_as).replace(name, known_as)
+    return document.model_copy(update={"message": message})

@@ -1,0 +1,112 @@
+"""The reconciler: sends again what was lost and settles what nobody works on.
+
+A thread in every worker's main process. Several may run at once: each job is judged again under its
+lock (`store/jobs`), so a second judgement finds nothing to do.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+from celery import Celery
+
+from graph_schema.errors import StoreUnavailable
+from graph_schema.store import jobs
+from graph_schema.store.connection import GraphStore
+from workers import broker
+from workers.running.owner import dead_owners
+from workers.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class Reconciler:
+    """Looks over all jobs when it starts and every `reconcile_seconds`; a context manager."""
+
+    def __init__(self, settings: Settings, store: GraphStore, app: Celery, owner: str) -> None:
+        self.settings = settings
+        self.store = store
+        self.app = app
+        self.owner = owner
+        self._lost: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ending.set()
+        self._lost.put(None)
+        self._thread.join(5.0)
+
+    def child_lost(self, job_id: str) -> None:
+        """This worker's child died on the job: give it back without waiting for its lease."""
+        self._lost.put(job_id)
+
+    def once(self) -> None:
+        """Look over all jobs once."""
+        with dead_owners(self.settings.home) as dead:
+            for owner in dead:
+                log.info("worker %s is dead: its jobs are given back", owner)
+                self._release(owner)
+        empty = broker.queue_depth(self.app) == 0
+        resend = self.settings.resend_seconds
+        for job_id in jobs.overdue(self.store, resend=resend, queue_empty=empty):
+            settled = jobs.settle(
+                self.store, job_id, resend=resend, max_attempts=self.settings.max_attempts
+            )
+            if settled.action is not jobs.Action.NONE:
+                log.info("job %s was overdue: %s", job_id[:12], settled.action.value)
+            broker.deliver(self.store, self.app, settled.send)
+
+    def _release(self, owner: str, job_id: str | None = None) -> None:
+        send = jobs.release_owner(
+            self.store, owner, job_id=job_id, max_attempts=self.settings.max_attempts
+        )
+        broker.deliver(self.store, self.app, send)
+
+    def _run(self) -> None:
+        pause = self.settings.lease_seconds / 3
+        outage = False
+        looked = time.time()
+        lost: str | None = None
+        while True:
+            try:
+                if outage or time.time() - looked > self.settings.reconcile_seconds + pause:
+                    # Nobody could renew, or this machine slept: the living get time to say so.
+                    self.store.ping()
+                    outage = False
+                    if self._ending.wait(pause):
+                        return
+                if lost is not None:
+                    self._release(self.owner, lost)
+                    lost = None
+                self.once()
+            except StoreUnavailable as error:
+                log.warning("looking over the jobs failed: %s", error)
+                outage = True
+            except Exception:
+                log.exception("looking over the jobs failed")
+            looked = time.time()
+            if lost is not None:
+                if self._ending.wait(1.0):
+                    return
+                continue
+            try:
+                lost = self._lost.get(timeout=self.settings.reconcile_seconds)
+            except queue.Empty:
+                continue
+            if lost is None:
+                return

@@ -1,0 +1,127 @@
+"""A worker: a main process that takes messages, a child that does the jobs, one at a time.
+
+Launch it with `python -m workers.running.worker` or `run_worker(settings)`; both take everything
+from the settings (`CIRCUITS_GRAPH` must name a database) and log to standard error. SIGTERM or
+SIGINT to the main process stops it gracefully within about `cancel_seconds` + 3 s: a running job
+goes back to the queue and is not charged an attempt. The exit status is then 0. Anything harder is
+safe too, and costs the job an attempt.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from contextlib import suppress
+from typing import Any
+
+from celery import Celery
+from celery.platforms import SecurityWarning
+from celery.signals import task_failure, worker_shutting_down
+
+from graph_schema.errors import CircuitServiceError
+from graph_schema.store.connection import GraphStore
+from workers.broker.app import QUEUE, make_app
+from workers.running.owner import owner_name
+from workers.running.reconcile import Reconciler
+from workers.running.tasks import log_to_standard_error
+from workers.settings import Settings, read_settings
+
+log = logging.getLogger(__name__)
+
+RECONCILER_PATIENCE = 2.0
+"""The reconciler looks again soon anyway."""
+STOP_SECONDS = 0.5
+
+
+def run_worker(settings: Settings) -> int:
+    """Work until told to stop; returns the exit status.
+
+    The environment of this process becomes that of `settings`, so that the child has them too.
+
+    Raises:
+        StoreUnavailable: The graph database cannot be reached.
+        StoreVersionError: It is newer than this code.
+    """
+    address = settings.store_address()
+    app = make_app(settings)
+    with GraphStore(address, patience=30.0) as store:
+        store.migrate()
+    with (
+        owner_name(settings.home) as owner,
+        GraphStore(address, patience=RECONCILER_PATIENCE) as store,
+        Reconciler(settings, store, app, owner) as reconciler,
+    ):
+        settings.model_copy(update={"owner": owner}).export()
+        log.info("worker %s: graph %s", owner, address.uri)
+        return _consume(app, owner, reconciler)
+
+
+def _consume(app: Celery, owner: str, reconciler: Reconciler) -> int:
+    app.set_default()
+    # It warns a superuser of pickled messages; ours are JSON and nothing else is accepted.
+    warnings.simplefilter("ignore", SecurityWarning)
+    worker: Any = app.Worker(  # pyright: ignore[reportCallIssue]
+        hostname=f"{QUEUE}@{owner}",
+        pool_cls="prefork",
+        concurrency=1,
+        loglevel="INFO",
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )
+
+    def child_lost(args: list[str] | None = None, **_: Any) -> None:
+        # Jobs end well or badly in the graph; a task that fails is a child that died.
+        for job_id in args or ():
+            reconciler.child_lost(job_id)
+
+    shutting_down = threading.Event()
+
+    def shut_down(**_: Any) -> None:
+        shutting_down.set()  # in a signal handler: nothing more
+
+    task_failure.connect(child_lost, weak=False)
+    worker_shutting_down.connect(shut_down, weak=False)
+    threading.Thread(target=_stop_jobs, args=(worker, shutting_down), daemon=True).start()
+    try:
+        worker.start()
+    finally:
+        task_failure.disconnect(child_lost)
+        worker_shutting_down.disconnect(shut_down)
+    return int(worker.exitcode or 0)
+
+
+def _stop_jobs(worker: Any, shutting_down: threading.Event) -> None:
+    """Ask the child to give its job back, again and again: one may start after the first time."""
+    shutting_down.wait()
+    while True:
+        for pid in _children(worker):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        time.sleep(STOP_SECONDS)
+
+
+def _children(worker: Any) -> list[int]:
+    pool = getattr(getattr(worker, "pool", None), "_pool", None)
+    return [process.pid for process in getattr(pool, "_pool", ()) if process.exitcode is None]
+
+
+def main() -> int:
+    """`python -m workers.running.worker`."""
+    log_to_standard_error()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # until Celery takes over
+    try:
+        return run_worker(read_settings())
+    except CircuitServiceError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

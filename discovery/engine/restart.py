@@ -6,7 +6,7 @@ logits. Several tries are made side by side, as rows of one batch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -126,10 +126,12 @@ class Restart:
         """The loss if the receiver no longer keeps `sender`."""
         return self.ahead([sender], gone=False)[0]
 
-    def each(self, senders: Sequence[int]) -> Iterator[Float[Tensor, " batch"]]:
-        """The loss if the receiver no longer keeps a sender, for one after the other."""
-        for start in range(0, len(senders), self.width):
-            yield from self.ahead(senders[start : start + self.width], gone=False)
+    def each(self, senders: Sequence[int]) -> Float[Tensor, "try batch"]:
+        """The loss if the receiver no longer keeps a sender, for each of them alone."""
+        starts = range(0, len(senders), self.width)
+        return torch.cat(
+            [self.ahead(senders[start : start + self.width], gone=False) for start in starts]
+        )
 
     @torch.no_grad()
     def ahead(self, senders: Sequence[int], *, gone: bool) -> Float[Tensor, "try batch"]:

@@ -73,9 +73,8 @@ def exact(
             if progress:
                 progress(done, n_all)
             with Restart(state, *unit) as restart:
-                clean = restart.loss.double()
-                for sender, loss in zip(senders, restart.each(senders), strict=True):
-                    rise = (loss.double() - clean).cpu().numpy()
+                losses = restart.each(senders).double() - restart.loss.double()
+                for sender, rise in zip(senders, losses.cpu().numpy(), strict=True):
                     total[sender, unit] += rise.sum()
                     if per_pair is not None:
                         for edge in number_of[sender, unit]:

@@ -16,8 +16,8 @@ Every function is differentiable by autograd; the weights themselves never need 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Literal
 
@@ -26,6 +26,7 @@ from einops import einsum, rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from discovery.models.batch import Batch, Shape
 from discovery.models.half import product
 from discovery.models.norms import Norm
 from discovery.models.projection import Apart, HeadWeights, own_input, shared_input
@@ -33,41 +34,6 @@ from discovery.models.projection import Apart, HeadWeights, own_input, shared_in
 Qkv = Literal["q", "k", "v"]
 Sublayer = Literal["attn", "mlp"]
 Reader = Literal["attn", "mlp", "logits"]
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A model's sizes; `d_model` need not be `n_heads * d_head`."""
-
-    n_layers: int
-    n_heads: int
-    n_kv_heads: int
-    d_model: int
-    d_head: int
-    d_mlp: int
-    d_vocab: int
-
-    @property
-    def kv_group(self) -> int:
-        """How many query heads share a key-value head."""
-        return self.n_heads // self.n_kv_heads
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Prompts, or beginnings of prompts of `prompt_lengths`, and what is computed from them once.
-
-    `attention_mask` is False on padding, which may stand on either side. `last` is the index of
-    each prompt's last real token. `masks` and `rotary` are the adapter's own, by kind of layer.
-    """
-
-    tokens: Int[Tensor, "batch pos"]
-    attention_mask: Bool[Tensor, "batch pos"]
-    position_ids: Int[Tensor, "batch pos"]
-    last: Int[Tensor, " batch"]
-    prompt_lengths: Int[Tensor, " batch"]
-    masks: Mapping[str, Tensor | None] = field(default_factory=dict)
-    rotary: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
 
 class ModelAdapter(ABC):
@@ -337,16 +303,3 @@ class ModelAdapter(ABC):
     def own_logits(self, prompt: Sequence[int], rows: int) -> Float[Tensor, "row d_vocab"] | None:
         """The last positions' logits by the model's own forward pass, where it has one."""
         return None
-
-
-def unembed(
-    rows: Float[Tensor, "*rows d_model"],
-    weight: Float[Tensor, "d_vocab d_model"],
-    bias: Float[Tensor, " d_vocab"] | None,
-    tokens: Int[Tensor, "*rows token"],
-) -> Float[Tensor, "*rows token"]:
-    """Each row's logits of its own `tokens`."""
-    found = einsum(
-        rows, weight[tokens].to(rows.dtype), "... d_model, ... token d_model -> ... token"
-    )
-    return found if bias is None else found + bias[tokens]

@@ -17,9 +17,9 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from discovery.models.base import Batch, ModelAdapter, Qkv, Reader, Shape, unembed
+from discovery.models.base import Batch, ModelAdapter, Qkv, Reader, Shape
 from discovery.models.half import wide
-from discovery.models.projection import HeadWeights
+from discovery.models.projection import HeadWeights, unembed
 from graph_schema.errors import ModelError
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {

@@ -23,10 +23,10 @@ from transformers.masking_utils import create_causal_mask, create_sliding_window
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.pytorch_utils import Conv1D
 
-from discovery.models.base import Batch, ModelAdapter, Reader, Shape, Sublayer, unembed
+from discovery.models.base import Batch, ModelAdapter, Reader, Shape, Sublayer
 from discovery.models.half import product, wide, widen
 from discovery.models.norms import Norm
-from discovery.models.projection import HeadWeights
+from discovery.models.projection import HeadWeights, unembed
 from discovery.models.rotary import Angles, by_own_length, length_dependent
 from graph_schema.errors import ModelError
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from einops import einsum, rearrange
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from discovery.models.half import product
@@ -111,3 +111,16 @@ def copies(
 ) -> Float[Tensor, "batch head pos d_model"]:
     """The input once a head, to take gradients of; no memory of its own."""
     return x.detach()[:, None].expand(-1, n_heads, -1, -1).requires_grad_()
+
+
+def unembed(
+    rows: Float[Tensor, "*rows d_model"],
+    weight: Float[Tensor, "d_vocab d_model"],
+    bias: Float[Tensor, " d_vocab"] | None,
+    tokens: Int[Tensor, "*rows token"],
+) -> Float[Tensor, "*rows token"]:
+    """Each row's logits of its own `tokens`."""
+    found = einsum(
+        rows, weight[tokens].to(rows.dtype), "... d_model, ... token d_model -> ... token"
+    )
+    return found if bias is None else found + bias[tokens]

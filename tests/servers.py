@@ -20,6 +20,7 @@ import pytest
 import redis
 
 from graph_schema.errors import ResourceError
+from graph_schema.processes import reserved_port
 from graph_schema.store import connection
 from graph_schema.store.servers import embedded, java
 from graph_schema.store.servers import neo4j as neo4j_server
@@ -153,7 +154,7 @@ def running(command: list[str], folder: Path) -> Generator[None]:
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     """The address of a Redis server; a test that uses it is marked `needs_redis`."""
     folder = tmp_path_factory.mktemp("redis")
-    with java.reserved_port() as port, running_redis(folder, port) as url:
+    with reserved_port() as port, running_redis(folder, port) as url:
         yield url
 
 

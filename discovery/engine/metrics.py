@@ -2,7 +2,8 @@
 
 `Target` says, as index tensors, which logits a metric reads; `Objective` binds a metric to a
 target. Over several positions a metric is the mean. Loss is minus the metric where higher is
-better (DESIGN §2). Everything is computed in float32 at least, whatever the model's dtype.
+better (docs/definitions.md). Everything is computed in float32 at least, whatever the model's
+dtype.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from discovery.engine.experiment import pad
 from discovery.engine.forward import graph_of, logits_at, run
-from discovery.models.half import wide
 from discovery.models import Batch, ModelAdapter
+from discovery.models.half import wide
 from discovery.tasks.base import TokenIds
 from graph_schema.errors import NumericsError
 

@@ -1,8 +1,8 @@
-"""How good a circuit is (DESIGN §8): M is the full model, ∅ everything ablated, C the circuit.
+"""How good a circuit is: M is the full model, ∅ everything ablated, C the circuit.
 
-`require_performance` refuses a task that the model does not do, before scores are paid for;
 `evaluate` fills the evaluation document with preset `quick`; `full.py` adds the rest. Both stand on
-`Measured` (measured.py), which computes the values of a circuit once.
+`Measured` (measured.py), which computes the values of a circuit once, after `performed.py` has
+refused what the model does not do.
 """
 
 from __future__ import annotations
@@ -16,37 +16,10 @@ from discovery.evaluation.curve import Curve
 from discovery.evaluation.measured import Measured, Report
 from discovery.evaluation.random_circuits import random_circuits
 from discovery.methods.selection import Scores
-from graph_schema.documents import Evaluation, Figure, Limits, Preset, RandomCircuits, Split
-from graph_schema.errors import TaskNotPerformedError
+from graph_schema.documents import Evaluation, Figure, Preset, RandomCircuits, Split
 from graph_schema.intervals import DRAWS
 
 N_RANDOM: dict[Preset, int] = {"quick": 10, "full": 100}
-
-
-def require_performance(discovery: Measured, limits: Limits) -> None:
-    """Refuse a task that the model does not do: there is no behaviour to find a circuit for.
-
-    Raises:
-        TaskNotPerformedError: Accuracy is under the floor, or the 95 % interval of
-            loss(∅) - loss(M) reaches 0 (for `kl`, which is never negative, rounding of 0).
-    """
-    if all(any(pair.answers) for pair in discovery.pairs):
-        accuracy = float(discovery.full.accuracy.mean())
-        if accuracy < limits.accuracy_floor:
-            raise TaskNotPerformedError(
-                f"the model answers {accuracy:.0%} of {discovery.n} pairs correctly; expected at "
-                f"least {limits.accuracy_floor:.0%} (setting limits.accuracy_floor): choose a "
-                "task it does, or another model"
-            )
-    low, high = discovery.gap_interval
-    if low <= discovery.no_gap:
-        raise TaskNotPerformedError(
-            f"ablating everything changes the {discovery.experiment.metric.value} loss by "
-            f"{discovery.gap.mean():.3g}, 95 % interval [{low:.3g}, {high:.3g}], which reaches "
-            f"{'rounding of ' if discovery.no_gap else ''}0: the model does not tell clean from "
-            "ablated prompts, so there is no behaviour to find a circuit for; check the answers, "
-            "or take more pairs"
-        )
 
 
 def evaluate(

@@ -37,7 +37,7 @@ Reader = Literal["attn", "mlp", "logits"]
 
 
 class ModelAdapter(ABC):
-    """One family's sublayers as functions (DESIGN §6).
+    """One family's sublayers as functions (docs/add-a-model-family.md).
 
     A conventional family says how its weights are cut by head (`qkv_weights`, `out_weights`),
     what happens between projection and attention (`rotate`), and names its modules.

@@ -28,7 +28,7 @@ def read_jsonl(data: bytes, limits: Limits | None = None) -> tuple[PairDocument,
     """The pairs of a JSONL file, in its order: line n is pair n. Records of MIB are read too.
 
     Raises:
-        DatasetError: The first check of DESIGN §3 that fails; the message names the line.
+        DatasetError: The first check that fails; the message names the line.
     """
     limits = limits or Limits()
     if len(data) > limits.dataset_bytes:

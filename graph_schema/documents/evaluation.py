@@ -170,7 +170,7 @@ class SplitLosses(Document):
 
 
 class Evaluation(Document):
-    """Faithfulness and its kin (DESIGN §8) under the job's metric and ablation."""
+    """Faithfulness and its kin (docs/definitions.md) under the job's metric and ablation."""
 
     schema_version: Literal[1] = 1
     preset: Preset

@@ -1,4 +1,4 @@
-"""Verdicts: what is said of a motif over many models, and what would make it untrue (DESIGN §9)."""
+"""Verdicts: what is said of a motif over many models, and what would make it untrue."""
 
 from __future__ import annotations
 

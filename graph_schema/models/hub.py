@@ -48,11 +48,22 @@ def fetch_from_hub(source: ModelSource, revision: str | None, *, weights: bool) 
 
 
 def _snapshot(source: ModelSource, revision: str | None, patterns: Iterable[str]) -> Path:
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import errors, snapshot_download
 
+    asked = {"revision": revision, "allow_patterns": list(patterns)}
     with hub_errors(source):
-        found = snapshot_download(source.name, revision=revision, allow_patterns=list(patterns))
-    return Path(found)
+        try:
+            return Path(snapshot_download(source.name, **asked))
+        except errors.RevisionNotFoundError:
+            raise
+        except (errors.HfHubHTTPError, ConnectionError, TimeoutError, *_http_errors()) as away:
+            # Of a branch the library falls back on the cache by itself, of a commit it does not.
+            try:
+                return Path(snapshot_download(source.name, **asked, local_files_only=True))
+            except errors.LocalEntryNotFoundError as missing:
+                if isinstance(away, errors.HfHubHTTPError):
+                    raise away from missing
+                raise missing from away
 
 
 def _check_fetched(source: ModelSource, revision: str | None, folder: Path, name: str) -> None:
@@ -75,12 +86,6 @@ def hub_errors(source: ModelSource, file: str = CONFIG_FILE) -> Generator[None]:
     """
     from huggingface_hub import errors
 
-    # Of the library that it speaks HTTP with, which is not the same in all its versions.
-    http: list[type[Exception]] = [
-        base
-        for base in errors.HfHubHTTPError.__mro__
-        if issubclass(base, Exception) and base.__module__.startswith(("httpx", "requests"))
-    ]
     name, at = source.name, f" at revision {source.revision!r}" if source.revision else ""
     page = f"https://huggingface.co/{name}"
     try:
@@ -115,7 +120,18 @@ def hub_errors(source: ModelSource, file: str = CONFIG_FILE) -> Generator[None]:
         raise ModelError(f"model {name!r}{at} has no {file}, {why}") from error
     except errors.HFValidationError as error:
         raise ModelError(f"model {name!r} is not a hub id: expected org/name") from error
-    except (errors.HfHubHTTPError, ConnectionError, TimeoutError, *http) as error:
+    except (errors.HfHubHTTPError, ConnectionError, TimeoutError, *_http_errors()) as error:
         raise ResourceError(
             f"the hub did not answer for model {name!r}{at}; try again, or give a local folder"
         ) from error
+
+
+def _http_errors() -> list[type[Exception]]:
+    """Of the library that the hub's speaks HTTP with, which is not the same in all its versions."""
+    from huggingface_hub import errors
+
+    return [
+        base
+        for base in errors.HfHubHTTPError.__mro__
+        if issubclass(base, Exception) and base.__module__.startswith(("httpx", "requests"))
+    ]

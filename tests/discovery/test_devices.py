@@ -22,7 +22,7 @@ from tests.discovery.elsewhere import ELSEWHERE, moved, second_device
 from tests.discovery.known.folders import KEPT
 from tests.discovery.models.families import FAMILIES, tiny
 
-PAIRS = made_pairs(4, lengths=(5, 4))
+PAIRS = made_pairs(16, lengths=(5, 4))
 Numbers = dict[str, NDArray[Any]]
 
 

@@ -17,7 +17,7 @@ def mean_loss(benches: Sequence[Bench], kept: BoolMatrix) -> float:
 
 
 def in_order(graph: Graph) -> Iterator[tuple[int, int]]:
-    """(sender, receiver) of every edge as DESIGN §7 orders them, found by name."""
+    """(sender, receiver) of every edge as ACDC orders them, found by name."""
     receivers = ["logits"]
     for layer in reversed(range(graph.n_layers)):
         receivers.append(f"m{layer}")

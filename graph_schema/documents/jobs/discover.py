@@ -29,7 +29,7 @@ class DiscoverSpec(MeasuredSpec):
     @model_validator(mode="after")
     def _method_fits_metric(self) -> DiscoverSpec:
         if self.method.name == "eap" and self.metric is Metric.KL:
-            # DESIGN §7: the gradient of KL(clean || patched) is zero at the clean run.
+            # The gradient of KL(clean || patched) is zero at the clean run.
             raise ValueError(
                 "method 'eap' cannot use metric 'kl': its gradient at the clean run is zero, so "
                 "every score would be 0; use metric 'logit_diff' or method 'eap-ig'"

@@ -28,7 +28,7 @@ from graph_schema.documents import (
 )
 from graph_schema.documents.jobs import EvaluateSpec
 from graph_schema.errors import SpecError, TaskNotPerformedError
-from tests.discovery import test_discover as whole_job
+from tests.discovery.jobs import test_discover as whole_job
 from tests.discovery.textbook import logits
 
 

@@ -19,7 +19,7 @@ from discovery.models import LoadedModel, inspect_model, load_model
 from graph_schema.documents import ModelSource
 from graph_schema.errors import ModelError
 from graph_schema.models.fingerprint import fingerprint
-from tests.discovery import test_discover as a_job
+from tests.discovery.jobs import test_discover as a_job
 from tests.discovery.models.families import FAMILIES, of_config, tiny
 
 

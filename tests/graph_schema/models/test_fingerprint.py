@@ -176,6 +176,7 @@ ASK = """
 import json, sys
 from graph_schema.documents import ModelSource
 from graph_schema.errors import CircuitServiceError
+from graph_schema.models.fingerprint import fingerprint
 
 answers = {}
 for name in sys.argv[1:]:

@@ -154,7 +154,7 @@ def test_what_read_one_role_where_there_are_two_is_stale(old: GraphStore) -> Non
         "m.name AS m"
     )
     assert stale == [{"id": own, "m": "induction"}]
-    assert len(store_occurrences(old, find_motif("induction"), own)) == 1
+    assert store_occurrences(old, find_motif("induction"), own).total == 1
     assert len(read_occurrences(old, own)) == 2
 
 

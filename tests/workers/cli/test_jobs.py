@@ -189,7 +189,7 @@ def test_broken_weights_fail_the_job(circuits: Circuits, world: World, tmp_path:
     asked = ("--model", broken, "--dataset", world.pairs, "--edges", 5, "--method", "eap")
     ran = circuits("run", *asked, "--json", world=world)
     assert ran.code == ExitCode.FAILED
-    assert ran.json()["error"]["type"] == "NonFiniteError"
+    assert ran.json()["error"]["type"] == "NonFiniteWeightsError"
 
 
 def test_a_graph_that_is_down_is_told_with_its_address(

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from workers.job.pipeline import run_job
 
 from graph_schema.artifacts import ArtifactStore
 from graph_schema.documents import Limits
@@ -22,6 +21,7 @@ from tests.workers.tiny import make_tiny, worker_settings
 from workers.client import CircuitClient, Job
 from workers.client.service import Service
 from workers.job.model_cache import ModelCache
+from workers.kinds.perform import run_job
 from workers.requests.discover import DiscoverRequest, build_submission
 from workers.requests.evaluate import EvaluateRequest
 from workers.running.inline import run_here

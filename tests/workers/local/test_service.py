@@ -20,8 +20,8 @@ import pytest
 from graph_schema.errors import MissingExtraError, SpecError, StoreUnavailable
 from graph_schema.store.connection import GraphStore
 from tests.workers.tiny import until
+from workers.local import service as local
 from workers.local.files import Phase, ServiceFiles, locked
-from workers.local.service import service as local
 from workers.settings import Settings
 
 pytestmark = pytest.mark.slow

@@ -82,11 +82,11 @@ def test_motifs_are_found_and_tested_through_the_client(
     asked: tuple[CircuitClient, MadeWorld],
 ) -> None:
     client, made = asked
-    (found,) = client.motifs.find("induction", made.id("g1")[:12])
+    (found,) = client.motifs.find("induction", made.id("g1")[:12]).occurrences
     assert found.binds == {"previous": "a0.h1", "induction": "a1.h2", "out": "logits"}
     circuit = client.circuit(made.id("l1"))
-    assert len(client.motifs.find(client.motifs.known()["induction"], circuit)) == 2
-    (tested,) = client.motifs.test([circuit], ["induction"], draws=20, store=False)
+    assert client.motifs.find(client.motifs.known()["induction"], circuit).total == 2
+    (tested,) = client.motifs.test([circuit], ["induction"], draws=20, store=False).results
     assert (tested.circuit_id, tested.observed) == (circuit.circuit_id, 2)
     with pytest.raises(SpecError, match="not YAML"):
         client.motifs.add("a: [")

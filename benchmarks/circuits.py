@@ -5,9 +5,9 @@
 An edge test asks what the loss is without one edge: of the whole model, and of a random circuit of
 200 edges, 40 edges each; and of the whole model four edges of a receiver side by side. The curve is
 the faithfulness of a random ranking at the ten shares of CMD and CPR, all in one run, and the same
-ten circuits in a run each. "Bare" are the matrix products of one forward pass over the pairs. With `--shared N` the prompts of a pair are alike in their first
-N tokens, as in most tasks (IOI: 10 of 15): nothing is computed there. One torch thread; every case
-in a process of its own.
+ten circuits in a run each. "Bare" are the matrix products of one forward pass over the pairs. With
+`--shared N` the prompts of a pair are alike in their first N tokens, as in most tasks (IOI: 10 of
+15): nothing is computed there. One torch thread; every case in a process of its own.
 """
 
 from __future__ import annotations

@@ -60,7 +60,10 @@ class Lanes:
     def run(
         self, step: AttentionStep | MlpStep, mixture: Mixture, held: HeadValues | None
     ) -> HeadValues:
-        """Compute a step's components from what they read now; returns q, k, v of its heads."""
+        """Compute a step's components from what they read now.
+
+        Returns q, k and v of its heads, those of them that were computed.
+        """
         return self.compute(step, self.read(mixture), held)
 
     def compute(
@@ -104,10 +107,12 @@ class Lanes:
             if len(parts) > 1:
                 value = torch.cat(parts, dim=1)[:, adapter.index(plan.order)]
             now[plan.channel] = value
+        computed = tuple(now)
         if held is not None:
             self._complete(step, now, held)
         self._write_heads(step, now)
-        return now
+        # What is held as it was is not handed back, to be written over itself.
+        return {channel: now[channel] for channel in computed}
 
     def _complete(self, step: AttentionStep, now: HeadValues, held: HeadValues) -> None:
         """Put what is held in place of the inputs that do not move."""

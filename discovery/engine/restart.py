@@ -111,16 +111,18 @@ class Restart:
         return max(1, min(self._at_once, self._state.lanes_room() // (each * last.itemsize)))
 
     def _most_lanes(self) -> int:
+        """How many tries fit side by side, and on a processor are the faster for it."""
         delta, bench = self._state.delta, self._state.bench
         n_positions = delta[0, ..., 0].numel()
-        if delta.device.type == "cpu":
-            if all(narrow(bench, step) for step in (self._first, *self._plan.steps)):
-                n_positions = bench.window.positions.numel()
-            return max(1, POSITIONS // n_positions)
         # What moves, a layer's reads with their heads' inputs, and its MLP.
         sizes = bench.experiment.adapter.shape
         width = (len(self._moving) + 9 * sizes.n_heads) * sizes.d_model + 3 * sizes.d_mlp
-        return max(1, self._state.lanes_room() // (n_positions * width * delta.itemsize))
+        most = self._state.lanes_room() // (n_positions * width * delta.itemsize)
+        if delta.device.type == "cpu":
+            if all(narrow(bench, step) for step in (self._first, *self._plan.steps)):
+                n_positions = bench.window.positions.numel()
+            most = min(most, POSITIONS // n_positions)
+        return max(1, most)
 
     def without(self, sender: int) -> Float[Tensor, " batch"]:
         """The loss if the receiver no longer keeps `sender`."""

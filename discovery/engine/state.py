@@ -138,4 +138,7 @@ class State:
 
     def lanes_room(self) -> int:
         """Bytes that lanes may take: a quarter of the device's room, what they have included."""
-        return room(self.delta.device) // 4 + self._scratch.nbytes
+        device = self.delta.device
+        # What they have is not free, and a processor's room is the same whatever is.
+        held = 0 if device.type == "cpu" else self._scratch.nbytes
+        return room(device) // 4 + held

@@ -137,3 +137,30 @@ def test_indices_are_made_once_for_all_restarts(monkeypatch: pytest.MonkeyPatch)
         for heads in ([0, 2], [0], [0, 1, 2]):
             assert adapter.index(heads) is adapter.index(heads)
     assert not made
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_chunk_of_one_example_restarts_too(family: str) -> None:
+    """What is held and does not move is a view of where it would be put back."""
+    experiment = Experiment(tiny(family), Metric.KL, AblationSpec(), PAIRS)
+    graph, bench = experiment.graph, experiment.bench(experiment.chunks(PAIRS[:1], 1)[0])
+    state = State(bench, graph.upstream, restartable=True)
+    for receiver in reversed(range(graph.n_receivers)):
+        with Restart(state, receiver) as restart:
+            restart.without(0)
+            restart.accept()
+    fresh = State(bench, state.kept)
+    torch.testing.assert_close(state.loss, fresh.loss, atol=3e-5, rtol=1e-4)
+
+
+def test_lanes_take_a_quarter_of_the_room_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = _bench("gpt2", Metric.LOGIT_DIFF)
+    graph = bench.experiment.graph
+    state = State(bench, graph.upstream, restartable=True)
+    widths: list[int] = []
+    for size in (2**30, 2**22, 2**10):
+        monkeypatch.setattr("discovery.engine.state.room", lambda _, size=size: size)
+        with Restart(state, 0) as restart:
+            widths.append(restart.width)
+    assert widths[0] == POSITIONS // 48
+    assert widths[0] > widths[1] > widths[2] == 1

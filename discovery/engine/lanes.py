@@ -17,9 +17,9 @@ from torch import Tensor
 
 from discovery.engine.experiment import Bench
 from discovery.engine.forward import put_at_positions
-from discovery.engine.graph import HEAD_CHANNELS
 from discovery.engine.plan import AttentionStep, LogitsStep, MlpStep, Step
 from discovery.engine.reading import Mixture, beside
+from discovery.engine.sites import HEAD_CHANNELS
 from discovery.models import Qkv
 from graph_schema.documents import Channel
 

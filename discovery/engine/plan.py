@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.engine.graph import HEAD_CHANNELS, BoolMatrix, Graph
+from discovery.engine.graph import BoolMatrix, Graph
+from discovery.engine.sites import HEAD_CHANNELS
 from graph_schema.documents import Channel
 
 Mask = NDArray[np.bool_]
@@ -93,7 +94,7 @@ def after(graph: Graph, kept: BoolMatrix, receivers: Sequence[int]) -> Plan:
     if receivers[0] == graph.logits or not live:
         return Plan((), moving)
     moving[graph.writer[live]] = True
-    return _plan(graph, kept, moving, live[0] // (3 * graph.n_heads + 1), everything=False)
+    return _plan(graph, kept, moving, graph.layer(live[0]), everything=False)
 
 
 def component(graph: Graph, kept: BoolMatrix, receivers: Sequence[int]) -> Step:
@@ -104,13 +105,13 @@ def component(graph: Graph, kept: BoolMatrix, receivers: Sequence[int]) -> Step:
     nothing = np.zeros((0, 1), dtype=np.bool_)
     if receivers[0] == graph.logits:
         return LogitsStep(nothing)
-    layer, within = divmod(receivers[0], 3 * graph.n_heads + 1)
-    if within == 3 * graph.n_heads:
+    layer, found = graph.layer(receivers[0]), graph.head(receivers[0])
+    if found is None:
         spread = graph.spread_senders(kept)
         return MlpStep(layer, nothing, bool(spread[graph.mlp_sender(layer)]))
-    channel, head = divmod(within, graph.n_heads)
+    channel, head = found
     heads = [head + receiver - receivers[0] for receiver in receivers]
-    reads = ChannelPlan(HEAD_CHANNELS[channel], [], slice(0, 0), heads)
+    reads = ChannelPlan(channel, [], slice(0, 0), heads)
     return AttentionStep(layer, heads, nothing, (reads,))
 
 

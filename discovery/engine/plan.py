@@ -81,9 +81,9 @@ class Plan:
     moving: Mask
 
 
-def whole(graph: Graph, kept: BoolMatrix) -> Plan:
-    """Compute every component that has a kept path to the logits."""
-    return _plan(graph, kept, np.ones(graph.n_senders, dtype=np.bool_), 0, everything=True)
+def whole(graph: Graph, kept: BoolMatrix, first: int = 0) -> Plan:
+    """Compute every component, from layer `first` on, that has a kept path to the logits."""
+    return _plan(graph, kept, np.ones(graph.n_senders, dtype=np.bool_), first, everything=True)
 
 
 def after(graph: Graph, kept: BoolMatrix, receivers: Sequence[int]) -> Plan:

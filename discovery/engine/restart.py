@@ -112,17 +112,34 @@ class Restart:
 
     def _most_lanes(self) -> int:
         """How many tries fit side by side, and on a processor are the faster for it."""
-        delta, bench = self._state.delta, self._state.bench
-        n_positions = delta[0, ..., 0].numel()
-        # What moves, a layer's reads with their heads' inputs, and its MLP.
-        sizes = bench.experiment.adapter.shape
-        width = (len(self._moving) + 9 * sizes.n_heads) * sizes.d_model + 3 * sizes.d_mlp
-        most = self._state.lanes_room() // (n_positions * width * delta.itemsize)
+        delta, steps = self._state.delta, (self._first, *self._plan.steps)
+        writes = delta[0].numel() * len(self._moving)
+        each = (writes + max(self._size(step) for step in steps)) * delta.itemsize
+        most = self._state.lanes_room() // each
         if delta.device.type == "cpu":
-            if all(narrow(bench, step) for step in (self._first, *self._plan.steps)):
-                n_positions = bench.window.positions.numel()
-            most = min(most, POSITIONS // n_positions)
+            most = min(most, POSITIONS // max(self._n_positions(step) for step in steps))
         return max(1, most)
+
+    def _n_positions(self, step: Step) -> int:
+        """At how many positions of the chunk a step's components are computed."""
+        bench = self._state.bench
+        if narrow(bench, step):
+            return bench.window.positions.numel()
+        return self._state.delta[0, ..., 0].numel()
+
+    def _size(self, step: Step) -> int:
+        """Values that a step holds at once in one lane, about: what is read, within, written."""
+        sizes = self._state.bench.experiment.adapter.shape
+        match step:
+            case AttentionStep():
+                columns, n_heads = step.columns.shape[1], len(step.heads)
+                # Each read before and after the norm; q, k, v and what they mix to.
+                width = (2 * columns + n_heads) * sizes.d_model + 4 * n_heads * sizes.d_head
+            case MlpStep():
+                width = 3 * sizes.d_model + 3 * sizes.d_mlp
+            case LogitsStep():
+                width = 2 * sizes.d_model
+        return width * self._n_positions(step)
 
     def without(self, sender: int) -> Float[Tensor, " batch"]:
         """The loss if the receiver no longer keeps `sender`."""

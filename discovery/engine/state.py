@@ -53,21 +53,28 @@ class State:
     ) -> None:
         """Run the model. `restartable` keeps what a `Restart` needs: each head's q, k and v.
 
-        With `instead` the memory of a state on the same bench is taken over, which ends it.
+        With `instead` the memory of a state on the same bench, as restartable, is taken over,
+        which ends it. Its first layers stay as they were run, up to the first whose reads differ.
         """
-        self.bench, self.kept = bench, kept.copy()
+        self.bench, self.kept, self._ran = bench, kept.copy(), kept.copy()
         self.graph, self._adapter = bench.experiment.graph, bench.experiment.adapter
         if instead is None:
             # Of its own layout: the ablated writes may be a view.
             self.delta = torch.zeros_like(bench.ablated, memory_format=torch.contiguous_format)
             self._scratch = self.delta.new_empty(0)
+            embeddings = slice(0, self.graph.n_inputs)
+            written = inputs(self._adapter, bench.window.batch)
+            self.delta[embeddings] = written - bench.ablated[embeddings]
+            self.heads: dict[int, HeadValues] = {}
+            first = 0
         else:
-            self.delta, self._scratch = instead.delta.zero_(), instead._scratch
-        first = slice(0, self.graph.n_inputs)
-        self.delta[first] = inputs(self._adapter, bench.window.batch) - bench.ablated[first]
-        self.heads: dict[int, HeadValues] = {}
+            self.delta, self._scratch, self.heads = instead.delta, instead._scratch, instead.heads
+            first = instead._first_unlike(kept)
+            self.delta[self.graph.before(first) :].zero_()
+            for layer in range(first, self.graph.n_layers):
+                self.heads.pop(layer, None)
         lanes = Lanes(bench, self.delta)
-        for step in whole(self.graph, kept).steps:
+        for step in whole(self.graph, kept, first).steps:
             mixture = self.mixture(step, None)
             if isinstance(step, LogitsStep):
                 self.last = lanes.read(mixture)[0]
@@ -76,6 +83,17 @@ class State:
             if restartable and isinstance(step, AttentionStep):
                 self.keep_heads(step, now)
         (self.loss,) = losses_at(self._adapter, bench.objective, self.last[None])
+
+    def _first_unlike(self, kept: BoolMatrix) -> int:
+        """The first layer that a run of `kept` may find other than this state's run left it.
+
+        Restarts write no layer before that of an edge they remove. Of fewer edges nothing is
+        computed that was not, so 0 if there are more.
+        """
+        if (kept & ~self._ran).any():
+            return 0
+        unlike = np.flatnonzero((kept != self._ran).any(axis=0))
+        return self.graph.layer(int(unlike[0])) if len(unlike) else self.graph.n_layers
 
     @property
     @torch.no_grad()

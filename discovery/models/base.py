@@ -30,6 +30,7 @@ from discovery.models.batch import Batch, Shape
 from discovery.models.half import product
 from discovery.models.norms import Norm
 from discovery.models.projection import Apart, HeadWeights, own_input, shared_input
+from graph_schema.models.layout import Layout
 
 Qkv = Literal["q", "k", "v"]
 Sublayer = Literal["attn", "mlp"]
@@ -63,12 +64,8 @@ class ModelAdapter(ABC):
     @property
     def n_edges(self) -> int:
         """How many edges the model's head-level graph has."""
-        heads, senders, edges = self.shape.n_heads, 1 + self.split_embed, 0
-        for _ in range(self.shape.n_layers):
-            edges += 3 * heads * senders
-            edges += senders if self.parallel else senders + heads
-            senders += heads + 1
-        return edges + senders
+        sizes = self.shape
+        return Layout(sizes.n_layers, sizes.n_heads, self.parallel, self.split_embed).n_edges
 
     # What depends on the prompts alone.
 
@@ -83,11 +80,9 @@ class ModelAdapter(ABC):
         Where `tokens` are beginnings, `prompt_lengths` counts the whole prompts' real tokens.
         """
         tokens = tokens.to(self.device)
-        real = (
-            torch.ones_like(tokens, dtype=torch.bool)
-            if attention_mask is None
-            else attention_mask.to(self.device).bool()
-        )
+        real = torch.ones_like(tokens, dtype=torch.bool)
+        if attention_mask is not None:
+            real = attention_mask.to(self.device).bool()
         count = real.long().cumsum(-1)
         # The first place where the count is full is the last real token.
         last = count.argmax(-1)

@@ -76,7 +76,7 @@ def beside(x: Float[Tensor, "column batch *rest"], n: int) -> Float[Tensor, "col
     return x if n == 1 else x[:, None].expand(-1, n, *x.shape[1:]).flatten(1, 2)
 
 
-class Reader:
+class Reading:
     """Reads mixtures of one chunk of pairs. `places` are numbered along the residual stream."""
 
     def __init__(

@@ -112,7 +112,7 @@ def _tokens(
     return Tokens(ids.to(device), weights.to(device), real.to(device))
 
 
-def check_metric(metric: Metric, pairs: Sequence[TokenPair]) -> None:
+def require_tokens(metric: Metric, pairs: Sequence[TokenPair]) -> None:
     """Refuse a metric that these pairs do not carry the tokens for.
 
     Raises:
@@ -165,7 +165,7 @@ class Objective:
         logits, target = _wide(logits), self.target
         match self.metric:
             case Metric.LOGIT_DIFF | Metric.ANSWER_LOGIT | Metric.LINEAR:
-                assert self.tokens is not None, "check_metric comes first"
+                assert self.tokens is not None, "require_tokens comes first"
                 each = self.tokens.total(logits)
             case Metric.PROB_DIFF:
                 p = logits.softmax(-1)

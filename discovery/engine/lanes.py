@@ -17,8 +17,8 @@ from torch import Tensor
 
 from discovery.engine.experiment import Bench
 from discovery.engine.forward import put_at_positions
-from discovery.engine.plan import AttentionStep, LogitsStep, MlpStep, Step
 from discovery.engine.reading import Mixture, beside
+from discovery.engine.schedule import AttentionStep, LogitsStep, MlpStep, Step
 from discovery.engine.sites import HEAD_CHANNELS
 from discovery.models import Qkv
 from graph_schema.documents import Channel
@@ -93,20 +93,20 @@ class Lanes:
         adapter, layer, batch = self._adapter, step.layer, self.window.batch
         normed = adapter.norm(layer, "attn", read)
         now: HeadValues = {}
-        for plan in step.channels:
-            name = PROJECTION[plan.channel]
+        for reads in step.channels:
+            name = PROJECTION[reads.channel]
             parts: list[Heads] = []
-            if plan.own:
+            if reads.own:
                 mine = rearrange(
-                    normed[plan.slots], "head batch pos d_model -> batch head pos d_model"
+                    normed[reads.slots], "head batch pos d_model -> batch head pos d_model"
                 )
-                parts.append(adapter.project(batch, layer, name, mine, plan.own))
-            if plan.shared:
-                parts.append(adapter.project(batch, layer, name, normed[-1], plan.shared))
+                parts.append(adapter.project(batch, layer, name, mine, reads.own))
+            if reads.shared:
+                parts.append(adapter.project(batch, layer, name, normed[-1], reads.shared))
             value = parts[0]
             if len(parts) > 1:
-                value = torch.cat(parts, dim=1)[:, adapter.index(plan.order)]
-            now[plan.channel] = value
+                value = torch.cat(parts, dim=1)[:, adapter.index(reads.order)]
+            now[reads.channel] = value
         computed = tuple(now)
         if held is not None:
             self._complete(step, now, held)
@@ -116,7 +116,7 @@ class Lanes:
 
     def _complete(self, step: AttentionStep, now: HeadValues, held: HeadValues) -> None:
         """Put what is held in place of the inputs that do not move."""
-        moved = {plan.channel: plan.heads for plan in step.channels}
+        moved = {reads.channel: reads.heads for reads in step.channels}
         for channel in HEAD_CHANNELS:
             heads = moved.get(channel, [])
             if len(heads) == len(step.heads):

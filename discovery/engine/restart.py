@@ -17,8 +17,8 @@ from torch import Tensor
 
 from discovery.engine.experiment import LOGITS
 from discovery.engine.lanes import HeadValues, Lanes, narrow
-from discovery.engine.plan import AttentionStep, LogitsStep, MlpStep, Step, after, component
 from discovery.engine.reading import Mixture
+from discovery.engine.schedule import AttentionStep, LogitsStep, MlpStep, Step, after, component
 from discovery.engine.state import State
 from discovery.engine.unembedding import losses_at
 
@@ -55,15 +55,15 @@ class Restart:
         graph, kept = state.graph, state.kept
         same = kept[:, self._receivers] == kept[:, receivers[:1]]
         assert same.all(), "receivers are tried together when they keep the same senders"
-        self._plan = after(graph, kept, self._receivers)
-        self.live = receivers[0] == graph.logits or bool(self._plan.steps)
+        self._schedule = after(graph, kept, self._receivers)
+        self.live = receivers[0] == graph.logits or bool(self._schedule.steps)
         """Whether the receiver has a kept path to the logits: if not, no read matters."""
         self._tries: list[Try] = []
         self._result = (state.loss, state.last)
         if not self.live:
             return
         self._read, self._stale = state.read(receivers[0])[0], False
-        moving = self._plan.moving
+        moving = self._schedule.moving
         self._moving = np.flatnonzero(moving).tolist()
         self._numbers = np.cumsum(moving) - 1
         self._steps: list[tuple[Step, Mixture, HeadValues | None]] = [
@@ -72,7 +72,7 @@ class Restart:
                 state.mixture(step, moving),
                 state.held(step) if isinstance(step, AttentionStep) else None,
             )
-            for step in self._plan.steps
+            for step in self._schedule.steps
         ]
         reaching = graph.live_receivers(kept)
         live = [receiver for receiver in receivers if reaching[receiver]]
@@ -112,7 +112,7 @@ class Restart:
 
     def _most_lanes(self) -> int:
         """How many tries fit side by side, and on a processor are the faster for it."""
-        delta, steps = self._state.delta, (self._first, *self._plan.steps)
+        delta, steps = self._state.delta, (self._first, *self._schedule.steps)
         writes = delta[0].numel() * len(self._moving)
         each = (writes + max(self._size(step) for step in steps)) * delta.itemsize
         most = self._state.lanes_room() // each
@@ -269,7 +269,7 @@ class Restart:
     def _lanes_of(self, n: int) -> Lanes:
         if self._lanes is None or self._lanes.n != n:
             self._lanes = self._state.lanes(self._numbers, len(self._moving), n)
-            for step in (self._first, *self._plan.steps):
+            for step in (self._first, *self._schedule.steps):
                 if isinstance(step, MlpStep) and narrow(self._state.bench, step):
                     # Nobody reads the other positions, but they must hold numbers.
                     row = self._lanes.row(self._state.graph.mlp_sender(step.layer))

@@ -19,9 +19,9 @@ from discovery.engine.experiment import Bench
 from discovery.engine.forward import inputs, logits_at
 from discovery.engine.graph import BoolMatrix
 from discovery.engine.lanes import HeadValues, Lanes, narrow
-from discovery.engine.plan import AttentionStep, LogitsStep, MlpStep, Step, component, whole
 from discovery.engine.reading import Mixture
 from discovery.engine.room import room
+from discovery.engine.schedule import AttentionStep, LogitsStep, MlpStep, Step, component, whole
 from discovery.engine.sites import HEAD_CHANNELS
 from discovery.engine.unembedding import losses_at
 from graph_schema.documents import Channel

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from discovery.engine.metrics import Objective, accuracy, require_tokens, rank, target_of
+from discovery.engine.metrics import Objective, accuracy, rank, require_tokens, target_of
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import Metric
 from graph_schema.errors import DatasetError

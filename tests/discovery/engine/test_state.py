@@ -13,9 +13,9 @@ from discovery.engine.experiment import Bench, Experiment
 from discovery.engine.graph import BoolMatrix
 from discovery.engine.lanes import HeadValues, Lanes
 from discovery.engine.pair_values import values
-from discovery.engine.plan import AttentionStep, MlpStep
 from discovery.engine.restart import Restart
 from discovery.engine.room import room
+from discovery.engine.schedule import AttentionStep, MlpStep
 from discovery.engine.state import State
 from discovery.models import ModelAdapter
 from discovery.tasks.base import TokenPair

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from discovery.engine.experiment import Experiment
 from discovery.engine.metrics import require_tokens
 from discovery.engine.self_check import check_adapter
-from discovery.evaluation.measured import Report
 from discovery.evaluation.splits import Splits
 from discovery.models import LoadedModel
-from discovery.progress import Progress
+from discovery.progress import Progress, Report
 from discovery.tasks.base import PairSet
 from graph_schema.documents import Limits
 from graph_schema.documents.jobs import MeasuredSpec

@@ -12,7 +12,7 @@ nearest trace parts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -28,7 +28,7 @@ from discovery.engine.restart import Restart
 from discovery.engine.state import State
 from discovery.methods.acdc_order import Visit, visits
 from discovery.methods.acdc_outlook import Outlook
-from discovery.progress import LAYOUT, Checkpoint, NoCheckpoint, Pace, same_layout
+from discovery.progress import LAYOUT, Checkpoint, NoCheckpoint, Pace, Report, same_layout
 from discovery.tasks.base import TokenPair
 from graph_schema.errors import NonFiniteError
 
@@ -107,7 +107,7 @@ class Pruner:
         candidates: BoolMatrix | None = None,
         *,
         chunk: int | None = None,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Report | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> None:
         """Decide `candidates` (default: every edge), the rest ablated from the start.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from discovery.engine.graph import BoolMatrix
 from discovery.engine.restart import Restart
 from discovery.engine.state import State
 from discovery.methods.attribution import check_finite
-from discovery.progress import LAYOUT, Checkpoint, NoCheckpoint, Pace, same_layout
+from discovery.progress import LAYOUT, Checkpoint, NoCheckpoint, Pace, Report, same_layout
 from discovery.tasks.base import TokenPair
 
 
@@ -22,7 +22,7 @@ def exact(
     *,
     only: BoolMatrix | None = None,
     chunk: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Report | None = None,
     checkpoint: Checkpoint | None = None,
     per_pair: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:

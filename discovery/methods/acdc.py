@@ -152,7 +152,7 @@ class Pruner:
             self._anew(trace, states)
         return self._pruned(trace)
 
-    def gap(self) -> float:
+    def mean_gap(self) -> float:
         """The mean loss with everything ablated minus that with every candidate kept."""
         none, all_of_them = self.graph.none(), self.candidates
         return self._loss(none) - self._loss(all_of_them)

@@ -94,7 +94,7 @@ EVERYDAY = {"gpt2"}
 )
 def test_the_kept_set_is_the_textbooks(family: str) -> None:
     experiment = _experiment(tiny(family))
-    found = _equal(experiment, 0.09 * Pruner(experiment, PAIRS).gap())
+    found = _equal(experiment, 0.09 * Pruner(experiment, PAIRS).mean_gap())
     assert 0 < found.n_edges < experiment.graph.n_edges / 3
     dead = ~experiment.graph.live_receivers(found.kept)
     assert dead.any(), "dead heads are part of the case"
@@ -105,7 +105,7 @@ def test_a_run_keeps_to_its_shapes(family: str) -> None:
     """Long tests do not check shapes at run time (conftest.py): here every family's are."""
     experiment = _experiment(tiny(family), pairs=PAIRS[:2])
     pruner = Pruner(experiment, PAIRS[:2])
-    found = pruner.run(0.09 * pruner.gap())
+    found = pruner.run(0.09 * pruner.mean_gap())
     assert 0 < found.n_tests <= experiment.graph.n_edges
 
 
@@ -114,7 +114,7 @@ def test_the_kept_set_is_the_textbooks_where_prompts_part_late() -> None:
     pairs = made_pairs(6, lengths=(6, 5), shared=3, targets=2)
     experiment = _experiment(tiny("gemma2"), Metric.LOGIT_DIFF, pairs=pairs)
     assert [experiment.bench(chunk).window.start for chunk in experiment.chunks(pairs, 3)] == [3, 3]
-    found = _equal(experiment, 0.05 * Pruner(experiment, pairs).gap(), pairs)
+    found = _equal(experiment, 0.05 * Pruner(experiment, pairs).mean_gap(), pairs)
     assert found.n_edges > 0
 
 
@@ -157,7 +157,7 @@ def test_the_kept_set_is_the_textbooks_on_compiled_programs(name: str, ablation:
     case = load_case(KEPT / name)
     pairs = case.pairs[:12]
     experiment = _experiment(case.adapter, Metric.LINEAR, ablation, pairs)
-    _equal(experiment, 1e-3 * abs(Pruner(experiment, pairs).gap()), pairs)
+    _equal(experiment, 1e-3 * abs(Pruner(experiment, pairs).mean_gap()), pairs)
 
 
 def test_only_candidates_are_decided_and_the_rest_is_ablated() -> None:
@@ -180,7 +180,7 @@ def test_what_follows_a_wrong_guess_is_neither_kept_nor_looked_at(
     share: float, usual: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     experiment = _experiment(tiny_gpt2())
-    threshold = share * Pruner(experiment, PAIRS).gap()
+    threshold = share * Pruner(experiment, PAIRS).mean_gap()
     thrown_away: list[bool] = []
 
     class Watched(Restart):

@@ -1,9 +1,9 @@
 """What receivers read: the mixture of kept senders' writes and dropped senders' ablated ones.
 
-Sender s now writes `ablated[s] + delta[s]`. A receiver's read is what it would read with
-everything ablated (its `base`) plus the deltas of the senders it keeps. Families with post-norms
-(Gemma 2) norm each sublayer's part of that mixture on the way, so there a read is the base plus,
-for every sublayer, how much the kept deltas move the normed part.
+Sender s now writes `ablated[s] + delta[s]`: a delta is an activation difference. A receiver's read
+is what it would read with everything ablated (its `base`) plus the deltas of the senders it keeps.
+Families with post-norms (Gemma 2) norm each sublayer's part of that mixture on the way, so there a
+read is the base plus, for every sublayer, how much the kept deltas move the normed part.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""What the loss becomes when a receiver drops a sender, without running the whole model.
+"""Path patching: edge tests, the loss without an edge, that do not run the whole model.
 
-Only what hangs on the receiver through kept edges is computed again, and only if it can reach the
-logits. Several tries are made side by side, as rows of one batch.
+Where a receiver drops a sender, only what hangs on the receiver through kept edges is computed
+again, and only if it can reach the logits. Several tries are made side by side, as rows of one
+batch.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Try:
 
 
 class Restart:
-    """Other reads of one receiver, or of several that are patched together.
+    """Edge tests of one receiver, or of several that are patched together: other reads of it.
 
     A context: tries are followed through to what the logits read, several of them in lanes side by
     side; `accept` makes one the state's. The state itself changes by what was accepted alone.

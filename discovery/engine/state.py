@@ -1,4 +1,4 @@
-"""The exact engine: what the loss is when only some edges are kept.
+"""The exact engine: a patched run, with what its loss is when only some edges are kept.
 
 Under a kept set every receiver reads the kept senders' current writes, the dropped senders'
 ablated writes, and the constants. Everything is exact up to rounding, for any kept set, trimmed or
@@ -28,12 +28,13 @@ from graph_schema.documents import Channel
 
 
 class State:
-    """The model under a kept set, with every sender's write as `ablated + delta`.
+    """A patched run: the model under a kept set, every sender's write as `ablated + delta`.
 
     What cannot reach the loss is not computed: writes of components without a kept path to the
     logits, and, where no key or value input lies on the path, at positions that no metric reads.
 
     Attributes:
+        delta: Activation differences: each sender's write less its ablated one.
         kept: The kept set; `Restart.accept` removes edges from it.
         loss: One value an example.
         last: What the logits read, at the metric's positions.

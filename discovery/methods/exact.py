@@ -1,4 +1,4 @@
-"""The oracle: every edge patched alone, by the engine's restarts."""
+"""The oracle: an edge test of every edge, each patched alone, by the engine's restarts."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class Restart:
         self._at_once = self._most_lanes()
         self._lanes: Lanes | None = None
         self._heads: list[tuple[AttentionStep, HeadValues]] = []
-        # Of the tries, those whose writes lie in the lanes; and the lane that was accepted last.
+        # Of the last tries, those whose writes lie in the lanes, and which was accepted last.
         self._at_hand, self._accepted = range(0), -1
 
     @property
@@ -166,6 +166,8 @@ class Restart:
             self._tries = [Try(sender, *self._result) for sender in senders]
             return self.loss.expand(len(senders), -1)
         self._settle()
+        # From here on the lanes hold other tries; what was not at hand is made anew on leaving.
+        self._accepted = -1
         reads = self._reads(senders, gone=gone)
         lasts = torch.cat(
             [

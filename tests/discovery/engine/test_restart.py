@@ -49,7 +49,12 @@ def test_several_tries_equal_running_without_each_edge(family: str, gone: bool) 
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_what_is_accepted_of_several_tries_stays_and_nothing_else(family: str) -> None:
+@pytest.mark.parametrize("at_once", [1, 2, 9])
+def test_what_is_accepted_of_several_tries_stays_and_nothing_else(
+    family: str, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the lanes hold a part of the tries: what they hold last was not accepted last."""
+    monkeypatch.setattr(Restart, "_most_lanes", lambda _: at_once)  # pyright: ignore
     bench = _bench(family)
     graph, rng = bench.experiment.graph, np.random.default_rng(1)
     state = State(bench, graph.upstream, restartable=True)
@@ -69,6 +74,9 @@ def test_what_is_accepted_of_several_tries_stays_and_nothing_else(family: str) -
     fresh = State(bench, state.kept)
     torch.testing.assert_close(state.loss, fresh.loss, atol=3e-5, rtol=1e-4)
     torch.testing.assert_close(state.last, fresh.last, atol=3e-5, rtol=1e-4)
+    live = torch.from_numpy((state.kept & graph.live_receivers(state.kept)).any(axis=1))
+    mine, theirs = (bench.window.at_targets(each.delta[live]) for each in (state, fresh))
+    torch.testing.assert_close(mine, theirs, atol=3e-5, rtol=1e-4)
     assert 0.3 < state.kept.sum() / graph.n_edges < 0.7
 
 
@@ -171,3 +179,19 @@ def test_lanes_take_a_quarter_of_the_room_at_most(monkeypatch: pytest.MonkeyPatc
             widths.append(restart.width)
     assert widths[0] == POSITIONS // 48
     assert widths[0] > widths[1] > widths[2] == 1
+
+
+def test_a_try_that_was_not_accepted_is_never_taken_for_one_that_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first of three is accepted and no longer in the lanes; a single later one is not."""
+    monkeypatch.setattr(Restart, "_most_lanes", lambda _: 1)  # pyright: ignore
+    bench = _bench("gpt2")
+    graph = bench.experiment.graph
+    state = State(bench, graph.upstream, restartable=True)
+    with Restart(state, graph.mlp_receiver(0)) as restart:
+        restart.ahead([2, 1, 3], gone=True)
+        restart.accept(0)
+        restart.without(0)
+    fresh = State(bench, state.kept)
+    torch.testing.assert_close(state.delta, fresh.delta, atol=1e-5, rtol=1e-4)

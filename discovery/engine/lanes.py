@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from discovery.engine.experiment import Bench
-from discovery.engine.forward import put_at_positions
 from discovery.engine.reading import Mixture, beside
 from discovery.engine.schedule import AttentionStep, LogitsStep, MlpStep, Step
 from discovery.engine.sites import HEAD_CHANNELS
@@ -157,7 +156,7 @@ class Lanes:
             ablated = self.bench.window.at_targets(ablated)
         written = written.view(self.n, *ablated.shape) - ablated
         if narrow(self.bench, step):
-            put_at_positions(into, self.window.positions, written.flatten(0, 1))
+            self.window.put_at_targets(into, written.flatten(0, 1))
         else:
             into.view(written.shape).copy_(written)
 

@@ -93,6 +93,14 @@ class Window:
         """`x` at each prompt's own metric's positions, [*rows, batch, target, d_model]."""
         return x[..., self._examples, self.positions, :]
 
+    def put_at_targets(
+        self,
+        into: Float[Tensor, "batch pos d_model"],
+        x: Float[Tensor, "batch target d_model"],
+    ) -> None:
+        """Write `x` over `into` at each prompt's own metric's positions."""
+        into[self._examples, self.positions] = x
+
     @cached_property
     def _examples(self) -> Tensor:
         n, device = self.positions.shape[0], self.positions.device

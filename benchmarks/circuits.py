@@ -3,11 +3,11 @@
     python -m benchmarks.circuits [--case gpt2-small] [--shared 0] [--repeat 3] [--write]
 
 An edge test asks what the loss is without one edge: of the whole model, and of a random circuit of
-200 edges, 40 edges each. The curve is the faithfulness of a random ranking at the ten shares of
-CMD and CPR, all in one run, and the same ten circuits in a run each. "Bare" are the matrix products
-of one forward pass over the pairs. With `--shared N` the prompts of a pair are alike in their first
-N tokens, as in most tasks (IOI: 10 of 15): nothing is computed there. One torch thread; every case
-in a process of its own.
+200 edges, 40 edges each; and of the whole model four edges of a receiver side by side. The curve is
+the faithfulness of a random ranking at the ten shares of CMD and CPR, all in one run, and the same
+ten circuits in a run each. "Bare" are the matrix products of one forward pass over the pairs. With
+`--shared N` the prompts of a pair are alike in their first N tokens, as in most tasks (IOI: 10 of
+15): nothing is computed there. One torch thread; every case in a process of its own.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from discovery.models import LlamaAdapter, ModelAdapter
 from graph_schema.documents import AblationSpec, Metric
 
 CASES = ("gpt2-small", *REAL)
-TESTED, SMALL, TEST_PAIRS = 40, 200, 8
+TESTED, TOGETHER, SMALL, TEST_PAIRS = 40, 4, 200, 8
 
 
 def bare_forward(adapter: ModelAdapter, n_pairs: int) -> float:
@@ -67,6 +67,21 @@ def measure(case: str, shared: int, repeat: int) -> dict[str, Any]:
     scores = rng.normal(size=graph.n_edges).astype(np.float32)
     curve = [top(graph, scores, int(share * graph.n_edges), "abs") for share in SHARES]
 
+    def tests_together() -> float:
+        """CPU seconds of one test of the whole model, those of a receiver side by side."""
+        examples = experiment.chunks(pairs[:TEST_PAIRS], TEST_PAIRS)[0]
+        state = State(experiment.bench(examples), graph.upstream, restartable=True)
+        senders, receivers = graph.edges
+        chosen = rng.choice(np.flatnonzero(senders >= TOGETHER), TESTED // TOGETHER, replace=False)
+        edges = [(int(senders[i]), int(receivers[i])) for i in chosen]
+
+        def test() -> None:
+            for sender, receiver in edges:
+                with Restart(state, receiver) as restart:
+                    restart.ahead(range(sender - TOGETHER, sender), gone=False)
+
+        return cpu(test) / (len(edges) * TOGETHER)
+
     def tests(kept: BoolMatrix) -> float:
         """CPU seconds of one test, the circuit's own run not counted."""
         chosen = rng.choice(int(kept.sum()), TESTED, replace=False)
@@ -89,6 +104,7 @@ def measure(case: str, shared: int, repeat: int) -> dict[str, Any]:
         "bare_8": lambda: bare_forward(adapter, TEST_PAIRS),
         "bare_32": lambda: bare_forward(adapter, N_PAIRS),
         "every": lambda: tests(graph.upstream),
+        "together": tests_together,
         "small": lambda: tests(small),
         "curve": lambda: cpu(partial(values, experiment, pairs, curve)),
         "each": lambda: cpu(each),
@@ -103,12 +119,14 @@ def measure(case: str, shared: int, repeat: int) -> dict[str, Any]:
 
 def table(rows: list[dict[str, Any]]) -> str:
     lines = [
-        "| model | edges | tokens alike | edge test, all kept | edge test, 200 kept | forward, 8 "
-        "pairs | ten points | ten runs of one | forward, 32 pairs | peak memory, GB |",
-        "| --- " + "| ---: " * 9 + "|",
+        "| model | edges | tokens alike | edge test, all kept | of 4 side by side | edge test, 200 "
+        "kept | forward, 8 pairs | "
+        "ten points | ten runs of one | forward, 32 pairs | peak memory, GB |",
+        "| --- " + "| ---: " * 10 + "|",
     ]
     lines += [
         f"| {row['case']} | {row['edges']:,} | {row['shared']} | {row['every']:.3f} | "
+        f"{row['together']:.3f} | "
         f"{row['small']:.3f} | {row['bare_8']:.3f} | {row['curve']:.1f} | {row['each']:.1f} | "
         f"{row['bare_32']:.2f} | {row['peak']:.1f} |"
         for row in rows
@@ -121,7 +139,8 @@ def section(text: str, repeat: int) -> str:
         f"## Edge tests and evaluation\n\n`python -m benchmarks.circuits`: CPU seconds, {N_TOKENS} "
         f"tokens, {TEST_PAIRS} pairs a test and {N_PAIRS} a curve, `logit_diff`, float32, one "
         f"thread, medians of {repeat} run{'s' * (repeat > 1)}; {versions()}. An edge test is the "
-        f'mean of {TESTED} random edges; "forward" are the bare matrix products of one forward '
+        f"mean of {TESTED} random edges, one a restart, or {TOGETHER} senders of a receiver side "
+        f'by side; "forward" are the bare matrix products of one forward '
         'pass. "Tokens alike": the first of a pair\'s two prompts, where nothing is computed.\n\n'
         f"{text}"
     )

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+Report = Callable[[int, int], None]
+"""Of one stage: told how much of how much is done."""
 
 
 @runtime_checkable

@@ -1,7 +1,7 @@
 """What a model computes when any set of its edges is ablated, exactly.
 
 `graph` names the edges, `ablation` the values put in their place, `metrics` what is measured. An
-`Experiment` joins these to a model; a `State` computes a set of kept edges: `plan` says which
+`Experiment` joins these to a model; a `State` computes a set of kept edges: `schedule` says which
 components must run, `window` at which positions, `reading` what a receiver reads. A `Restart` tries
 other reads of one receiver; `values` measures kept sets on every pair.
 """

@@ -15,7 +15,7 @@ from torch import Tensor
 from discovery.engine.ablation import Ablator, Example
 from discovery.engine.forward import Run, at_positions, graph_of, logits_at, run
 from discovery.engine.metrics import Objective, Target, target_of, wide
-from discovery.engine.reading import Reader
+from discovery.engine.reading import Reading
 from discovery.engine.room import room
 from discovery.engine.window import Window, first_difference
 from discovery.models import Batch, ModelAdapter
@@ -133,7 +133,7 @@ class Experiment:
             ready.batch,
             ready.window,
             ready.ablated,
-            Reader(self.adapter, self.graph, ready.ablated),
+            Reading(self.adapter, self.graph, ready.ablated, ready.window),
             self.objective(ready),
         )
 
@@ -180,7 +180,7 @@ class Bench:
     batch: Batch
     window: Window
     ablated: Float[Tensor, "sender batch pos d_model"]
-    reader: Reader
+    reader: Reading
     objective: Objective
 
     @property

@@ -85,11 +85,6 @@ def at_positions(x: Tensor, positions: Tensor) -> Tensor:
     return x[..., torch.arange(positions.shape[0], device=x.device)[:, None], positions, :]
 
 
-def put_at_positions(into: Tensor, positions: Tensor, x: Tensor) -> None:
-    """Write `x` [batch, target, d_model] into `into` [batch, pos, d_model] at `positions`."""
-    into[torch.arange(positions.shape[0], device=into.device)[:, None], positions] = x
-
-
 @dataclass(frozen=True)
 class Run:
     """What every sender writes on a batch, raw, and the final residual stream."""

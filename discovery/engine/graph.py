@@ -1,8 +1,8 @@
 """The computational graph of a model: senders, receivers and the edges that join them.
 
-Senders and receivers are numbered in the order of the forward pass, so what a receiver can read
-is always a prefix of the senders. A set of edges is a boolean matrix `[sender, receiver]`; a list
-of edges is receiver by receiver, senders ascending. Names meet numbers here and nowhere else.
+Senders and receivers are numbered as `sites` says. A set of edges is a boolean matrix
+`[sender, receiver]`; a list of edges is receiver by receiver, senders ascending. Names meet numbers
+here and nowhere else.
 """
 
 from __future__ import annotations
@@ -15,94 +15,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from discovery.engine.sites import Sites
 from graph_schema.documents import Channel, Edge, receiver_name
 from graph_schema.errors import SpecError
-from graph_schema.models.layout import HEAD_CHANNELS, Layout
+from graph_schema.models.layout import Layout
 
 BoolMatrix = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Graph:
+class Graph(Sites):
     """Nodes and edges of a transformer, from its sizes alone.
 
-    `parallel`: a layer's MLP reads what its attention reads, so heads of the same layer are not
-    upstream of it. `split_embed`: `embed` and `pos_embed` send apart instead of as one `input`.
     `kv_group`: keys and values of this many query heads in a row are patched together; edges are
     those of query heads all the same.
     """
 
-    n_layers: int
-    n_heads: int
-    parallel: bool = False
-    split_embed: bool = False
     kv_group: int = 1
-
-    # Senders: inputs, then per layer its heads and its MLP.
-
-    @property
-    def n_inputs(self) -> int:
-        return 2 if self.split_embed else 1
-
-    @property
-    def n_senders(self) -> int:
-        return self.n_inputs + self.n_layers * (self.n_heads + 1)
-
-    def before(self, layer: int) -> int:
-        """How many senders write before `layer`: what its attention can read."""
-        return self.n_inputs + layer * (self.n_heads + 1)
-
-    def head_senders(self, layer: int) -> slice:
-        start = self.before(layer)
-        return slice(start, start + self.n_heads)
-
-    def mlp_sender(self, layer: int) -> int:
-        return self.before(layer) + self.n_heads
-
-    def before_mlp(self, layer: int) -> int:
-        """How many senders a layer's MLP can read."""
-        return self.before(layer) + (0 if self.parallel else self.n_heads)
-
-    # Receivers: per layer the heads' q, k and v inputs and the MLP; logits last.
-
-    @property
-    def n_receivers(self) -> int:
-        return self.n_layers * (3 * self.n_heads + 1) + 1
-
-    def head_receivers(self, layer: int, channel: Channel) -> slice:
-        start = layer * (3 * self.n_heads + 1) + HEAD_CHANNELS.index(channel) * self.n_heads
-        return slice(start, start + self.n_heads)
-
-    def attention_receivers(self, layer: int) -> slice:
-        """All q, k and v inputs of a layer, in this order."""
-        start = layer * (3 * self.n_heads + 1)
-        return slice(start, start + 3 * self.n_heads)
-
-    def mlp_receiver(self, layer: int) -> int:
-        return layer * (3 * self.n_heads + 1) + 3 * self.n_heads
-
-    @property
-    def logits(self) -> int:
-        return self.n_receivers - 1
-
-    @cached_property
-    def writer(self) -> NDArray[np.intp]:
-        """The sender that a receiver's component writes as; -1 for the logits."""
-        found = np.full(self.n_receivers, -1, dtype=np.intp)
-        for layer in range(self.n_layers):
-            heads = np.arange(self.n_senders)[self.head_senders(layer)]
-            found[self.attention_receivers(layer)] = np.tile(heads, 3)
-            found[self.mlp_receiver(layer)] = self.mlp_sender(layer)
-        return found
-
-    @cached_property
-    def n_upstream(self) -> NDArray[np.intp]:
-        """For each receiver, how many senders come before it."""
-        found = np.full(self.n_receivers, self.n_senders, dtype=np.intp)
-        for layer in range(self.n_layers):
-            found[self.attention_receivers(layer)] = self.before(layer)
-            found[self.mlp_receiver(layer)] = self.before_mlp(layer)
-        return found
 
     # Receivers that are patched together.
 

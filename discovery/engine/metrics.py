@@ -60,9 +60,9 @@ class Target:
     wrong_answers: Tokens
     weighted: Tokens | None
 
-    def mean(self, values: Float[Tensor, "batch target"]) -> Float[Tensor, " batch"]:
+    def mean(self, values: Float[Tensor, "*try batch target"]) -> Float[Tensor, "*try batch"]:
         """The mean over each pair's own positions."""
-        return einsum(values, self.shares, "batch target, batch target -> batch")
+        return (values * self.shares).sum(-1)
 
 
 def target_of(pairs: Sequence[TokenPair], device: torch.device, dtype: torch.dtype) -> Target:
@@ -112,7 +112,7 @@ def _tokens(
     return Tokens(ids.to(device), weights.to(device), real.to(device))
 
 
-def check_metric(metric: Metric, pairs: Sequence[TokenPair]) -> None:
+def require_tokens(metric: Metric, pairs: Sequence[TokenPair]) -> None:
     """Refuse a metric that these pairs do not carry the tokens for.
 
     Raises:
@@ -138,11 +138,15 @@ def check_metric(metric: Metric, pairs: Sequence[TokenPair]) -> None:
 
 @dataclass(frozen=True)
 class Objective:
-    """A metric on a target. `clean` (log-probabilities of the clean run) serves `kl` alone."""
+    """A metric on a target. `clean` (log-probabilities of the clean run) serves `kl` alone.
+
+    `clean_logits` are those that they were made of.
+    """
 
     metric: Metric
     target: Target
     clean: Float[Tensor, "batch target d_vocab"] | None = None
+    clean_logits: Float[Tensor, "batch target d_vocab"] | None = None
 
     @classmethod
     def at(
@@ -153,14 +157,15 @@ class Objective:
     ) -> Objective:
         if metric is not Metric.KL or clean_logits is None:
             return cls(metric, target)
-        return cls(metric, target, _wide(clean_logits).log_softmax(-1))
+        clean_logits = _wide(clean_logits)
+        return cls(metric, target, clean_logits.log_softmax(-1), clean_logits)
 
     def value(self, logits: Float[Tensor, "batch target d_vocab"]) -> Float[Tensor, " batch"]:
         """The metric of each pair."""
         logits, target = _wide(logits), self.target
         match self.metric:
             case Metric.LOGIT_DIFF | Metric.ANSWER_LOGIT | Metric.LINEAR:
-                assert self.tokens is not None, "check_metric comes first"
+                assert self.tokens is not None, "require_tokens comes first"
                 each = self.tokens.total(logits)
             case Metric.PROB_DIFF:
                 p = logits.softmax(-1)
@@ -169,7 +174,7 @@ class Objective:
                 each = _sum(target.answers, logits.softmax(-1))
             case Metric.KL:
                 assert self.clean is not None, "kl needs the clean run's logits"
-                each = _kl(self.clean, logits.log_softmax(-1))
+                each = _kl(self.clean, self.p_clean, logits.log_softmax(-1))
         return target.mean(each)
 
     @cached_property
@@ -182,18 +187,24 @@ class Objective:
             return target.answers.minus(target.wrong_answers)
         return target.answers if self.metric is Metric.ANSWER_LOGIT else target.weighted
 
+    @cached_property
+    def p_clean(self) -> Float[Tensor, "batch target d_vocab"]:
+        """The clean run's probabilities; for `kl`."""
+        assert self.clean is not None, "kl needs the clean run's logits"
+        return self.clean.exp()
+
     def loss(self, logits: Float[Tensor, "batch target d_vocab"]) -> Float[Tensor, " batch"]:
         """What patching is to raise: minus the metric where higher is better."""
         return self._loss(self.value(logits))
 
     def loss_of_tokens(
-        self, logits: Float[Tensor, "batch target token"]
-    ) -> Float[Tensor, " batch"]:
+        self, logits: Float[Tensor, "*try batch target token"]
+    ) -> Float[Tensor, "*try batch"]:
         """The loss from the logits of `tokens` alone."""
         assert self.tokens is not None, "this metric reads every token's logit"
         return self._loss(self.target.mean((_wide(logits) * self.tokens.weights).sum(-1)))
 
-    def _loss(self, value: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+    def _loss(self, value: Float[Tensor, "*try batch"]) -> Float[Tensor, "*try batch"]:
         return -value if self.metric.higher_is_better else value
 
 
@@ -208,11 +219,13 @@ def _sum(tokens: Tokens, p: Float[Tensor, "batch target d_vocab"]) -> Float[Tens
 
 
 def _kl(
-    clean: Float[Tensor, "batch target d_vocab"], patched: Float[Tensor, "batch target d_vocab"]
+    clean: Float[Tensor, "batch target d_vocab"],
+    p_clean: Float[Tensor, "batch target d_vocab"],
+    patched: Float[Tensor, "batch target d_vocab"],
 ) -> Float[Tensor, "batch target"]:
     """KL(clean || patched) from log-probabilities, summed over the vocabulary."""
     return einsum(
-        clean.exp(), clean - patched, "batch target d_vocab, batch target d_vocab -> batch target"
+        p_clean, clean - patched, "batch target d_vocab, batch target d_vocab -> batch target"
     )
 
 

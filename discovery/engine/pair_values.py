@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from discovery.engine.experiment import Bench, Experiment
 from discovery.engine.graph import BoolMatrix
 from discovery.engine.metrics import accuracy, rank
 from discovery.engine.state import State
+from discovery.progress import Report
 from discovery.tasks.base import TokenPair
 
 
@@ -21,7 +22,7 @@ def values(
     circuits: Sequence[BoolMatrix],
     *,
     chunk: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Report | None = None,
 ) -> list[Values]:
     """Each circuit's loss, accuracy and rank on every pair; work for a chunk is shared."""
     chunks = experiment.chunks(pairs, chunk or experiment.fitting(pairs))

@@ -1,32 +1,36 @@
-"""What the loss becomes when a receiver drops a sender, without running the whole model.
+"""Path patching: edge tests, the loss without an edge, that do not run the whole model.
 
-Only what hangs on the receiver through kept edges is computed again, and only if it can reach the
-logits.
+Where a receiver drops a sender, only what hangs on the receiver through kept edges is computed
+again, and only if it can reach the logits. Several tries are made side by side, as rows of one
+batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 
-from discovery.engine.forward import at_positions, logits_at, loss_at
-from discovery.engine.plan import AttentionStep, LogitsStep, MlpStep, Step, after, component
+from discovery.engine.experiment import LOGITS
+from discovery.engine.lanes import HeadValues, Lanes, narrow
 from discovery.engine.reading import Mixture
-from discovery.engine.state import HeadValues, State
+from discovery.engine.schedule import AttentionStep, LogitsStep, MlpStep, Step, after, component
+from discovery.engine.state import State
+from discovery.engine.unembedding import losses_at
 
-ROWS = 128
-"""Rows of the final residual stream that are unembedded together.
+ROWS = 256
+"""Rows of the final residual stream that a processor unembeds together.
 
 One thread multiplies 32 rows with GPT-2's 50,257 columns in 39 ms, 64 in 45, 128 in 72, 256 in 124:
 a product of few rows takes as long as fetching the weights does.
 """
+POSITIONS = 512
+"""Positions that a processor computes together: with more a weight costs no less."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +44,10 @@ class Try:
 
 
 class Restart:
-    """Other reads of one receiver, or of several that are patched together.
+    """Edge tests of one receiver, or of several that are patched together: other reads of it.
 
-    A context: tries come one after the other, each followed through to what the logits read;
-    `accept` makes one the state's. Writes of the components that hang on the receiver are
-    overwritten by each try; what was not accepted is undone on the way out.
+    A context: tries are followed through to what the logits read, several of them in lanes side by
+    side; `accept` makes one the state's. The state itself changes by what was accepted alone.
     """
 
     def __init__(self, state: State, *receivers: int) -> None:
@@ -53,29 +56,38 @@ class Restart:
         graph, kept = state.graph, state.kept
         same = kept[:, self._receivers] == kept[:, receivers[:1]]
         assert same.all(), "receivers are tried together when they keep the same senders"
-        self._plan = after(graph, kept, self._receivers)
-        self.live = receivers[0] == graph.logits or bool(self._plan.steps)
+        self._schedule = after(graph, kept, self._receivers)
+        self.live = receivers[0] == graph.logits or bool(self._schedule.steps)
         """Whether the receiver has a kept path to the logits: if not, no read matters."""
         self._tries: list[Try] = []
         self._result = (state.loss, state.last)
         if not self.live:
             return
-        self._rows = torch.from_numpy(np.flatnonzero(self._plan.moving)).to(state.delta.device)
-        self._saved = state.delta[self._rows]
-        self._read, self._stale = state.read(receivers[0]), False
-        self._heads: list[tuple[AttentionStep, HeadValues]] = []
+        self._read, self._stale = state.read(receivers[0])[0], False
+        moving = self._schedule.moving
+        self._moving = np.flatnonzero(moving).tolist()
+        self._numbers = np.cumsum(moving) - 1
         self._steps: list[tuple[Step, Mixture, HeadValues | None]] = [
             (
                 step,
-                state.mixture(step, self._plan.moving),
+                state.mixture(step, moving),
                 state.held(step) if isinstance(step, AttentionStep) else None,
             )
-            for step in self._plan.steps
+            for step in self._schedule.steps
         ]
         reaching = graph.live_receivers(kept)
         live = [receiver for receiver in receivers if reaching[receiver]]
         self._first = component(graph, kept, live)
-        self._positions = state.positions_of(self._first)
+        self._narrow = narrow(state.bench, self._first)
+        first_held = None
+        if isinstance(self._first, AttentionStep):
+            first_held = state.held(self._first)
+        self._first_held = first_held
+        self._at_once = self._most_lanes()
+        self._lanes: Lanes | None = None
+        self._heads: list[tuple[AttentionStep, HeadValues]] = []
+        # Of the last tries, those whose writes lie in the lanes, and which was accepted last.
+        self._at_hand, self._accepted = range(0), -1
 
     @property
     def loss(self) -> Float[Tensor, " batch"]:
@@ -84,38 +96,86 @@ class Restart:
 
     @property
     def width(self) -> int:
-        """How many tries to make in one go: as many as share the cost of one unembedding."""
-        if not self.live or self._state.bench.objective.tokens is not None:
+        """How many tries to make in one go: those side by side.
+
+        Where the metric reads the whole vocabulary, those that fill one unembedding.
+        """
+        if not self.live:
             return 1
-        return max(1, ROWS // self._state.last[..., 0].numel())
+        last = self._state.last
+        if self._state.bench.objective.tokens is not None:
+            return self._at_once
+        n_rows = last[..., 0].numel()
+        if last.device.type == "cpu":
+            return max(1, ROWS // n_rows)
+        each = LOGITS * n_rows * self._state.bench.experiment.adapter.shape.d_vocab
+        return max(1, min(self._at_once, self._state.lanes_room() // (each * last.itemsize)))
+
+    def _most_lanes(self) -> int:
+        """How many tries fit side by side, and on a processor are the faster for it."""
+        delta, steps = self._state.delta, (self._first, *self._schedule.steps)
+        writes = delta[0].numel() * len(self._moving)
+        each = (writes + max(self._size(step) for step in steps)) * delta.itemsize
+        most = self._state.lanes_room() // each
+        if delta.device.type == "cpu":
+            most = min(most, POSITIONS // max(self._n_positions(step) for step in steps))
+        return max(1, most)
+
+    def _n_positions(self, step: Step) -> int:
+        """At how many positions of the chunk a step's components are computed."""
+        bench = self._state.bench
+        if narrow(bench, step):
+            return bench.window.positions.numel()
+        return self._state.delta[0, ..., 0].numel()
+
+    def _size(self, step: Step) -> int:
+        """Values that a step holds at once in one lane, about: what is read, within, written."""
+        sizes = self._state.bench.experiment.adapter.shape
+        match step:
+            case AttentionStep():
+                columns, n_heads = step.columns.shape[1], len(step.heads)
+                # Each read before and after the norm; q, k, v and what they mix to.
+                width = (2 * columns + n_heads) * sizes.d_model + 4 * n_heads * sizes.d_head
+            case MlpStep():
+                width = 3 * sizes.d_model + 3 * sizes.d_mlp
+            case LogitsStep():
+                width = 2 * sizes.d_model
+        return width * self._n_positions(step)
 
     def without(self, sender: int) -> Float[Tensor, " batch"]:
         """The loss if the receiver no longer keeps `sender`."""
         return self.ahead([sender], gone=False)[0]
 
-    def each(self, senders: Sequence[int]) -> Iterator[Float[Tensor, " batch"]]:
-        """The loss if the receiver no longer keeps a sender, for one after the other."""
-        for start in range(0, len(senders), self.width):
-            yield from self.ahead(senders[start : start + self.width], gone=False)
+    def each(self, senders: Sequence[int]) -> Float[Tensor, "try batch"]:
+        """The loss if the receiver no longer keeps a sender, for each of them alone."""
+        starts = range(0, len(senders), self.width)
+        return torch.cat(
+            [self.ahead(senders[start : start + self.width], gone=False) for start in starts]
+        )
 
     @torch.no_grad()
-    def ahead(self, senders: Sequence[int], *, gone: bool) -> Sequence[Float[Tensor, " batch"]]:
+    def ahead(self, senders: Sequence[int], *, gone: bool) -> Float[Tensor, "try batch"]:
         """The loss if the receiver no longer keeps a sender, of several tried in one go.
 
         With `gone` each is tried as if those before it had been accepted, else as if not.
         """
-        column = self._state.kept[:, self._receivers[0]].copy()
+        state = self._state
+        column = state.kept[:, self._receivers[0]]
         assert column[list(senders)].all(), "only a kept edge can be removed"
         if not self.live:
             self._tries = [Try(sender, *self._result) for sender in senders]
-            return [self.loss] * len(senders)
-        reads, lasts, read = list[Tensor](), list[Tensor](), self._read
-        for sender in senders:
-            reads.append(self._less(read, column, sender))
-            lasts.append(self._follow(reads[-1]))
-            if gone:
-                read, column[sender] = reads[-1], False
-        losses = self._losses(torch.stack(lasts))
+            return self.loss.expand(len(senders), -1)
+        self._settle()
+        # From here on the lanes hold other tries; what was not at hand is made anew on leaving.
+        self._accepted = -1
+        reads = self._reads(senders, gone=gone)
+        lasts = torch.cat(
+            [
+                self._follow(reads, range(start, min(start + self._at_once, len(senders))))
+                for start in range(0, len(senders), self._at_once)
+            ]
+        )
+        losses = losses_at(state.bench.experiment.adapter, state.bench.objective, lasts)
         self._tries = [Try(*each) for each in zip(senders, losses, lasts, reads, strict=True)]
         return losses
 
@@ -131,79 +191,90 @@ class Restart:
             return
         assert tried.read is not None
         self._read, self._result = tried.read, (tried.loss, tried.last)
-        # Of several tries the writes of the last are at hand; others are made anew on leaving.
-        self._stale = number < len(self._tries) - 1
-        if not self._stale:
-            self._keep()
+        self._accepted = number
+        self._stale = True
 
-    def _keep(self) -> None:
-        """Make what was followed last the state's."""
-        state = self._state
-        self._saved = state.delta[self._rows]
+    def _settle(self) -> None:
+        """Write what was accepted last into the state, if it is at hand."""
+        if not self._stale or self._accepted not in self._at_hand:
+            return
+        state, lanes = self._state, self._lanes
+        assert lanes is not None, "what is at hand lies in lanes"
+        lane, n = self._accepted - self._at_hand.start, lanes.n
+        if self._moving:
+            rows = state.bench.experiment.adapter.index(self._moving)
+            state.delta[rows] = lanes.delta.unflatten(1, (n, -1))[:, lane]
         for step, values in self._heads:
-            state.keep_heads(step, values)
+            mine = {name: value.unflatten(0, (n, -1))[lane] for name, value in values.items()}
+            state.keep_heads(step, mine)
+        self._stale = False
 
     def __enter__(self) -> Restart:
         return self
 
+    @torch.no_grad()
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Put the state back to the last accepted try."""
+        """Leave the state as the last accepted try has it."""
         if not self.live:
             return
+        self._settle()
         if self._stale:
-            self._follow(self._read)
-            self._keep()
-        self._state.delta[self._rows] = self._saved
+            self._follow(self._read[None], range(1))
+            self._accepted = 0
+            self._settle()
         self._state.loss, self._state.last = self._result
 
-    def _losses(
-        self, lasts: Float[Tensor, "try batch target d_model"]
-    ) -> Sequence[Float[Tensor, " batch"]]:
-        """What several tries lose, by one product where the metric reads the whole vocabulary."""
-        bench = self._state.bench
-        adapter, objective = bench.experiment.adapter, bench.objective
-        rows = lasts.to(adapter.dtype)
-        if objective.tokens is not None:
-            return [loss_at(adapter, objective, each) for each in rows]
-        return [objective.loss(logits) for logits in logits_at(adapter, rows)]
-
-    def _less(self, read: Tensor, column: NDArray[np.bool_], sender: int) -> Tensor:
-        """`read`, which keeps `column`, without one of these senders."""
+    def _reads(
+        self, senders: Sequence[int], *, gone: bool
+    ) -> Float[Tensor, "try batch place d_model"]:
+        """What the receiver reads without each of these senders."""
         state = self._state
         if state.bench.experiment.adapter.post_norms:
-            # The norm on the way mixes senders, so the read is put together again.
-            fewer = column.copy()
-            fewer[sender] = False
-            return state.read(self._receivers[0], fewer)
-        gone = state.delta[sender]
-        if self._positions is not None:
-            gone = at_positions(gone, self._positions)
-        return read - gone
+            # The norm on the way mixes senders, so the reads are put together again.
+            columns = np.repeat(state.kept[:, self._receivers[:1]], len(senders), axis=1)
+            for number, sender in enumerate(senders):
+                columns[sender, number : None if gone else number + 1] = False
+            return state.read(self._receivers[0], columns)
+        index = torch.tensor(list(senders), device=state.delta.device)
+        away = state.delta[index]
+        if self._narrow:
+            away = state.bench.window.at_targets(away)
+        return self._read - (away.cumsum(0) if gone else away)
 
-    @torch.no_grad()
-    def _follow(self, read: Tensor) -> Float[Tensor, "batch target d_model"]:
-        """Compute the receiver's component from `read`, then all that hangs on it.
+    def _follow(
+        self, reads: Float[Tensor, "try batch place d_model"], which: range
+    ) -> Float[Tensor, "lane batch target d_model"]:
+        """Compute the receiver's component from some reads, then all that hangs on it.
 
         Comes back with what the logits read then.
         """
-        state, last, self._heads = self._state, read, []
-        match self._first:
-            case LogitsStep():
-                pass
-            case MlpStep() as step:
-                state.write_mlp(step, read)
-            case AttentionStep() as step:
-                self._heads.append((step, state.attend(step, read[None], state.held(step))))
+        read = reads[which.start : which.stop]
+        lanes, self._heads = self._lanes_of(len(read)), []
+        last = read.flatten(0, 1)
+        now = lanes.compute(self._first, last[None], self._first_held)
+        if isinstance(self._first, AttentionStep):
+            self._heads.append((self._first, now))
         for step, mixture, held in self._steps:
             if isinstance(step, LogitsStep):
-                last = state.bench.reader.read(mixture, state.delta)[0]
+                last = lanes.read(mixture)[0]
                 continue
-            now = state.run(step, mixture, held)
+            now = lanes.run(step, mixture, held)
             if isinstance(step, AttentionStep):
                 self._heads.append((step, now))
-        return last
+        self._at_hand = which
+        return last.unflatten(0, (len(read), -1))
+
+    def _lanes_of(self, n: int) -> Lanes:
+        if self._lanes is None or self._lanes.n != n:
+            self._lanes = self._state.lanes(self._numbers, len(self._moving), n)
+            for step in (self._first, *self._schedule.steps):
+                if isinstance(step, MlpStep) and narrow(self._state.bench, step):
+                    # Nobody reads the other positions, but they must hold numbers.
+                    row = self._lanes.row(self._state.graph.mlp_sender(step.layer))
+                    self._lanes.delta[row].zero_()
+        return self._lanes

@@ -32,7 +32,8 @@ def alike_by_layer(graph: Graph, kept: BoolMatrix, rng: np.random.Generator) -> 
     leads = np.flatnonzero(graph.lead[receivers] == receivers)
     senders, receivers = senders[leads], receivers[leads]
     places, sizes = graph.n_layers + 2, np.bincount(graph.lead)[receivers]
-    pair = _sender_layers(graph)[senders] * places + _receiver_layers(graph)[receivers]
+    # From 0, for the inputs, to n_layers + 1, for the logits.
+    pair = (graph.sender_layers[senders] + 1) * places + graph.receiver_layers[receivers] + 1
     alike = sizes * places**2 + pair
     chosen = kept[senders, receivers]
     drawn = np.zeros((graph.n_senders, graph.n_receivers), dtype=np.intp)
@@ -41,17 +42,6 @@ def alike_by_layer(graph: Graph, kept: BoolMatrix, rng: np.random.Generator) -> 
         taken = rng.choice(members, int(chosen[members].sum()), replace=False)
         drawn[senders[taken], receivers[taken]] = 1
     return graph.joint(drawn) > 0
-
-
-def _sender_layers(graph: Graph) -> NDArray[np.intp]:
-    """0 for inputs, else the layer plus one."""
-    layers = np.arange(graph.n_senders - graph.n_inputs) // (graph.n_heads + 1) + 1
-    return np.concatenate([np.zeros(graph.n_inputs, dtype=np.intp), layers])
-
-
-def _receiver_layers(graph: Graph) -> NDArray[np.intp]:
-    """The layer plus one; for the logits n_layers + 1."""
-    return np.arange(graph.n_receivers) // (3 * graph.n_heads + 1) + 1
 
 
 @torch.no_grad()

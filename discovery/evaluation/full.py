@@ -24,11 +24,12 @@ from discovery.evaluation.hypothesis_tests import (
     minimality,
     non_equivalence,
 )
-from discovery.evaluation.measured import Measured, Report
+from discovery.evaluation.measured import Measured
 from discovery.evaluation.quick import N_RANDOM
 from discovery.evaluation.random_circuits import PathSampler, random_circuits
 from discovery.evaluation.removals import Removal, changes, edges_of, inflated, redundant_share
 from discovery.evaluation.stability import EdgeStability, GroupScores, jaccard, stability
+from discovery.progress import Report
 from graph_schema.documents import (
     AnySelection,
     Chance,

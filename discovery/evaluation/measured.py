@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from discovery.engine.experiment import Experiment
 from discovery.engine.graph import BoolMatrix
 from discovery.engine.pair_values import Values, values
+from discovery.progress import Report
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import Figure, Metric, Split, SplitLosses
 from graph_schema.errors import NonFiniteError
 from graph_schema.intervals import Bounds, group_interval
 
 PerPair = NDArray[np.float64]
-Report = Callable[[int, int], None]
 
 
 class Measured:

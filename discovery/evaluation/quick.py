@@ -13,9 +13,10 @@ import numpy as np
 
 from discovery.engine.graph import BoolMatrix
 from discovery.evaluation.curve import Curve
-from discovery.evaluation.measured import Measured, Report
+from discovery.evaluation.measured import Measured
 from discovery.evaluation.random_circuits import random_circuits
 from discovery.methods.selection import Scores
+from discovery.progress import Report
 from graph_schema.documents import Evaluation, Figure, Preset, RandomCircuits, Split
 from graph_schema.intervals import DRAWS
 

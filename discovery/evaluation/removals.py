@@ -5,7 +5,7 @@ Edges that are patched together are removed together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from discovery.engine.restart import Restart
 from discovery.engine.state import State
 from discovery.evaluation.measured import Measured
 from discovery.evaluation.random_circuits import PATIENCE, Joint, PathSampler
+from discovery.progress import Report
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import Figure
 from graph_schema.intervals import HANGS_ON_ONE, ONE_GROUP, Bounds, joint_intervals
@@ -23,7 +24,6 @@ from graph_schema.intervals import HANGS_ON_ONE, ONE_GROUP, Bounds, joint_interv
 REDUNDANT = 0.01
 """An edge is redundant when f moves by less than this without it."""
 Changes = NDArray[np.float64]
-Report = Callable[[int, int], None]
 Removal = tuple[BoolMatrix, Sequence[Joint]]
 
 

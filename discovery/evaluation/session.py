@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from discovery.engine.experiment import Experiment
-from discovery.engine.metrics import check_metric
+from discovery.engine.metrics import require_tokens
 from discovery.engine.self_check import check_adapter
-from discovery.evaluation.measured import Report
 from discovery.evaluation.splits import Splits
 from discovery.models import LoadedModel
-from discovery.progress import Progress
+from discovery.progress import Progress, Report
 from discovery.tasks.base import PairSet
 from graph_schema.documents import Limits
 from graph_schema.documents.jobs import MeasuredSpec
@@ -64,7 +63,7 @@ class Session:
         Raises:
             DatasetError: The data lack what the metric or the ablation needs.
         """
-        check_metric(spec.metric, (*pairs.discovery, *pairs.heldout))
+        require_tokens(spec.metric, (*pairs.discovery, *pairs.heldout))
         experiment = Experiment(
             model.adapter,
             spec.metric,

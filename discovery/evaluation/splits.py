@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from discovery.engine.experiment import Experiment
 from discovery.engine.graph import BoolMatrix
-from discovery.evaluation.measured import Measured, Report
+from discovery.evaluation.measured import Measured
 from discovery.evaluation.performed import require_performance
+from discovery.progress import Report
 from discovery.tasks.base import PairSet, TokenPair
 from graph_schema.documents import Ablation, Limits, Split
 

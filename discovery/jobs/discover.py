@@ -16,10 +16,10 @@ from discovery.evaluation.quick import evaluate
 from discovery.evaluation.session import Session
 from discovery.evaluation.stability import EdgeStability
 from discovery.methods.exact_top import exact_top
-from discovery.methods.finding import Arrays, Found, Report, Work, find
+from discovery.methods.finding import Arrays, Found, Work, find
 from discovery.methods.pair_scores import require_room
 from discovery.models import LoadedModel
-from discovery.progress import Checkpoint, Progress
+from discovery.progress import Checkpoint, Progress, Report
 from discovery.tasks.base import PairSet
 from graph_schema.documents import (
     CircuitDocument,

@@ -36,7 +36,7 @@ NO_METHOD = "an evaluation does not run the method that found the circuit"
 
 
 @dataclass(frozen=True)
-class Judged:
+class Judgement:
     """What a job found; `arrays["pairs"]` has the metric of every pair, as after a discovery."""
 
     evaluation: CircuitEvaluation
@@ -55,7 +55,7 @@ def judge(
     progress: Progress,
     found_on: DatasetDocument | None = None,
     chunk: int | None = None,
-) -> Judged:
+) -> Judgement:
     """Judge a circuit under the spec's metric and ablation, on the spec's pairs.
 
     A held-out pair with a prompt, clean or corrupt, that the circuit's own job discovered on is
@@ -139,7 +139,7 @@ def judge(
         evaluation=found,
         notes=(*model.notes, *pairs.notes, *splits.notes),
     )
-    return Judged(evaluation, {"pairs": splits.per_pair([kept])} | splits.draws(), clock.seconds)
+    return Judgement(evaluation, {"pairs": splits.per_pair([kept])} | splits.draws(), clock.seconds)
 
 
 def _unseen(pairs: PairSet, found_on: DatasetDocument | None, bos: object) -> PairSet:

@@ -164,7 +164,7 @@ def find(
     experiment: Experiment, pairs: Sequence[TokenPair], method: str
 ) -> tuple[Effects, NDArray[np.bool_]]:
     """How strong each edge is, and which are kept; one value an edge, as the edge list has them."""
-    chunk, scale = min(CHUNK, experiment.fitting(pairs)), abs(gap(experiment, pairs))
+    chunk, scale = min(CHUNK, experiment.fitting(pairs)), abs(mean_gap(experiment, pairs))
     match method:
         case "exact":
             scores = exact(experiment, pairs)
@@ -181,7 +181,7 @@ def find(
     return strengths, strengths > KEPT * scale
 
 
-def gap(experiment: Experiment, pairs: Sequence[TokenPair]) -> float:
+def mean_gap(experiment: Experiment, pairs: Sequence[TokenPair]) -> float:
     """The mean loss(∅) - loss(M): with every edge ablated, less with none."""
     graph = experiment.graph
     empty, full = values(experiment, pairs, [graph.none(), graph.upstream])

@@ -12,7 +12,7 @@ nearest trace parts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -27,7 +27,8 @@ from discovery.engine.graph import BoolMatrix
 from discovery.engine.restart import Restart
 from discovery.engine.state import State
 from discovery.methods.acdc_order import Visit, visits
-from discovery.progress import LAYOUT, Checkpoint, NoCheckpoint, Pace, same_layout
+from discovery.methods.acdc_outlook import Outlook
+from discovery.progress import LAYOUT, Checkpoint, NoCheckpoint, Pace, Report, same_layout
 from discovery.tasks.base import TokenPair
 from graph_schema.errors import NonFiniteError
 
@@ -60,18 +61,6 @@ class Trace:
         """How many decisions another τ makes alike, and so meets the same rises."""
         differs = np.flatnonzero(self.removed(self.threshold) != self.removed(threshold))
         return int(differs[0]) if len(differs) else len(self.rises)
-
-
-@dataclass
-class Streak:
-    """How many of the last tests came to the same, and to what."""
-
-    removed: bool = True
-    length: int = 0
-
-    def add(self, removed: bool) -> None:
-        self.length = self.length + 1 if removed == self.removed else 1
-        self.removed = removed
 
 
 @dataclass(frozen=True)
@@ -118,7 +107,7 @@ class Pruner:
         candidates: BoolMatrix | None = None,
         *,
         chunk: int | None = None,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Report | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> None:
         """Decide `candidates` (default: every edge), the rest ablated from the start.
@@ -139,7 +128,7 @@ class Pruner:
         self._progress, self._checkpoint = progress, checkpoint or NoCheckpoint()
         self._pace = Pace()
         self.traces = self._load()
-        self._streak = Streak()
+        self._outlook = Outlook()
 
     def run(self, threshold: float) -> Pruned:
         """What τ = `threshold` keeps.
@@ -163,7 +152,7 @@ class Pruner:
             self._anew(trace, states)
         return self._pruned(trace)
 
-    def gap(self) -> float:
+    def mean_gap(self) -> float:
         """The mean loss with everything ablated minus that with every candidate kept."""
         none, all_of_them = self.graph.none(), self.candidates
         return self._loss(none) - self._loss(all_of_them)
@@ -198,8 +187,13 @@ class Pruner:
         """States of what is left, run afresh; against those carried along they show rounding."""
         kept = self._kept(trace)
         losses = [state.loss for state in carried]
-        carried.clear()
-        states = [State(bench, kept, restartable=True) for bench in self._benches]
+        # In the same memory: that of so many writes takes as long to get as the run.
+        states = [
+            State(bench, kept, restartable=True, instead=instead)
+            for bench, instead in zip(
+                self._benches, carried or [None] * len(self._benches), strict=True
+            )
+        ]
         drift = sum(
             float((state.loss - loss).abs().double().sum())
             for state, loss in zip(states, losses or [state.loss for state in states], strict=True)
@@ -213,20 +207,21 @@ class Pruner:
         """Decide what is left of a receiver's edges.
 
         Several tests are made in one go where that is cheaper, each as if those before it come to
-        what the last tests came to; those that follow a wrong guess are thrown away. How many is
-        half the streak that the guess rests on: a short one says little of what comes next.
+        what most tests of late came to; those that follow a wrong guess are thrown away.
         """
-        streak = self._streak
+        outlook = self._outlook
         with ExitStack() as stack:
             tries = [stack.enter_context(Restart(state, *visit.receivers)) for state in states]
-            current = self._mean([each.loss for each in tries])
+            (current,) = self._means([each.loss[None] for each in tries])
+            live = tries[0].live
+            # Where the receiver is dead every rise is 0, and costs nothing.
+            width = min(each.width for each in tries) if live else visit.end - visit.begin
             while len(trace.rises) < visit.end:
-                guess = streak.removed
+                guess = outlook.guess if live else trace.threshold > 0
                 rest = visit.senders[len(trace.rises) - visit.begin :]
-                together = rest[: max(1, min(tries[0].width, streak.length // 2))]
+                together = rest[: min(width, outlook.length) if live else width]
                 losses = [each.ahead(together, gone=guess) for each in tries]
-                for number in range(len(together)):
-                    loss = self._mean([each[number] for each in losses])
+                for number, loss in enumerate(self._means(losses)):
                     rise = loss - current
                     if not np.isfinite(rise):
                         raise NonFiniteError(self._experiment.describe_overflow(self._pairs))
@@ -236,14 +231,15 @@ class Pruner:
                         current = loss
                         for each in tries:
                             each.accept(number)
-                    if tries[0].live:
-                        streak.add(removed)
+                    if live:
+                        outlook.add(removed)
                     if removed != guess:
                         break
 
-    def _mean(self, losses: Sequence[Float[Tensor, " _"]]) -> float:
-        """The mean over examples of losses, one tensor a chunk."""
-        return sum(float(each.double().sum()) for each in losses) / self._n_examples
+    def _means(self, losses: Sequence[Float[Tensor, "try _"]]) -> list[float]:
+        """Each try's mean over examples of losses, one tensor a chunk."""
+        sums = [each.double().sum(-1).cpu().numpy() for each in losses]
+        return (np.sum(sums, axis=0) / self._n_examples).tolist()
 
     def _pruned(self, trace: Trace) -> Pruned:
         kept = self._kept(trace)

@@ -23,7 +23,7 @@ def prune_to(
     low: Pruned | None = None  # keeps too much
     high: Pruned | None = None  # keeps too little
     best: Pruned | None = None
-    threshold = max(pruner.gap(), 1e-9) / (4 * n_edges)
+    threshold = max(pruner.mean_gap(), 1e-9) / (4 * n_edges)
     for number in range(MAX_RUNS):
         if on_run:
             on_run(number)

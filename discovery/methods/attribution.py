@@ -23,6 +23,7 @@ from discovery.engine.ablation import Example
 from discovery.engine.experiment import Experiment
 from discovery.engine.graph import Graph
 from discovery.methods.tape import Difference, Gradient
+from discovery.progress import Report
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import Component
 from graph_schema.errors import NonFiniteError
@@ -60,7 +61,7 @@ def mean_scores(
     *,
     n_steps: int = 1,
     chunk: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Report | None = None,
     per_pair: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """The mean of `of_chunk` over pairs and the `n_steps` gradients that it adds up.

@@ -6,7 +6,7 @@ forward and backward. (`mean` takes its averages once for all; `zero` needs no a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from discovery.engine.forward import inputs
 from discovery.engine.metrics import Objective
 from discovery.methods.attribution import Parts, contract, mean_scores
 from discovery.methods.tape import Tape
+from discovery.progress import Report
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import Metric
 
@@ -26,7 +27,7 @@ def eap(
     pairs: Sequence[TokenPair],
     *,
     chunk: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Report | None = None,
     per_pair: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Every edge's score by edge attribution patching.

@@ -1,8 +1,8 @@
-"""The oracle: every edge patched alone, by the engine's restarts."""
+"""The oracle: an edge test of every edge, each patched alone, by the engine's restarts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from discovery.engine.graph import BoolMatrix
 from discovery.engine.restart import Restart
 from discovery.engine.state import State
 from discovery.methods.attribution import check_finite
-from discovery.progress import LAYOUT, Checkpoint, NoCheckpoint, Pace, same_layout
+from discovery.progress import LAYOUT, Checkpoint, NoCheckpoint, Pace, Report, same_layout
 from discovery.tasks.base import TokenPair
 
 
@@ -22,7 +22,7 @@ def exact(
     *,
     only: BoolMatrix | None = None,
     chunk: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Report | None = None,
     checkpoint: Checkpoint | None = None,
     per_pair: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
@@ -73,9 +73,8 @@ def exact(
             if progress:
                 progress(done, n_all)
             with Restart(state, *unit) as restart:
-                clean = restart.loss.double()
-                for sender, loss in zip(senders, restart.each(senders), strict=True):
-                    rise = (loss.double() - clean).cpu().numpy()
+                losses = restart.each(senders).double() - restart.loss.double()
+                for sender, rise in zip(senders, losses.cpu().numpy(), strict=True):
                     total[sender, unit] += rise.sum()
                     if per_pair is not None:
                         for edge in number_of[sender, unit]:

@@ -21,7 +21,7 @@ from discovery.methods.eap import eap
 from discovery.methods.exact import exact
 from discovery.methods.integrated_gradients import eap_ig
 from discovery.methods.selection import Scores, best, select, strength
-from discovery.progress import Checkpoint
+from discovery.progress import Checkpoint, Report
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import (
     Acdc,
@@ -37,7 +37,6 @@ from graph_schema.documents import (
 from graph_schema.documents.jobs import DiscoverSpec
 
 Arrays = dict[str, NDArray[Any]]
-Report = Callable[[int, int], None]
 NAMED = 20
 """How many borderline edges a note names; the artifact "acdc" marks them all."""
 

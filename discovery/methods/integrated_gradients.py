@@ -23,7 +23,7 @@ differences go through the norms' Jacobians (theirs meet the gradient as they ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from itertools import product
 
 import numpy as np
@@ -36,6 +36,7 @@ from discovery.engine.graph import Graph
 from discovery.methods.attribution import ChunkScores, Parts, contract, mean_scores
 from discovery.methods.tape import Stream, Tape
 from discovery.models import Sublayer
+from discovery.progress import Report
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import EapIg
 from graph_schema.errors import SpecError
@@ -49,7 +50,7 @@ def eap_ig(
     method: EapIg,
     *,
     chunk: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Report | None = None,
     per_pair: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Every edge's score with gradients averaged over `method.steps` points of one or more paths.

@@ -17,11 +17,20 @@ from discovery.engine.forward import add_const, at_positions, loss_at, put_heads
 from discovery.engine.graph import Graph
 from discovery.engine.metrics import Objective, wide
 from discovery.engine.window import Window
-from discovery.models import Apart, ModelAdapter, Qkv, Slope, Sublayer
-
-Difference = Float[Tensor, "sender batch pos d_model"]
-Stream = Float[Tensor, "batch pos d_model"]
-QKV: tuple[Qkv, ...] = ("q", "k", "v")
+from discovery.methods.taped import (
+    QKV,
+    Attention,
+    Difference,
+    Layer,
+    Mlp,
+    Moved,
+    Stream,
+    Write,
+    attention_gradients,
+    jacobian,
+    through,
+)
+from discovery.models import ModelAdapter, Sublayer
 
 
 @dataclass(frozen=True)
@@ -34,57 +43,6 @@ class Gradient:
     receivers: slice
     n_upstream: int
     grad: Float[Tensor, "receiver batch pos d_model"]
-
-
-@dataclass(frozen=True)
-class _Write:
-    """What a sublayer writes: raw, and as it is added to the stream, past a post-norm if any.
-
-    `slope` is the post-norm's, where it is known in closed form; else autograd is asked for it.
-    """
-
-    raw: Stream
-    added: Stream
-    slope: Slope | None = None
-
-
-@dataclass(frozen=True)
-class _Attention:
-    """A layer's heads: the stream, their q, k and v, and the sum of what they write.
-
-    `slope` is the norm's before them, where it is known in closed form.
-    """
-
-    stream: Stream
-    normed: Stream
-    slope: Slope | None
-    reads: list[Apart]
-    out: Stream
-
-
-@dataclass(frozen=True)
-class _Mlp:
-    stream: Stream
-    out: Stream
-
-
-@dataclass(frozen=True)
-class _Layer:
-    """A layer that was run; where a tape begins with a moved write, not all of it was."""
-
-    attention: _Attention | None
-    heads: _Write | None
-    after: Stream
-    mlp: _Mlp | None
-    wrote: _Write
-
-
-@dataclass(frozen=True)
-class _Moved:
-    """A raw write that stands for a sublayer's own, which is not run."""
-
-    sublayer: Sublayer
-    raw: Stream
 
 
 class Tape:
@@ -107,7 +65,7 @@ class Tape:
         *,
         begin: int = 0,
         less: Difference | None = None,
-        moved: _Moved | None = None,
+        moved: Moved | None = None,
     ) -> None:
         """Run on from `resid`, the stream before layer `begin`.
 
@@ -116,7 +74,7 @@ class Tape:
         """
         self._adapter, self._graph, self._window = adapter, graph, window
         self._begin, self._less = begin, less
-        self._layers: list[_Layer] = []
+        self._layers: list[Layer] = []
         for layer in range(begin, graph.n_layers):
             found = self._run(layer, resid, moved if layer == begin else None)
             self._layers.append(found)
@@ -135,12 +93,12 @@ class Tape:
             resid, raw = here.attention.stream, here.heads.raw
         else:
             resid, raw = here.after, here.wrote.raw
-        moved = _Moved(sublayer, (raw + step).to(raw.dtype).detach())
+        moved = Moved(sublayer, (raw + step).to(raw.dtype).detach())
         return Tape(
             self._adapter, self._graph, self._window, resid.detach(), begin=layer, moved=moved
         )
 
-    def _run(self, layer: int, resid: Stream, moved: _Moved | None) -> _Layer:
+    def _run(self, layer: int, resid: Stream, moved: Moved | None) -> Layer:
         attention = heads = mlp = None
         after = resid
         if moved is None:
@@ -156,10 +114,10 @@ class Tape:
             wrote = self._write(layer, "mlp", mlp.out)
             if self._less is not None:
                 self._less[self._graph.mlp_sender(layer)].sub_(wrote.raw.detach())
-        return _Layer(attention, heads, after, mlp, wrote)
+        return Layer(attention, heads, after, mlp, wrote)
 
     @torch.enable_grad()
-    def _attend(self, layer: int, resid: Stream) -> tuple[_Attention, _Write]:
+    def _attend(self, layer: int, resid: Stream) -> tuple[Attention, Write]:
         adapter, batch = self._adapter, self._window.batch
         stream = resid.detach().requires_grad_()
         form = adapter.closed_form(layer, "attn")
@@ -175,22 +133,22 @@ class Tape:
             with torch.no_grad():
                 put_heads(adapter, layer, z.detach(), heads, subtract=True)
         write = self._write(layer, "attn", add_const(adapter, layer, out.detach()))
-        return _Attention(stream, normed, slope, reads, out), write
+        return Attention(stream, normed, slope, reads, out), write
 
     @torch.enable_grad()
-    def _mlp(self, layer: int, resid: Stream) -> _Mlp:
+    def _mlp(self, layer: int, resid: Stream) -> Mlp:
         stream = resid.detach().requires_grad_()
-        return _Mlp(stream, self._adapter.mlp(layer, self._adapter.norm(layer, "mlp", stream)))
+        return Mlp(stream, self._adapter.mlp(layer, self._adapter.norm(layer, "mlp", stream)))
 
     @torch.enable_grad()
-    def _write(self, layer: int, sublayer: Sublayer, raw: Stream) -> _Write:
+    def _write(self, layer: int, sublayer: Sublayer, raw: Stream) -> Write:
         raw = raw.detach()
         if not self._adapter.post_norms:
-            return _Write(raw, raw)
+            return Write(raw, raw)
         if (form := self._adapter.closed_form(layer, sublayer, after=True)) is not None:
-            return _Write(raw, self._adapter.post_norm(layer, sublayer, raw), form.at(raw))
+            return Write(raw, self._adapter.post_norm(layer, sublayer, raw), form.at(raw))
         raw.requires_grad_()
-        return _Write(raw, self._adapter.post_norm(layer, sublayer, raw))
+        return Write(raw, self._adapter.post_norm(layer, sublayer, raw))
 
     def through_post_norms(
         self, difference: Difference, before: Difference | None = None
@@ -207,8 +165,8 @@ class Tape:
             mlp = self._graph.mlp_sender(layer)
             if here.heads is not None:
                 heads = self._graph.head_senders(layer)
-                found[heads] = _jacobian(here.heads, difference[heads])
-            found[mlp : mlp + 1] = _jacobian(here.wrote, difference[mlp : mlp + 1])
+                found[heads] = jacobian(here.heads, difference[heads])
+            found[mlp : mlp + 1] = jacobian(here.wrote, difference[mlp : mlp + 1])
         return found
 
     def gradients(self, objective: Objective) -> Generator[Gradient]:
@@ -245,7 +203,7 @@ class Tape:
                 break
             n_behind = behind.stop - behind.start
             (found[0],) = torch.autograd.grad(
-                here.mlp.out, here.mlp.stream, _through(here.wrote, grad)
+                here.mlp.out, here.mlp.stream, through(here.wrote, grad)
             )
             receivers = slice(graph.mlp_receiver(layer), behind.stop)
             yield Gradient(receivers, n_upstream, found[: 1 + n_behind])
@@ -256,7 +214,7 @@ class Tape:
                 break
             if (more := beside.get((layer, "mlp"))) is not None:
                 grad, to_heads = grad + more, to_heads + more
-            _attention_gradients(here.attention, _through(here.heads, to_heads), found[heads])
+            attention_gradients(here.attention, through(here.heads, to_heads), found[heads])
             grad = grad + found[heads].sum(0).to(grad.dtype)
             if (more := beside.get((layer, "attn"))) is not None:
                 grad = grad + more
@@ -264,53 +222,3 @@ class Tape:
         if behind.stop > behind.start:
             yield Gradient(behind, n_upstream, found[1 : 1 + behind.stop - behind.start])
         self.grad = grad
-
-
-def _through(write: _Write, grad: Stream) -> Stream:
-    """The gradient with respect to a sublayer's raw output."""
-    if write.added is write.raw:
-        return grad
-    if write.slope is not None:
-        return write.slope.backward(grad)
-    return torch.autograd.grad(write.added, write.raw, grad, retain_graph=True)[0]
-
-
-def _jacobian(write: _Write, steps: Difference) -> Difference:
-    """The post-norm's Jacobian times each step.
-
-    Without a closed form: by differentiating its transpose, which is linear.
-    """
-    if write.slope is not None:
-        return write.slope.forward(steps)
-    probe = torch.zeros_like(write.added, requires_grad=True)
-    with torch.enable_grad():
-        (back,) = torch.autograd.grad(write.added, write.raw, probe, create_graph=True)
-    moved = [
-        torch.autograd.grad(back, probe, step.to(back.dtype), retain_graph=True)[0]
-        for step in steps
-    ]
-    return torch.stack(moved).to(steps.dtype)
-
-
-def _attention_gradients(
-    attention: _Attention, grad: Stream, into: Float[Tensor, "receiver batch pos d_model"]
-) -> None:
-    """The loss's gradient with respect to each head's q, k and v input, before the norm."""
-    starts = [read.start for read in attention.reads]
-    by_channel = torch.autograd.grad(attention.out, starts, grad)
-    n_heads = len(into) // len(QKV)
-    for number, (read, found) in enumerate(zip(attention.reads, by_channel, strict=True)):
-        mine = into[number * n_heads : (number + 1) * n_heads]
-        if attention.slope is not None and read.weight is not None:
-            read.stream_gradients(found, attention.slope, mine)
-            continue
-        for head, row in enumerate(mine):
-            row.copy_(_before_norm(attention, read.input_gradient(found, head)))
-
-
-def _before_norm(attention: _Attention, grad: Stream) -> Stream:
-    if attention.normed is attention.stream:
-        return grad
-    if attention.slope is not None:
-        return attention.slope.backward(grad)
-    return torch.autograd.grad(attention.normed, attention.stream, grad, retain_graph=True)[0]

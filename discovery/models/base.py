@@ -16,8 +16,9 @@ Every function is differentiable by autograd; the weights themselves never need 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -25,48 +26,15 @@ from einops import einsum, rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from discovery.models.batch import Batch, Shape
 from discovery.models.half import product
 from discovery.models.norms import Norm
 from discovery.models.projection import Apart, HeadWeights, own_input, shared_input
+from graph_schema.models.layout import Layout
 
 Qkv = Literal["q", "k", "v"]
 Sublayer = Literal["attn", "mlp"]
 Reader = Literal["attn", "mlp", "logits"]
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A model's sizes; `d_model` need not be `n_heads * d_head`."""
-
-    n_layers: int
-    n_heads: int
-    n_kv_heads: int
-    d_model: int
-    d_head: int
-    d_mlp: int
-    d_vocab: int
-
-    @property
-    def kv_group(self) -> int:
-        """How many query heads share a key-value head."""
-        return self.n_heads // self.n_kv_heads
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Prompts, or beginnings of prompts of `prompt_lengths`, and what is computed from them once.
-
-    `attention_mask` is False on padding, which may stand on either side. `last` is the index of
-    each prompt's last real token. `masks` and `rotary` are the adapter's own, by kind of layer.
-    """
-
-    tokens: Int[Tensor, "batch pos"]
-    attention_mask: Bool[Tensor, "batch pos"]
-    position_ids: Int[Tensor, "batch pos"]
-    last: Int[Tensor, " batch"]
-    prompt_lengths: Int[Tensor, " batch"]
-    masks: Mapping[str, Tensor | None] = field(default_factory=dict)
-    rotary: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
 
 class ModelAdapter(ABC):
@@ -96,12 +64,8 @@ class ModelAdapter(ABC):
     @property
     def n_edges(self) -> int:
         """How many edges the model's head-level graph has."""
-        heads, senders, edges = self.shape.n_heads, 1 + self.split_embed, 0
-        for _ in range(self.shape.n_layers):
-            edges += 3 * heads * senders
-            edges += senders if self.parallel else senders + heads
-            senders += heads + 1
-        return edges + senders
+        sizes = self.shape
+        return Layout(sizes.n_layers, sizes.n_heads, self.parallel, self.split_embed).n_edges
 
     # What depends on the prompts alone.
 
@@ -116,16 +80,31 @@ class ModelAdapter(ABC):
         Where `tokens` are beginnings, `prompt_lengths` counts the whole prompts' real tokens.
         """
         tokens = tokens.to(self.device)
-        real = (
-            torch.ones_like(tokens, dtype=torch.bool)
-            if attention_mask is None
-            else attention_mask.to(self.device).bool()
-        )
+        real = torch.ones_like(tokens, dtype=torch.bool)
+        if attention_mask is not None:
+            real = attention_mask.to(self.device).bool()
         count = real.long().cumsum(-1)
         # The first place where the count is full is the last real token.
         last = count.argmax(-1)
         whole = count[:, -1] if prompt_lengths is None else prompt_lengths
         return self._prepare(Batch(tokens, real, (count - 1).clamp(min=0), last, whole))
+
+    def index(self, numbers: Sequence[int]) -> slice | Tensor:
+        """Numbers as an index of a tensor: a slice where they follow each other.
+
+        Else a tensor on the device, made once: from a list torch would make one each time.
+        """
+        key = tuple(numbers)
+        if key not in self._indices:
+            found: slice | Tensor = slice(key[0], key[-1] + 1)
+            if key != tuple(range(key[0], key[-1] + 1)):
+                found = torch.tensor(key, device=self.device)
+            self._indices[key] = found
+        return self._indices[key]
+
+    @cached_property
+    def _indices(self) -> dict[tuple[int, ...], slice | Tensor]:
+        return {}
 
     def cut(self, batch: Batch, start: int, stop: int | None = None) -> Batch:
         """The batch's positions from `start` to `stop`, of a model that looks back alone.
@@ -212,11 +191,11 @@ class ModelAdapter(ABC):
                 y = self.rotate(batch, layer, channel, self._project_all(layer, channel, cut, x))
                 return y if group == 1 else y.repeat_interleave(group, dim=1)
             used = sorted({head // group for head in heads})
-            y = self.rotate(batch, layer, channel, shared_input(cut.take(used), x))
-            return y[:, [used.index(head // group) for head in heads]]
+            y = self.rotate(batch, layer, channel, shared_input(cut.take(self.index(used)), x))
+            return y[:, self.index([used.index(head // group) for head in heads])]
         if heads is None or every:
             return self.rotate(batch, layer, channel, own_input(cut, x, group))
-        taken = cut.take([head // group for head in heads])
+        taken = cut.take(self.index([head // group for head in heads]))
         return self.rotate(batch, layer, channel, own_input(taken, x, 1))
 
     def project_apart(
@@ -269,7 +248,7 @@ class ModelAdapter(ABC):
         """What each of `heads` (None: all) writes by itself, without the shared bias."""
         weight = self.out_weights(layer).to(z.dtype)
         if heads is not None:
-            weight = weight[list(heads)]
+            weight = weight[self.index(heads)]
         return einsum(
             z,
             weight,
@@ -307,9 +286,11 @@ class ModelAdapter(ABC):
     def logits(
         self,
         rows: Float[Tensor, "*rows d_model"],
-        tokens: Int[Tensor, "*rows token"] | None = None,
+        tokens: Int[Tensor, "*rows token"] | slice | None = None,
     ) -> Float[Tensor, "*rows d_vocab"]:
         """The unembedding of normed rows: every token's logit, or of each row its `tokens` alone.
+
+        A slice is a part of the vocabulary.
 
         With a vocabulary of 50,257 the few rows of a logit difference cost next to nothing.
         """
@@ -317,16 +298,3 @@ class ModelAdapter(ABC):
     def own_logits(self, prompt: Sequence[int], rows: int) -> Float[Tensor, "row d_vocab"] | None:
         """The last positions' logits by the model's own forward pass, where it has one."""
         return None
-
-
-def unembed(
-    rows: Float[Tensor, "*rows d_model"],
-    weight: Float[Tensor, "d_vocab d_model"],
-    bias: Float[Tensor, " d_vocab"] | None,
-    tokens: Int[Tensor, "*rows token"],
-) -> Float[Tensor, "*rows token"]:
-    """Each row's logits of its own `tokens`."""
-    found = einsum(
-        rows, weight[tokens].to(rows.dtype), "... d_model, ... token d_model -> ... token"
-    )
-    return found if bias is None else found + bias[tokens]

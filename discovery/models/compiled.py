@@ -17,9 +17,9 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from discovery.models.base import Batch, ModelAdapter, Qkv, Reader, Shape, unembed
+from discovery.models.base import Batch, ModelAdapter, Qkv, Reader, Shape
 from discovery.models.half import wide
-from discovery.models.projection import HeadWeights
+from discovery.models.projection import HeadWeights, unembed
 from graph_schema.errors import ModelError
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -150,12 +150,13 @@ class CompiledAdapter(ModelAdapter):
     def logits(
         self,
         rows: Float[Tensor, "*rows d_model"],
-        tokens: Int[Tensor, "*rows token"] | None = None,
+        tokens: Int[Tensor, "*rows token"] | slice | None = None,
     ) -> Float[Tensor, "*rows d_vocab"]:
         weight = self._weight("W_U")
-        if tokens is not None:
-            return unembed(rows, weight.T, self._weights.get("b_U"), tokens)
-        return self._add(rows @ weight, "b_U")
+        if tokens is None or isinstance(tokens, slice):
+            found = self._add(rows @ weight, "b_U")
+            return found if tokens is None else found[..., tokens]
+        return unembed(rows, weight.T, self._weights.get("b_U"), tokens)
 
     def _add(self, x: Tensor, bias: str) -> Tensor:
         return x + self._weights[bias] if bias in self._weights else x

@@ -23,10 +23,10 @@ from transformers.masking_utils import create_causal_mask, create_sliding_window
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.pytorch_utils import Conv1D
 
-from discovery.models.base import Batch, ModelAdapter, Reader, Shape, Sublayer, unembed
-from discovery.models.half import wide, widen
+from discovery.models.base import Batch, ModelAdapter, Reader, Shape, Sublayer
+from discovery.models.half import product, wide, widen
 from discovery.models.norms import Norm
-from discovery.models.projection import HeadWeights
+from discovery.models.projection import HeadWeights, unembed
 from discovery.models.rotary import Angles, by_own_length, length_dependent
 from graph_schema.errors import ModelError
 
@@ -225,10 +225,15 @@ class DecoderAdapter(ModelAdapter):
     def logits(
         self,
         rows: Float[Tensor, "*rows d_model"],
-        tokens: Int[Tensor, "*rows token"] | None = None,
+        tokens: Int[Tensor, "*rows token"] | slice | None = None,
     ) -> Float[Tensor, "*rows d_vocab"]:
         head = self.model.get_output_embeddings()
-        return head(rows) if tokens is None else unembed(rows, head.weight, head.bias, tokens)
+        if tokens is None:
+            return head(rows)
+        if isinstance(tokens, slice):
+            bias = None if head.bias is None else head.bias[tokens]
+            return product(rows, head.weight[tokens], bias)
+        return unembed(rows, head.weight, head.bias, tokens)
 
     def own_logits(self, prompt: Sequence[int], rows: int) -> Float[Tensor, "row d_vocab"]:
         tokens = torch.tensor([list(prompt)], device=self.device)

@@ -48,7 +48,7 @@ class Gemma2Adapter(LlamaAdapter):
     def logits(
         self,
         rows: Float[Tensor, "*rows d_model"],
-        tokens: Int[Tensor, "*rows token"] | None = None,
+        tokens: Int[Tensor, "*rows token"] | slice | None = None,
     ) -> Float[Tensor, "*rows d_vocab"]:
         found, cap = super().logits(rows, tokens), self.config.final_logit_softcapping
         return found if cap is None else torch.tanh(found / cap) * cap

@@ -6,12 +6,11 @@ equal. `Apart` has both: one product for all heads forward, each head's own prod
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from einops import einsum, rearrange
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from discovery.models.half import product
@@ -25,9 +24,9 @@ class HeadWeights:
     weight: Float[Tensor, "head d_head d_model"]
     bias: Float[Tensor, "head d_head"] | None = None
 
-    def take(self, heads: Sequence[int]) -> HeadWeights:
-        bias = None if self.bias is None else self.bias[list(heads)]
-        return HeadWeights(self.weight[list(heads)], bias)
+    def take(self, heads: slice | Tensor) -> HeadWeights:
+        bias = None if self.bias is None else self.bias[heads]
+        return HeadWeights(self.weight[heads], bias)
 
 
 def shared_input(
@@ -112,3 +111,16 @@ def copies(
 ) -> Float[Tensor, "batch head pos d_model"]:
     """The input once a head, to take gradients of; no memory of its own."""
     return x.detach()[:, None].expand(-1, n_heads, -1, -1).requires_grad_()
+
+
+def unembed(
+    rows: Float[Tensor, "*rows d_model"],
+    weight: Float[Tensor, "d_vocab d_model"],
+    bias: Float[Tensor, " d_vocab"] | None,
+    tokens: Int[Tensor, "*rows token"],
+) -> Float[Tensor, "*rows token"]:
+    """Each row's logits of its own `tokens`."""
+    found = einsum(
+        rows, weight[tokens].to(rows.dtype), "... d_model, ... token d_model -> ... token"
+    )
+    return found if bias is None else found + bias[tokens]

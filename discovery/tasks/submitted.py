@@ -14,7 +14,7 @@ from discovery.tasks.answers import (
     wrong_tokens,
 )
 from discovery.tasks.base import MadePairs, TokenIds, TokenPair
-from discovery.tasks.splits import heldout_indices
+from discovery.tasks.heldout import heldout_indices
 from discovery.tasks.vocabulary import Vocabulary, check_id
 from graph_schema.datasets.file import check_prompt_length, places
 from graph_schema.datasets.pair import check_position, check_span, fail, shown

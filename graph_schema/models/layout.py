@@ -66,6 +66,10 @@ class Layout:
     def n_inputs(self) -> int:
         return 2 if self.split_embed else 1
 
+    def before(self, layer: int) -> int:
+        """How many of `senders` come before a layer's."""
+        return self.n_inputs + layer * (self.n_heads + 1)
+
     @cached_property
     def senders(self) -> tuple[str, ...]:
         names = ["embed", "pos_embed"] if self.split_embed else ["input"]
@@ -92,15 +96,15 @@ class Layout:
         part = Component.parse(component)
         if part.kind is ComponentKind.LOGITS or part.layer is None:
             return len(self.senders)
-        before = self.n_inputs + part.layer * (self.n_heads + 1)
         reads_heads = part.kind is ComponentKind.MLP and not self.parallel
-        return before + (self.n_heads if reads_heads else 0)
+        return self.before(part.layer) + (self.n_heads if reads_heads else 0)
 
     @cached_property
     def n_edges(self) -> int:
-        per_layer = [self.n_inputs + layer * (self.n_heads + 1) for layer in range(self.n_layers)]
+        per_layer = [self.before(layer) for layer in range(self.n_layers)]
         to_mlp = 0 if self.parallel else self.n_heads
-        return sum(n * 3 * self.n_heads + n + to_mlp for n in per_layer) + len(self.senders)
+        each = len(HEAD_CHANNELS) * self.n_heads
+        return sum(n * each + n + to_mlp for n in per_layer) + self.before(self.n_layers)
 
     def edges(self) -> Iterator[Edge]:
         """Every edge, receiver by receiver, senders in order."""

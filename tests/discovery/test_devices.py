@@ -40,7 +40,7 @@ def _numbers(
     (found,) = values(experiment, pairs, [some])
     numbers = {
         "eap-ig": eap_ig(experiment, pairs, EapIg(steps=2)),
-        "acdc": pruner.run(abs(pruner.gap()) / 50).rises,
+        "acdc": pruner.run(abs(pruner.mean_gap()) / 50).rises,
         "circuit": np.asarray(found.loss),
     }
     if metric is not Metric.KL:

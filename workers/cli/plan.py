@@ -117,7 +117,7 @@ def _pairs(draft: DiscoverSpec, dataset: DatasetDocument | None, limits: Limits)
     """How many pairs are for discovery and how many held out, if every pair fits the tokenizer."""
     if isinstance(draft.data, TaskData):
         return draft.data.pairs, draft.data.pairs
-    from discovery.tasks.splits import heldout_indices
+    from discovery.tasks.heldout import heldout_indices
 
     assert dataset is not None
     pairs = read_jsonl(dataset.jsonl.encode())

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from discovery.engine.metrics import Objective, accuracy, check_metric, rank, target_of
+from discovery.engine.metrics import Objective, accuracy, rank, require_tokens, target_of
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import Metric
 from graph_schema.errors import DatasetError
@@ -105,6 +105,6 @@ def test_half_precision_logits_are_summed_in_float32() -> None:
 def test_a_metric_that_does_not_fit_the_data_is_refused(
     pair: TokenPair, metric: Metric, said: str
 ) -> None:
-    check_metric(metric, [ONE, TWO])
+    require_tokens(metric, [ONE, TWO])
     with pytest.raises(DatasetError, match=f"pair one: .*{said}"):
-        check_metric(metric, [TWO, pair])
+        require_tokens(metric, [TWO, pair])

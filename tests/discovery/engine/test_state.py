@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ import torch
 
 from discovery.engine.experiment import Bench, Experiment
 from discovery.engine.graph import BoolMatrix
+from discovery.engine.lanes import HeadValues, Lanes
 from discovery.engine.pair_values import values
 from discovery.engine.restart import Restart
 from discovery.engine.room import room
+from discovery.engine.schedule import AttentionStep, MlpStep
 from discovery.engine.state import State
 from discovery.models import ModelAdapter
 from discovery.tasks.base import TokenPair
@@ -116,7 +119,7 @@ def test_a_receiver_without_a_path_to_the_logits_costs_nothing() -> None:
     state = State(_bench(experiment), kept, restartable=True)
     with Restart(state, 0) as restart:
         assert not restart.live
-        assert restart.without(0) is restart.loss
+        assert (restart.without(0) == restart.loss).all()
 
 
 def test_values_do_not_depend_on_the_chunk() -> None:
@@ -210,3 +213,51 @@ def test_chunks_are_alike_in_size() -> None:
     experiment = _experiment(tiny_gpt2())
     assert [len(chunk) for chunk in experiment.chunks(PAIRS, 7)] == [4, 4]
     assert [len(chunk) for chunk in experiment.chunks(PAIRS, 3)] == [3, 3, 2]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("ablation", [Ablation.CORRUPT, Ablation.ZERO])
+def test_a_state_taken_over_runs_the_layers_that_read_otherwise(
+    family: str, ablation: Ablation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ACDC takes states over: edges of ever earlier layers went, in tries that were accepted."""
+    experiment = _experiment(tiny(family), ablation, Metric.KL)
+    bench, graph = _bench(experiment), experiment.graph
+    ran: list[int] = []
+    run = Lanes.run
+
+    def watched(lanes: Lanes, step: AttentionStep | MlpStep, *rest: Any) -> HeadValues:
+        ran.append(step.layer)
+        return run(lanes, step, *rest)
+
+    state = State(bench, graph.upstream, restartable=True)
+    rng = np.random.default_rng(3)
+    for layer in reversed(range(graph.n_layers)):
+        heads = graph.attention_receivers(layer)
+        for receiver in (graph.mlp_receiver(layer), heads.start, heads.stop - 1):
+            with Restart(state, receiver) as restart:
+                gone = int(rng.integers(graph.n_upstream[receiver]))
+                restart.without(gone)
+                restart.accept()
+        with monkeypatch.context() as patch:
+            patch.setattr(Lanes, "run", watched)
+            state = State(bench, state.kept, restartable=True, instead=state)
+        assert min(ran) == layer, "earlier layers read what they read"
+        ran.clear()
+        fresh = State(bench, state.kept, restartable=True)
+        torch.testing.assert_close(state.loss, fresh.loss, atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(state.last, fresh.last, atol=1e-6, rtol=1e-5)
+        live = graph.live_receivers(state.kept)
+        for number in range(graph.n_layers):
+            for channel, held in fresh.heads[number].items():
+                mine = torch.from_numpy(live[graph.head_receivers(number, channel)])
+                now = state.heads[number][channel][:, mine]
+                torch.testing.assert_close(now, held[:, mine], atol=1e-6, rtol=1e-5)
+
+
+def test_a_state_taken_over_for_more_edges_runs_them_all() -> None:
+    experiment = _experiment(tiny("llama"))
+    bench = _bench(experiment)
+    few, many = _drawn(experiment, 0.3), _drawn(experiment, 0.9, seed=1)
+    state = State(bench, many, instead=State(bench, few))
+    torch.testing.assert_close(state.loss, State(bench, many).loss)

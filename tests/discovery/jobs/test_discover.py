@@ -215,7 +215,12 @@ def test_a_sweep_of_thresholds_gives_a_circuit_each() -> None:
     assert [circuit.selection.value for circuit in found.circuits] == taus
     assert len({circuit.circuit_id for circuit in found.circuits}) == 3
     (alone,) = run(method=ACDC, selection={"kind": "threshold", "threshold": 0.1}).circuits
-    assert found.circuits[1].edges == alone.edges
+    together = found.circuits[1].edges
+    assert [edge.name for edge in together] == [edge.name for edge in alone.edges]
+    # Which tests are made side by side is another thing, so roundings are.
+    assert [edge.score for edge in together] == pytest.approx(
+        [edge.score for edge in alone.edges], abs=1e-5
+    )
     assert any("keeps nothing" in note for note in found.circuits[2].notes)
     scores = dict(zip(*(found.arrays["scores"][key] for key in ("names", "scores")), strict=True))
     assert {edge.name for edge in alone.edges} == {

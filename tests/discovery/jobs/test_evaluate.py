@@ -12,7 +12,7 @@ import torch
 
 from discovery.engine.experiment import Experiment
 from discovery.evaluation.curve import SHARES
-from discovery.jobs.evaluate import NO_METHOD, Judged, judge
+from discovery.jobs.evaluate import NO_METHOD, Judgement, judge
 from discovery.progress import no_progress
 from discovery.tasks.base import PairSet
 from graph_schema.datasets.file import dataset_document
@@ -46,7 +46,7 @@ def _judged(
     pairs: Any = None,
     stored: bool = True,
     **changed: Any,
-) -> Judged:
+) -> Judgement:
     job = whole_job.spec()
     spec = EvaluateSpec.model_validate(
         {"model": job.model, "data": job.data, "circuit_id": circuit.circuit_id} | changed

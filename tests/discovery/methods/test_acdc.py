@@ -19,6 +19,7 @@ from discovery.known.ground_truth import load_case
 from discovery.methods import acdc as module
 from discovery.methods.acdc import Pruner
 from discovery.methods.acdc_order import visits
+from discovery.methods.acdc_outlook import Outlook
 from discovery.methods.acdc_search import prune_to
 from discovery.models import ModelAdapter
 from graph_schema.documents import Ablation, AblationSpec, Metric
@@ -93,7 +94,7 @@ EVERYDAY = {"gpt2"}
 )
 def test_the_kept_set_is_the_textbooks(family: str) -> None:
     experiment = _experiment(tiny(family))
-    found = _equal(experiment, 0.09 * Pruner(experiment, PAIRS).gap())
+    found = _equal(experiment, 0.09 * Pruner(experiment, PAIRS).mean_gap())
     assert 0 < found.n_edges < experiment.graph.n_edges / 3
     dead = ~experiment.graph.live_receivers(found.kept)
     assert dead.any(), "dead heads are part of the case"
@@ -104,7 +105,7 @@ def test_a_run_keeps_to_its_shapes(family: str) -> None:
     """Long tests do not check shapes at run time (conftest.py): here every family's are."""
     experiment = _experiment(tiny(family), pairs=PAIRS[:2])
     pruner = Pruner(experiment, PAIRS[:2])
-    found = pruner.run(0.09 * pruner.gap())
+    found = pruner.run(0.09 * pruner.mean_gap())
     assert 0 < found.n_tests <= experiment.graph.n_edges
 
 
@@ -113,7 +114,7 @@ def test_the_kept_set_is_the_textbooks_where_prompts_part_late() -> None:
     pairs = made_pairs(6, lengths=(6, 5), shared=3, targets=2)
     experiment = _experiment(tiny("gemma2"), Metric.LOGIT_DIFF, pairs=pairs)
     assert [experiment.bench(chunk).window.start for chunk in experiment.chunks(pairs, 3)] == [3, 3]
-    found = _equal(experiment, 0.05 * Pruner(experiment, pairs).gap(), pairs)
+    found = _equal(experiment, 0.05 * Pruner(experiment, pairs).mean_gap(), pairs)
     assert found.n_edges > 0
 
 
@@ -156,7 +157,7 @@ def test_the_kept_set_is_the_textbooks_on_compiled_programs(name: str, ablation:
     case = load_case(KEPT / name)
     pairs = case.pairs[:12]
     experiment = _experiment(case.adapter, Metric.LINEAR, ablation, pairs)
-    _equal(experiment, 1e-3 * abs(Pruner(experiment, pairs).gap()), pairs)
+    _equal(experiment, 1e-3 * abs(Pruner(experiment, pairs).mean_gap()), pairs)
 
 
 def test_only_candidates_are_decided_and_the_rest_is_ablated() -> None:
@@ -179,13 +180,13 @@ def test_what_follows_a_wrong_guess_is_neither_kept_nor_looked_at(
     share: float, usual: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     experiment = _experiment(tiny_gpt2())
-    threshold = share * Pruner(experiment, PAIRS).gap()
+    threshold = share * Pruner(experiment, PAIRS).mean_gap()
     thrown_away: list[bool] = []
 
     class Watched(Restart):
         """Tries after a wrong guess come to NaN."""
 
-        def ahead(self, senders: Sequence[int], *, gone: bool) -> Sequence[Tensor]:
+        def ahead(self, senders: Sequence[int], *, gone: bool) -> Tensor:
             losses, current = list(super().ahead(senders, gone=gone)), self.loss
             for number, loss in enumerate(losses):
                 removed = float((loss.double() - current.double()).mean()) < threshold
@@ -196,9 +197,10 @@ def test_what_follows_a_wrong_guess_is_neither_kept_nor_looked_at(
                     break
                 if removed:
                     current = loss
-            return losses
+            return torch.stack(losses)
 
     monkeypatch.setattr(module, "Restart", Watched)
+    monkeypatch.setattr(Outlook, "length", 4)
     found = Pruner(experiment, PAIRS).run(threshold)
     graph = experiment.graph
     assert graph.names(found.kept) == graph.names(_textbook(experiment, threshold))
@@ -322,3 +324,22 @@ def test_a_loss_that_is_not_finite_is_refused() -> None:
         adapter.model.transformer.h[1].mlp.c_proj.bias.fill_(torch.inf)  # pyright: ignore
     with pytest.raises(NonFiniteError, match=r"m1 \(in layer 1\)"):
         Pruner(experiment, PAIRS).run(0.02)
+
+
+def test_tests_are_made_ahead_as_far_as_the_guess_holds_more_often_than_not() -> None:
+    outlook = Outlook()
+    assert (outlook.guess, outlook.length) == (True, 1), "nothing is known"
+    for removed in [True] * 40:
+        outlook.add(removed)
+    assert outlook.guess
+    assert outlook.length > 20
+    # One edge that is kept takes little away from forty that went.
+    outlook.add(False)
+    assert outlook.guess
+    assert 5 < outlook.length < 20
+    for _ in range(60):
+        outlook.add(False)
+    assert not outlook.guess
+    for number in range(60):
+        outlook.add(number % 2 == 0)
+    assert outlook.length == 1, "a coin"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from discovery.engine.experiment import Experiment
 from discovery.engine.graph import BoolMatrix
-from discovery.methods.acdc import Pruner
+from discovery.methods.acdc import Pruned, Pruner
 from discovery.methods.eap import eap
 from discovery.methods.exact import exact
 from discovery.methods.finding import Work, find
@@ -46,8 +47,8 @@ Scores = NDArray[np.float32]
 
 def scores(family: str, method: str, ablation: str) -> Scores:
     """Every edge's score on a tiny model; of `acdc` the rise at its test."""
-    metric = Metric.KL if method == "acdc" else Metric.LOGIT_DIFF
-    experiment = Experiment(tiny(family), metric, ABLATIONS[ablation], PAIRS)
+    experiment = Experiment(tiny(family), Metric.LOGIT_DIFF, ABLATIONS[ablation], PAIRS)
+    graph = experiment.graph
     ways: dict[str, Callable[[], Scores]] = {
         "eap": lambda: eap(experiment, PAIRS, chunk=4),
         "eap-ig": lambda: eap_ig(experiment, PAIRS, EapIg(steps=3), chunk=4),
@@ -55,14 +56,16 @@ def scores(family: str, method: str, ablation: str) -> Scores:
             experiment, PAIRS, EapIg(steps=2, over="activations"), chunk=4
         ),
         "exact": lambda: exact(experiment, PAIRS),
-        "acdc": lambda: _rises(experiment),
+        "acdc": lambda: graph.to_list(pruned(family, ablation).rises).astype(np.float32),
     }
     return ways[method]()
 
 
-def _rises(experiment: Experiment) -> Scores:
-    rises = Pruner(experiment, PAIRS).run(TAU).rises
-    return experiment.graph.to_list(rises).astype(np.float32)
+@cache
+def pruned(family: str, ablation: str) -> Pruned:
+    """ACDC by `kl`."""
+    experiment = Experiment(tiny(family), Metric.KL, ABLATIONS[ablation], PAIRS)
+    return Pruner(experiment, PAIRS).run(TAU)
 
 
 # The demo's job on a model of the demo's shape.

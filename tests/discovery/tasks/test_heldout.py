@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from discovery.tasks.splits import heldout_indices
+from discovery.tasks.heldout import heldout_indices
 
 made_pairs = st.lists(
     st.tuples(st.none() | st.sampled_from("abcdefgh"), st.integers(0, 60), st.integers(0, 60)),

@@ -1,6 +1,6 @@
 """Which components to compute, in which order, when a receiver's read changes.
 
-A plan lists, along the forward pass, the components that hang on the change through kept edges
+A schedule lists, along the forward pass, the components that hang on the change through kept edges
 and have a kept path to the logits; nothing else can change the loss. It depends on the kept set
 alone, so it is made once and run for many changes of the same receiver.
 """
@@ -14,14 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.engine.graph import HEAD_CHANNELS, BoolMatrix, Graph
+from discovery.engine.graph import BoolMatrix, Graph
+from discovery.engine.sites import HEAD_CHANNELS
 from graph_schema.documents import Channel
 
 Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class ChannelPlan:
+class ChannelReads:
     """The heads of a layer whose input on one channel moves.
 
     Heads of `own` read columns of their own, the step's columns `slots`; those of `shared` all
@@ -49,7 +50,7 @@ class AttentionStep:
     layer: int
     heads: list[int]
     columns: BoolMatrix
-    channels: tuple[ChannelPlan, ...]
+    channels: tuple[ChannelReads, ...]
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ Step = AttentionStep | MlpStep | LogitsStep
 
 
 @dataclass(frozen=True)
-class Plan:
+class Schedule:
     """Steps in forward order; `moving` marks the senders whose writes they change.
 
     Without steps the change has no kept path to the logits.
@@ -80,20 +81,20 @@ class Plan:
     moving: Mask
 
 
-def whole(graph: Graph, kept: BoolMatrix) -> Plan:
-    """Compute every component that has a kept path to the logits."""
-    return _plan(graph, kept, np.ones(graph.n_senders, dtype=np.bool_), 0, everything=True)
+def whole(graph: Graph, kept: BoolMatrix, first: int = 0) -> Schedule:
+    """Compute every component, from layer `first` on, that has a kept path to the logits."""
+    return _schedule(graph, kept, np.ones(graph.n_senders, dtype=np.bool_), first, everything=True)
 
 
-def after(graph: Graph, kept: BoolMatrix, receivers: Sequence[int]) -> Plan:
+def after(graph: Graph, kept: BoolMatrix, receivers: Sequence[int]) -> Schedule:
     """Compute what hangs on `receivers` of one layer, their components left to the caller."""
     moving = np.zeros(graph.n_senders, dtype=np.bool_)
     reaching = graph.live_receivers(kept)
     live = [receiver for receiver in receivers if reaching[receiver]]
     if receivers[0] == graph.logits or not live:
-        return Plan((), moving)
+        return Schedule((), moving)
     moving[graph.writer[live]] = True
-    return _plan(graph, kept, moving, live[0] // (3 * graph.n_heads + 1), everything=False)
+    return _schedule(graph, kept, moving, graph.layer(live[0]), everything=False)
 
 
 def component(graph: Graph, kept: BoolMatrix, receivers: Sequence[int]) -> Step:
@@ -104,17 +105,19 @@ def component(graph: Graph, kept: BoolMatrix, receivers: Sequence[int]) -> Step:
     nothing = np.zeros((0, 1), dtype=np.bool_)
     if receivers[0] == graph.logits:
         return LogitsStep(nothing)
-    layer, within = divmod(receivers[0], 3 * graph.n_heads + 1)
-    if within == 3 * graph.n_heads:
+    layer, found = graph.layer(receivers[0]), graph.head(receivers[0])
+    if found is None:
         spread = graph.spread_senders(kept)
         return MlpStep(layer, nothing, bool(spread[graph.mlp_sender(layer)]))
-    channel, head = divmod(within, graph.n_heads)
+    channel, head = found
     heads = [head + receiver - receivers[0] for receiver in receivers]
-    reads = ChannelPlan(HEAD_CHANNELS[channel], [], slice(0, 0), heads)
+    reads = ChannelReads(channel, [], slice(0, 0), heads)
     return AttentionStep(layer, heads, nothing, (reads,))
 
 
-def _plan(graph: Graph, kept: BoolMatrix, moving: Mask, first: int, *, everything: bool) -> Plan:
+def _schedule(
+    graph: Graph, kept: BoolMatrix, moving: Mask, first: int, *, everything: bool
+) -> Schedule:
     live, spread = graph.live_receivers(kept), graph.spread_senders(kept)
     steps: list[Step] = []
     for layer in range(first, graph.n_layers):
@@ -135,7 +138,7 @@ def _plan(graph: Graph, kept: BoolMatrix, moving: Mask, first: int, *, everythin
     last = kept[:, graph.logits, None]
     if everything or (last[:, 0] & moving).any():
         steps.append(LogitsStep(last))
-    return Plan(tuple(steps), moving)
+    return Schedule(tuple(steps), moving)
 
 
 def _attention(graph: Graph, kept: BoolMatrix, layer: int, moved: Mask) -> AttentionStep:
@@ -150,7 +153,7 @@ def _attention(graph: Graph, kept: BoolMatrix, layer: int, moved: Mask) -> Atten
     commonest, count = Counter(keys.values()).most_common(1)[0]
     shared = {place for place in places if count > 1 and keys[place] == commonest}
     own = [place for place in places if place not in shared]
-    channels: list[ChannelPlan] = []
+    channels: list[ChannelReads] = []
     for number, channel in enumerate(HEAD_CHANNELS):
         mine = range(number * n_heads, (number + 1) * n_heads)
         here = [place for place in own if place in mine]
@@ -158,7 +161,7 @@ def _attention(graph: Graph, kept: BoolMatrix, layer: int, moved: Mask) -> Atten
         if here or together:
             slot = own.index(here[0]) if here else 0
             channels.append(
-                ChannelPlan(
+                ChannelReads(
                     channel,
                     [place - mine.start for place in here],
                     slice(slot, slot + len(here)),

@@ -29,7 +29,7 @@ from tests.factories import make_circuit, make_model
 
 LAYERS, NODES, EDGES = 24, 3_600, 20_000
 FILLING = 2_400
-MODEL = make_model("made/features", n_layers=LAYERS, n_heads=8, d_mlp=10**6, n_edges=10**9)
+MODEL = make_model("made/features", n_layers=LAYERS, n_heads=8, d_mlp=10**8, n_edges=10**9)
 
 Times = dict[str, tuple[float, float]]
 
@@ -89,9 +89,10 @@ def measure(server_name: str, stored: int, folder: Path) -> Times:
                 "written again, unchanged": timed(lambda: write(one)),
                 "written again, other scores": timed(lambda: write(again)),
             }
-            for number in range(2, 2 + max(0, stored - 2 * NODES) // FILLING):
+            fillings = max(0, stored - 2 * NODES) // FILLING
+            for number in range(2, 2 + fillings):
                 write(feature_circuit(number, FILLING, 2 * FILLING))
-            last = feature_circuit(10_000)
+            last = feature_circuit(2 + fillings)
             count = store.rows("MATCH (p:Component) RETURN count(p) AS n")[0]["n"]
             found[f"written, {count:,} components stored"] = timed(lambda: write(last))
             return found

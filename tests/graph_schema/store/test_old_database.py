@@ -127,9 +127,8 @@ def test_it_migrates_and_answers(old: GraphStore) -> None:
     assert left == []
 
 
-def test_every_document_of_it_is_one_of_ours(old: GraphStore) -> None:
+def _documents_are_read(old: GraphStore) -> None:
     """Whatever the last release wrote as a document, this code reads through its own readers."""
-    old.migrate()
     texts: dict[str, LiteralString] = {
         "model": "MATCH (n:Model) RETURN n.fingerprint AS id",
         "circuit": "MATCH (n:Circuit) RETURN n.circuit_id AS id",
@@ -145,9 +144,8 @@ def test_every_document_of_it_is_one_of_ours(old: GraphStore) -> None:
     assert sum(run_of_circuit(old, each) is not None for each in ids["circuit"]) == 6
 
 
-def test_its_verdicts_are_read_but_for_those_that_say_what_cannot_be(old: GraphStore) -> None:
+def _verdicts_are_read_but_for_those_that_say_what_cannot_be(old: GraphStore) -> None:
     """It took a strong verdict of one model, and tallies that are not those of the states."""
-    old.migrate()
     verdicts = old.rows("MATCH (v:Verdict) RETURN v.verdict_id AS id, v.outcome AS outcome")
     assert len(verdicts) == 5
     for own, outcome in ((row["id"], row["outcome"]) for row in verdicts):
@@ -159,12 +157,9 @@ def test_its_verdicts_are_read_but_for_those_that_say_what_cannot_be(old: GraphS
     assert sum(row["outcome"] == "strong" for row in verdicts) == 2
 
 
-def test_its_motif_test_is_a_test_of_its_own(old: GraphStore) -> None:
+def _motif_test_is_a_test_of_its_own(old: GraphStore, at: int) -> None:
     """It stood on `TESTED`, without what it was held to; nothing it found is stale."""
     tested: LiteralString = "MATCH ()-[t:TESTED]->() RETURN count(t) AS n"
-    assert old.rows(tested) == [{"n": 1}]
-    at = old.rows("MATCH ()-[t:TESTED]->() RETURN t.at AS at")[0]["at"]
-    old.migrate()
     assert old.rows(tested) == [{"n": 0}]
     (listed,) = list_motif_tests(old)
     assert (listed.at, listed.alpha, listed.stale) == (at, None, ())
@@ -173,6 +168,14 @@ def test_its_motif_test_is_a_test_of_its_own(old: GraphStore) -> None:
     (result,) = motif_test(test.circuit_ids[0]).results
     assert test.results == (result,)
     assert list_motif_tests(old, result.circuit_id) == (listed,)
+
+
+def test_all_it_holds_is_read_by_our_own_readers(old: GraphStore) -> None:
+    (tested,) = old.rows("MATCH ()-[t:TESTED]->() RETURN t.at AS at")
+    old.migrate()
+    _documents_are_read(old)
+    _verdicts_are_read_but_for_those_that_say_what_cannot_be(old)
+    _motif_test_is_a_test_of_its_own(old, tested["at"])
 
 
 def test_roles_are_as_they_were_tested(old: GraphStore) -> None:

@@ -32,6 +32,7 @@ from discovery.models.whole import require_whole
 from graph_schema.documents import Limits, ModelDocument, ModelSource
 from graph_schema.errors import NonFiniteWeightsError, ResourceError
 from graph_schema.models.fingerprint import is_path
+from graph_schema.models.kept import keep_weights, kept_weights
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def load_model(
 ) -> LoadedModel:
     """The model with its weights, checked against `fingerprint` where one is given.
 
-    A hub id is loaded at the commit that `fingerprint` is. `cache_dir` keeps file hashes;
+    A hub id is loaded at the commit that `fingerprint` is. `cache_dir` keeps hashes;
     `inspected` saves reading configuration and tokenizer again (for GGUF, many seconds).
 
     Raises:
@@ -78,8 +79,9 @@ def load_model(
     place = fetch(source, identity, weights=True)
     model, notes = _read_weights(source, place, inspected.config, dtype, device)
     with readable(source, "weights", place):
-        weights = loaded_weights(model, place)
+        weights = kept_weights(cache_dir, identity) or loaded_weights(model, place)
     identify(source, identity, cache_dir)  # again: files may be written while they are read
+    keep_weights(cache_dir, identity, weights)
     _check_finite(model, source, dtype)
     adapter = adapter_class(inspected.config)(model)
     origin = "safetensors" if place.gguf is None else "gguf, de-quantised"

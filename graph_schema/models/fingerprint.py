@@ -1,24 +1,22 @@
 """What a model is called and what it is: path or hub id, and the fingerprint that identifies it.
 
 A model is its content, never the place it lies at: the hub's commit, or a SHA-256 over the files
-that decide what it computes (`model_files.py`). Nothing here loads a model.
+that decide what it computes (`files.py`). Nothing here loads a model.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
-import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from graph_schema.documents import ModelSource, sha256_hex
 from graph_schema.errors import ModelError, ModelUnavailable
 from graph_schema.models.files import CONFIG_FILE, model_files
 from graph_schema.models.hub import hub_errors
+from graph_schema.models.kept import keep_entry, read_entry
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -90,25 +88,14 @@ def _file_hash(file: Path, cache_dir: Path | None) -> str:
     seen = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
     entry = None if cache_dir is None else cache_dir / f"{sha256_hex(str(file.resolve()))}.json"
     if entry is not None:
-        try:
-            kept = json.loads(entry.read_text())
-            if kept["size"] == seen["size"] and kept["mtime_ns"] == seen["mtime_ns"]:
-                return str(kept["sha256"])
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
+        kept = read_entry(entry) or {}
+        if kept == {**seen, "sha256": kept.get("sha256")} and isinstance(kept["sha256"], str):
+            return kept["sha256"]
     with file.open("rb") as data:
         digest = hashlib.file_digest(data, "sha256").hexdigest()
     if entry is not None and looked - stat.st_mtime > SETTLED_SECONDS:
-        with suppress(OSError):  # a cache that cannot be kept costs time, not the answer
-            _write_atomically(entry, json.dumps({**seen, "sha256": digest}))
+        keep_entry(entry, {**seen, "sha256": digest})
     return digest
-
-
-def _write_atomically(target: Path, text: str) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=target.parent, delete=False) as file:
-        file.write(text)
-    os.replace(file.name, target)
 
 
 def _hub_commit(source: ModelSource) -> str:

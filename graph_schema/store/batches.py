@@ -67,8 +67,13 @@ def batched(rows: Iterable[T]) -> Iterator[list[T]]:
 
 
 def fetch(tx: Transaction, query: LiteralString, **parameters: Any) -> list[Row]:
-    """All rows of a statement, as dictionaries."""
-    return [record.data() for record in tx.run(query, parameters)]
+    """All rows of a statement, as dictionaries of plain values, lists and maps.
+
+    Our statements return no nodes, so no value need be looked into as the driver's `data()` does.
+    """
+    result = tx.run(query, parameters)
+    names = result.keys()
+    return [dict(zip(names, values, strict=True)) for values in result.values()]
 
 
 def fetch_batches(

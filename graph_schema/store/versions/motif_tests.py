@@ -6,12 +6,12 @@ anywhere, it goes on where it was.
 
 from __future__ import annotations
 
+import json
 from typing import LiteralString
 
 from neo4j import Transaction
-from pydantic import ValidationError
 
-from graph_schema.documents import Motif, MotifResult, MotifState, MotifTest, Sign
+from graph_schema.documents import sha256_hex
 from graph_schema.store.batches import Row, fetch, write_batches
 from graph_schema.store.schema_lock import Held, Step
 
@@ -86,27 +86,26 @@ def gather_tests(tx: Transaction) -> bool:
         return False
     moment = found[0]
     rows = fetch(tx, _OF_MOMENT, **moment)
-    stale = {(row["circuit_id"], row["motif_id"]) for row in rows if row["stale"]}
-    results = tuple(
-        MotifResult.model_validate({key: row[key] for key in row if key != "stale"}) for row in rows
-    )
-    draws = max(result.draws for result in results)
-    test = MotifTest(alpha=None, draws=draws, seed=moment["seed"], results=results)
+    results = [{key: row[key] for key in row if key != "stale"} for row in rows]
+    draws = max(result["draws"] for result in results)
+    said = {"alpha": None, "draws": draws, "seed": moment["seed"], "results": results}
+    test_id = sha256_hex(_spelled({"schema_version": 1, **said}))
+    circuit_ids = list(dict.fromkeys(row["circuit_id"] for row in rows))
     properties: Row = {
-        "test_id": test.test_id,
+        "test_id": test_id,
         "at": moment["at"],
         "draws": draws,
         "seed": moment["seed"],
-        "null_models": [null.value for null in test.null],
-        "circuits": len(test.circuit_ids),
-        "motifs": len(test.motifs),
-        "family": test.family,
-        "called": sum(result.state is MotifState.CALLED for result in results),
+        "null_models": sorted({row["null"] for row in rows}),
+        "circuits": len(circuit_ids),
+        "motifs": len({row["motif"] for row in rows}),
+        "family": sum(row["state"] != "untestable" for row in rows),
+        "called": sum(row["state"] == "called" for row in rows),
     }
     tx.run(_WRITE_TEST, test=properties).consume()
-    write_batches(tx, _WRITE_CIRCUITS, test.circuit_ids, test_id=test.test_id)
-    written = [_result_row(place, each, stale) for place, each in enumerate(results)]
-    write_batches(tx, _WRITE_RESULTS, written, test_id=test.test_id)
+    write_batches(tx, _WRITE_CIRCUITS, circuit_ids, test_id=test_id)
+    written = [_result_row(place, row) for place, row in enumerate(rows)]
+    write_batches(tx, _WRITE_RESULTS, written, test_id=test_id)
     tx.run(_DELETE_MOMENT, moment).consume()
     return True
 
@@ -130,25 +129,28 @@ def forget_searches(tx: Transaction) -> bool:
 
 def _counted_otherwise(document: str) -> bool:
     """Whether two variables may be alike by what the motif asks, and not by how it is written."""
-    try:
-        motif = Motif.model_validate_json(document)
-    except ValidationError:
-        return False  # its rules contradict each other, so nothing was ever found of it
-    signs = [edge.sign for edge in motif.edges]
-    return bool(motif.depth) or any(
-        len(rule.edges) == 1 or any(isinstance(signs[place], Sign) for place in rule.edges)
-        for rule in motif.signs
+    motif = json.loads(document)
+    signs = [edge.get("sign") for edge in motif["edges"]]
+    return bool(motif.get("depth")) or any(
+        len(rule["edges"]) == 1 or any(signs[place] is not None for place in rule["edges"])
+        for rule in motif.get("signs", ())
     )
 
 
-def _result_row(place: int, result: MotifResult, stale: set[tuple[str, str]]) -> Row:
-    properties = result.model_dump(mode="json", exclude={"motif_id", "motif", "null"})
+def _result_row(place: int, row: Row) -> Row:
+    elsewhere = {"motif_id", "motif", "null", "stale"}
     own: Row = {
-        "null_model": result.null.value,
+        "null_model": row["null"],
         "position": place,
-        "stale": (result.circuit_id, result.motif_id) in stale,
+        "stale": bool(row["stale"]),
     }
-    return {"motif_id": result.motif_id, "properties": properties | own}
+    properties = {key: row[key] for key in row if key not in elsewhere}
+    return {"motif_id": row["motif_id"], "properties": properties | own}
+
+
+def _spelled(content: Row) -> str:
+    """The text that a document's id was the hash of."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 
 def make_tests(held: Held) -> None:

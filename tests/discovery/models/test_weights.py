@@ -11,6 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from discovery.models import load, weights
+from discovery.models.inspecting import Place
 from discovery.models.load import load_model
 from graph_schema.documents import ModelDocument, ModelSource
 from tests.discovery.models.families import FAMILIES, tiny
@@ -31,6 +33,34 @@ def _edit(folder: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> 
     tensors = load_file(folder / ONE_FILE)
     change(tensors)
     save_file(tensors, folder / ONE_FILE, metadata={"format": "pt"})
+
+
+def test_the_hash_is_worked_out_once_a_fingerprint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, cache, read = _saved(tmp_path / "model"), tmp_path / "cache", list[object]()
+
+    def loaded_weights(model: object, place: Place) -> str:
+        read.append(place)
+        return weights.loaded_weights(model, place)
+
+    monkeypatch.setattr(load, "loaded_weights", loaded_weights)
+
+    def document() -> ModelDocument:
+        source = ModelSource(name=str(folder))
+        return load_model(source, fingerprint=None, cache_dir=cache).document
+
+    first = document()
+    assert document() == first
+    assert len(read) == 1
+    _edit(folder, lambda tensors: tensors["transformer.wpe.weight"].mul_(2))
+    other = document()
+    assert not other.is_same(first)
+    assert len(read) == 2
+    for entry in cache.iterdir():
+        entry.write_text("damaged")
+    assert document() == other
+    assert len(read) == 3
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import threading
+from pathlib import Path
 from typing import LiteralString, cast
 
 import pytest
 from neo4j import Transaction
 
 from graph_schema.errors import SpecError, StoreError, StoreUnavailable, StoreVersionError
-from graph_schema.store import migrations, schema_lock
+from graph_schema.store import migrations, schema_lock, versions
 from graph_schema.store.connection import GraphStore, Row
 from graph_schema.store.records.circuits import read_circuit, write_circuit
 from tests.factories import make_circuit, make_run
@@ -47,6 +49,26 @@ def test_eight_at_once_migrate_to_one_version(versioned: GraphStore) -> None:
         thread.join()
     assert failed == []
     assert versioned.rows(READ) == [{"version": migrations.VERSION, "holder": ""}]
+
+
+LASTING = {
+    "graph_schema.documents": {"sha256_hex"},
+    "graph_schema.store.batches": {"Row", "fetch", "write_batches"},
+    "graph_schema.store.schema_lock": {"Held", "Step"},
+}
+"""What a version may import of ours: nothing that says how a document or a record looks today."""
+
+
+def test_a_version_imports_nothing_that_changes_with_the_code() -> None:
+    for file in Path(versions.__file__).parent.glob("*.py"):
+        for line in ast.walk(ast.parse(file.read_text())):
+            if isinstance(line, ast.Import):
+                assert not any(name.name.startswith("graph_schema") for name in line.names)
+            if not isinstance(line, ast.ImportFrom) or line.module is None:
+                continue
+            if line.module.startswith("graph_schema") and ".versions." not in line.module:
+                names = {name.name for name in line.names}
+                assert names <= LASTING.get(line.module, set()), f"{file.name}: {line.module}"
 
 
 def test_a_newer_database_is_refused_with_both_versions(versioned: GraphStore) -> None:

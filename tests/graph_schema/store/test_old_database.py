@@ -16,23 +16,30 @@ from typing import Any, LiteralString, cast
 import pytest
 
 from graph_schema.documents import AblationSpec, RoleName, sha256_hex
+from graph_schema.documents.jobs import read_spec
 from graph_schema.errors import StoreError, StoreVersionError
 from graph_schema.motif_search import store_occurrences
 from graph_schema.motifs import find_motif
-from graph_schema.store import migrations
+from graph_schema.store import jobs, migrations
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.questions.ask import ask
+from graph_schema.store.records.alignments import read_alignments
+from graph_schema.store.records.annotations import read_annotations
 from graph_schema.store.records.circuit_list import list_circuits
 from graph_schema.store.records.circuits import read_circuit, write_circuit
 from graph_schema.store.records.datasets import read_dataset
 from graph_schema.store.records.evaluations import read_evaluations
-from graph_schema.store.records.findings import read_annotations
+from graph_schema.store.records.models import find_model
+from graph_schema.store.records.motif_tests import list_motif_tests, read_motif_test
 from graph_schema.store.records.motifs import read_motifs, read_occurrences
 from graph_schema.store.records.node_roles import read_node_roles
+from graph_schema.store.records.role_graphs import read_role_graph
 from graph_schema.store.records.role_tests import read_role_tests, write_roles
+from graph_schema.store.records.runs import run_of_circuit
+from graph_schema.store.records.verdicts import read_verdict
 from graph_schema.store.user_cypher.run import run_user_query
 from tests.factories import INDUCTION_EDGES, make_circuit, make_dataset, make_imported, make_model
-from tests.findings import roles_played
+from tests.findings import motif_test, roles_played
 
 KEPT = Path(__file__).parent / "kept" / "graph_version_4.json"
 KEYS = {
@@ -105,8 +112,6 @@ def test_it_migrates_and_answers(old: GraphStore) -> None:
     assert len(read_evaluations(old, g1.circuit_id)) == 1
     assert len(read_annotations(old, g1.circuit_id)) == 1
     assert {motif.name for motif in read_motifs(old)} >= {"induction", "k_composition"}
-    verdicts = old.rows("MATCH (v:Verdict) RETURN v.verdict_id AS id")
-    assert len(verdicts) == 5
     assert {row[0] for row in ask(old, "counts-by-family").rows} == {"induction", "k_composition"}
     answer = ask(old, "induction-in-models")
     by_model = {row[1]: row[2:] for row in answer.rows}
@@ -120,6 +125,57 @@ def test_it_migrates_and_answers(old: GraphStore) -> None:
     assert len(typed.rows) == 5
     left = old.rows("MATCH (n:CircuitNode) WHERE n.role IS NOT NULL OR n.roles IS NULL RETURN n")
     assert left == []
+
+
+def _documents_are_read(old: GraphStore) -> None:
+    """Whatever the last release wrote as a document, this code reads through its own readers."""
+    texts: dict[str, LiteralString] = {
+        "model": "MATCH (n:Model) RETURN n.fingerprint AS id",
+        "circuit": "MATCH (n:Circuit) RETURN n.circuit_id AS id",
+        "graph": "MATCH (n:RoleGraph) RETURN n.role_graph_id AS id",
+        "job": "MATCH (n:Job) RETURN n.job_id AS id",
+    }
+    ids = {label: [row["id"] for row in old.rows(text)] for label, text in texts.items()}
+    assert [len(found) for found in ids.values()] == [7, 7, 2, 1]
+    assert all(find_model(old, each).fingerprint == each for each in ids["model"])
+    assert all(read_role_graph(old, each).role_graph_id == each for each in ids["graph"])
+    assert all(read_spec(jobs.get(old, each).spec).job_id == each for each in ids["job"])
+    assert sum(len(read_alignments(old, each)) for each in ids["circuit"]) == 2 * 3
+    assert sum(run_of_circuit(old, each) is not None for each in ids["circuit"]) == 6
+
+
+def _verdicts_are_read_but_for_those_that_say_what_cannot_be(old: GraphStore) -> None:
+    """It took a strong verdict of one model, and tallies that are not those of the states."""
+    verdicts = old.rows("MATCH (v:Verdict) RETURN v.verdict_id AS id, v.outcome AS outcome")
+    assert len(verdicts) == 5
+    for own, outcome in ((row["id"], row["outcome"]) for row in verdicts):
+        if outcome != "strong":
+            assert read_verdict(old, own).verdict_id == own
+            continue
+        with pytest.raises(StoreError, match=f"verdict {own} is not stored as a Verdict should"):
+            read_verdict(old, own)
+    assert sum(row["outcome"] == "strong" for row in verdicts) == 2
+
+
+def _motif_test_is_a_test_of_its_own(old: GraphStore, at: int) -> None:
+    """It stood on `TESTED`, without what it was held to; nothing it found is stale."""
+    tested: LiteralString = "MATCH ()-[t:TESTED]->() RETURN count(t) AS n"
+    assert old.rows(tested) == [{"n": 0}]
+    (listed,) = list_motif_tests(old)
+    assert (listed.at, listed.alpha, listed.stale) == (at, None, ())
+    summary, test = read_motif_test(old, listed.test_id)
+    assert (summary, test.test_id) == (listed, listed.test_id)
+    (result,) = motif_test(test.circuit_ids[0]).results
+    assert test.results == (result,)
+    assert list_motif_tests(old, result.circuit_id) == (listed,)
+
+
+def test_all_it_holds_is_read_by_our_own_readers(old: GraphStore) -> None:
+    (tested,) = old.rows("MATCH ()-[t:TESTED]->() RETURN t.at AS at")
+    old.migrate()
+    _documents_are_read(old)
+    _verdicts_are_read_but_for_those_that_say_what_cannot_be(old)
+    _motif_test_is_a_test_of_its_own(old, tested["at"])
 
 
 def test_roles_are_as_they_were_tested(old: GraphStore) -> None:
@@ -167,9 +223,11 @@ def test_migrating_twice_changes_nothing(old: GraphStore) -> None:
         "sum(size(keys(e))) AS q"
     )
     once = old.rows(everything)
-    old.write(lambda tx: tx.run("MATCH (s:Schema) SET s.version = 4").consume())
-    old.migrate()
-    assert old.rows(everything) == once
+    for version in (4, 5):
+        again: LiteralString = "MATCH (s:Schema) SET s.version = $version"
+        old.write(lambda tx, again=again, v=version: tx.run(again, version=v).consume())
+        old.migrate()
+        assert old.rows(everything) == once
 
 
 CHANGES: list[tuple[LiteralString, Any, type[Exception], str]] = [

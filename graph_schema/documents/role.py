@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from graph_schema.documents.base import Document, sha256_hex
+from graph_schema.documents.base import Document, later, sha256_hex
 from graph_schema.documents.component import Channel, Component
 from graph_schema.documents.method import AblationSpec, Metric
 from graph_schema.documents.model import ModelDocument
@@ -50,8 +50,34 @@ class Interval(Document):
         return self
 
 
+class Share(Interval):
+    """A share, in general of the gap loss(empty) - loss(full), with its interval."""
+
+    share: float
+
+
+class Behaviour(Document):
+    """How well the model does the task whose roles or wiring were measured.
+
+    `accuracy` by condition (a repeat period, a template), of which the least counts; `gap` =
+    loss(empty) - loss(full), mean over pairs in metric units. `reason` says why nothing above can
+    be tested, and is empty where it can.
+    """
+
+    accuracy: Annotated[dict[str, float], Field(min_length=1)]
+    gap: float
+    gap_low: float
+    gap_high: float
+    reason: str = ""
+
+    @property
+    def worst(self) -> float:
+        """The accuracy on the condition that the model does worst on."""
+        return min(self.accuracy.values())
+
+
 class Measured(Document):
-    """What every measurement on a model says of how it was taken."""
+    """What every measurement on a model says of how it was taken; `job_id` is who took it."""
 
     model: ModelDocument
     task: str
@@ -61,6 +87,8 @@ class Measured(Document):
     ablation: AblationSpec
     n_pairs: Annotated[int, Field(ge=1)]
     seed: int
+    job_id: str | None = later(None)
+    behaviour: Behaviour | None = later(None)
 
     def check_component(self, name: str) -> None:
         """Return if the model has a component of this name.
@@ -110,13 +138,36 @@ class RolePlay(Interval):
         return self
 
 
+class Transduction(Document):
+    """Whether an output role's heads carry the answer: their outputs on another prompt put here.
+
+    `moved`: how far the logits go to that prompt's answer, as a share of a swap of the whole input;
+    `accuracy`: how often that answer comes first then. `same_answer` is the control: the other
+    prompt differs everywhere but in the answer. `others` is what the other heads of the same layers
+    move, as many at a time; null where there are none.
+    """
+
+    role: RoleName
+    members: Annotated[tuple[str, ...], Field(min_length=1)]
+    moved: Share
+    same_answer: Share | None = None
+    accuracy: float
+    others: float | None = None
+    n_prompts: Annotated[int, Field(ge=1)]
+
+
 class RolesPlayed(Measured):
-    """All that one measurement of roles found in one model on one task, passing or not."""
+    """All that one measurement of roles found in one model on one task, passing or not.
+
+    `columns` holds figures that describe and never decide: by component and name.
+    """
 
     schema_version: Literal[1] = 1
     method_version: Annotated[int, Field(ge=1)] = 1
     """Of the patterns and interventions that test for roles."""
     plays: tuple[RolePlay, ...]
+    transductions: tuple[Transduction, ...] = later(())
+    columns: dict[str, dict[str, float]] = later({})
 
     @property
     def role_test_id(self) -> str:
@@ -128,6 +179,7 @@ class RolesPlayed(Measured):
             self.metric.value,
             self.ablation.canonical_json(),
             f"{self.n_pairs} {self.seed} {self.method_version}",
+            *([self.job_id] if self.job_id else []),
         ]
         return sha256_hex("\n".join(parts))
 
@@ -143,31 +195,43 @@ class RolesPlayed(Measured):
 
 
 class RoleNode(Document):
-    """A role and the components of the model that play it together."""
+    """A role and the components of the model that play it together; none where nobody plays it."""
 
     role: RolePlace
-    members: Annotated[tuple[str, ...], Field(min_length=1)]
+    members: tuple[str, ...]
 
 
-class ControlShare(Interval):
+class ControlShare(Share):
     """The share that the same patch carries where it should carry none (`wrong_position`)."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-    share: float
 
 
-class SuperEdge(Interval):
+class Mediator(Share):
+    """A component without a role in the graph whose edges into the channel carry the effect."""
+
+    component: str
+
+
+class SuperEdge(Share):
     """What one role carries to another through one channel.
 
     `share` of loss(empty) - loss(full) that is lost when all of the sender's members are patched
-    and the change goes through this channel of the receiver's members alone.
+    and the change goes through this channel of the receiver's members alone, on whatever path.
+    `direct`: the part of the edges from member to member alone, in the otherwise clean model;
+    `mediators`: the components without a role that carry the rest into the channel. `everywhere` is
+    the sender patched for all who read it, for contrast: it is more than this edge. `is_bound`: the
+    role has no member, and `share` is what all components of its kind upstream carry together.
     """
 
     sender: RolePlace
     receiver: RolePlace
     channel: Channel
-    share: float
     controls: tuple[ControlShare, ...] = ()
+    direct: Share | None = later(None)
+    mediators: tuple[Mediator, ...] = later(())
+    everywhere: Share | None = later(None)
+    is_bound: bool = later(False)
 
     @model_validator(mode="after")
     def _runs_from_a_sender_to_a_receiver(self) -> SuperEdge:
@@ -179,12 +243,31 @@ class SuperEdge(Interval):
         return self
 
 
+class Restored(Share):
+    """Sufficiency: the share of the gap that comes back when all but this wiring is corrupt.
+
+    `wiring`: `direct`, the edges from member to member and to the logits; or `mediated`, these
+    with the mediators' paths.
+    """
+
+    wiring: Literal["direct", "mediated"]
+
+
 class RoleGraph(Measured):
-    """The roles of one model on one task and what they carry to each other."""
+    """The roles of one model on one task and what they carry to each other.
+
+    `conditions` are those that effects were measured on, which roles were not assigned on.
+    """
 
     schema_version: Literal[1] = 1
     nodes: Annotated[tuple[RoleNode, ...], Field(min_length=1)]
     edges: tuple[SuperEdge, ...] = ()
+    role_test_id: str | None = later(None)
+    """Of the role test that says who plays what."""
+    motif_id: str | None = later(None)
+    conditions: tuple[str, ...] = later(())
+    method_version: int = later(1)
+    restored: tuple[Restored, ...] = later(())
 
     @property
     def role_graph_id(self) -> str:
@@ -198,6 +281,7 @@ class RoleGraph(Measured):
             f"{self.n_pairs} {self.seed}",
             *sorted(f"{node.role}: {' '.join(sorted(node.members))}" for node in self.nodes),
             *sorted(f"{edge.sender} -{edge.channel}-> {edge.receiver}" for edge in self.edges),
+            *([self.job_id] if self.job_id else []),
         ]
         return sha256_hex("\n".join(parts))
 

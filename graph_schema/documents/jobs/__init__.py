@@ -4,6 +4,7 @@ import json
 
 from graph_schema.documents.jobs.base import (
     SPECS,
+    CircuitSpec,
     ErrorDocument,
     JobProgress,
     JobRecord,
@@ -16,7 +17,9 @@ from graph_schema.documents.jobs.base import (
     Tokenisation,
 )
 from graph_schema.documents.jobs.discover import DiscoverSpec
+from graph_schema.documents.jobs.effects import EffectsSpec
 from graph_schema.documents.jobs.evaluate import EvaluateSpec
+from graph_schema.documents.jobs.roles import RolesSpec
 from graph_schema.errors import SpecError
 
 
@@ -36,7 +39,9 @@ def read_spec(text: str) -> JobSpec:
 
 
 __all__ = [
+    "CircuitSpec",
     "DiscoverSpec",
+    "EffectsSpec",
     "ErrorDocument",
     "EvaluateSpec",
     "JobProgress",
@@ -46,6 +51,7 @@ __all__ = [
     "MeasuredSpec",
     "Need",
     "Placement",
+    "RolesSpec",
     "RunRecord",
     "Tokenisation",
     "read_spec",

@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from graph_schema.documents.base import later
-from graph_schema.documents.jobs.base import MeasuredSpec
+from graph_schema.documents.jobs.base import CircuitSpec
 from graph_schema.documents.method import AnyMethod, JobSelection, Metric, Receivers
 
 
-class DiscoverSpec(MeasuredSpec):
+class DiscoverSpec(CircuitSpec):
     """Everything a circuit depends on. Its SHA-256 is the job id.
 
     `exact_top` K tests the K best edges of a circuit that attribution found exactly, one at a time;

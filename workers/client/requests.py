@@ -47,6 +47,7 @@ class Requests(Connection):
         receivers: Literal["query_head", "kv_group"] = "query_head",
         exact_top: int | None = None,
         keep_pair_scores: bool = False,
+        alternatives: int = 1,
         evaluation: Literal["quick", "full"] = "quick",
         dtype: str = "float32",
         device: str = "cpu",
@@ -82,6 +83,8 @@ class Requests(Connection):
                 whole `kv_group` (grouped queries).
             exact_top: Test so many of the best edges that `eap` or `eap-ig` keeps exactly.
             keep_pair_scores: Store every edge's score on every pair (`circuit.pair_scores()`).
+            alternatives: Find so many circuits, each as unlike those before as stays comparably
+                faithful (`job.results()`); not with `acdc`.
             evaluation: `quick`, or `full` with tests and stability.
             dtype: What the model computes in.
             device: Where it runs; with `chunk` and `priority` outside the job's identity.
@@ -117,6 +120,7 @@ class Requests(Connection):
             receivers=receivers,
             exact_top=exact_top,
             keep_pair_scores=keep_pair_scores,
+            alternatives=alternatives,
             evaluation=evaluation,
             dtype=dtype,
             seed=seed,

@@ -52,6 +52,7 @@ class DiscoverRequest(MeasureRequest):
     receivers: str = "query_head"
     exact_top: int | None = None
     keep_pair_scores: bool = False
+    alternatives: int = 1
     dtype: str = "float32"
     seed: int = 0
 
@@ -101,6 +102,7 @@ def drafted(
             "selection": _selection(request),
             "exact_top": request.exact_top,
             "keep_pair_scores": request.keep_pair_scores,
+            "alternatives": request.alternatives,
             "evaluation": request.evaluation,
             "dtype": request.dtype,
             "seed": request.seed,

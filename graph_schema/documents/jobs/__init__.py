@@ -20,6 +20,7 @@ from graph_schema.documents.jobs.discover import DiscoverSpec
 from graph_schema.documents.jobs.effects import EffectsSpec
 from graph_schema.documents.jobs.evaluate import EvaluateSpec
 from graph_schema.documents.jobs.roles import RolesSpec
+from graph_schema.documents.jobs.universality import MeasuringJobs, ModelJobs, UniversalitySpec
 from graph_schema.errors import SpecError
 
 
@@ -49,10 +50,13 @@ __all__ = [
     "JobSpec",
     "JobState",
     "MeasuredSpec",
+    "MeasuringJobs",
+    "ModelJobs",
     "Need",
     "Placement",
     "RolesSpec",
     "RunRecord",
     "Tokenisation",
+    "UniversalitySpec",
     "read_spec",
 ]

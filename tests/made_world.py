@@ -20,11 +20,15 @@ from graph_schema.documents import (
 from graph_schema.motif_search import store_occurrences
 from graph_schema.motifs import find_motif
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.records import findings
+from graph_schema.store.records.alignments import write_alignment
+from graph_schema.store.records.annotations import write_annotation
 from graph_schema.store.records.circuits import write_circuit
 from graph_schema.store.records.datasets import write_dataset
 from graph_schema.store.records.motif_tests import write_motif_test
 from graph_schema.store.records.motifs import write_motif
+from graph_schema.store.records.role_graphs import write_role_graph
+from graph_schema.store.records.role_tests import write_roles
+from graph_schema.store.records.verdicts import write_verdict
 from tests.factories import (
     INDUCTION_EDGES,
     make_circuit,
@@ -116,7 +120,7 @@ def _write_roles(store: GraphStore) -> None:
         roles_played(N2, failing),
         roles_played(G1, (("a1.h3", "name_mover", 1.0, True),), task="ioi"),
     ):
-        store.write(lambda tx, played=played: findings.write_roles(tx, played))
+        store.write(lambda tx, played=played: write_roles(tx, played))
 
 
 def fill(store: GraphStore) -> MadeWorld:
@@ -131,7 +135,7 @@ def fill(store: GraphStore) -> MadeWorld:
     graph = role_graph(G1)
     other = graph.model_copy(update={"metric": Metric.PROB_DIFF, "seed": 1})
     for measured in (other, graph):
-        store.write(lambda tx, measured=measured: findings.write_role_graph(tx, measured))
+        store.write(lambda tx, measured=measured: write_role_graph(tx, measured))
     for motif in (INDUCTION, K_COMPOSITION):
         store.write(lambda tx, motif=motif: write_motif(tx, motif))
     store_occurrences(store, INDUCTION, ids["g1"])
@@ -139,8 +143,8 @@ def fill(store: GraphStore) -> MadeWorld:
     store.write(lambda tx: write_motif_test(tx, [INDUCTION], motif_test(ids["g1"])))
     for other, similarity in (("g2", 0.95), ("l1", 0.85), ("n1", 0.25)):
         found = alignment(ids["g1"], ids[other], similarity)
-        store.write(lambda tx, found=found: findings.write_alignment(tx, found))
-    store.write(lambda tx: findings.write_annotation(tx, annotation(ids["g1"])))
+        store.write(lambda tx, found=found: write_alignment(tx, found))
+    store.write(lambda tx: write_annotation(tx, annotation(ids["g1"])))
 
     evidence = {"role_graph_id": graph.role_graph_id, "circuit_ids": (ids["g1"],)}
     models = [
@@ -159,7 +163,7 @@ def fill(store: GraphStore) -> MadeWorld:
     earlier = strong.model_copy(update={"models": (finding(G2, "ppa"),)})
     # Of several verdicts the one over the most models counts, of those the latest.
     for at, judged in enumerate((earlier, role, wiring, strong, later)):
-        store.write(lambda tx, judged=judged: findings.write_verdict(tx, judged))
+        store.write(lambda tx, judged=judged: write_verdict(tx, judged))
         store.write(
             lambda tx, at=at, judged=judged: tx.run(
                 "MATCH (v:Verdict {verdict_id: $id}) SET v.judged_at = $at",

@@ -19,9 +19,9 @@ from graph_schema.motif_search import (
 from graph_schema.motifs import CircuitGraph, catalogue, motif_tests, occurrences
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.records.circuits import write_circuit
-from graph_schema.store.records.findings import write_roles
 from graph_schema.store.records.motif_tests import list_motif_tests, read_motif_test
 from graph_schema.store.records.motifs import read_occurrences
+from graph_schema.store.records.role_tests import write_roles
 from tests.factories import made_edges, make_circuit, make_model
 from tests.findings import roles_played
 

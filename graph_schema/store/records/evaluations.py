@@ -12,15 +12,16 @@ from uuid import uuid4
 
 from neo4j import Transaction
 
-from graph_schema.documents import CircuitDocument, CircuitEvaluation
+from graph_schema.documents import CircuitDocument, CircuitEvaluation, ModelDocument
 from graph_schema.documents.jobs import RunRecord
 from graph_schema.errors import NotFoundError
 from graph_schema.store.batches import Row, fetch, write_rows
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.records import statements
-from graph_schema.store.records.circuits import figures_of, link_data, run_row, stored_circuit
-from graph_schema.store.records.models import hold_models
+from graph_schema.store.records.circuits import figures_of, link_data, stored_header
+from graph_schema.store.records.datasets import link_dataset
+from graph_schema.store.records.models import hold_models, write_loaded
 from graph_schema.store.records.node_roles import keep_roles
+from graph_schema.store.records.runs import write_run_of_evaluation
 from graph_schema.store.records.tasks import write_task
 from graph_schema.store.stored import stored_document
 
@@ -49,13 +50,6 @@ MATCH (d:Dataset {sha256: $sha256})
 MERGE (e)-[:JUDGED_ON]->(d)
 MERGE (c)-[:EVALUATED_ON]->(d)
 """
-WRITE_RUN: LiteralString = """
-MATCH (e:Evaluation {evaluation_id: $evaluation_id})
-MERGE (r:Run {run_id: $run.run_id})
-SET r += $run, r.finished_at = timestamp()
-MERGE (r)-[:MEASURED]->(e)
-RETURN count(r) AS written
-"""
 READ: LiteralString = """
 MATCH (e:Evaluation)-[:JUDGES]->(:Circuit {circuit_id: $circuit_id})
 RETURN e.evaluation_id AS id, e.document AS document ORDER BY e.created_at, e.evaluation_id
@@ -67,31 +61,38 @@ RETURN e.evaluation_id AS id, e.document AS document
 
 
 def write_evaluation(
-    tx: Transaction, found: CircuitEvaluation, run: RunRecord | None = None
+    tx: Transaction,
+    found: CircuitEvaluation,
+    run: RunRecord | None = None,
+    model: ModelDocument | None = None,
 ) -> None:
     """Write an evaluation beside its circuit, and its figures on it where they are the headline.
 
     Writing it again updates it. The dataset is linked where it is stored (`write_dataset` first).
+    `model` is the one that it was measured in, as it was loaded: from then on its weights are
+    known, which an import, that loads nothing, cannot say.
 
     Raises:
         NotFoundError: Its circuit is not stored.
     """
     circuit_id = found.circuit_id
     # The model first, as all do who hold both.
-    hold_models(tx, [row["id"] for row in fetch(tx, MODEL, circuit_id=circuit_id)])
+    own = [row["id"] for row in fetch(tx, MODEL, circuit_id=circuit_id)]
+    hold_models(tx, [*own, *([model.fingerprint] if model else [])])
+    if model is not None:
+        write_loaded(tx, model)
     if not fetch(tx, LOCK, circuit_id=circuit_id, lock=uuid4().hex):
         raise NotFoundError(f"circuit {circuit_id} is not stored any more; import it again")
     # A statement of its own: it then sees what the lock waited for.
-    stored = fetch(tx, statements.READ_CIRCUIT, circuit_id=circuit_id)[0]
-    circuit = stored_circuit(stored)
+    circuit = stored_header(tx, circuit_id)
+    assert circuit is not None, "it has been locked"
     write_rows(tx, WRITE, circuit_id=circuit_id, evaluation=_properties(found), expected=1)
     linked = {"evaluation_id": found.evaluation_id, "sha256": found.dataset_sha256}
     write_task(tx, found.task_id, found.task)
-    tx.run(statements.LINK_DATASET, sha256=found.dataset_sha256, task_id=found.task_id).consume()
+    link_dataset(tx, found.dataset_sha256, found.task_id)
     tx.run(LINK_DATA, linked).consume()
     if run is not None:
-        evaluation_id = found.evaluation_id
-        write_rows(tx, WRITE_RUN, evaluation_id=evaluation_id, run=run_row(run), expected=1)
+        write_run_of_evaluation(tx, found.evaluation_id, run)
     changes: Row = {"lock": None}
     if is_headline(circuit, found):
         judged = circuit.judged(found)

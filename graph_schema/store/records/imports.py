@@ -9,10 +9,8 @@ from neo4j import Transaction
 
 from graph_schema.documents import CircuitDocument, DatasetDocument, TaskData
 from graph_schema.errors import SpecError
-from graph_schema.store.batches import fetch
-from graph_schema.store.records import statements
-from graph_schema.store.records.circuits import stored_circuit, write_circuit
-from graph_schema.store.records.datasets import write_dataset
+from graph_schema.store.records.circuits import stored_header, write_circuit
+from graph_schema.store.records.datasets import link_dataset, write_dataset
 from graph_schema.store.records.models import write_model
 
 # The node is made, and locked, before it is looked at: of two who import one file one is first.
@@ -40,9 +38,8 @@ def write_imported(
     circuit_id = circuit.circuit_id
     write_model(tx, circuit.model)  # held first, as by all who hold both
     tx.run(TAKE, circuit_id=circuit_id, lock=uuid4().hex).consume()
-    stored = fetch(tx, statements.READ_CIRCUIT, circuit_id=circuit_id)[0]
-    if stored["document"] is not None:
-        known = stored_circuit(stored)
+    known = stored_header(tx, circuit_id)
+    if known is not None:
         _check_same(known, circuit)
         if known.evaluation is not None:
             circuit = known.model_copy(update={"edges": circuit.edges})
@@ -52,7 +49,7 @@ def write_imported(
     write_circuit(tx, circuit)
     if dataset is not None:
         write_dataset(tx, dataset)
-        tx.run(statements.LINK_DATASET, sha256=dataset.sha256, task_id=circuit.task_id).consume()
+        link_dataset(tx, dataset.sha256, circuit.task_id)
 
 
 def _with_what_was_said(known: CircuitDocument, circuit: CircuitDocument) -> CircuitDocument:

@@ -15,10 +15,9 @@ from neo4j import Transaction
 from pydantic import ValidationError
 
 from graph_schema.documents import Motif, Occurrence
-from graph_schema.errors import StoreError
 from graph_schema.store.batches import Row, fetch, write_batches, write_rows
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.records import statements
+from graph_schema.store.records.circuit_edges import require_whole
 from graph_schema.store.records.node_roles import mark_fresh
 
 log = logging.getLogger(__name__)
@@ -76,6 +75,7 @@ RETURN n.name AS name, n.kind AS kind, n.layer AS layer, n.depth AS depth,
        coalesce(n.roles, []) AS roles
 ORDER BY name
 """
+_N_EDGES: LiteralString = "MATCH (c:Circuit {circuit_id: $circuit_id}) RETURN c.n_edges AS n_edges"
 _READ_EDGES: LiteralString = """
 MATCH (:Circuit {circuit_id: $circuit_id})-[:CONTAINS]->(a:CircuitNode)-[e:EDGE]->(b:CircuitNode)
 RETURN e.position AS position, a.name AS sender, b.name AS receiver, e.channel AS channel,
@@ -165,13 +165,9 @@ def read_edges(tx: Transaction, circuit_id: str) -> list[tuple[str, str, str, fl
     Raises:
         StoreError: It is torn: fewer are stored than its manifest says.
     """
-    n_edges = fetch(tx, statements.READ_CIRCUIT, circuit_id=circuit_id)[0]["n_edges"]
+    n_edges = fetch(tx, _N_EDGES, circuit_id=circuit_id)[0]["n_edges"]
     rows = tx.run(_READ_EDGES, circuit_id=circuit_id).values()
-    if len(rows) != n_edges:
-        raise StoreError(
-            f"circuit {circuit_id} is torn: its manifest says {n_edges} edges, {len(rows)} are "
-            "stored; submit its job again with --force"
-        )
+    require_whole(circuit_id, n_edges, len(rows))
     # Here, where it takes a hundredth of what it takes the embedded server.
     rows.sort(key=itemgetter(0))
     return [(row[1], row[2], row[3], row[4] or 0.0) for row in rows]

@@ -17,7 +17,7 @@ from graph_schema.documents import RolePlay, RolesPlayed
 from graph_schema.documents.role import Measured
 from graph_schema.store.batches import fetch, fetch_batches, write_batches, write_rows
 from graph_schema.store.connection import GraphStore, Row
-from graph_schema.store.records.circuits import component_rows, write_components
+from graph_schema.store.records.components import component_rows, write_components
 from graph_schema.store.records.models import write_model
 from graph_schema.store.records.node_roles import keep_roles_on_task
 from graph_schema.store.records.tasks import write_task

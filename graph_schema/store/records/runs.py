@@ -5,16 +5,33 @@ from __future__ import annotations
 import json
 from typing import LiteralString
 
+from neo4j import Transaction
+
 from graph_schema.documents.jobs import RunRecord
+from graph_schema.store.batches import Row, write_rows
 from graph_schema.store.connection import GraphStore
 
-LAST_OF_CIRCUIT: LiteralString = """
+_WRITE_OF_CIRCUIT: LiteralString = """
+MATCH (c:Circuit {circuit_id: $circuit_id})
+MERGE (r:Run {run_id: $run.run_id})
+SET r += $run, r.finished_at = timestamp()
+MERGE (r)-[:PRODUCED]->(c)
+RETURN count(r) AS written
+"""
+_WRITE_OF_EVALUATION: LiteralString = """
+MATCH (e:Evaluation {evaluation_id: $evaluation_id})
+MERGE (r:Run {run_id: $run.run_id})
+SET r += $run, r.finished_at = timestamp()
+MERGE (r)-[:MEASURED]->(e)
+RETURN count(r) AS written
+"""
+_LAST_OF_CIRCUIT: LiteralString = """
 MATCH (r:Run)-[:PRODUCED]->(:Circuit {circuit_id: $id})
 RETURN r.run_id AS run_id, r.job_id AS job_id, r.attempt AS attempt, r.host AS host,
        r.versions AS versions, r.cpu_seconds AS cpu_seconds
 ORDER BY coalesce(r.finished_at, 0) DESC, attempt DESC, run_id LIMIT 1
 """
-LAST_OF_EVALUATION: LiteralString = """
+_LAST_OF_EVALUATION: LiteralString = """
 MATCH (r:Run)-[:MEASURED]->(:Evaluation {evaluation_id: $id})
 RETURN r.run_id AS run_id, r.job_id AS job_id, r.attempt AS attempt, r.host AS host,
        r.versions AS versions, r.cpu_seconds AS cpu_seconds
@@ -22,14 +39,24 @@ ORDER BY coalesce(r.finished_at, 0) DESC, attempt DESC, run_id LIMIT 1
 """
 
 
+def write_run_of_circuit(tx: Transaction, circuit_id: str, run: RunRecord) -> None:
+    """Write the attempt that found a stored circuit."""
+    write_rows(tx, _WRITE_OF_CIRCUIT, circuit_id=circuit_id, run=_row(run), expected=1)
+
+
+def write_run_of_evaluation(tx: Transaction, evaluation_id: str, run: RunRecord) -> None:
+    """Write the attempt that made a stored evaluation."""
+    write_rows(tx, _WRITE_OF_EVALUATION, evaluation_id=evaluation_id, run=_row(run), expected=1)
+
+
 def run_of_circuit(store: GraphStore, circuit_id: str) -> RunRecord | None:
     """The last attempt that found the circuit; None for an imported one."""
-    return _last(store, LAST_OF_CIRCUIT, circuit_id)
+    return _last(store, _LAST_OF_CIRCUIT, circuit_id)
 
 
 def run_of_evaluation(store: GraphStore, evaluation_id: str) -> RunRecord | None:
     """The last attempt that made the evaluation."""
-    return _last(store, LAST_OF_EVALUATION, evaluation_id)
+    return _last(store, _LAST_OF_EVALUATION, evaluation_id)
 
 
 def _last(store: GraphStore, statement: LiteralString, wanted: str) -> RunRecord | None:
@@ -38,3 +65,15 @@ def _last(store: GraphStore, statement: LiteralString, wanted: str) -> RunRecord
         return None
     parsed = {name: json.loads(rows[0][name]) for name in ("versions", "cpu_seconds")}
     return RunRecord.model_validate({**rows[0], **parsed})
+
+
+def _row(run: RunRecord) -> Row:
+    """What stands on a Run node."""
+    return {
+        "run_id": run.run_id,
+        "job_id": run.job_id,
+        "attempt": run.attempt,
+        "host": run.host,
+        "versions": json.dumps(run.versions, sort_keys=True),
+        "cpu_seconds": json.dumps(run.cpu_seconds, sort_keys=True),
+    }

@@ -22,11 +22,11 @@ from graph_schema.motifs import find_motif
 from graph_schema.store import migrations
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.questions.ask import ask
+from graph_schema.store.records.annotations import read_annotations
 from graph_schema.store.records.circuit_list import list_circuits
 from graph_schema.store.records.circuits import read_circuit, write_circuit
 from graph_schema.store.records.datasets import read_dataset
 from graph_schema.store.records.evaluations import read_evaluations
-from graph_schema.store.records.findings import read_annotations
 from graph_schema.store.records.motifs import read_motifs, read_occurrences
 from graph_schema.store.records.node_roles import read_node_roles
 from graph_schema.store.records.role_tests import read_role_tests, write_roles

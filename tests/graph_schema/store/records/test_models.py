@@ -12,10 +12,10 @@ from graph_schema.motifs import find_motif
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.questions.ask import ask
 from graph_schema.store.records.circuits import read_circuit, write_circuit
-from graph_schema.store.records.findings import write_verdict
 from graph_schema.store.records.models import ancestors, find_model, write_derived, write_model
 from graph_schema.store.records.motifs import write_motif
 from graph_schema.store.records.role_tests import write_roles
+from graph_schema.store.records.verdicts import write_verdict
 from tests.at_once import at_once
 from tests.factories import make_circuit, make_model
 from tests.findings import finding, roles_played, verdict

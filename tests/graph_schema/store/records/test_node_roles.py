@@ -26,10 +26,10 @@ from graph_schema.store.connection import GraphStore
 from graph_schema.store.questions.ask import ask
 from graph_schema.store.records.circuits import write_circuit
 from graph_schema.store.records.evaluations import write_evaluation
-from graph_schema.store.records.findings import write_verdict
 from graph_schema.store.records.imports import write_imported
 from graph_schema.store.records.node_roles import read_node_roles, stale_where_changed
 from graph_schema.store.records.role_tests import read_role_tests, write_roles
+from graph_schema.store.records.verdicts import write_verdict
 from tests.at_once import at_once
 from tests.factories import make_circuit, make_circuit_evaluation, make_imported, make_model
 from tests.findings import finding, roles_played, verdict

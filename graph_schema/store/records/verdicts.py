@@ -1,0 +1,158 @@
+"""Verdicts: whether a motif holds over models, on one rung, and what each model says to it.
+
+Written inside the caller's transaction. A verdict is told by its id: judged again it takes its own
+place, and what the models said to it before is gone.
+"""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+from neo4j import Transaction
+
+from graph_schema.documents import Rung, RungState, Verdict
+from graph_schema.documents.verdict import ModelFinding, Tally
+from graph_schema.errors import NotFoundError, SpecError
+from graph_schema.store.batches import Row, fetch, write_batches, write_rows
+from graph_schema.store.connection import GraphStore
+from graph_schema.store.records.required import require_stored
+from graph_schema.store.records.tasks import write_task
+from graph_schema.store.stored import stored_document
+
+_THERE_MOTIFS: LiteralString = (
+    "UNWIND $ids AS id MATCH (m:Motif {motif_id: id}) RETURN m.motif_id AS id"
+)
+_THERE_MODELS: LiteralString = (
+    "UNWIND $ids AS id MATCH (m:Model {fingerprint: id}) RETURN m.fingerprint AS id"
+)
+_SAME_WEIGHTS: LiteralString = """
+UNWIND $ids AS id MATCH (m:Model {fingerprint: id}) WHERE m.weights_sha256 IS NOT NULL
+WITH m.weights_sha256 AS weights, collect(m.name) AS names WHERE size(names) > 1
+RETURN names
+"""
+# Its time is that of the judgement: the same document again is no new one.
+_WRITE_VERDICT: LiteralString = """
+MATCH (m:Motif {motif_id: $verdict.motif_id}) MATCH (t:Task {task_id: $verdict.task_id})
+MERGE (v:Verdict {verdict_id: $verdict.verdict_id})
+SET v.judged_at = CASE WHEN v.document = $verdict.document THEN v.judged_at ELSE timestamp() END
+SET v += $verdict
+MERGE (v)-[:ABOUT]->(m)
+MERGE (v)-[:ON_TASK]->(t)
+RETURN count(v) AS written
+"""
+_DELETE_FINDINGS: LiteralString = """
+MATCH (:Verdict {verdict_id: $verdict_id})
+      -[e:SUPPORTED_BY|CONTRADICTED_BY|UNDECIDED_IN|COUNTED_IN]->()
+DELETE e
+"""
+# A type cannot be a parameter, so the three sides of a verdict are one text with three types.
+_WRITE_SIDE: LiteralString = """
+MATCH (v:Verdict {verdict_id: $verdict_id})
+UNWIND $rows AS row
+MATCH (m:Model {fingerprint: row.fingerprint})
+CREATE (v)-[e:SIDE]->(m)
+SET e += row.properties
+RETURN count(e) AS written
+"""
+_WRITE_SUPPORTED: LiteralString = _WRITE_SIDE.replace("SIDE", "SUPPORTED_BY")
+_WRITE_CONTRADICTED: LiteralString = _WRITE_SIDE.replace("SIDE", "CONTRADICTED_BY")
+_WRITE_UNDECIDED: LiteralString = _WRITE_SIDE.replace("SIDE", "UNDECIDED_IN")
+_WRITE_COUNTED: LiteralString = """
+MATCH (v:Verdict {verdict_id: $verdict_id})
+UNWIND $rows AS row
+MERGE (f:ModelFamily {name: row.family})
+CREATE (v)-[e:COUNTED_IN]->(f)
+SET e += row.properties
+RETURN count(e) AS written
+"""
+_READ_VERDICT: LiteralString = """
+MATCH (v:Verdict {verdict_id: $verdict_id}) RETURN v.document AS document
+"""
+
+
+def write_verdict(tx: Transaction, verdict: Verdict) -> None:
+    """Write a verdict and what each model says to it; judging again replaces what they said.
+
+    Raises:
+        NotFoundError: Its motif or one of its models is not stored.
+        SpecError: Two of its models have the same weights.
+    """
+    own = verdict.verdict_id
+    require_stored(tx, _THERE_MOTIFS, "motif", [verdict.motif_id])
+    fingerprints = [found.fingerprint for found in verdict.models]
+    require_stored(tx, _THERE_MODELS, "model", fingerprints)
+    for row in fetch(tx, _SAME_WEIGHTS, ids=fingerprints):
+        names = ", ".join(map(repr, sorted(row["names"])))
+        raise SpecError(
+            f"models {names} have the same weights and are one: a verdict counts them once, so "
+            "leave all but one out"
+        )
+    write_task(tx, verdict.task_id, verdict.task)
+    told = {"verdict_id", "motif", "motif_id", "task", "task_id", "rung", "outcome", "scope"}
+    properties = {
+        **{name: getattr(verdict, name) for name in told},
+        "falsifiers": list(verdict.falsifiers),
+        "document": verdict.model_dump_json(),
+        **_tally(verdict.pooled),
+    }
+    write_rows(tx, _WRITE_VERDICT, verdict=properties, expected=1)
+    tx.run(_DELETE_FINDINGS, verdict_id=own).consume()
+    sides: dict[LiteralString, list[Row]] = {
+        _WRITE_SUPPORTED: [],
+        _WRITE_CONTRADICTED: [],
+        _WRITE_UNDECIDED: [],
+    }
+    for found in verdict.models:
+        sides[_side(found, verdict.rung)].append(_finding_row(found, verdict.rung))
+    for statement, rows in sides.items():
+        write_batches(tx, statement, rows, verdict_id=own)
+    families = [
+        {"family": family.family, "properties": _tally(family)} for family in verdict.families
+    ]
+    write_batches(tx, _WRITE_COUNTED, families, verdict_id=own)
+
+
+def read_verdict(store: GraphStore, verdict_id: str) -> Verdict:
+    """The verdict with this id.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    rows = store.rows(_READ_VERDICT, verdict_id=verdict_id)
+    if not rows:
+        raise NotFoundError(f"no verdict has id {verdict_id!r}")
+    return stored_document(Verdict, rows[0]["document"], f"verdict {verdict_id}")
+
+
+def _side(found: ModelFinding, rung: Rung) -> LiteralString:
+    """What a model does to a verdict: only `absent` above the behaviour rung contradicts."""
+    here = found.at(rung)
+    if here is not None and here.state is RungState.PRESENT:
+        return _WRITE_SUPPORTED
+    if here is not None and here.state is RungState.ABSENT and rung is not Rung.BEHAVIOUR:
+        return _WRITE_CONTRADICTED
+    return _WRITE_UNDECIDED
+
+
+def _finding_row(found: ModelFinding, rung: Rung) -> Row:
+    here = found.at(rung)
+    return {
+        "fingerprint": found.fingerprint,
+        "properties": {
+            "state": here and here.state.value,
+            "reason": here and here.reason,
+            **{each.rung.value: each.state.value for each in found.rungs},
+            "role_graph_id": found.role_graph_id,
+            "circuit_ids": list(found.circuit_ids),
+        },
+    }
+
+
+def _tally(tally: Tally) -> Row:
+    return {
+        "k": tally.present,
+        "n": tally.n,
+        "untestable": tally.untestable,
+        "low": tally.low,
+        "high": tally.high,
+    }

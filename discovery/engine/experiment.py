@@ -183,6 +183,12 @@ class Bench:
     reader: Reader
     objective: Objective
 
+    def ablated_to(self, writes: Float[Tensor, "sender batch pos d_model"]) -> Bench:
+        """This chunk with other ablated writes: what a dropped edge carries then."""
+        experiment = self.experiment
+        reader = Reader(experiment.adapter, experiment.graph, writes)
+        return replace(self, ablated=writes, reader=reader)
+
     @property
     def index(self) -> NDArray[np.intp]:
         """Which pair each example belongs to."""

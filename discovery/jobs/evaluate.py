@@ -30,7 +30,7 @@ from graph_schema.documents import (
     Split,
 )
 from graph_schema.documents.jobs import EvaluateSpec
-from graph_schema.errors import SpecError
+from graph_schema.models.same import require_same
 
 NO_METHOD = "an evaluation does not run the method that found the circuit"
 
@@ -67,7 +67,8 @@ def judge(
         circuit: The circuit it names.
         scores: Of all edges, by name, as they were stored with it; they rank the edges for CMD and
             CPR where each edge of the model has one.
-        model: The circuit's model, loaded in the spec's dtype.
+        model: The circuit's model, or another fingerprint of its weights, loaded in the spec's
+            dtype.
         pairs: The spec's data.
         limits: `accuracy_floor` and `min_pairs` are read here.
         found_on: The stored pairs of the circuit's own job; None where there is no job, or its
@@ -76,16 +77,13 @@ def judge(
         chunk: Examples at a time (default: what fits).
 
     Raises:
-        SpecError: The circuit has an edge that the model has not; another model.
+        SpecError: The circuit has an edge that the model has not.
+        ModelError: Other weights, or the same ones in another shape; or nobody knows.
         TaskNotPerformedError: The model does not do the task.
         DatasetError: The data lack what the metric or the ablation needs.
         NonFiniteError: NaN or infinite values; names the layer.
     """
-    if model.document.fingerprint != circuit.model.fingerprint:
-        raise SpecError(
-            f"circuit {circuit.circuit_id[:12]} is of model {circuit.model.fingerprint}, not of "
-            f"{model.document.fingerprint}: a circuit is judged in its own model"
-        )
+    require_same(circuit.model, model.document)
     if circuit.job_id is not None:
         tokenizer = model.tokenizer
         pairs = _unseen(pairs, found_on, tokenizer.bos_token_id if tokenizer else None)
@@ -137,9 +135,21 @@ def judge(
         dtype=spec.dtype,
         seed=spec.seed,
         evaluation=found,
-        notes=(*model.notes, *pairs.notes, *splits.notes),
+        notes=(*_elsewhere(circuit, model), *model.notes, *pairs.notes, *splits.notes),
     )
     return Judged(evaluation, {"pairs": splits.per_pair([kept])} | splits.draws(), clock.seconds)
+
+
+def _elsewhere(circuit: CircuitDocument, model: LoadedModel) -> tuple[str, ...]:
+    """A note where the model is not the circuit's own by its fingerprint."""
+    own, there = circuit.model, model.document
+    if own.fingerprint == there.fingerprint:
+        return ()
+    return (
+        f"judged in model {there.name!r} ({there.fingerprint[:12]}), which has the weights of the "
+        f"circuit's own, {own.name!r} ({own.fingerprint[:12]}): configuration and tokenizer are "
+        "those of the former",
+    )
 
 
 def _unseen(pairs: PairSet, found_on: DatasetDocument | None, bos: object) -> PairSet:

@@ -202,13 +202,20 @@ class RoleNode(Document):
 
 
 class ControlShare(Share):
-    """The share that the same patch carries where it should carry none (`wrong_position`)."""
+    """The share that the same patch carries where it should carry none (`wrong_position`).
+
+    The other channels of the receiver go by their letters (`q`, `v`). `position_gap` alone should
+    carry as much as the edge: something else stands between what is repeated.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 class Mediator(Share):
-    """A component without a role in the graph whose edges into the channel carry the effect."""
+    """A component without a role in the graph whose edges into the channel carry the effect.
+
+    `share` is the part of the super-edge's share that goes through these edges alone.
+    """
 
     component: str
 
@@ -218,10 +225,13 @@ class SuperEdge(Share):
 
     `share` of loss(empty) - loss(full) that is lost when all of the sender's members are patched
     and the change goes through this channel of the receiver's members alone, on whatever path.
-    `direct`: the part of the edges from member to member alone, in the otherwise clean model;
-    `mediators`: the components without a role that carry the rest into the channel. `everywhere` is
-    the sender patched for all who read it, for contrast: it is more than this edge. `is_bound`: the
-    role has no member, and `share` is what all components of its kind upstream carry together.
+    `direct`: the part of this share that the edges from member to member carry alone, in the
+    otherwise clean model; `mediators`: the components without a role that carry the rest into the
+    channel, each its part. Parts need not add up to 1; they are null and none where the share is
+    too small to be told apart from nothing. `everywhere` is the sender patched for all who read it,
+    for contrast: it is more than this edge. `is_bound`: a role has no member, and `share` is what
+    all components of its kind upstream carry together. `on_discovery` is the share on the pairs
+    that roles were assigned on, to see how much is lost on others.
     """
 
     sender: RolePlace
@@ -232,6 +242,7 @@ class SuperEdge(Share):
     mediators: tuple[Mediator, ...] = later(())
     everywhere: Share | None = later(None)
     is_bound: bool = later(False)
+    on_discovery: Share | None = later(None)
 
     @model_validator(mode="after")
     def _runs_from_a_sender_to_a_receiver(self) -> SuperEdge:

@@ -169,7 +169,7 @@ class Requests(Connection):
 
         Args:
             circuit: Its id, or the first digits.
-            model: Where its model lies now; the same model, by its fingerprint.
+            model: Where its model lies now: the same files, or others of the same weights.
 
         Raises:
             SpecError: The request is wrong, or nobody has said what the circuit is for.

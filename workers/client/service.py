@@ -33,7 +33,7 @@ from graph_schema.store.records.circuits import read_circuit
 from graph_schema.store.records.datasets import has_dataset, write_dataset
 from graph_schema.store.records.evaluations import read_evaluations
 from graph_schema.store.records.imports import write_imported
-from graph_schema.store.records.models import ancestors, find_model, write_derived
+from graph_schema.store.records.models import ancestors, find_model, stored_model, write_derived
 from graph_schema.store.user_cypher.run import QueryResult, run_user_query
 from workers import broker
 from workers.broker import deliver
@@ -216,7 +216,14 @@ class Service:
             with suppress(NotFoundError):  # a circuit may be older than what is known of its job
                 job = jobs.get(self.store, job_id)
         settings = self.settings
-        made = build_evaluation(request, circuit, job, settings.limits, settings.cache_dir)
+        made = build_evaluation(
+            request,
+            circuit,
+            job,
+            settings.limits,
+            settings.cache_dir,
+            known=lambda fingerprint: stored_model(self.store, fingerprint),
+        )
         place = made.placement.model.name
         if settings.local and request.model is None and is_path(place) and not Path(place).exists():
             raise ModelUnavailable(  # the path is another request's: it is not named

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 
 from neo4j import Transaction
 
-from graph_schema.documents import CircuitDocument, CircuitEvaluation, DatasetDocument
+from graph_schema.documents import (
+    CircuitDocument,
+    CircuitEvaluation,
+    DatasetDocument,
+    ModelDocument,
+)
 from graph_schema.documents.jobs import RunRecord
 from graph_schema.store.records.circuits import write_circuit
 from graph_schema.store.records.datasets import write_dataset
@@ -37,6 +42,7 @@ class EvaluationResult:
     """What an evaluate job found of one stored circuit."""
 
     evaluation: CircuitEvaluation
+    model: ModelDocument
     dataset: DatasetDocument
     run: RunRecord
 
@@ -45,6 +51,6 @@ class EvaluationResult:
         return (self.evaluation.circuit_id,)
 
     def write(self, tx: Transaction) -> None:
-        """Write dataset, evaluation and run."""
+        """Write dataset, evaluation and run, and what the model's weights are."""
         write_dataset(tx, self.dataset)
-        write_evaluation(tx, self.evaluation, self.run)
+        write_evaluation(tx, self.evaluation, self.run, self.model)

@@ -26,11 +26,12 @@ def _work(spec: EvaluateSpec, bench: Bench) -> EvaluationResult:
     circuit = read_circuit(bench.store, spec.circuit_id)
     inspected, pairs = bench.inspected(spec)
     chunk = bench.chunk(spec, pairs)
+    model = bench.model(spec, inspected)
     judged = judge(
         spec,
         circuit,
         stored_scores(circuit, bench.artifacts),
-        bench.model(spec, inspected),
+        model,
         pairs,
         limits=bench.settings.limits,
         progress=bench.lease,
@@ -39,7 +40,8 @@ def _work(spec: EvaluateSpec, bench: Bench) -> EvaluationResult:
     )
     refs = bench.saved(judged.arrays)
     evaluation = judged.evaluation.model_copy(update={"artifacts": refs})
-    return EvaluationResult(evaluation, pairs.document, bench.run(judged.cpu_seconds))
+    run = bench.run(judged.cpu_seconds)
+    return EvaluationResult(evaluation, model.document, pairs.document, run)
 
 
 def _found_on(circuit: CircuitDocument, store: GraphStore) -> DatasetDocument | None:

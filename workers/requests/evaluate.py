@@ -6,6 +6,7 @@ metric, ablation, dtype and seed that its figures stand on, and the place its mo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from graph_schema.documents import (
     DatasetDocument,
     Limits,
     Metric,
+    ModelDocument,
     ModelId,
     ModelSource,
     TaskData,
@@ -30,8 +32,9 @@ from graph_schema.documents.jobs import (
     Tokenisation,
     read_spec,
 )
-from graph_schema.errors import ModelError, SpecError
+from graph_schema.errors import SpecError
 from graph_schema.models.fingerprint import COMMIT, fingerprint, is_path
+from graph_schema.models.same import require_known, require_same
 from workers.requests.checking import choice, validated
 from workers.requests.discover import Submission
 from workers.requests.pairs import MeasureRequest, data_of, placement_of, source_of
@@ -60,6 +63,7 @@ def build_evaluation(
     job: JobRecord | None,
     limits: Limits,
     cache_dir: Path,
+    known: Callable[[str], ModelDocument | None],
 ) -> Submission:
     """The evaluate job of a request.
 
@@ -69,11 +73,13 @@ def build_evaluation(
         job: The job that found it, or that judged it first, where there is one.
         limits: Bounds of datasets and pairs.
         cache_dir: Keeps the hashes of model files.
+        known: What the graph knows of a model, by its fingerprint.
 
     Raises:
         SpecError: The request is wrong, or nobody has said what the circuit is for.
         DatasetError: The dataset is; the message names the line.
-        ModelError: Another model lies where the circuit's should, or nobody has said where.
+        ModelError: A model of other weights lies where the circuit's should, or nobody has said
+            where. Weights that nobody knows yet are looked at by the worker.
     """
     own = _measured(job) if job else None
     metric = circuit.metric
@@ -95,14 +101,15 @@ def build_evaluation(
         },
     )
     source = _source(request, circuit, job)
-    known = fingerprint_here(source, cache_dir)
-    if known is not None and known != circuit.model.fingerprint:
-        raise ModelError(
-            f"model {source.name!r} has fingerprint {known}, circuit {circuit.circuit_id[:12]} is "
-            f"of {circuit.model.fingerprint} ({circuit.model.name}): a circuit is judged in its "
-            "own model; say where that one lies (--model)"
-        )
-    return Submission(spec, placement_of(request, source), dataset)
+    placement = placement_of(request, source)
+    there = _fingerprint(request, source, circuit.model, own, cache_dir)
+    if there != circuit.model.fingerprint:
+        require_known(circuit.model, source.name)
+        model = known(there)
+        if model is not None and model.weights_sha256 is not None:
+            require_same(circuit.model, model)
+        spec = spec.model_copy(update={"model": ModelId(fingerprint=there)})
+    return Submission(spec, placement, dataset)
 
 
 def _measured(job: JobRecord) -> MeasuredSpec:
@@ -112,10 +119,26 @@ def _measured(job: JobRecord) -> MeasuredSpec:
     return spec
 
 
-def fingerprint_here(source: ModelSource, cache_dir: Path) -> str | None:
-    """The fingerprint of a model that lies on this machine; None where it lies elsewhere."""
-    if not is_path(source.name) or not Path(source.name).exists():
-        return None
+def _fingerprint(
+    request: EvaluateRequest,
+    source: ModelSource,
+    model: ModelDocument,
+    own: MeasuredSpec | None,
+    cache_dir: Path,
+) -> str:
+    """The fingerprint of what lies at the source; that of the job before where nobody can tell.
+
+    A path may be one of the worker's machine. A hub id means the circuit's own commit, unless the
+    user names another repository or a revision.
+    """
+    before = own.model.fingerprint if own else model.fingerprint
+    if is_path(source.name):
+        return fingerprint(source, cache_dir) if Path(source.name).exists() else before
+    if request.model is None:
+        return before
+    is_own = source.name == model.name and COMMIT.fullmatch(model.fingerprint) is not None
+    if is_own and request.revision is None:
+        return model.fingerprint
     return fingerprint(source, cache_dir)
 
 

@@ -12,14 +12,14 @@ from uuid import uuid4
 
 from neo4j import Transaction
 
-from graph_schema.documents import CircuitDocument, CircuitEvaluation
+from graph_schema.documents import CircuitDocument, CircuitEvaluation, ModelDocument
 from graph_schema.documents.jobs import RunRecord
 from graph_schema.errors import NotFoundError
 from graph_schema.store.batches import Row, fetch, write_rows
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.records.circuits import figures_of, link_data, stored_header
 from graph_schema.store.records.datasets import link_dataset
-from graph_schema.store.records.models import hold_models
+from graph_schema.store.records.models import hold_models, write_loaded
 from graph_schema.store.records.node_roles import keep_roles
 from graph_schema.store.records.runs import write_run_of_evaluation
 from graph_schema.store.records.tasks import write_task
@@ -61,18 +61,26 @@ RETURN e.evaluation_id AS id, e.document AS document
 
 
 def write_evaluation(
-    tx: Transaction, found: CircuitEvaluation, run: RunRecord | None = None
+    tx: Transaction,
+    found: CircuitEvaluation,
+    run: RunRecord | None = None,
+    model: ModelDocument | None = None,
 ) -> None:
     """Write an evaluation beside its circuit, and its figures on it where they are the headline.
 
     Writing it again updates it. The dataset is linked where it is stored (`write_dataset` first).
+    `model` is the one that it was measured in, as it was loaded: from then on its weights are
+    known, which an import, that loads nothing, cannot say.
 
     Raises:
         NotFoundError: Its circuit is not stored.
     """
     circuit_id = found.circuit_id
     # The model first, as all do who hold both.
-    hold_models(tx, [row["id"] for row in fetch(tx, MODEL, circuit_id=circuit_id)])
+    own = [row["id"] for row in fetch(tx, MODEL, circuit_id=circuit_id)]
+    hold_models(tx, [*own, *([model.fingerprint] if model else [])])
+    if model is not None:
+        write_loaded(tx, model)
     if not fetch(tx, LOCK, circuit_id=circuit_id, lock=uuid4().hex):
         raise NotFoundError(f"circuit {circuit_id} is not stored any more; import it again")
     # A statement of its own: it then sees what the lock waited for.

@@ -31,6 +31,10 @@ HOLD: LiteralString = """
 UNWIND $fingerprints AS fingerprint
 MATCH (m:Model {fingerprint: fingerprint}) SET m.lock = $token
 """
+SET_WEIGHTS: LiteralString = """
+MATCH (m:Model {fingerprint: $fingerprint}) SET m.weights_sha256 = $weights_sha256
+RETURN count(m) AS written
+"""
 FIND: LiteralString = """
 MATCH (m:Model) WHERE m.fingerprint STARTS WITH $prefix
 RETURN properties(m) AS model ORDER BY m.fingerprint LIMIT 2
@@ -61,6 +65,16 @@ RETURN a.name AS name
 def write_model(tx: Transaction, model: ModelDocument) -> None:
     """Write a model and hold it; what its weights are stays where it is not said anew."""
     tx.run(WRITE, model=model.model_dump(), token=uuid4().hex).consume()
+
+
+def write_loaded(tx: Transaction, model: ModelDocument) -> None:
+    """Write what loading a model has shown: its weights, or all of it where it is not stored yet.
+
+    The transaction holds the model where it is stored.
+    """
+    fields = {"fingerprint": model.fingerprint, "weights_sha256": model.weights_sha256}
+    if not fetch(tx, SET_WEIGHTS, **fields)[0]["written"]:
+        write_model(tx, model)
 
 
 def hold_models(tx: Transaction, fingerprints: Iterable[str]) -> None:

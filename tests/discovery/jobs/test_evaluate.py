@@ -13,6 +13,7 @@ import torch
 from discovery.engine.experiment import Experiment
 from discovery.evaluation.curve import SHARES
 from discovery.jobs.evaluate import NO_METHOD, Judged, judge
+from discovery.models import LoadedModel
 from discovery.progress import no_progress
 from discovery.tasks.base import PairSet
 from graph_schema.datasets.file import dataset_document
@@ -27,7 +28,7 @@ from graph_schema.documents import (
     Split,
 )
 from graph_schema.documents.jobs import EvaluateSpec
-from graph_schema.errors import SpecError, TaskNotPerformedError
+from graph_schema.errors import ModelError, SpecError, TaskNotPerformedError
 from tests.discovery.jobs import test_discover as whole_job
 from tests.discovery.textbook import logits
 
@@ -45,6 +46,7 @@ def _judged(
     scores: Mapping[str, float],
     pairs: Any = None,
     stored: bool = True,
+    model: LoadedModel | None = None,
     **changed: Any,
 ) -> Judged:
     job = whole_job.spec()
@@ -55,7 +57,7 @@ def _judged(
         spec,
         circuit,
         scores,
-        whole_job.model(),
+        model or whole_job.model(),
         pairs or whole_job.data(),
         limits=Limits(),
         progress=no_progress,
@@ -117,6 +119,46 @@ def test_a_reversed_pair_was_seen_too() -> None:
     assert found.evaluation.heldout_faithfulness.n == len(own.heldout)
 
 
+def _elsewhere(weights: str | None, **shape: Any) -> LoadedModel:
+    """The job's model under another fingerprint, said to have these weights."""
+    model = whole_job.model()
+    document = model.document.model_copy(
+        update={"fingerprint": "e" * 64, "name": "copy", "weights_sha256": weights} | shape
+    )
+    return replace(model, document=document)
+
+
+def _known(circuit: CircuitDocument, weights: str | None) -> CircuitDocument:
+    model = circuit.model.model_copy(update={"weights_sha256": weights})
+    return circuit.model_copy(update={"model": model})
+
+
+def test_a_circuit_is_judged_in_another_fingerprint_of_its_models_weights() -> None:
+    found, scores = _found()
+    circuit = _known(found, "1" * 64)
+    judged = _judged(circuit, scores, model=_elsewhere("1" * 64)).evaluation
+    assert judged.evaluation == circuit.evaluation
+    assert f"judged in model 'copy' ({'e' * 12})" in judged.notes[0]
+    assert "the weights of the circuit's own" in judged.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("own", "there", "shape", "said"),
+    [
+        ("1", "2", {}, "has other weights than the circuit's own, 'tiny'"),
+        (None, "2", {}, "nobody has loaded .* so nobody knows whether its weights are the same"),
+        ("1", "1", {"n_heads": 9}, "the same weights .* but reads them otherwise: n_heads is 9"),
+    ],
+)
+def test_other_weights_or_another_shape_are_another_model(
+    own: str | None, there: str, shape: dict[str, Any], said: str
+) -> None:
+    found, scores = _found()
+    hashes = [each and each * 64 for each in (own, there)]
+    with pytest.raises(ModelError, match=said):
+        _judged(_known(found, hashes[0]), scores, model=_elsewhere(hashes[1], **shape))
+
+
 def test_full_says_what_it_does_not_run() -> None:
     circuit, scores = _found()
     direct = {"sender": "input", "receiver": "logits", "channel": Channel.R}
@@ -142,7 +184,7 @@ def test_a_ranking_of_a_part_of_the_edges_has_no_curve() -> None:
 def test_what_does_not_fit_is_refused() -> None:
     circuit, scores = _found()
     other = circuit.model.model_copy(update={"fingerprint": "1" * 40})
-    with pytest.raises(SpecError, match="judged in its own model"):
+    with pytest.raises(ModelError, match="judged in its own model"):
         _judged(circuit.model_copy(update={"model": other}), scores)
     beyond = circuit.edges[0].model_copy(update={"sender": "a7.h1"})
     with pytest.raises(SpecError, match=r"'a7\.h1->.*is not in this model"):

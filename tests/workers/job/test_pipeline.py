@@ -15,13 +15,15 @@ import torch
 from transformers import GPT2LMHeadModel
 
 from graph_schema.artifacts import ArtifactStore, encode
-from graph_schema.documents import AblationSpec, DatasetData, Limits
+from graph_schema.documents import AblationSpec, CircuitDocument, DatasetData, Limits, ModelId
 from graph_schema.documents.jobs import DiscoverSpec, EvaluateSpec, JobRecord, JobState
 from graph_schema.errors import SpecError
+from graph_schema.models.fingerprint import fingerprint
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.records.circuits import read_circuit
 from graph_schema.store.records.evaluations import read_evaluations
+from graph_schema.store.records.models import stored_model
 from tests.workers.tiny import Tiny, make_tiny, worker_settings
 from workers.job.checkpoints import Checkpoints
 from workers.job.lease import Lease
@@ -378,3 +380,39 @@ def test_an_overflow_names_the_layer_and_half_precision_has_none_of_its_own(
     assert record.error is not None
     assert record.error.type == "NonFiniteError"
     assert "m0 (in layer 0) writes NaN or infinite values in float32" in record.error.message
+
+
+def _judged(tiny: Tiny, circuit: CircuitDocument, like: DiscoverSpec) -> EvaluateSpec:
+    """The job that judges a circuit in the model that lies in the folder."""
+    model = ModelId(fingerprint=fingerprint(tiny.placement.model, None))
+    return EvaluateSpec(circuit_id=circuit.circuit_id, model=model, data=like.data, seed=like.seed)
+
+
+def test_a_circuit_is_judged_in_a_copy_of_its_model_and_in_no_other(
+    make: Callable[..., Process], tiny: Tiny, tmp_path: Path
+) -> None:
+    """The copy has another fingerprint: its configuration is laid out otherwise."""
+    process = make()
+    spec = tiny.spec(process.store, seed=3)
+    (circuit_id,) = process.do(spec, tiny).circuit_ids
+    circuit = read_circuit(process.store, circuit_id)
+    copy = _edited(tiny, tmp_path / "copy", comment="as the original")
+    record = process.do(_judged(copy, circuit, spec), copy)
+    assert (record.state, record.error) == (JobState.SUCCEEDED, None)
+    (evaluation,) = read_evaluations(process.store, circuit_id)
+    assert evaluation.evaluation == circuit.evaluation
+    assert any("judged in model 'copy'" in note for note in evaluation.notes)
+    there = stored_model(process.store, copy.spec(process.store).model.fingerprint)
+    assert there is not None
+    assert there.is_same(circuit.model)
+
+    other = replace(tiny, folder=Path(shutil.copytree(tiny.folder, tmp_path / "other")))
+    model = GPT2LMHeadModel.from_pretrained(other.folder)
+    with torch.no_grad():
+        model.transformer.wpe.weight.mul_(2)
+    model.save_pretrained(other.folder)
+    record = process.do(_judged(other, circuit, spec), other)
+    assert record.error is not None
+    assert record.error.type == "ModelError"
+    assert "has other weights than the circuit's own" in record.error.message
+    assert len(read_evaluations(process.store, circuit_id)) == 1

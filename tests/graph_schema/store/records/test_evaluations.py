@@ -15,6 +15,7 @@ from graph_schema.store.records.evaluations import (
     read_evaluations,
     write_evaluation,
 )
+from graph_schema.store.records.models import stored_model
 from tests.factories import (
     make_circuit,
     make_circuit_evaluation,
@@ -32,6 +33,21 @@ def _write(store: GraphStore, *things: CircuitDocument | CircuitEvaluation) -> N
         else:
             run = make_run(job=thing.evaluation_id)
             store.write(lambda tx, it=thing, run=run: write_evaluation(tx, it, run))
+
+
+def test_an_evaluation_says_what_the_weights_of_its_model_are(store: GraphStore) -> None:
+    """An import loads nothing; and a folder of the same weights is known from then on."""
+    circuit = make_imported()
+    _write(store, circuit)
+    own = circuit.model.model_copy(update={"weights_sha256": "1" * 64})
+    copy = own.model_copy(update={"fingerprint": "c" * 64, "name": "copy"})
+    for number, model in enumerate((own.model_copy(update={"name": "moved"}), copy)):
+        found = make_circuit_evaluation(circuit, str(number))
+        for _ in range(2):
+            store.write(lambda tx, f=found, m=model: write_evaluation(tx, f, model=m))
+    assert read_circuit(store, circuit.circuit_id).model == own
+    assert stored_model(store, copy.fingerprint) == copy
+    assert store.rows("MATCH (m:Model) RETURN count(m) AS n") == [{"n": 2}]
 
 
 def test_an_imported_circuit_has_no_figures_until_its_first_evaluation(store: GraphStore) -> None:

@@ -24,6 +24,9 @@ from graph_schema.documents import (
 from graph_schema.documents.protocol import EdgeRule, Protocol
 from graph_schema.documents.role import Behaviour, ControlShare, Share, Transduction
 
+POSITION_GAP = "position_gap"
+"""The one control that should carry as much as the edge itself."""
+
 
 @dataclass(frozen=True)
 class Measurements:
@@ -136,6 +139,8 @@ def edge_state(graph: RoleGraph, rule: EdgeRule, protocol: Protocol) -> Stated:
     if edge.ci_low < rule.floor:
         why = f"carries {share}, which does not settle whether it is {rule.floor:g}"
         return Stated(RungState.INCONCLUSIVE, why)
+    if (gap := _shortcut(edge, rule)) is not None:
+        return Stated(RungState.INCONCLUSIVE, f"carries {share}, but {gap}")
     if wrong := [text for each in edge.controls if (text := _exceeded(edge, each, rule, protocol))]:
         return Stated(RungState.INCONCLUSIVE, f"carries {share}, but {', '.join(wrong)}")
     if protocol.path == "direct" and rule.receiver != "logits":
@@ -156,6 +161,14 @@ def wired(edge: SuperEdge, protocol: Protocol) -> str:
 def members_of(played: RolesPlayed, role: RoleName) -> tuple[str, ...]:
     """The components that pass a role, in the order they were tested in."""
     return tuple(play.component for play in played.plays if play.role is role and play.passes)
+
+
+def _shortcut(edge: SuperEdge, rule: EdgeRule) -> str | None:
+    """With something between what is repeated it must carry as much: else it goes by position."""
+    control = next((each for each in edge.controls if each.name == POSITION_GAP), None)
+    if control is None or control.ci_high >= rule.floor:
+        return None
+    return f"with a gap between the copies {_interval(control)}, less than {rule.floor:g}"
 
 
 def _directly(edge: SuperEdge, share: str, protocol: Protocol) -> Stated:

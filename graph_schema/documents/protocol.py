@@ -37,6 +37,13 @@ class EdgeRule(Document):
     def is_for(self, edge: SuperEdge) -> bool:
         return super_edge_key(self) == super_edge_key(edge)
 
+    def is_missed(self, edge: SuperEdge, protocol: Protocol) -> bool:
+        """Whether a super-edge is absent: its whole interval is below what the protocol asks."""
+        if edge.ci_high < self.floor:
+            return True
+        direct = protocol.path == "direct" and self.receiver != "logits" and not edge.is_bound
+        return direct and edge.direct is not None and edge.direct.ci_high < protocol.direct_part
+
 
 class Protocol(Document):
     """Everything that decides what a model's measurements come to.

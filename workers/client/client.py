@@ -13,7 +13,7 @@ from graph_schema.documents.jobs import JobState
 from graph_schema.errors import SpecError
 from workers.client.job import Job
 from workers.client.motifs import Motifs
-from workers.client.requests import Requests
+from workers.client.universality import UniversalityRequests
 from workers.requests.checking import choice, validated
 from workers.results.circuit import Circuit
 from workers.results.comparison import Compared
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MOST_COMPARED = 50
 
 
-class CircuitClient(Requests):
+class CircuitClient(UniversalityRequests):
     """Submits jobs and reads what they found.
 
     Without URLs it uses the local service of `CIRCUITS_HOME` and starts it where none runs. It

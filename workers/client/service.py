@@ -76,22 +76,33 @@ class Service:
 
         One that ended without a circuit for no lasting fault of the request (it was cancelled, its
         worker died, its model was away, a limit was in the way) is tried again, at this request's
-        place; `force` tries again whatever has ended.
+        place; `force` tries again whatever has ended. The jobs that it needs and that come with it
+        are submitted first; of those, none that ended well is done again.
         """
         if send:
             if self.settings.local and not self._told:
                 self._told = True
                 tell_of_differences(self.settings)
             broker.queue_depth(self.app)  # a queue that is away is told before anything is written
+        if submission.before and (force or not self._is_done(submission.spec.job_id)):
+            for each in submission.before:
+                self.submit(each, force=False, send=send)
         dataset = submission.dataset
         if dataset is not None:
             self.store.write(lambda tx: write_dataset(tx, dataset))
-        made = jobs.submit(self.store, submission.spec, submission.placement, force=force)
+        asked = (self.store, submission.spec, submission.placement)
+        made = jobs.submit(*asked, needs=submission.needs, force=force)
         if not force and _deserves_another_try(made.record, submission.placement):
-            made = jobs.submit(self.store, submission.spec, submission.placement, force=True)
+            made = jobs.submit(*asked, needs=submission.needs, force=True)
         if made.send and send:
             deliver(self.store, self.app, [made.record.job_id])
         return made.record
+
+    def _is_done(self, job_id: str) -> bool:
+        """Whether there is such a job and it succeeded: what it needed is not tried again."""
+        with suppress(NotFoundError):
+            return jobs.get(self.store, job_id).state is JobState.SUCCEEDED
+        return False
 
     def cancel(self, job_id: str) -> JobRecord:
         """The job, cancelled or asked to end; what it set free is sent."""

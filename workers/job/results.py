@@ -13,6 +13,7 @@ from graph_schema.documents import (
     ModelDocument,
 )
 from graph_schema.documents.jobs import RunRecord
+from graph_schema.motif_search import flag_contradictions
 from graph_schema.store.records.circuits import write_circuit
 from graph_schema.store.records.datasets import write_dataset
 from graph_schema.store.records.evaluations import write_evaluation
@@ -35,6 +36,7 @@ class Result:
         write_dataset(tx, self.dataset)
         for circuit in self.circuits:
             write_circuit(tx, circuit, self.run)
+            flag_contradictions(tx, circuit.circuit_id)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,11 @@ from graph_schema.errors import SpecError
 from workers.kinds.base import JobKind, Product, Stored
 from workers.kinds.discover import DISCOVER
 from workers.kinds.evaluate import EVALUATE
+from workers.kinds.universality import UNIVERSALITY
 
-KINDS: dict[str, JobKind[Any, Any]] = {kind.name: kind for kind in (DISCOVER, EVALUATE)}
+KINDS: dict[str, JobKind[Any, Any]] = {
+    kind.name: kind for kind in (DISCOVER, EVALUATE, UNIVERSALITY)
+}
 
 
 def kind_of(record: JobRecord) -> JobKind[Any, Any]:
@@ -30,4 +33,13 @@ def kind_of(record: JobRecord) -> JobKind[Any, Any]:
     return kind
 
 
-__all__ = ["DISCOVER", "EVALUATE", "KINDS", "JobKind", "Product", "Stored", "kind_of"]
+__all__ = [
+    "DISCOVER",
+    "EVALUATE",
+    "KINDS",
+    "UNIVERSALITY",
+    "JobKind",
+    "Product",
+    "Stored",
+    "kind_of",
+]

@@ -21,7 +21,7 @@ from graph_schema.documents import (
     Thresholds,
     TopEdges,
 )
-from graph_schema.documents.jobs import DiscoverSpec, JobSpec, Placement, Tokenisation
+from graph_schema.documents.jobs import DiscoverSpec, JobSpec, Need, Placement, Tokenisation
 from graph_schema.errors import LimitError, SpecError
 from graph_schema.models.fingerprint import fingerprint
 from graph_schema.printable import whole_number
@@ -59,11 +59,17 @@ class DiscoverRequest(MeasureRequest):
 
 @dataclass(frozen=True)
 class Submission:
-    """A checked request: the spec, where to run it, and the pairs that travel with it."""
+    """A checked request: the spec, where to run it, and the pairs that travel with it.
+
+    `needs` must have ended before it is claimed; those of them that may be missing are asked for
+    with it, and come in `before`, in an order in which each finds what it needs.
+    """
 
     spec: JobSpec
     placement: Placement
     dataset: DatasetDocument | None
+    needs: tuple[Need, ...] = ()
+    before: tuple[Submission, ...] = ()
 
 
 def drafted(

@@ -56,7 +56,11 @@ def do_here(client: CircuitClient, submission: Submission, force: bool = False) 
         try:
             record = service.submit(submission, force=force, send=False)
             job = Job(client, record, submission, send=False)
-            if not job.state.ended:
+            for each in () if job.state.ended else submission.before:
+                before = Job(client, service.job(each.spec.job_id), each, send=False)
+                if not before.state.ended:
+                    _see_through(before, client, work_for, check_interrupt)
+            if not job.refresh().state.ended:
                 _see_through(job, client, work_for, check_interrupt)
         except KeyboardInterrupt:
             raise JobInterrupted(_cancelled(client, submission.spec.job_id)) from None

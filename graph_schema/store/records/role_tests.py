@@ -15,6 +15,7 @@ from neo4j import Transaction
 
 from graph_schema.documents import RolePlay, RolesPlayed
 from graph_schema.documents.role import Measured
+from graph_schema.errors import NotFoundError
 from graph_schema.store.batches import fetch, fetch_batches, write_batches, write_rows
 from graph_schema.store.connection import GraphStore, Row
 from graph_schema.store.records.components import component_rows, write_components
@@ -61,6 +62,11 @@ MATCH (t:RoleTest {fingerprint: $fingerprint}) WHERE t.task_id = $task_id
 RETURN t.role_test_id AS id, t.components AS names, t.document AS document
 ORDER BY t.created_at, id
 """
+_READ_OF_JOB: LiteralString = """
+MATCH (t:RoleTest {job_id: $job_id})
+RETURN t.role_test_id AS id, t.fingerprint AS fingerprint, t.components AS names,
+       t.document AS document
+"""
 
 
 def write_roles(tx: Transaction, found: RolesPlayed) -> None:
@@ -98,6 +104,24 @@ def read_role_tests(store: GraphStore, fingerprint: str, task_id: str) -> tuple[
     return store.read(work)
 
 
+def read_role_test_of_job(store: GraphStore, job_id: str) -> RolesPlayed:
+    """What a roles job found.
+
+    Raises:
+        NotFoundError: Nothing is stored of it.
+    """
+
+    def work(tx: Transaction) -> list[RolesPlayed]:
+        return [
+            _test(tx, row["fingerprint"], row) for row in fetch(tx, _READ_OF_JOB, job_id=job_id)
+        ]
+
+    found = store.read(work)
+    if not found:
+        raise NotFoundError(f"no role test is stored of job {job_id!r}")
+    return found[0]
+
+
 def write_measured(tx: Transaction, found: Measured, names: Iterable[str]) -> None:
     """Write the model, which is then held, the task and those of the components not there."""
     write_model(tx, found.model)
@@ -115,6 +139,7 @@ def measured(found: Measured) -> Row:
         "ablation": found.ablation.kind.value,
         "n_pairs": found.n_pairs,
         "seed": found.seed,
+        "job_id": found.job_id,
     }
 
 

@@ -21,7 +21,7 @@ from graph_schema.documents import (
     Thresholds,
     TopEdges,
 )
-from graph_schema.documents.jobs import DiscoverSpec, JobSpec, Placement, Tokenisation
+from graph_schema.documents.jobs import DiscoverSpec, JobSpec, Need, Placement, Tokenisation
 from graph_schema.errors import LimitError, SpecError
 from graph_schema.models.fingerprint import fingerprint
 from graph_schema.printable import whole_number
@@ -58,11 +58,12 @@ class DiscoverRequest(MeasureRequest):
 
 @dataclass(frozen=True)
 class Submission:
-    """A checked request: the spec, where to run it, and the pairs that travel with it."""
+    """A checked request: the spec, where to run it, the pairs with it, the jobs that it needs."""
 
     spec: JobSpec
     placement: Placement
     dataset: DatasetDocument | None
+    needs: tuple[Need, ...] = ()
 
 
 def drafted(

@@ -25,6 +25,17 @@ SET r += $run, r.finished_at = timestamp()
 MERGE (r)-[:MEASURED]->(e)
 RETURN count(r) AS written
 """
+_WRITE: LiteralString = """
+MERGE (r:Run {run_id: $run.run_id})
+SET r += $run, r.finished_at = timestamp()
+RETURN count(r) AS written
+"""
+_LAST_OF_JOB: LiteralString = """
+MATCH (r:Run {job_id: $id})
+RETURN r.run_id AS run_id, r.job_id AS job_id, r.attempt AS attempt, r.host AS host,
+       r.versions AS versions, r.cpu_seconds AS cpu_seconds
+ORDER BY coalesce(r.finished_at, 0) DESC, attempt DESC, run_id LIMIT 1
+"""
 _LAST_OF_CIRCUIT: LiteralString = """
 MATCH (r:Run)-[:PRODUCED]->(:Circuit {circuit_id: $id})
 RETURN r.run_id AS run_id, r.job_id AS job_id, r.attempt AS attempt, r.host AS host,
@@ -47,6 +58,16 @@ def write_run_of_circuit(tx: Transaction, circuit_id: str, run: RunRecord) -> No
 def write_run_of_evaluation(tx: Transaction, evaluation_id: str, run: RunRecord) -> None:
     """Write the attempt that made a stored evaluation."""
     write_rows(tx, _WRITE_OF_EVALUATION, evaluation_id=evaluation_id, run=_row(run), expected=1)
+
+
+def write_run(tx: Transaction, run: RunRecord) -> None:
+    """Write the attempt that made what is found by its job's id."""
+    write_rows(tx, _WRITE, run=_row(run), expected=1)
+
+
+def run_of_job(store: GraphStore, job_id: str) -> RunRecord | None:
+    """The last attempt of a job that wrote something."""
+    return _last(store, _LAST_OF_JOB, job_id)
 
 
 def run_of_circuit(store: GraphStore, circuit_id: str) -> RunRecord | None:

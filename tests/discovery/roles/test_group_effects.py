@@ -26,7 +26,7 @@ from tests.discovery.models.families import tiny
 
 FAMILIES = ["gpt2", "llama", "neox-parallel", "gemma3"]
 """One of each kind: biases, grouped queries, parallel blocks, post-norms with windows."""
-PAIRS = made_pairs(6, lengths=(6, 4))
+PAIRS = made_pairs(4, lengths=(6, 4))
 SENDERS, RECEIVERS = ("a0.h0", "a0.h2"), ("a1.h1",)
 
 
@@ -180,8 +180,11 @@ def _every_other(example: Any) -> list[bool]:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("ablation", [Ablation.CORRUPT, Ablation.ZERO, Ablation.RESAMPLE])
+@pytest.mark.parametrize(
+    ("family", "ablation"),
+    [(family, Ablation.CORRUPT) for family in FAMILIES]
+    + [("gpt2", Ablation.ZERO), ("gemma3", Ablation.RESAMPLE)],
+)
 def test_every_kind_of_patch_equals_the_textbook(family: str, ablation: Ablation) -> None:
     experiment = _experiment(family, ablation, layers=3)
     graph = experiment.graph
@@ -202,7 +205,7 @@ def test_every_kind_of_patch_equals_the_textbook(family: str, ablation: Ablation
         Patch(mlp, tuple(graph.inputs_of(["a2.h0"], [Channel.V]))),
     ]
     found = losses(experiment, PAIRS, patches, chunk=3)
-    for examples in experiment.chunks(PAIRS, 3):
+    for examples in experiment.chunks(PAIRS, 16):
         bench = experiment.bench(examples)
         for patch, loss in zip(patches, found, strict=True):
             np.testing.assert_allclose(

@@ -3,6 +3,7 @@
 from workers.cli import (
     benchmark,
     compare,
+    effects,
     evaluate,
     exchange,
     graph,
@@ -19,6 +20,7 @@ __all__ = [
     "app",
     "benchmark",
     "compare",
+    "effects",
     "evaluate",
     "exchange",
     "graph",

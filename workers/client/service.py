@@ -13,7 +13,7 @@ from celery import Celery
 from graph_schema.artifacts import ArtifactStore, stored_scores
 from graph_schema.comparing.agreement import PairMetric
 from graph_schema.comparing.circuits import Known, along_training, check_checkpoints, compare_all
-from graph_schema.documents import CircuitDocument, Split
+from graph_schema.documents import CircuitDocument, Motif, Split
 from graph_schema.documents.jobs import JobRecord, JobState, Placement
 from graph_schema.errors import (
     ModelUnavailable,
@@ -40,6 +40,7 @@ from workers.broker import deliver
 from workers.kinds import Stored, kind_of
 from workers.local.service import ensure_local, hold, tell_of_differences
 from workers.requests.discover import Submission
+from workers.requests.effects import EffectsRequest, build_effects
 from workers.requests.evaluate import EvaluateRequest, build_evaluation
 from workers.requests.exchange import ImportRequest, ReadFile, model_of
 from workers.results.circuit import Circuit
@@ -90,10 +91,9 @@ class Service:
         dataset = submission.dataset
         if dataset is not None:
             self.store.write(lambda tx: write_dataset(tx, dataset))
-        asked = (self.store, submission.spec, submission.placement)
-        made = jobs.submit(*asked, needs=submission.needs, force=force)
+        made = self._submitted(submission, force)
         if not force and _deserves_another_try(made.record, submission.placement):
-            made = jobs.submit(*asked, needs=submission.needs, force=True)
+            made = self._submitted(submission, True)
         if made.send and send:
             deliver(self.store, self.app, [made.record.job_id])
         return made.record
@@ -103,6 +103,10 @@ class Service:
         with suppress(NotFoundError):
             return jobs.get(self.store, job_id).state is JobState.SUCCEEDED
         return False
+
+    def _submitted(self, submission: Submission, force: bool) -> jobs.Submitted:
+        spec, placement, needs = submission.spec, submission.placement, submission.needs
+        return jobs.submit(self.store, spec, placement, needs=needs, force=force)
 
     def cancel(self, job_id: str) -> JobRecord:
         """The job, cancelled or asked to end; what it set free is sent."""
@@ -242,6 +246,23 @@ class Service:
                 "where it was found any more; say where it lies now (--model)"
             )
         return made
+
+    def effects(self, request: EffectsRequest) -> Submission:
+        """The checked request to measure what roles carry to each other.
+
+        Raises:
+            SpecError: It is wrong; the message says what to change.
+            NotFoundError: No job, or more than one, has the id.
+        """
+        from graph_schema.motif_search import motif_named
+        from graph_schema.motifs import catalogue
+
+        job, settings = jobs.get(self.store, request.roles_job), self.settings
+
+        def named(name: str) -> Motif:
+            return catalogue().get(name) or motif_named(self.store, name)
+
+        return build_effects(request, job, named, settings.limits, settings.cache_dir)
 
     def circuits(self, wanted: CircuitFilter) -> tuple[CircuitSummary, ...]:
         return list_circuits(self.store, wanted)

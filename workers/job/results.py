@@ -11,12 +11,15 @@ from graph_schema.documents import (
     CircuitEvaluation,
     DatasetDocument,
     ModelDocument,
+    RoleGraph,
 )
 from graph_schema.documents.jobs import RunRecord
 from graph_schema.motif_search import flag_contradictions
 from graph_schema.store.records.circuits import write_circuit
 from graph_schema.store.records.datasets import write_dataset
 from graph_schema.store.records.evaluations import write_evaluation
+from graph_schema.store.records.role_graphs import write_role_graph
+from graph_schema.store.records.runs import write_run
 
 
 @dataclass(frozen=True)
@@ -56,3 +59,22 @@ class EvaluationResult:
         """Write dataset, evaluation and run, and what the model's weights are."""
         write_dataset(tx, self.dataset)
         write_evaluation(tx, self.evaluation, self.run, self.model)
+
+
+@dataclass(frozen=True)
+class EffectsResult:
+    """What an effects job measured."""
+
+    graph: RoleGraph
+    dataset: DatasetDocument
+    run: RunRecord
+
+    @property
+    def circuit_ids(self) -> tuple[str, ...]:
+        return ()
+
+    def write(self, tx: Transaction) -> None:
+        """Write dataset, role graph and run."""
+        write_dataset(tx, self.dataset)
+        write_role_graph(tx, self.graph)
+        write_run(tx, self.run)

@@ -11,11 +11,12 @@ from graph_schema.documents.jobs import JobRecord
 from graph_schema.errors import SpecError
 from workers.kinds.base import JobKind, Product, Stored
 from workers.kinds.discover import DISCOVER
+from workers.kinds.effects import EFFECTS
 from workers.kinds.evaluate import EVALUATE
 from workers.kinds.universality import UNIVERSALITY
 
 KINDS: dict[str, JobKind[Any, Any]] = {
-    kind.name: kind for kind in (DISCOVER, EVALUATE, UNIVERSALITY)
+    kind.name: kind for kind in (DISCOVER, EFFECTS, EVALUATE, UNIVERSALITY)
 }
 
 
@@ -35,6 +36,7 @@ def kind_of(record: JobRecord) -> JobKind[Any, Any]:
 
 __all__ = [
     "DISCOVER",
+    "EFFECTS",
     "EVALUATE",
     "KINDS",
     "UNIVERSALITY",

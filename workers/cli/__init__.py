@@ -10,6 +10,7 @@ from workers.cli import (
     motifs,
     plan,
     query,
+    roles,
     service,
 )  # each registers its commands on the app
 from workers.cli.app import app, main
@@ -26,5 +27,6 @@ __all__ = [
     "motifs",
     "plan",
     "query",
+    "roles",
     "service",
 ]

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from neo4j import Transaction
 
-from graph_schema.documents import CircuitDocument, CircuitEvaluation, DatasetDocument
+from graph_schema.documents import CircuitDocument, CircuitEvaluation, DatasetDocument, RolesPlayed
 from graph_schema.documents.jobs import RunRecord
 from graph_schema.store.records.circuits import write_circuit
 from graph_schema.store.records.datasets import write_dataset
 from graph_schema.store.records.evaluations import write_evaluation
+from graph_schema.store.records.role_tests import write_roles
 
 
 @dataclass(frozen=True)
@@ -48,3 +49,21 @@ class EvaluationResult:
         """Write dataset, evaluation and run."""
         write_dataset(tx, self.dataset)
         write_evaluation(tx, self.evaluation, self.run)
+
+
+@dataclass(frozen=True)
+class RolesResult:
+    """What a roles job found of one model on one task."""
+
+    played: RolesPlayed
+    dataset: DatasetDocument
+    run: RunRecord
+
+    @property
+    def circuit_ids(self) -> tuple[str, ...]:
+        return ()
+
+    def write(self, tx: Transaction) -> None:
+        """Write dataset, role test and run."""
+        write_dataset(tx, self.dataset)
+        write_roles(tx, self.played, self.run)

@@ -12,8 +12,9 @@ from graph_schema.errors import SpecError
 from workers.kinds.base import JobKind, Product, Stored
 from workers.kinds.discover import DISCOVER
 from workers.kinds.evaluate import EVALUATE
+from workers.kinds.roles import ROLES
 
-KINDS: dict[str, JobKind[Any, Any]] = {kind.name: kind for kind in (DISCOVER, EVALUATE)}
+KINDS: dict[str, JobKind[Any, Any]] = {kind.name: kind for kind in (DISCOVER, EVALUATE, ROLES)}
 
 
 def kind_of(record: JobRecord) -> JobKind[Any, Any]:
@@ -30,4 +31,4 @@ def kind_of(record: JobRecord) -> JobKind[Any, Any]:
     return kind
 
 
-__all__ = ["DISCOVER", "EVALUATE", "KINDS", "JobKind", "Product", "Stored", "kind_of"]
+__all__ = ["DISCOVER", "EVALUATE", "KINDS", "ROLES", "JobKind", "Product", "Stored", "kind_of"]

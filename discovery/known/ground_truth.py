@@ -21,16 +21,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from discovery.known.config import read_config, read_vocabulary
-from discovery.known.names import CASE, MALFORMED, PAIR, required
-from discovery.known.outputs import Expected, Outputs, check_computed
+from discovery.known.outputs import Expected, check_computed
 from discovery.known.truths import read_truths
-from discovery.known.weights import check_weights
 from discovery.models.compiled import CompiledAdapter
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import Edge
 from graph_schema.errors import DatasetError, ModelError, SpecError
 from graph_schema.exchange.base import json_of
+from graph_schema.models.compiled.config import read_config, read_vocabulary
+from graph_schema.models.compiled.names import CASE, MALFORMED, PAIR, required
+from graph_schema.models.compiled.outputs import Outputs
+from graph_schema.models.compiled.weights import check_weights
 from graph_schema.printable import quoted
 
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from discovery.known.names import CONFIG, no_slips, required
 from graph_schema.errors import ModelError
+from graph_schema.models.compiled.names import CONFIG, no_slips, required
 from graph_schema.printable import quoted
 
 Size = Annotated[int, Field(ge=1)]

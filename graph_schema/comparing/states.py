@@ -96,7 +96,8 @@ def role_state(found: Measurements, protocol: Protocol, role: RoleName) -> State
         return Stated(RungState.UNTESTABLE, _failure(found, "roles") or "no roles were measured")
     tested = [play for play in played.plays if play.role is role]
     if not tested:
-        return Stated(RungState.UNTESTABLE, f"no component was tested for {role.value}")
+        why = played.untested.get(role) or f"no component was tested for {role.value}"
+        return Stated(RungState.UNTESTABLE, why)
     members = [play.component for play in tested if play.passes]
     if not members:
         return _no_member(tested, protocol, role)

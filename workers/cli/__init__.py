@@ -11,6 +11,7 @@ from workers.cli import (
     motifs,
     plan,
     query,
+    roles,
     service,
     universality,
 )  # each registers its commands on the app
@@ -29,6 +30,7 @@ __all__ = [
     "motifs",
     "plan",
     "query",
+    "roles",
     "service",
     "universality",
 ]

@@ -1,4 +1,6 @@
-"""The client: ask for circuits (`requests.py`), follow jobs, read circuits, ask the graph.
+"""The client: ask for circuits and roles, follow jobs, read circuits, ask the graph.
+
+What it asks for is in `requests.py`, `role_requests.py` and `universality.py`.
 
 Nothing heavy is loaded by importing this; the driver comes in with the first call that needs the
 graph, and torch never does.

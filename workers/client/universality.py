@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from graph_schema.documents import Motif
 from workers.client.job import Job
-from workers.client.requests import Requests
+from workers.client.role_requests import RoleRequests
 from workers.requests.universality import UniversalityRequest
 
 if TYPE_CHECKING:
     from workers.results.universality import Universality
 
 
-class UniversalityRequests(Requests):
+class UniversalityRequests(RoleRequests):
     """A connection that asks about models together: `universality`, `report`, `verdicts`."""
 
     def universality(

@@ -13,10 +13,11 @@ from workers.kinds.base import JobKind, Product, Stored
 from workers.kinds.discover import DISCOVER
 from workers.kinds.effects import EFFECTS
 from workers.kinds.evaluate import EVALUATE
+from workers.kinds.roles import ROLES
 from workers.kinds.universality import UNIVERSALITY
 
 KINDS: dict[str, JobKind[Any, Any]] = {
-    kind.name: kind for kind in (DISCOVER, EFFECTS, EVALUATE, UNIVERSALITY)
+    kind.name: kind for kind in (DISCOVER, EFFECTS, EVALUATE, ROLES, UNIVERSALITY)
 }
 
 
@@ -39,6 +40,7 @@ __all__ = [
     "EFFECTS",
     "EVALUATE",
     "KINDS",
+    "ROLES",
     "UNIVERSALITY",
     "JobKind",
     "Product",

@@ -21,7 +21,7 @@ from discovery.roles.movers import into_queries, looks_without
 from discovery.roles.patterns import patterns
 from discovery.roles.probing import Probed
 from discovery.roles.statistics import Effect, effect_of, p_above
-from discovery.roles.testing import Hypothesis, Hypotheses, by_condition
+from discovery.roles.testing import Hypotheses, Hypothesis, by_condition
 from discovery.roles.transduction import of_names, of_repeats, transduction, why_not
 from graph_schema.documents import RoleName, RolePlay, Transduction, head_name
 from graph_schema.documents.jobs import RolesSpec

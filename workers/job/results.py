@@ -20,8 +20,8 @@ from graph_schema.store.records.circuits import write_circuit
 from graph_schema.store.records.datasets import write_dataset
 from graph_schema.store.records.evaluations import write_evaluation
 from graph_schema.store.records.role_graphs import write_role_graph
-from graph_schema.store.records.runs import write_run
 from graph_schema.store.records.role_tests import write_roles
+from graph_schema.store.records.runs import write_run
 
 
 @dataclass(frozen=True)

@@ -115,29 +115,6 @@ def _carries(edge: SuperEdge) -> Row:
     }
 
 
-def _carries(edge: SuperEdge) -> Row:
-    """What stands on a super-edge."""
-    return {
-        "share": edge.share,
-        "ci_low": edge.ci_low,
-        "ci_high": edge.ci_high,
-        "direct": edge.direct and edge.direct.share,
-        "direct_ci_low": edge.direct and edge.direct.ci_low,
-        "direct_ci_high": edge.direct and edge.direct.ci_high,
-        "mediators": [each.component for each in edge.mediators],
-        "mediator_shares": [each.share for each in edge.mediators],
-        "mediator_ci_low": [each.ci_low for each in edge.mediators],
-        "mediator_ci_high": [each.ci_high for each in edge.mediators],
-        "everywhere": edge.everywhere and edge.everywhere.share,
-        "on_discovery": edge.on_discovery and edge.on_discovery.share,
-        "is_bound": edge.is_bound,
-        "controls": [control.name for control in edge.controls],
-        "control_shares": [control.share for control in edge.controls],
-        "control_ci_low": [control.ci_low for control in edge.controls],
-        "control_ci_high": [control.ci_high for control in edge.controls],
-    }
-
-
 def read_role_graph(store: GraphStore, role_graph_id: str) -> RoleGraph:
     """The role graph with this id.
 

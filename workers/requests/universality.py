@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from graph_schema.comparing.protocols import default_protocol
 from graph_schema.documents import (
     Ablation,
@@ -41,7 +43,7 @@ from graph_schema.documents.protocol import Protocol
 from graph_schema.errors import ModelError, SpecError
 from graph_schema.models.config import read_model
 from graph_schema.models.fingerprint import fingerprint
-from workers.requests.checking import METHODS, choice, named, validated
+from workers.requests.checking import METHODS, choice, named, refuse, validated
 from workers.requests.discover import Submission
 from workers.requests.pairs import MeasureRequest, measured, placement_of, source_of
 
@@ -166,13 +168,19 @@ def _asked(request: UniversalityRequest, motif: Motif, limits: Limits) -> Asked:
         "circuits": request.circuits,
         "methods": {"roles": 1, "effects": 1, method.name: method.version},
     }
-    protocol = default_protocol(motif, **options)
+    protocol = _protocol(motif, options)
     other = _other_ablation(request, kind)
     stress = None
     if other is not None:
-        options["ablation"] = AblationSpec(kind=other)
-        stress = default_protocol(motif, **options)
+        stress = _protocol(motif, options | {"ablation": AblationSpec(kind=other)})
     return Asked(motif, data, dataset, tokenisation, protocol, stress, method, request)
+
+
+def _protocol(motif: Motif, options: dict[str, Any]) -> Protocol:
+    try:
+        return default_protocol(motif, **options)
+    except ValidationError as error:
+        refuse(error)
 
 
 def _other_ablation(request: UniversalityRequest, kind: Ablation) -> Ablation | None:

@@ -34,6 +34,12 @@ from graph_schema.motifs.finding import LIMIT
 from graph_schema.motifs.significance import ALPHA, DRAWS
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.records.circuits import resolve_circuit
+from graph_schema.store.records.contradictions import (
+    flag_circuit,
+    motifs_of,
+    strong_on_wiring,
+    task_of_circuit,
+)
 from graph_schema.store.records.motif_tests import list_motif_tests, write_motif_test
 from graph_schema.store.records.motifs import (
     read_edges,
@@ -131,9 +137,31 @@ def store_occurrences(store: GraphStore, motif: Motif, circuit_id: str) -> Found
                 "asks for more (kinds, channels, roles)"
             )
         write_occurrences(tx, motif, whole_id, found.occurrences)
+        flag_contradictions(tx, whole_id)
         return found
 
     return store.write(work)
+
+
+def flag_contradictions(tx: Transaction, circuit_id: str) -> None:
+    """Flag the strong verdicts on wiring whose motif does not occur in a stored circuit.
+
+    Only where roles are known of the circuit's nodes: else nothing can occur, and nobody knows.
+    """
+    task_id = task_of_circuit(tx, circuit_id)
+    verdicts = strong_on_wiring(tx, task_id) if task_id is not None else []
+    rows: list[dict[str, str]] = []
+    if verdicts:
+        graph = _read_graph(tx, circuit_id)[1]
+        known = any(node.roles for node in graph.nodes)
+        motifs = {motif.motif_id: motif for motif in motifs_of(tx, verdicts)} if known else {}
+        absent = {id for id, motif in motifs.items() if not find(graph, motif, circuit_id).total}
+        rows = [
+            {"verdict_id": row["verdict_id"], "reason": f"{row['motif']} does not occur in it"}
+            for row in verdicts
+            if row["motif_id"] in absent
+        ]
+    flag_circuit(tx, circuit_id, rows)
 
 
 def circuit_graph(store: GraphStore, circuit_id: str) -> CircuitGraph:

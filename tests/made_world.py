@@ -17,7 +17,7 @@ from graph_schema.documents import (
     Verdict,
     sha256_hex,
 )
-from graph_schema.motif_search import store_occurrences
+from graph_schema.motif_search import flag_contradictions, store_occurrences
 from graph_schema.motifs import find_motif
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.records.alignments import write_alignment
@@ -120,7 +120,7 @@ def _write_roles(store: GraphStore) -> None:
         roles_played(N2, failing),
         roles_played(G1, (("a1.h3", "name_mover", 1.0, True),), task="ioi"),
     ):
-        store.write(lambda tx, played=played: write_roles(tx, played))
+        store.write(lambda tx, played=played: write_roles(tx, played, make_run("roles")))
 
 
 def fill(store: GraphStore) -> MadeWorld:
@@ -132,7 +132,7 @@ def fill(store: GraphStore) -> MadeWorld:
         store.write(lambda tx, circuit=circuit, run=run: write_circuit(tx, circuit, run))
     ids = {name: circuit.circuit_id for name, circuit in circuits.items()}
     _write_roles(store)
-    graph = role_graph(G1)
+    graph = role_graph(G1).model_copy(update={"motif_id": INDUCTION.motif_id})
     other = graph.model_copy(update={"metric": Metric.PROB_DIFF, "seed": 1})
     for measured in (other, graph):
         store.write(lambda tx, measured=measured: write_role_graph(tx, measured))
@@ -171,4 +171,5 @@ def fill(store: GraphStore) -> MadeWorld:
                 at=at,
             ).consume()
         )
+    store.write(lambda tx: flag_contradictions(tx, ids["g2"]))
     return MadeWorld(circuits, graph, role, wiring)

@@ -91,7 +91,7 @@ class Experiment:
         if tape:
             width = 2 * graph.n_senders + 3 * graph.n_heads + TAPE * graph.n_layers
             inner = TAPE // 2 * graph.n_layers * sizes.d_mlp
-        each = self._span(pairs) * (width * sizes.d_model + inner) + LOGITS * sizes.d_vocab
+        each = self._span(pairs) * (width * sizes.d_model + inner) + LOGITS * self.adapter.n_outputs
         if budget is None:
             budget = room(self.adapter.device)
         return max(1, budget // (each * torch.finfo(self.dtype).bits // 8))
@@ -182,6 +182,12 @@ class Bench:
     ablated: Float[Tensor, "sender batch pos d_model"]
     reader: Reading
     objective: Objective
+
+    def ablated_to(self, writes: Float[Tensor, "sender batch pos d_model"]) -> Bench:
+        """This chunk with other ablated writes: what a dropped edge carries then."""
+        experiment = self.experiment
+        reader = Reader(experiment.adapter, experiment.graph, writes)
+        return replace(self, ablated=writes, reader=reader)
 
     @property
     def index(self) -> NDArray[np.intp]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from einops import rearrange, reduce
@@ -139,12 +140,17 @@ def run(
     batch: Batch,
     dtype: torch.dtype,
     before: Sequence[KeysValues] = (),
+    pinned: Mapping[int, Float[Tensor, "batch pos d_model"]] = MappingProxyType({}),
 ) -> Run:
     """Run the model as it is; writes are kept as `dtype`.
 
-    `before` are each layer's keys and values of positions before the batch's.
+    `before` are each layer's keys and values of positions before the batch's. The senders that are
+    `pinned` write what is given in place of their own, and all else follows.
     """
     first = inputs(adapter, batch)
+    for sender in pinned:
+        if sender < graph.n_inputs:
+            first[sender] = pinned[sender]
     writes = torch.empty((graph.n_senders, *first.shape[1:]), dtype=dtype, device=first.device)
     writes[: graph.n_inputs] = first
     resid = reduce(first, "input batch pos d_model -> batch pos d_model", "sum")
@@ -154,11 +160,16 @@ def run(
         k = adapter.project(batch, layer, "k", normed)
         v = adapter.project(batch, layer, "v", normed)
         z = mix(adapter, batch, layer, q, k, v, before[layer] if before else None)
-        heads = writes[graph.head_senders(layer)]
+        heads_at = graph.head_senders(layer)
+        heads = writes[heads_at]
         put_heads(adapter, layer, z, heads)
+        for sender in pinned:
+            if heads_at.start <= sender < heads_at.stop:
+                writes[sender] = pinned[sender]
         total = add_const(adapter, layer, heads.sum(0).to(resid.dtype))
         after = resid + adapter.post_norm(layer, "attn", total)
         mlp = adapter.mlp(layer, adapter.norm(layer, "mlp", resid if graph.parallel else after))
+        mlp = pinned.get(graph.mlp_sender(layer), mlp).to(resid.dtype)
         writes[graph.mlp_sender(layer)] = mlp
         resid = after + adapter.post_norm(layer, "mlp", mlp)
     return Run(writes, resid)

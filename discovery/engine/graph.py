@@ -199,6 +199,63 @@ class Graph(Sites):
             kept[sender, receiver] = True
         return kept
 
+    def between(
+        self, senders: Iterable[str], receivers: Iterable[str], channels: Iterable[Channel]
+    ) -> BoolMatrix:
+        """The kept set of all edges from some components to others' inputs on some channels.
+
+        `input` stands for all inputs. Heads read on q, k and v, what else reads on r; a channel
+        that a receiver has not adds nothing.
+
+        Raises:
+            SpecError: The model has no such sender or receiver.
+        """
+        found = self.none()
+        inputs = self.inputs_of(receivers, channels)
+        if inputs:
+            found[np.ix_(self.senders_of(senders), inputs)] = True
+        return found & self.upstream
+
+    def senders_of(self, names: Iterable[str]) -> list[int]:
+        """Numbers of senders; `input` stands for all inputs.
+
+        Raises:
+            SpecError: The model has no such sender.
+        """
+        found: set[int] = set()
+        for name in names:
+            if name == "input":
+                found.update(range(self.n_inputs))
+            elif (number := self._numbers.get(name)) is not None:
+                found.add(number)
+            else:
+                raise self._unknown("sender", name)
+        return sorted(found)
+
+    def inputs_of(self, names: Iterable[str], channels: Iterable[Channel]) -> list[int]:
+        """Numbers of the receivers that components read by on some channels.
+
+        Raises:
+            SpecError: The model has no such receiver.
+        """
+        wanted, found = set(channels), set[int]()
+        for name in names:
+            own = {
+                channel: number
+                for channel in Channel
+                if (number := self._numbers.get(receiver_name(name, channel) + " in")) is not None
+            }
+            if not own:
+                raise self._unknown("receiver", name)
+            found.update(number for channel, number in own.items() if channel in wanted)
+        return sorted(found)
+
+    def _unknown(self, what: str, name: str) -> SpecError:
+        return SpecError(
+            f"{what} {name!r} is not in this model, which has {self.n_layers} layers of "
+            f"{self.n_heads} heads"
+        )
+
     @cached_property
     def _numbers(self) -> dict[str, int]:
         """Numbers by name; receivers are filed as "NAME in", for an MLP is a sender too."""

@@ -6,15 +6,18 @@ no queue and no database: progress, cancellation and checkpoints are callbacks.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from discovery.engine.graph import Graph
+from discovery.engine.graph import BoolMatrix, Graph
 from discovery.evaluation.full_work import FullWork
+from discovery.evaluation.measured import Measured
 from discovery.evaluation.quick import evaluate
 from discovery.evaluation.session import Session
 from discovery.evaluation.stability import EdgeStability
+from discovery.methods.alternatives import Faithfulness, with_alternatives
 from discovery.methods.exact_top import exact_top
 from discovery.methods.finding import Arrays, Found, Work, find
 from discovery.methods.pair_scores import require_room
@@ -59,7 +62,7 @@ def discover(
     checkpoint: Checkpoint,
     chunk: int | None = None,
 ) -> Discovery:
-    """Find and judge circuits: one, or one for each threshold of a sweep.
+    """Find and judge circuits: one, one for each threshold of a sweep, or `alternatives` of each.
 
     Args:
         spec: The job.
@@ -95,6 +98,14 @@ def discover(
     work = Work(experiment, pairs.discovery, chunk, report, checkpoint)
     with clock.stage("scores"):
         found, arrays = find(spec, work)
+        if spec.alternatives > 1:
+            found = [
+                circuit
+                for each in found
+                for circuit in with_alternatives(
+                    experiment.graph, each, spec.alternatives, faithful(discovery)
+                )
+            ]
         if spec.exact_top is not None:
             found, tested = exact_top(spec.exact_top, found, work)
             arrays |= {"exact_top": tested} if tested else {}
@@ -142,6 +153,16 @@ def discover(
     arrays["pairs"] = splits.per_pair([each.kept for each in found])
     arrays |= splits.draws()
     return Discovery(tuple(circuits), arrays, clock.seconds)
+
+
+def faithful(split: Measured) -> Faithfulness:
+    """Faithfulness of kept sets on a split, run together."""
+
+    def values(circuits: Sequence[BoolMatrix]) -> list[float]:
+        split.measure(circuits)
+        return [split.faithfulness(kept) for kept in circuits]
+
+    return values
 
 
 def _share(progress: Report, number: int, of: int) -> Report:

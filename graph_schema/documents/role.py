@@ -12,13 +12,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from graph_schema.documents.base import Document, sha256_hex
+from graph_schema.documents.base import Document, later, sha256_hex
 from graph_schema.documents.component import Channel, Component
 from graph_schema.documents.method import AblationSpec, Metric
 from graph_schema.documents.model import ModelDocument
 
 LEAST_CONTROL_SETS = 20
-"""Fewer distinct random sets than this are no control ."""
+"""Fewer distinct random sets than this are no control."""
 
 
 class RoleName(StrEnum):
@@ -50,8 +50,34 @@ class Interval(Document):
         return self
 
 
+class Share(Interval):
+    """A share, in general of the gap loss(empty) - loss(full), with its interval."""
+
+    share: float
+
+
+class Behaviour(Document):
+    """How well the model does the task whose roles or wiring were measured.
+
+    `accuracy` by condition (a repeat period, a template), of which the least counts; `gap` =
+    loss(empty) - loss(full), mean over pairs in metric units. `reason` says why nothing above can
+    be tested, and is empty where it can.
+    """
+
+    accuracy: Annotated[dict[str, float], Field(min_length=1)]
+    gap: float
+    gap_low: float
+    gap_high: float
+    reason: str = ""
+
+    @property
+    def worst(self) -> float:
+        """The accuracy on the condition that the model does worst on."""
+        return min(self.accuracy.values())
+
+
 class Measured(Document):
-    """What every measurement on a model says of how it was taken."""
+    """What every measurement on a model says of how it was taken; `job_id` is who took it."""
 
     model: ModelDocument
     task: str
@@ -61,6 +87,8 @@ class Measured(Document):
     ablation: AblationSpec
     n_pairs: Annotated[int, Field(ge=1)]
     seed: int
+    job_id: str | None = later(None)
+    behaviour: Behaviour | None = later(None)
 
     def check_component(self, name: str) -> None:
         """Return if the model has a component of this name.
@@ -83,6 +111,10 @@ class RolePlay(Interval):
     loss(component ablated) - loss(clean), mean over pairs, in metric units. `control` is the mean
     effect of `control_sets` distinct random components alike in kind and depth; null where there
     are too few to compare with. `q`: Benjamini and Hochberg's, over components and roles.
+
+    Components with one pattern stand in for each other, so that none may be missed alone. Where
+    `kin` of them have it, `kin_effect` is what this one is worth among them: its Shapley value, the
+    mean of what it adds to the loss over orders in which all of them are ablated.
     """
 
     component: str
@@ -94,11 +126,32 @@ class RolePlay(Interval):
     q: Annotated[float, Field(ge=0, le=1)] | None = None
     passes: bool
     reason: str = ""
+    kin: Annotated[int, Field(ge=0)] = later(0)
+    kin_effect: float | None = later(None)
+    kin_low: float | None = later(None)
+    kin_high: float | None = later(None)
+
+    @property
+    def worth(self) -> float:
+        """The larger of what it is worth alone and among its kin."""
+        return (
+            self.effect if self.kin_effect is None else max(self.effect, self.kin_effect, key=abs)
+        )
 
     @property
     def score(self) -> float:
         """The pattern's score on the probe condition that it does worst on."""
         return min(self.scores.values())
+
+    @model_validator(mode="after")
+    def _among_kin(self) -> RolePlay:
+        given = [each is not None for each in (self.kin_effect, self.kin_low, self.kin_high)]
+        if any(given) != all(given) or all(given) != (self.kin >= 2):
+            raise ValueError(
+                f"an effect among {self.kin} components alike: expected it with its interval, and "
+                "at least 2 of them"
+            )
+        return self
 
     @model_validator(mode="after")
     def _control_has_sets(self) -> RolePlay:
@@ -110,13 +163,39 @@ class RolePlay(Interval):
         return self
 
 
+class Transduction(Document):
+    """Whether an output role's heads carry the answer: their outputs on another prompt put here.
+
+    `moved`: how far the logits go to that prompt's answer, as a share of a swap of the whole input;
+    `accuracy`: how often that answer comes first then. `same_answer` is the control: the other
+    prompt differs everywhere but in the answer. `others` is what the other heads of the same layers
+    move, as many at a time; null where there are none.
+    """
+
+    role: RoleName
+    members: Annotated[tuple[str, ...], Field(min_length=1)]
+    moved: Share
+    same_answer: Share | None = None
+    accuracy: float
+    others: float | None = None
+    n_prompts: Annotated[int, Field(ge=1)]
+
+
 class RolesPlayed(Measured):
-    """All that one measurement of roles found in one model on one task, passing or not."""
+    """All that one measurement of roles found in one model on one task, passing or not.
+
+    `columns` holds figures that describe and never decide: by component and name. `untested` says
+    of each role that was asked for and could not be tested why: nobody plays it here as far as is
+    known, which is not that nobody does.
+    """
 
     schema_version: Literal[1] = 1
     method_version: Annotated[int, Field(ge=1)] = 1
     """Of the patterns and interventions that test for roles."""
     plays: tuple[RolePlay, ...]
+    transductions: tuple[Transduction, ...] = later(())
+    columns: dict[str, dict[str, float]] = later({})
+    untested: dict[RoleName, str] = later({})
 
     @property
     def role_test_id(self) -> str:
@@ -128,13 +207,31 @@ class RolesPlayed(Measured):
             self.metric.value,
             self.ablation.canonical_json(),
             f"{self.n_pairs} {self.seed} {self.method_version}",
+            *([self.job_id] if self.job_id else []),
         ]
         return sha256_hex("\n".join(parts))
+
+    @property
+    def ranked(self) -> tuple[RolePlay, ...]:
+        """Those that pass by role, what is worth most first; then the others by their pattern."""
+        return tuple(
+            sorted(
+                self.plays,
+                key=lambda play: (
+                    not play.passes,
+                    play.role.value,
+                    -abs(play.worth) if play.passes else -play.score,
+                    play.component,
+                ),
+            )
+        )
 
     @model_validator(mode="after")
     def _once_each(self) -> RolesPlayed:
         seen: set[tuple[str, RoleName]] = set()
         for play in self.plays:
+            if play.role in self.untested:
+                raise ValueError(f"{play.role.value} is said to be untested and tested")
             self.check_component(play.component)
             if (play.component, play.role) in seen:
                 raise ValueError(f"{play.component} is tested for {play.role.value} twice")
@@ -143,31 +240,54 @@ class RolesPlayed(Measured):
 
 
 class RoleNode(Document):
-    """A role and the components of the model that play it together."""
+    """A role and the components of the model that play it together; none where nobody plays it."""
 
     role: RolePlace
-    members: Annotated[tuple[str, ...], Field(min_length=1)]
+    members: tuple[str, ...]
 
 
-class ControlShare(Interval):
-    """The share that the same patch carries where it should carry none (`wrong_position`)."""
+class ControlShare(Share):
+    """The share that the same patch carries where it should carry none (`wrong_position`).
+
+    The other channels of the receiver go by their letters (`q`, `v`). `position_gap` alone should
+    carry as much as the edge: something else stands between what is repeated.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-    share: float
 
 
-class SuperEdge(Interval):
+class Mediator(Share):
+    """A component without a role in the graph whose edges into the channel carry the effect.
+
+    `share` is the part of the super-edge's share that goes through these edges alone.
+    """
+
+    component: str
+
+
+class SuperEdge(Share):
     """What one role carries to another through one channel.
 
     `share` of loss(empty) - loss(full) that is lost when all of the sender's members are patched
-    and the change goes through this channel of the receiver's members alone.
+    and the change goes through this channel of the receiver's members alone, on whatever path.
+    `direct`: the part of this share that the edges from member to member carry alone, in the
+    otherwise clean model; `mediators`: the components without a role that carry the rest into the
+    channel, each its part. Parts need not add up to 1; they are null and none where the share is
+    too small to be told apart from nothing. `everywhere` is the sender patched for all who read it,
+    for contrast: it is more than this edge. `is_bound`: a role has no member, and `share` is what
+    all components of its kind upstream carry together. `on_discovery` is the share on the pairs
+    that roles were assigned on, to see how much is lost on others.
     """
 
     sender: RolePlace
     receiver: RolePlace
     channel: Channel
-    share: float
     controls: tuple[ControlShare, ...] = ()
+    direct: Share | None = later(None)
+    mediators: tuple[Mediator, ...] = later(())
+    everywhere: Share | None = later(None)
+    is_bound: bool = later(False)
+    on_discovery: Share | None = later(None)
 
     @model_validator(mode="after")
     def _runs_from_a_sender_to_a_receiver(self) -> SuperEdge:
@@ -179,12 +299,31 @@ class SuperEdge(Interval):
         return self
 
 
+class Restored(Share):
+    """Sufficiency: the share of the gap that comes back when all but this wiring is corrupt.
+
+    `wiring`: `direct`, the edges from member to member and to the logits; or `mediated`, these
+    with the mediators' paths.
+    """
+
+    wiring: Literal["direct", "mediated"]
+
+
 class RoleGraph(Measured):
-    """The roles of one model on one task and what they carry to each other."""
+    """The roles of one model on one task and what they carry to each other.
+
+    `conditions` are those that effects were measured on, which roles were not assigned on.
+    """
 
     schema_version: Literal[1] = 1
     nodes: Annotated[tuple[RoleNode, ...], Field(min_length=1)]
     edges: tuple[SuperEdge, ...] = ()
+    role_test_id: str | None = later(None)
+    """Of the role test that says who plays what."""
+    motif_id: str | None = later(None)
+    conditions: tuple[str, ...] = later(())
+    method_version: int = later(1)
+    restored: tuple[Restored, ...] = later(())
 
     @property
     def role_graph_id(self) -> str:
@@ -198,6 +337,7 @@ class RoleGraph(Measured):
             f"{self.n_pairs} {self.seed}",
             *sorted(f"{node.role}: {' '.join(sorted(node.members))}" for node in self.nodes),
             *sorted(f"{edge.sender} -{edge.channel}-> {edge.receiver}" for edge in self.edges),
+            *([self.job_id] if self.job_id else []),
         ]
         return sha256_hex("\n".join(parts))
 

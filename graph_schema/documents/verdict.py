@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from graph_schema.documents.base import Document, later, sha256_hex
 from graph_schema.documents.model import Fingerprint, Sha256
 from graph_schema.documents.motif import MotifName
+from graph_schema.documents.protocol import Protocol
 
 ENOUGH = 0.9
 """Of models: what a strong or weak verdict says at least, and a refuted one at most."""
@@ -158,6 +159,20 @@ class FamilyTally(Tally):
     family: str
 
 
+class Equivalence(Document):
+    """Whether a super-edge's mean share is the same in all families, within a margin.
+
+    Two one-sided tests on every pair of families (Schuirmann 1987, with Welch's errors): `p` is
+    the largest, of the pair that stands furthest apart; null where it could not be tested.
+    """
+
+    super_edge: str
+    means: dict[str, float]
+    p: Share | None
+    equivalent: bool
+    reason: str = ""
+
+
 class Verdict(Document):
     """A statement on a motif over models: on its output role (weak form) or wiring (strong form).
 
@@ -176,12 +191,36 @@ class Verdict(Document):
     families: tuple[FamilyTally, ...]
     scope: str
     falsifiers: tuple[str, ...] = ()
+    protocol: Protocol | None = later(None)
+    over_families: Tally | None = later(None)
+    """A family is present where all its testable models are, absent where one is."""
+    equivalence: tuple[Equivalence, ...] = later(())
+    assumptions: tuple[str, ...] = later(())
+    job_id: str | None = later(None)
+    """Of the job that judged; not in the id."""
 
     @property
     def verdict_id(self) -> str:
-        """Of what was asked of which models, not of the answer: judging again is the same one."""
+        """Of what was asked of which models, not of the answer: judging again is the same one.
+
+        By another protocol it is another verdict.
+        """
         asked = sorted(found.identity for found in self.models)
-        return sha256_hex("\n".join([self.motif_id, self.task_id, self.rung.value, *asked]))
+        parts = [self.motif_id, self.task_id, self.rung.value, *asked]
+        if self.protocol is not None:
+            parts.append(f"protocol {self.protocol.protocol_id}")
+        return sha256_hex("\n".join(parts))
+
+    @property
+    def counterexamples(self) -> tuple[ModelFinding, ...]:
+        """The models in which the rung, which is above behaviour, is absent."""
+        if self.rung is Rung.BEHAVIOUR:
+            return ()
+        return tuple(
+            found
+            for found in self.models
+            if (here := found.at(self.rung)) and here.state is RungState.ABSENT
+        )
 
     @model_validator(mode="after")
     def _is_sound(self) -> Verdict:
@@ -228,6 +267,8 @@ class Verdict(Document):
         if self.outcome in (Outcome.STRONG, Outcome.WEAK) and low < ENOUGH:
             raise ValueError(f"{who} needs a lower bound of at least {ENOUGH}; it is {low:.3f}")
         if self.outcome is Outcome.STRONG:
+            if apart := [each.super_edge for each in self.equivalence if not each.equivalent]:
+                raise ValueError(f"{who} has equivalent families; those of {apart[0]} are not")
             for found in self.models:
                 if (here := found.at(self.rung)) and here.state is RungState.ABSENT:
                     raise ValueError(

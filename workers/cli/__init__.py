@@ -3,6 +3,7 @@
 from workers.cli import (
     benchmark,
     compare,
+    effects,
     evaluate,
     exchange,
     graph,
@@ -10,7 +11,9 @@ from workers.cli import (
     motifs,
     plan,
     query,
+    roles,
     service,
+    universality,
 )  # each registers its commands on the app
 from workers.cli.app import app, main
 
@@ -18,6 +21,7 @@ __all__ = [
     "app",
     "benchmark",
     "compare",
+    "effects",
     "evaluate",
     "exchange",
     "graph",
@@ -26,5 +30,7 @@ __all__ = [
     "motifs",
     "plan",
     "query",
+    "roles",
     "service",
+    "universality",
 ]

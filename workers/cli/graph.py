@@ -59,12 +59,24 @@ def show(
             for judged in client.evaluations(found.circuit_id)
             if judged.document.evaluation_id != found.document.evaluation_id
         ]
+        against = _contradicted(client, found.circuit_id)
     if form == "json":
         emit_json(found.document.model_dump(mode="json"))
     elif form == "bibtex":
         emit(bibtex(found.document))
     else:
-        emit("\n\n".join([describe(found, top), *map(str, others)]))
+        said = [against] if against else []
+        emit("\n\n".join([describe(found, top), *said, *map(str, others)]))
+
+
+def _contradicted(client: CircuitClient, circuit_id: str) -> str:
+    """A line for each verdict that speaks otherwise than the circuit or its model."""
+    rows = client.query("contradicted-verdicts", circuit=circuit_id).records()
+    return "\n".join(
+        f"contradicts verdict {row['verdict'][:12]} ({row['outcome']}, {row['rung']} of "
+        f"{row['motif']}): {row['how']}"
+        for row in rows
+    )
 
 
 def describe(circuit: Circuit, top: int = 20) -> str:
@@ -125,8 +137,12 @@ def list_circuits(
             circuit.ablation,
             circuit.faithfulness,
             circuit.heldout_faithfulness,
+            f"{circuit.contradicts} contradicted" if circuit.contradicts else "",
         )
         for circuit in found
     ]
     headings = ("circuit", "model", "task", "method", "edges", "ablation", "faithfulness")
-    emit(table((*headings, "held out"), rows))
+    columns = (*headings, "held out", "verdicts")
+    if not any(row[-1] for row in rows):  # a column that is nearly always empty
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
+    emit(table(columns, rows))

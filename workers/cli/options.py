@@ -182,6 +182,14 @@ def discover_request(
     keep_pair_scores: Annotated[
         bool, typer.Option("--keep-pair-scores", help="Store every edge's score on every pair.")
     ] = False,
+    alternatives: Annotated[
+        int,
+        typer.Option(
+            parser=whole,
+            metavar="N",
+            help="Find N circuits, each as unlike those before as stays as faithful (1).",
+        ),
+    ] = 1,
     metric: Annotated[
         str | None,
         typer.Option(
@@ -248,6 +256,7 @@ def discover_request(
         receivers=receivers,
         exact_top=exact_top,
         keep_pair_scores=keep_pair_scores,
+        alternatives=alternatives,
         evaluation=evaluation,
         dtype=dtype,
         seed=seed,

@@ -13,7 +13,7 @@ from celery import Celery
 from graph_schema.artifacts import ArtifactStore, stored_scores
 from graph_schema.comparing.agreement import PairMetric
 from graph_schema.comparing.circuits import Known, along_training, check_checkpoints, compare_all
-from graph_schema.documents import CircuitDocument, Split
+from graph_schema.documents import CircuitDocument, Motif, Split
 from graph_schema.documents.jobs import JobRecord, JobState, Placement
 from graph_schema.errors import (
     ModelUnavailable,
@@ -40,6 +40,7 @@ from workers.broker import deliver
 from workers.kinds import Stored, kind_of
 from workers.local.service import ensure_local, hold, tell_of_differences
 from workers.requests.discover import Submission
+from workers.requests.effects import EffectsRequest, build_effects
 from workers.requests.evaluate import EvaluateRequest, build_evaluation
 from workers.requests.exchange import ImportRequest, ReadFile, model_of
 from workers.results.circuit import Circuit
@@ -76,22 +77,36 @@ class Service:
 
         One that ended without a circuit for no lasting fault of the request (it was cancelled, its
         worker died, its model was away, a limit was in the way) is tried again, at this request's
-        place; `force` tries again whatever has ended.
+        place; `force` tries again whatever has ended. The jobs that it needs and that come with it
+        are submitted first; of those, none that ended well is done again.
         """
         if send:
             if self.settings.local and not self._told:
                 self._told = True
                 tell_of_differences(self.settings)
             broker.queue_depth(self.app)  # a queue that is away is told before anything is written
+        if submission.before and (force or not self._is_done(submission.spec.job_id)):
+            for each in submission.before:
+                self.submit(each, force=False, send=send)
         dataset = submission.dataset
         if dataset is not None:
             self.store.write(lambda tx: write_dataset(tx, dataset))
-        made = jobs.submit(self.store, submission.spec, submission.placement, force=force)
+        made = self._submitted(submission, force)
         if not force and _deserves_another_try(made.record, submission.placement):
-            made = jobs.submit(self.store, submission.spec, submission.placement, force=True)
+            made = self._submitted(submission, True)
         if made.send and send:
             deliver(self.store, self.app, [made.record.job_id])
         return made.record
+
+    def _is_done(self, job_id: str) -> bool:
+        """Whether there is such a job and it succeeded: what it needed is not tried again."""
+        with suppress(NotFoundError):
+            return jobs.get(self.store, job_id).state is JobState.SUCCEEDED
+        return False
+
+    def _submitted(self, submission: Submission, force: bool) -> jobs.Submitted:
+        spec, placement, needs = submission.spec, submission.placement, submission.needs
+        return jobs.submit(self.store, spec, placement, needs=needs, force=force)
 
     def cancel(self, job_id: str) -> JobRecord:
         """The job, cancelled or asked to end; what it set free is sent."""
@@ -231,6 +246,23 @@ class Service:
                 "where it was found any more; say where it lies now (--model)"
             )
         return made
+
+    def effects(self, request: EffectsRequest) -> Submission:
+        """The checked request to measure what roles carry to each other.
+
+        Raises:
+            SpecError: It is wrong; the message says what to change.
+            NotFoundError: No job, or more than one, has the id.
+        """
+        from graph_schema.motif_search import motif_named
+        from graph_schema.motifs import catalogue
+
+        job, settings = jobs.get(self.store, request.roles_job), self.settings
+
+        def named(name: str) -> Motif:
+            return catalogue().get(name) or motif_named(self.store, name)
+
+        return build_effects(request, job, named, settings.limits, settings.cache_dir)
 
     def circuits(self, wanted: CircuitFilter) -> tuple[CircuitSummary, ...]:
         return list_circuits(self.store, wanted)

@@ -11,11 +11,17 @@ from graph_schema.documents import (
     CircuitEvaluation,
     DatasetDocument,
     ModelDocument,
+    RoleGraph,
+    RolesPlayed,
 )
 from graph_schema.documents.jobs import RunRecord
+from graph_schema.motif_search import flag_contradictions
 from graph_schema.store.records.circuits import write_circuit
 from graph_schema.store.records.datasets import write_dataset
 from graph_schema.store.records.evaluations import write_evaluation
+from graph_schema.store.records.role_graphs import write_role_graph
+from graph_schema.store.records.role_tests import write_roles
+from graph_schema.store.records.runs import write_run
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,7 @@ class Result:
         write_dataset(tx, self.dataset)
         for circuit in self.circuits:
             write_circuit(tx, circuit, self.run)
+            flag_contradictions(tx, circuit.circuit_id)
 
 
 @dataclass(frozen=True)
@@ -54,3 +61,40 @@ class EvaluationResult:
         """Write dataset, evaluation and run, and what the model's weights are."""
         write_dataset(tx, self.dataset)
         write_evaluation(tx, self.evaluation, self.run, self.model)
+
+
+@dataclass(frozen=True)
+class EffectsResult:
+    """What an effects job measured."""
+
+    graph: RoleGraph
+    dataset: DatasetDocument
+    run: RunRecord
+
+    @property
+    def circuit_ids(self) -> tuple[str, ...]:
+        return ()
+
+    def write(self, tx: Transaction) -> None:
+        """Write dataset, role graph and run."""
+        write_dataset(tx, self.dataset)
+        write_role_graph(tx, self.graph)
+        write_run(tx, self.run)
+
+
+@dataclass(frozen=True)
+class RolesResult:
+    """What a roles job found of one model on one task."""
+
+    played: RolesPlayed
+    dataset: DatasetDocument
+    run: RunRecord
+
+    @property
+    def circuit_ids(self) -> tuple[str, ...]:
+        return ()
+
+    def write(self, tx: Transaction) -> None:
+        """Write dataset, role test and run."""
+        write_dataset(tx, self.dataset)
+        write_roles(tx, self.played, self.run)

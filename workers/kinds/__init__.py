@@ -11,9 +11,14 @@ from graph_schema.documents.jobs import JobRecord
 from graph_schema.errors import SpecError
 from workers.kinds.base import JobKind, Product, Stored
 from workers.kinds.discover import DISCOVER
+from workers.kinds.effects import EFFECTS
 from workers.kinds.evaluate import EVALUATE
+from workers.kinds.roles import ROLES
+from workers.kinds.universality import UNIVERSALITY
 
-KINDS: dict[str, JobKind[Any, Any]] = {kind.name: kind for kind in (DISCOVER, EVALUATE)}
+KINDS: dict[str, JobKind[Any, Any]] = {
+    kind.name: kind for kind in (DISCOVER, EFFECTS, EVALUATE, ROLES, UNIVERSALITY)
+}
 
 
 def kind_of(record: JobRecord) -> JobKind[Any, Any]:
@@ -30,4 +35,15 @@ def kind_of(record: JobRecord) -> JobKind[Any, Any]:
     return kind
 
 
-__all__ = ["DISCOVER", "EVALUATE", "KINDS", "JobKind", "Product", "Stored", "kind_of"]
+__all__ = [
+    "DISCOVER",
+    "EFFECTS",
+    "EVALUATE",
+    "KINDS",
+    "ROLES",
+    "UNIVERSALITY",
+    "JobKind",
+    "Product",
+    "Stored",
+    "kind_of",
+]

@@ -21,7 +21,7 @@ from graph_schema.documents import (
     Thresholds,
     TopEdges,
 )
-from graph_schema.documents.jobs import DiscoverSpec, JobSpec, Placement, Tokenisation
+from graph_schema.documents.jobs import DiscoverSpec, JobSpec, Need, Placement, Tokenisation
 from graph_schema.errors import LimitError, SpecError
 from graph_schema.models.fingerprint import fingerprint
 from graph_schema.printable import whole_number
@@ -52,17 +52,24 @@ class DiscoverRequest(MeasureRequest):
     receivers: str = "query_head"
     exact_top: int | None = None
     keep_pair_scores: bool = False
+    alternatives: int = 1
     dtype: str = "float32"
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class Submission:
-    """A checked request: the spec, where to run it, and the pairs that travel with it."""
+    """A checked request: the spec, where to run it, and the pairs that travel with it.
+
+    `needs` must have ended before it is claimed; those of them that may be missing are asked for
+    with it, and come in `before`, in an order in which each finds what it needs.
+    """
 
     spec: JobSpec
     placement: Placement
     dataset: DatasetDocument | None
+    needs: tuple[Need, ...] = ()
+    before: tuple[Submission, ...] = ()
 
 
 def drafted(
@@ -101,6 +108,7 @@ def drafted(
             "selection": _selection(request),
             "exact_top": request.exact_top,
             "keep_pair_scores": request.keep_pair_scores,
+            "alternatives": request.alternatives,
             "evaluation": request.evaluation,
             "dtype": request.dtype,
             "seed": request.seed,

@@ -22,6 +22,7 @@ from workers.client.service import Service
 from workers.interrupts import JobInterrupted, interrupts_heard
 from workers.requests.discover import DiscoverRequest, Submission, build_submission
 from workers.requests.evaluate import EvaluateRequest
+from workers.requests.roles import RolesRequest, build_roles
 from workers.running.lifecycle import Performer, Work
 from workers.running.owner import owner_name
 
@@ -48,6 +49,13 @@ def evaluate_here(client: CircuitClient, request: EvaluateRequest, *, force: boo
     return do_here(client, client.service.evaluate(request), force)
 
 
+def roles_here(client: CircuitClient, request: RolesRequest, *, force: bool = False) -> Job:
+    """The ended job of a request to say who plays which role; as `run_here`."""
+    return do_here(
+        client, build_roles(request, client.settings.limits, client.settings.cache_dir), force
+    )
+
+
 def do_here(client: CircuitClient, submission: Submission, force: bool = False) -> Job:
     """The ended job of a checked request, of whatever kind; as `run_here`."""
     work_for = _load()
@@ -56,7 +64,11 @@ def do_here(client: CircuitClient, submission: Submission, force: bool = False) 
         try:
             record = service.submit(submission, force=force, send=False)
             job = Job(client, record, submission, send=False)
-            if not job.state.ended:
+            for each in () if job.state.ended else submission.before:
+                before = Job(client, service.job(each.spec.job_id), each, send=False)
+                if not before.state.ended:
+                    _see_through(before, client, work_for, check_interrupt)
+            if not job.refresh().state.ended:
                 _see_through(job, client, work_for, check_interrupt)
         except KeyboardInterrupt:
             raise JobInterrupted(_cancelled(client, submission.spec.job_id)) from None

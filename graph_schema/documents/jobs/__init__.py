@@ -4,6 +4,7 @@ import json
 
 from graph_schema.documents.jobs.base import (
     SPECS,
+    CircuitSpec,
     ErrorDocument,
     JobProgress,
     JobRecord,
@@ -16,7 +17,10 @@ from graph_schema.documents.jobs.base import (
     Tokenisation,
 )
 from graph_schema.documents.jobs.discover import DiscoverSpec
+from graph_schema.documents.jobs.effects import EffectsSpec
 from graph_schema.documents.jobs.evaluate import EvaluateSpec
+from graph_schema.documents.jobs.roles import RolesSpec
+from graph_schema.documents.jobs.universality import MeasuringJobs, ModelJobs, UniversalitySpec
 from graph_schema.errors import SpecError
 
 
@@ -36,7 +40,9 @@ def read_spec(text: str) -> JobSpec:
 
 
 __all__ = [
+    "CircuitSpec",
     "DiscoverSpec",
+    "EffectsSpec",
     "ErrorDocument",
     "EvaluateSpec",
     "JobProgress",
@@ -44,9 +50,13 @@ __all__ = [
     "JobSpec",
     "JobState",
     "MeasuredSpec",
+    "MeasuringJobs",
+    "ModelJobs",
     "Need",
     "Placement",
+    "RolesSpec",
     "RunRecord",
     "Tokenisation",
+    "UniversalitySpec",
     "read_spec",
 ]

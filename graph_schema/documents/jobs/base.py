@@ -75,16 +75,21 @@ class JobSpec(Document):
 
 
 class MeasuredSpec(JobSpec):
-    """What every job that measures circuits depends on: model, pairs, metric, ablation."""
+    """What every job that measures a model depends on: model, pairs, metric, ablation."""
 
     model: ModelId
     data: AnyData
     tokenisation: Tokenisation = Tokenisation()
     metric: Metric = Field(default_factory=lambda known: known["data"].default_metric)
     ablation: AblationSpec = AblationSpec()
-    evaluation: Preset = "quick"
     dtype: Literal["float32", "float64", "bfloat16", "float16"] = "float32"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+
+class CircuitSpec(MeasuredSpec):
+    """What a job that finds or judges a circuit depends on besides: how it is evaluated."""
+
+    evaluation: Preset = "quick"
 
 
 class Need(Document):

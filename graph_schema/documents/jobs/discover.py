@@ -7,15 +7,17 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from graph_schema.documents.base import later
-from graph_schema.documents.jobs.base import MeasuredSpec
+from graph_schema.documents.jobs.base import CircuitSpec
 from graph_schema.documents.method import AnyMethod, JobSelection, Metric, Receivers
 
 
-class DiscoverSpec(MeasuredSpec):
+class DiscoverSpec(CircuitSpec):
     """Everything a circuit depends on. Its SHA-256 is the job id.
 
     `exact_top` K tests the K best edges of a circuit that attribution found exactly, one at a time;
     the ranking stays the estimate's. `keep_pair_scores` stores every edge's score on every pair.
+    `alternatives` finds so many circuits in place of one, each as unlike those before as stays
+    comparably faithful.
     """
 
     kind: Literal["discover"] = "discover"
@@ -25,6 +27,7 @@ class DiscoverSpec(MeasuredSpec):
     selection: JobSelection
     exact_top: Annotated[int, Field(ge=1)] | None = later(None)
     keep_pair_scores: bool = later(False)
+    alternatives: Annotated[int, Field(ge=1, le=10)] = later(1)
 
     @model_validator(mode="after")
     def _method_fits_metric(self) -> DiscoverSpec:
@@ -57,6 +60,11 @@ class DiscoverSpec(MeasuredSpec):
             raise ValueError(
                 f"exact_top tests the best edges of eap or eap-ig; method {self.method.name!r} "
                 "measures each edge exactly already: leave it out"
+            )
+        if self.alternatives > 1 and self.method.name == "acdc":
+            raise ValueError(
+                "alternatives goes with exact, eap and eap-ig, whose scores of all edges further "
+                "circuits are selected by; acdc decides edge by edge: leave it out"
             )
         if self.keep_pair_scores and self.method.name == "acdc":
             raise ValueError(

@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from graph_schema.documents.jobs.base import MeasuredSpec
+from graph_schema.documents.jobs.base import CircuitSpec
 
 
-class EvaluateSpec(MeasuredSpec):
+class EvaluateSpec(CircuitSpec):
     """Everything an evaluation depends on. Its SHA-256 is the job id and the evaluation's id."""
 
     kind: Literal["evaluate"] = "evaluate"

@@ -1,7 +1,8 @@
 """Named questions about verdicts: in how many models a motif holds, and what speaks against it.
 
 A verdict is asked for by its motif, task and rung; of several the one over the most models counts,
-of those the latest: a later look at fewer models hides no counterexample.
+of those the latest: a later look at fewer models hides no counterexample. Verdicts on the wiring
+from member to member alone are another statement and have a question of their own.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from graph_schema.store.questions.parameters import CIRCUIT, MOTIF, RUNG, TASK
 _WIDEST: LiteralString = """
         MATCH (v:Verdict)-[:SUPPORTED_BY|CONTRADICTED_BY|UNDECIDED_IN]->(m:Model)
         WHERE ($motif IS NULL OR v.motif = $motif) AND ($task IS NULL OR v.task_id = $task)
+          AND coalesce(v.path, 'any') = 'any'
         WITH v, count(m) AS models ORDER BY models DESC, v.judged_at DESC, v.verdict_id
         WITH v.motif_id AS motif_id, v.task_id AS task_id, v.rung AS rung, head(collect(v)) AS v,
              max(models) AS models
@@ -70,20 +72,56 @@ VERDICTS = (
         """
         MATCH (c:Circuit {circuit_id: $circuit})-[:FOR_TASK]->(:Task)<-[:ON_TASK]-(v:Verdict)
               -[:SUPPORTED_BY|CONTRADICTED_BY|UNDECIDED_IN]->(m:Model)
+        WHERE coalesce(v.path, 'any') = 'any'
         WITH c, v, count(m) AS models ORDER BY models DESC, v.judged_at DESC, v.verdict_id
         WITH c, v.motif_id AS motif_id, v.rung AS rung, head(collect(v)) AS v,
              max(models) AS models
         OPTIONAL MATCH (c)-[:OF_MODEL]->(:Model)<-[e:CONTRADICTED_BY]-(v)
         OPTIONAL MATCH (c)-[s:SEARCHED]->(:Motif)<-[:ABOUT]-(v)
         WHERE s.occurrences = 0 OR s.stale
-        WITH v, models, rung, e, s
-        WHERE e IS NOT NULL OR (s IS NOT NULL AND v.outcome = 'strong')
+        OPTIONAL MATCH (c)-[flag:CONTRADICTS]->(v)
+        WITH v, models, rung, e, s, flag
+        WHERE e IS NOT NULL OR flag IS NOT NULL OR (s IS NOT NULL AND v.outcome = 'strong')
         RETURN v.motif AS motif, rung, v.outcome AS outcome,
                CASE WHEN e IS NOT NULL THEN 'its model is a counterexample'
                     WHEN s.stale THEN 'not known: roles have changed since; search again'
                     ELSE 'the motif does not occur in it' END AS how,
                e.reason AS reason, models, v.scope AS scope, v.verdict_id AS verdict
         ORDER BY motif, rung
+        """,
+    ),
+    Question(
+        "contradictions",
+        "What was stored after a verdict and contradicts it: circuits in which its motif does not "
+        "occur, role graphs whose wiring falls short, other verdicts?",
+        (MOTIF, TASK),
+        """
+        MATCH (x)-[e:CONTRADICTS]->(v:Verdict)
+        WHERE ($motif IS NULL OR v.motif = $motif) AND ($task IS NULL OR v.task_id = $task)
+        RETURN v.verdict_id AS verdict, v.motif AS motif, v.task AS task, v.rung AS rung,
+               v.outcome AS outcome, labels(x)[0] AS kind,
+               coalesce(x.circuit_id, x.role_graph_id, x.verdict_id) AS contradicted_by,
+               x.model AS model, e.reason AS reason, e.at AS at
+        ORDER BY verdict, at, contradicted_by
+        """,
+    ),
+    Question(
+        "wired-otherwise",
+        "Where is the same motif wired otherwise? What each super-edge carries, which part of it "
+        "runs from member to member, and who mediates the rest, by family and model.",
+        (MOTIF, TASK),
+        """
+        MATCH (t:Motif) WHERE $motif IS NULL OR t.name = $motif
+        MATCH (g:RoleGraph {motif_id: t.motif_id})-[:HAS_ROLE]->(a:RoleNode)
+              -[e:CARRIES]->(b:RoleNode)
+        WHERE ($task IS NULL OR g.task_id = $task) AND b.role <> 'logits'
+          AND NOT coalesce(e.is_bound, false)
+        RETURN t.name AS motif, g.task AS task, a.role AS sender, e.channel AS channel,
+               b.role AS receiver, g.family AS family, g.model AS model, e.share AS share,
+               e.direct AS direct, e.mediators AS mediators,
+               e.mediator_shares AS mediator_shares, g.ablation AS ablation,
+               g.role_graph_id AS role_graph_id
+        ORDER BY motif, task, sender, channel, receiver, family, direct, model, role_graph_id
         """,
     ),
     Question(

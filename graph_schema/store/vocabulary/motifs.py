@@ -68,7 +68,7 @@ MOTIF_NODES: tuple[NodeKind, ...] = (
         "Verdict",
         "a statement on a motif over models",
         {
-            "verdict_id": "hash of motif, task, rung and models",
+            "verdict_id": "hash of motif, task, rung, models and protocol",
             "motif": "name of its motif",
             "motif_id": "id of its motif",
             "task": "name of its task",
@@ -82,6 +82,10 @@ MOTIF_NODES: tuple[NodeKind, ...] = (
         | {
             "scope": "of which models it is said",
             "falsifiers": "what would overturn it",
+            "path": "where wiring counts: any path, or direct from member to member",
+            "protocol_id": "hash of floors, controls, ablation, methods; none of older verdicts",
+            "job_id": "of the universality job that judged it; none where nobody's",
+            "report": "everything that its job found, as JSON",
             "document": "all of it, as JSON",
             "judged_at": "milliseconds",
         },
@@ -216,6 +220,15 @@ MOTIF_RELATIONSHIPS: tuple[RelationshipKind, ...] = (
         _FOUND_IN_MODEL,
         "MATCH (v:Verdict)-[e:UNDECIDED_IN]->(m:Model) "
         "RETURN v.motif, v.rung, m.name, e.state, e.reason LIMIT 10",
+    ),
+    RelationshipKind(
+        "CONTRADICTS",
+        "Circuit",
+        "Verdict",
+        "what was stored later, a circuit, a role graph or a verdict, speaks against a verdict",
+        {"reason": "how", "at": "milliseconds"},
+        "MATCH (x)-[e:CONTRADICTS]->(v:Verdict) RETURN v.motif, v.rung, v.outcome, labels(x), "
+        "e.reason LIMIT 10",
     ),
     RelationshipKind(
         "COUNTED_IN",

@@ -32,6 +32,7 @@ ROLE_NODES: tuple[NodeKind, ...] = (
         | _MEASURED
         | {
             "method_version": "of the patterns and interventions",
+            "job_id": "the job that made it, where one did",
             "components": "names of those that were tested",
             "document": "how it was measured, as JSON",
             "created_at": "milliseconds",
@@ -49,7 +50,18 @@ ROLE_NODES: tuple[NodeKind, ...] = (
             "family": "of its model",
         }
         | _MEASURED
-        | {"document": "all of it, as JSON", "created_at": "milliseconds"},
+        | {
+            "job_id": "of the effects job that measured it",
+            "role_test_id": "of the role test that says who plays what",
+            "motif_id": "of the motif whose edges were measured",
+            "method_version": "of the interventions",
+            "conditions": "what it was measured on, by accuracy (periods, templates)",
+            "untestable": "why nothing could be measured; none where it could",
+            "restored_direct": "share of the gap that comes back under the members' edges alone",
+            "restored_mediated": "the same with the mediators' paths; none where nobody mediates",
+            "document": "all of it, as JSON",
+            "created_at": "milliseconds",
+        },
         "MATCH (g:RoleGraph)-[:HAS_ROLE]->(n) RETURN g.model, g.task, collect(n.role) AS roles "
         "LIMIT 10",
     ),
@@ -85,10 +97,22 @@ ROLE_RELATIONSHIPS: tuple[RelationshipKind, ...] = (
             "control": "mean effect of random components alike; none where there are too few",
             "control_sets": "distinct random sets",
             "q": "Benjamini and Hochberg's, over components and roles",
-            "reason": "why it does not pass",
+            "reason": "why it does not pass, or what is to be said where it does",
+            "kin": "components with the same pattern that it was judged among; 0: it was not",
+            "kin_effect": "what it is worth among them, its Shapley value",
+            "kin_low": "lower end of that one's 95 % interval",
+            "kin_high": "upper end of that one's 95 % interval",
         },
         "MATCH (m:Model)-[:HAS]->(p:Component)-[e:PLAYS {passes: true}]->(r:Role) "
         "RETURN m.name, p.name, r.name, e.score, e.effect ORDER BY e.effect DESC LIMIT 10",
+    ),
+    RelationshipKind(
+        "TESTED",
+        "Run",
+        "RoleTest",
+        "the attempt that made a role test",
+        {},
+        "MATCH (r:Run)-[:TESTED]->(t:RoleTest) RETURN t.task, r.host, r.cpu_seconds LIMIT 10",
     ),
     RelationshipKind(
         "MEASURED_IN",
@@ -126,6 +150,16 @@ ROLE_RELATIONSHIPS: tuple[RelationshipKind, ...] = (
         }
         | INTERVAL
         | {
+            "direct": "the part of the share that edges from member to member carry alone",
+            "direct_ci_low": "lower end of its 95 % interval",
+            "direct_ci_high": "upper end of its 95 % interval",
+            "mediators": "components without a role that carry the rest into the channel",
+            "mediator_shares": "the part of the share that each carries",
+            "mediator_ci_low": "lower end of each one's 95 % interval",
+            "mediator_ci_high": "upper end of each one's 95 % interval",
+            "everywhere": "share where everything sees the sender patched, for contrast",
+            "on_discovery": "share on the pairs that roles were assigned on",
+            "is_bound": "a role has no member: the share is what all heads together carry",
             "controls": "the same patch where it should carry nothing: wrong_position, …",
             "control_shares": "the share of each",
             "control_ci_low": "lower end of each one's 95 % interval",

@@ -339,3 +339,16 @@ def test_kv_groups_that_the_model_has_not_are_said() -> None:
     (plain,) = run().circuits
     assert any("no query heads share keys and values" in note for note in circuit.notes)
     assert circuit.edges == plain.edges
+
+
+def test_a_job_gives_alternatives_that_share_few_edges_and_the_first_stays_as_it_was() -> None:
+    found = run(alternatives=3).circuits
+    assert [edge.name for edge in found[0].edges] == [edge.name for edge in run().circuits[0].edges]
+    assert len({circuit.circuit_id for circuit in found}) == len(found) > 1
+    names = [{edge.name for edge in circuit.edges} for circuit in found]
+    assert len(names[0] & names[1]) / len(names[0] | names[1]) < 0.9
+    values = [circuit.evaluation.faithfulness.value or 0.0 for circuit in found]
+    assert min(values) >= values[0] - 0.1 - 1e-6
+    with pytest.raises(ValueError, match="alternatives"):
+        spec(alternatives=2, method={"name": "acdc"})
+    assert spec(alternatives=1).job_id == spec().job_id

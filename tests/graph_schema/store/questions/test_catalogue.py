@@ -236,6 +236,20 @@ KNOWN: list[tuple[str, Callable[[MadeWorld], Params], Callable[[MadeWorld], list
             ("k_composition", "wiring", "strong", "the motif does not occur in it", None),
         ],
     ),
+    ("contradictions", lambda _: {"motif": "induction"}, lambda _: []),
+    (
+        "wired-otherwise",
+        lambda _: {"motif": "induction"},
+        lambda _: (
+            [
+                (
+                    *("induction", "induction", "previous_token", "k", "induction", "gpt2"),
+                    *("gpt2/one", 0.5, None, [], []),
+                )
+            ]
+            * 2
+        ),
+    ),
     (
         "contradicted-verdicts",
         lambda world: {"circuit": world.id("n1")},
@@ -282,6 +296,14 @@ def test_everything_behind_a_verdict_is_there(filled: tuple[GraphStore, MadeWorl
     assert [row["circuit"] for row in rows[1:]] == [None] * 4
 
 
+def test_what_contradicts_a_verdict_is_named(filled: tuple[GraphStore, MadeWorld]) -> None:
+    store, world = filled
+    answer = ask(store, "contradictions", {"motif": "k_composition"})
+    rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+    assert {(row["kind"], row["contradicted_by"]) for row in rows} == {("Circuit", world.id("g2"))}
+    assert {row["reason"] for row in rows} == {"k_composition does not occur in it"}
+
+
 def test_role_graphs_measured_otherwise_are_shown_where_there_is_no_other(
     filled: tuple[GraphStore, MadeWorld],
 ) -> None:
@@ -302,7 +324,7 @@ def test_role_graphs_measured_otherwise_are_shown_where_there_is_no_other(
 def test_every_question_is_asked_here() -> None:
     asked = {known[0] for known in KNOWN} | {"verdict-evidence"}
     assert asked == set(QUESTIONS)
-    assert len(QUESTIONS) == 14
+    assert len(QUESTIONS) == 16
 
 
 @pytest.mark.parametrize(

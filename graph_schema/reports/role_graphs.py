@@ -1,0 +1,63 @@
+"""A role graph as text: who plays what, what they carry to each other, and what that hangs on."""
+
+from __future__ import annotations
+
+from graph_schema.documents import RoleGraph
+from graph_schema.documents.component import Channel
+from graph_schema.documents.role import Share, SuperEdge
+from graph_schema.reports.tables import fact_lines, table
+
+MOST_MEMBERS = 12
+
+
+def role_graph_text(graph: RoleGraph, motif: str | None = None) -> str:
+    """What an effects job measured, as a terminal shows it."""
+    facts = [
+        *([("motif", motif)] if motif else []),
+        ("model", f"{graph.model.name} ({graph.model.family})"),
+        ("task", f"{graph.task}, {graph.n_pairs} pairs"),
+        ("by", f"{graph.metric.value}, ablation {graph.ablation.kind.value}, seed {graph.seed}"),
+    ]
+    if (told := graph.behaviour) is not None:
+        worst = min(told.accuracy, key=lambda name: told.accuracy[name])
+        facts.append(("accuracy", f"at least {told.worst:.2f} ({worst})"))
+        facts.append(("gap", f"{told.gap:.3g} [{told.gap_low:.3g}, {told.gap_high:.3g}]"))
+    facts += [(str(node.role), _members(node.members)) for node in graph.nodes]
+    parts = [f"role graph {graph.role_graph_id}", _indented(fact_lines(facts))]
+    if graph.edges:
+        rows = [_row(edge) for edge in graph.edges]
+        parts += ["", table(("carries", "share", "direct", "mediated", "controls"), rows)]
+    for each in graph.restored:
+        parts.append(f"\nrestored by the {each.wiring} wiring alone: {_share(each)}")
+    if told is not None and told.reason:
+        parts.append(f"\nnothing can be measured: {told.reason}")
+    return "\n".join(parts)
+
+
+def _row(edge: SuperEdge) -> tuple[str, str, str, str, str]:
+    arrow = "->" if edge.channel is Channel.R else f"-{edge.channel.value}->"
+    mediated = ", ".join(f"{each.component} {each.share:.2f}" for each in edge.mediators)
+    controls = ", ".join(f"{each.name} {each.share:.3f}" for each in edge.controls)
+    bound = " at most" if edge.is_bound else ""
+    return (
+        f"{edge.sender} {arrow} {edge.receiver}",
+        f"{_share(edge)}{bound}",
+        _share(edge.direct) if edge.direct else "",
+        mediated,
+        controls,
+    )
+
+
+def _share(share: Share) -> str:
+    return f"{share.share:.2f} [{share.ci_low:.2f}, {share.ci_high:.2f}]"
+
+
+def _members(names: tuple[str, ...]) -> str:
+    if not names:
+        return "nobody plays it"
+    more = len(names) - MOST_MEMBERS
+    return " ".join([*names[:MOST_MEMBERS], *([f"and {more} more"] if more > 0 else [])])
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())

@@ -1,0 +1,165 @@
+"""What a universality report says, as tables and lists that every form of it shows.
+
+Each table names the Cypher that finds its figures in the graph, and its rows the job that measured
+them. Nothing is escaped here: that is the business of each form.
+"""
+
+from __future__ import annotations
+
+from graph_schema.documents.universality import UniversalityReport
+from graph_schema.documents.verdict import Tally, Verdict
+from graph_schema.reports import universality_models as of_models
+from graph_schema.reports.universality_sections import Section, listed
+
+
+def title(found: UniversalityReport) -> str:
+    return f"{found.motif} on {found.task}, in {len(found.models)} models"
+
+
+def sections(found: UniversalityReport) -> tuple[Section, ...]:
+    """The report from top to bottom."""
+    return (
+        _verdicts(found),
+        _scope(found),
+        Section("Assumptions", found.assumptions),
+        _falsifiers(found),
+        _stress(found),
+        of_models.models(found),
+        of_models.effects(found),
+        of_models.transduction(found),
+        of_models.depth(found),
+        of_models.circuits(found),
+        _alignment(found),
+        _equivalence(found),
+        _jobs(found),
+    )
+
+
+def said_of(verdict: Verdict) -> str:
+    """What a verdict is said of: `role`, `wiring`, `wiring, directly`."""
+    direct = verdict.protocol is not None and verdict.protocol.path == "direct"
+    return f"{verdict.rung.value}{', directly' if direct else ''}"
+
+
+def k_of_n(tally: Tally) -> str:
+    """`9 of 9`, with what could not be tested."""
+    beside = f" (+{tally.untestable} untestable)" if tally.untestable else ""
+    return f"{tally.present} of {tally.n}{beside}"
+
+
+def _verdicts(found: UniversalityReport) -> Section:
+    names = {each.fingerprint: each.name for each in found.models}
+    rows = tuple(
+        (
+            said_of(each),
+            each.outcome.value,
+            k_of_n(each.pooled),
+            _bounds(each.pooled),
+            ", ".join(f"{f.family} {k_of_n(f)}" for f in each.families),
+            k_of_n(each.over_families) if each.over_families else "",
+            _bounds(each.over_families),
+            ", ".join(names[c.fingerprint] for c in each.counterexamples) or "none",
+            each.verdict_id[:12],
+        )
+        for each in found.verdicts
+    )
+    columns = ("said of", "outcome", "models", "95 % bounds", "by family", "families")
+    return Section(
+        "Verdicts",
+        (f"Super-edges: {found.notation}",),
+        (*columns, "bounds over families", "counterexamples", "verdict"),
+        rows,
+        f"MATCH (v:Verdict {{job_id: '{found.job_id}'}})-[e:COUNTED_IN]->(f:ModelFamily) "
+        "RETURN v.rung, v.path, v.outcome, v.k, v.n, v.low, v.high, f.name, e.k, e.n, e.low, "
+        "e.high",
+    )
+
+
+def _scope(found: UniversalityReport) -> Section:
+    return Section("Scope", tuple(dict.fromkeys(each.scope for each in found.verdicts)))
+
+
+def _falsifiers(found: UniversalityReport) -> Section:
+    lines = (f"{said_of(each)}: {text}" for each in found.verdicts for text in each.falsifiers)
+    return Section("What would change the verdicts", tuple(lines))
+
+
+def _stress(found: UniversalityReport) -> Section:
+    stress = found.stress
+    if stress is None:
+        return Section("Stress test", ("None was asked for.",))
+    n_states = sum(len(rungs) for rungs in stress.states.values())
+    told = f"{stress.what}: {len(stress.moves)} of {n_states} states moved."
+    rows = tuple(
+        (each.model, each.rung.value, each.before.value, each.after.value, each.reason)
+        for each in stress.moves
+    )
+    columns = ("model", "rung", "before", "after", "why") if rows else ()
+    return Section("Stress test", (told[:1].upper() + told[1:],), columns, rows)
+
+
+def _alignment(found: UniversalityReport) -> Section:
+    known = found.alignment
+    if known is None:
+        return Section("Alignment of role graphs", ("Fewer than two models have a role graph.",))
+    verdict = "" if known.testable else ": too few permutations to say anything at this level"
+    told = (
+        f"Weighted Jaccard index of super-edges, mean over pairs of models: {known.similarity:.2f} "
+        f"[{known.ci_low:.2f}, {known.ci_high:.2f}] (parametric, from the shares' intervals), "
+        f"p = {known.p:.3g} against {known.draws} permutations of roles within each graph{verdict}."
+    )
+    names = {each.fingerprint: (each.family, each.name) for each in found.models}
+    groups: dict[tuple[str, str], list[float]] = {}
+    for one, two, value in found.similarities:
+        families = sorted((names[one][0], names[two][0]))
+        groups.setdefault((families[0], families[1]), []).append(value)
+    rows = tuple(
+        (one, two, str(len(each)), f"{sum(each) / len(each):.2f}")
+        for (one, two), each in sorted(groups.items())
+    )
+    return Section("Alignment of role graphs", (told,), ("family", "family", "pairs", "mean"), rows)
+
+
+def _equivalence(found: UniversalityReport) -> Section:
+    rows = tuple(
+        (
+            said_of(verdict),
+            each.super_edge,
+            ", ".join(f"{family} {mean:.2f}" for family, mean in sorted(each.means.items())),
+            "" if each.p is None else f"{each.p:.3g}",
+            "yes" if each.equivalent else f"no: {each.reason}",
+        )
+        for verdict in found.verdicts
+        for each in verdict.equivalence
+    )
+    return Section(
+        "Do families carry the same",
+        (
+            f"Two one-sided tests that all families' means lie within {found.protocol.margin:g} of "
+            f"each other, at level {found.protocol.alpha:g}.",
+        ),
+        ("said of", "super-edge", "means by family", "p", "equivalent"),
+        rows,
+    )
+
+
+def _jobs(found: UniversalityReport) -> Section:
+    rows = tuple(
+        (model.name, what, job_id, model.failures.get(what, ""))
+        for model in found.models
+        for what, job_id in model.jobs.items()
+    )
+    return Section(
+        "Jobs",
+        (f"Judged by job {found.job_id}, by protocol {found.protocol.protocol_id}.",),
+        ("model", "what", "job", "failure"),
+        rows,
+        f"UNWIND {listed(j for m in found.models for j in m.jobs.values())} AS id "
+        "MATCH (j:Job {job_id: id}) RETURN j.job_id, j.kind, j.state, j.spec",
+    )
+
+
+def _bounds(tally: Tally | None) -> str:
+    if tally is None or tally.low is None or tally.high is None:
+        return ""
+    return f"{tally.low:.3f} to {tally.high:.3f}"

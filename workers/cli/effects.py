@@ -1,0 +1,93 @@
+"""`effects`: what the roles of a motif carry to each other."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from workers.cli.app import command
+from workers.cli.jobs import Force, Wait, show_submitted
+from workers.cli.options import (
+    AsJson,
+    Chunk,
+    Device,
+    Priority,
+    Revision,
+    TaskParams,
+    assignments,
+    whole,
+)
+from workers.client import CircuitClient
+from workers.requests.effects import EffectsRequest
+
+
+@command(
+    "circuits effects 3f2a --motif induction --wait",
+    "circuits effects 3f2a --motif induction --ablation resample --pairs 128 --wait --json",
+)
+def effects(
+    roles_job: Annotated[
+        str, typer.Argument(metavar="ROLES_JOB", help="Roles job id, or its first digits.")
+    ],
+    motif: Annotated[
+        str, typer.Option(metavar="NAME", help="Whose edges to measure (circuits motifs).")
+    ] = "induction",
+    pairs: Annotated[
+        int | None,
+        typer.Option(parser=whole, metavar="N", help="Pairs for each split that the task makes."),
+    ] = None,
+    task_param: TaskParams = None,
+    metric: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What is measured (the roles job's own).")
+    ] = None,
+    ablation: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="What replaces a write (the roles job's own)."),
+    ] = None,
+    draws: Annotated[
+        int | None,
+        typer.Option(parser=whole, metavar="N", help="Draws of the resample ablation."),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            parser=whole, metavar="N", help="Seed of everything random (the roles job's)."
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Where the model lies now: hub id or folder."),
+    ] = None,
+    revision: Revision = None,
+    device: Device = "cpu",
+    chunk: Chunk = None,
+    priority: Priority = 5,
+    force: Force = False,
+    wait: Wait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what the roles of a motif carry to each other.
+
+    All heads of one role are patched, and the change is let in through one channel of another's:
+    the share of the behaviour that is lost, how much of it runs from head to head, through whom the
+    rest, and what the same patch does where it should do nothing. What is left out is the roles
+    job's own.
+    """
+    request = EffectsRequest(
+        roles_job=roles_job,
+        motif=motif,
+        pairs=pairs,
+        task_params=assignments(task_param or [], "--task-param"),
+        metric=metric,
+        ablation=ablation,
+        draws=draws,
+        seed=seed,
+        model=model,
+        revision=revision,
+        device=device,
+        chunk=chunk,
+        priority=priority,
+    )
+    with CircuitClient() as client:
+        show_submitted(client.effects_request(request, force=force), wait, as_json)

@@ -1,0 +1,80 @@
+"""The kind of job that judges a motif over models, from what its other jobs found.
+
+It loads no model: it reads the graph, states each model's rungs, judges, and writes the verdicts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from graph_schema.documents.jobs import JobRecord, UniversalitySpec
+from graph_schema.documents.universality import UniversalityReport
+from workers.kinds.base import JobKind, Stored
+from workers.results.universality import Universality
+
+if TYPE_CHECKING:
+    from neo4j import Transaction
+
+    from graph_schema.documents import ModelDocument, Motif
+    from workers.job.bench import Bench
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What is written: the motif, models that nothing was stored of, verdicts with the report."""
+
+    report: UniversalityReport
+    motif: Motif
+    models: tuple[ModelDocument, ...]
+
+    @property
+    def circuit_ids(self) -> tuple[str, ...]:
+        """None are its own."""
+        return ()
+
+    def write(self, tx: Transaction) -> None:
+        from graph_schema.store.records.models import write_model
+        from graph_schema.store.records.motifs import write_motif
+        from graph_schema.store.records.verdicts import write_report
+
+        for model in self.models:
+            write_model(tx, model)
+        write_motif(tx, self.motif)
+        write_report(tx, self.report)
+
+
+def _work(spec: UniversalitySpec, bench: Bench) -> Judged:
+    from graph_schema.store.records.models import ancestors
+    from workers.kinds.universality_evidence import gather
+    from workers.kinds.universality_judging import report
+
+    gathered = []
+    for number, each in enumerate(spec.models):
+        bench.lease("models", number, len(spec.models))
+        gathered.append(gather(bench.store, each))
+    bench.lease("verdicts", 0, 1)
+    derived = [
+        (model, earlier) for model, all_ in ancestors(bench.store).items() for earlier in all_
+    ]
+    models = tuple(each.model for each in gathered if each.model is not None)
+    return Judged(report(spec, gathered, derived), spec.motif, models)
+
+
+def _outcome(stored: Stored, record: JobRecord) -> Universality:
+    from graph_schema.store.records.verdicts import read_report
+
+    return Universality(read_report(stored.graph, record.job_id), state=record.state.value)
+
+
+def _json(found: Universality | None) -> dict[str, Any]:
+    return found.to_json() if found else Universality.no_json()
+
+
+def _look(record: JobRecord) -> str:
+    return f"circuits report {record.job_id[:12]}"
+
+
+UNIVERSALITY = JobKind(
+    spec=UniversalitySpec, work=_work, outcome=_outcome, text=str, json=_json, look=_look
+)

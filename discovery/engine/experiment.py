@@ -91,7 +91,7 @@ class Experiment:
         if tape:
             width = 2 * graph.n_senders + 3 * graph.n_heads + TAPE * graph.n_layers
             inner = TAPE // 2 * graph.n_layers * sizes.d_mlp
-        each = self._span(pairs) * (width * sizes.d_model + inner) + LOGITS * sizes.d_vocab
+        each = self._span(pairs) * (width * sizes.d_model + inner) + LOGITS * self.adapter.n_outputs
         if budget is None:
             budget = room(self.adapter.device)
         return max(1, budget // (each * torch.finfo(self.dtype).bits // 8))

@@ -96,6 +96,13 @@ def after(graph: Graph, kept: BoolMatrix, receivers: Sequence[int]) -> Plan:
     return _plan(graph, kept, moving, live[0] // (3 * graph.n_heads + 1), everything=False)
 
 
+def hanging(graph: Graph, kept: BoolMatrix, senders: Sequence[int], first: int) -> Plan:
+    """Compute what hangs on what `senders` write, from layer `first` on."""
+    moving = np.zeros(graph.n_senders, dtype=np.bool_)
+    moving[list(senders)] = True
+    return _plan(graph, kept, moving, first, everything=False)
+
+
 def component(graph: Graph, kept: BoolMatrix, receivers: Sequence[int]) -> Step:
     """The step that computes the components of receivers when their one read changes.
 

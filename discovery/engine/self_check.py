@@ -40,6 +40,10 @@ by a good part of their spread.
 Norms compute in float32 whatever the dtype, so float64 is not held to more.
 """
 
+FLAT = 1e-2
+"""The spread that is asked for at least, as a share of the largest logit of all rows: a program of
+one output has none, and where it leaves its answer open all outputs may be alike."""
+
 Logits = Float[Tensor, "row d_vocab"]
 
 
@@ -48,7 +52,8 @@ class Difference:
     """Two sets of logits apart.
 
     `spread` is the worst position's root mean square difference over the vocabulary, in units of
-    the standard deviation of its logits; `largest` the largest difference of any logit.
+    the standard deviation of its logits, or of `FLAT` of the largest logit where that is more;
+    `largest` the largest difference of any logit.
     """
 
     spread: float
@@ -58,7 +63,9 @@ class Difference:
     def of(cls, found: Logits, wanted: Logits) -> Difference:
         found, wanted = found.double(), wanted.double()
         apart = found - wanted
-        unit = wanted.std(-1, correction=0).clamp(min=torch.finfo(torch.float32).tiny)
+        tiny = torch.finfo(torch.float32).tiny
+        least = max(tiny, FLAT * float(wanted.abs().max()))
+        unit = wanted.std(-1, correction=0).clamp(min=least)
         return cls(float((apart.square().mean(-1).sqrt() / unit).max()), float(apart.abs().max()))
 
 

@@ -51,7 +51,7 @@ def require_performance(discovery: Measured, limits: Limits) -> None:
 
 
 def _require_more_than_chance(discovery: Measured, floor: float) -> None:
-    each = chance(discovery.pairs, discovery.experiment.adapter.shape.d_vocab)
+    each = chance(discovery.pairs, discovery.experiment.adapter.n_outputs)
     levels = {f"chance is {each.mean():.2g}": each}
     if (same := same_answer(discovery.pairs)) > each.mean() and same >= floor:
         # One answer to every prompt would pass: a late year comes after most.
@@ -74,17 +74,17 @@ def _answers(discovery: Measured) -> str:
     return f"the model answers {share:.0%} of {discovery.n} pairs correctly"
 
 
-def chance(pairs: Sequence[TokenPair], d_vocab: int) -> PerPair:
+def chance(pairs: Sequence[TokenPair], n_outputs: int) -> PerPair:
     """How often a model that knows nothing has each pair right.
 
     The share of the answers among the tokens compared: 1/2 for one right and one wrong answer;
-    among all of the vocabulary where there are no wrong ones. Mean over positions.
+    among all outputs where there are no wrong ones. Mean over positions.
     """
 
     def level(pair: TokenPair) -> float:
         wrong = pair.wrong_answers or ((),) * len(pair.positions)
         each = [
-            len(right) / (len(right) + len(other) if other else d_vocab)
+            len(right) / (len(right) + len(other) if other else n_outputs)
             for right, other in zip(pair.answers, wrong, strict=True)
         ]
         return float(np.mean(each))

@@ -18,6 +18,7 @@ from discovery.engine.graph import Graph
 from discovery.engine.restart import ROWS
 from graph_schema.documents import Acdc, AnyMethod, Eap, EapIg, Exact, Metric, ModelSource
 from graph_schema.errors import ResourceError
+from graph_schema.models.compiled.program import CompiledProgram
 from graph_schema.models.files import CONFIG_FILE, refuse_adapter
 from graph_schema.models.fingerprint import is_path
 
@@ -58,10 +59,11 @@ class Sizes:
     n_embeddings: int
     """Weights that are looked up or read at the metric's positions alone."""
     parallel: bool = False
+    split_embed: bool = False
 
     @property
     def graph(self) -> Graph:
-        return Graph(self.n_layers, self.n_heads, parallel=self.parallel)
+        return Graph(self.n_layers, self.n_heads, self.parallel, self.split_embed)
 
 
 def read_config(source: ModelSource, fingerprint: str | None = None) -> Any:
@@ -93,6 +95,17 @@ def sizes_of(config: Any) -> Sizes:
 
     from discovery.models.families import adapter_class
 
+    if isinstance(config, CompiledProgram):
+        return Sizes(
+            n_layers=config.n_layers,
+            n_heads=config.n_heads,
+            d_model=config.d_model,
+            d_mlp=config.d_mlp,
+            d_vocab=config.d_out,
+            n_weights=config.n_weights,
+            n_embeddings=config.d_model * (config.d_vocab + config.n_ctx + config.d_out),
+            split_embed=True,
+        )
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
         adapter = adapter_class(config)(model)

@@ -17,20 +17,20 @@ from operator import index
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from discovery.known.config import read_config, read_vocabulary
-from discovery.known.names import CASE, MALFORMED, PAIR, required
-from discovery.known.outputs import Expected, Outputs, check_computed
+from discovery.known.outputs import Expected, check_computed
 from discovery.known.truths import read_truths
-from discovery.known.weights import check_weights
 from discovery.models.compiled import CompiledAdapter
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import Edge
 from graph_schema.errors import DatasetError, ModelError, SpecError
 from graph_schema.exchange.base import json_of
+from graph_schema.models.compiled.config import read_config, read_vocabulary
+from graph_schema.models.compiled.files import ARRAYS_FILE, read_arrays, stored_arrays
+from graph_schema.models.compiled.names import CASE, MALFORMED, PAIR, required
+from graph_schema.models.compiled.outputs import Outputs
+from graph_schema.models.compiled.weights import check_finite, check_shapes
 from graph_schema.printable import quoted
 
 
@@ -73,9 +73,12 @@ def load_case(
             _pair(f"pair-{number}", pair, outputs, vocabulary)
             for number, pair in enumerate(case["pairs"])
         ]
-    weights = _weights(folder / "weights.npz")
-    with _reading(folder / "weights.npz", "an array a weight"):
-        check_weights(weights, config)
+    arrays = stored_arrays(folder / ARRAYS_FILE)
+    with _reading(folder / ARRAYS_FILE, "an array a weight"):
+        check_shapes({name: array.shape for name, array in arrays.items()}, config)
+    weights = read_arrays(folder / ARRAYS_FILE, arrays)
+    with _reading(folder / ARRAYS_FILE, "an array a weight"):
+        check_finite(weights)
     adapter = CompiledAdapter(weights, config, dtype=dtype, device=device)
     pairs = tuple(pair for pair, _ in read)
     with _reading(file, "tokens and outputs of the model"):
@@ -104,16 +107,6 @@ def _reading(
             f"compiled case file {str(file)!r} cannot be read ({type(error).__name__}: {error}); "
             f"expected {expected}"
         ) from error
-
-
-def _weights(file: Path) -> dict[str, NDArray[Any]]:
-    # A damaged file ends in nearly any of Python's errors.
-    with (
-        _reading(file, "an array a weight", Exception),
-        file.open("rb") as data,
-        np.load(data, allow_pickle=False) as arrays,
-    ):
-        return {name: arrays[name] for name in arrays.files}
 
 
 def _check(

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from discovery.engine.forward import graph_of
-from discovery.known.names import KNOWN_TRUTHS, MALFORMED, TRUTHS, near_truth
 from discovery.models.compiled import CompiledAdapter
 from graph_schema.documents import Edge
 from graph_schema.errors import ModelError, SpecError
+from graph_schema.models.compiled.names import KNOWN_TRUTHS, MALFORMED, TRUTHS, near_truth
 from graph_schema.printable import clipped, quoted
 
 ALL_EDGES = ("all_edges",)

@@ -94,6 +94,11 @@ class ModelAdapter(ABC):
     bidirectional: bool = False
 
     @property
+    def n_outputs(self) -> int:
+        """How many logits there are: one a token, unless the model answers in other terms."""
+        return self.shape.d_vocab
+
+    @property
     def n_edges(self) -> int:
         """How many edges the model's head-level graph has."""
         heads, senders, edges = self.shape.n_heads, 1 + self.split_embed, 0

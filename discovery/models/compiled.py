@@ -6,7 +6,7 @@ senders apart, and an unembedding onto the program's outputs rather than its inp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from discovery.models.base import Batch, ModelAdapter, Qkv, Reader, Shape, unembed
+from discovery.models.compiled_plain import plain_logits
 from discovery.models.half import wide
 from discovery.models.projection import HeadWeights
 from graph_schema.errors import ModelError
@@ -90,6 +91,10 @@ class CompiledAdapter(ModelAdapter):
         """How many outputs the unembedding has: values, or one number."""
         return self._weight("W_U").shape[1]
 
+    @property
+    def n_outputs(self) -> int:
+        return self.d_out
+
     def _weight(self, name: str) -> Tensor:
         if name not in self._weights:
             known = ", ".join(sorted(self._weights)[:8])
@@ -156,6 +161,12 @@ class CompiledAdapter(ModelAdapter):
         if tokens is not None:
             return unembed(rows, weight.T, self._weights.get("b_U"), tokens)
         return self._add(rows @ weight, "b_U")
+
+    def own_logits(self, prompt: Sequence[int], rows: int) -> Float[Tensor, "row d_vocab"]:
+        """The last positions' outputs by the format's definition."""
+        causal = not self.bidirectional
+        found = plain_logits(self._weights.get, self.shape.n_layers, self._act, causal, prompt)
+        return found[-rows:].to(self.dtype)
 
     def _add(self, x: Tensor, bias: str) -> Tensor:
         return x + self._weights[bias] if bias in self._weights else x

@@ -24,6 +24,7 @@ from discovery.models.families import adapter_class
 from discovery.models.gguf_config import settle
 from discovery.models.gguf_header import read_header
 from discovery.models.whole import configuration_notes
+from discovery.tasks.names import TokenNames
 from graph_schema.documents import ModelSource
 from graph_schema.errors import (
     MissingExtraError,
@@ -31,6 +32,8 @@ from graph_schema.errors import (
     ModelUnavailable,
     ResourceError,
 )
+from graph_schema.models.compiled.files import is_compiled
+from graph_schema.models.compiled.program import CompiledProgram, read_program
 from graph_schema.models.files import CONFIG_FILE, model_files, refuse_adapter
 from graph_schema.models.fingerprint import COMMIT, fingerprint, is_path
 from graph_schema.models.hub import fetch_from_hub
@@ -60,6 +63,8 @@ class InspectedModel:
 
     `tokenizer` is None for a folder without one; `n_ctx` is the longest prompt the model was
     made for, None where its configuration sets no end. `notes` are for whoever reads its circuits.
+    `names` are those of a compiled program's tokens and outputs, whose `config` is its
+    `CompiledProgram`.
     """
 
     config: Any
@@ -67,6 +72,7 @@ class InspectedModel:
     d_vocab: int
     n_ctx: int | None
     notes: tuple[str, ...] = ()
+    names: TokenNames | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,11 @@ def inspect_model(source: ModelSource, *, fingerprint: str | None = None) -> Ins
     """
     place = fetch(source, fingerprint)
     refuse_adapter(place.folder if place.gguf is None else None)
+    if place.gguf is None and is_compiled(place.folder):
+        program = read_program(place.folder)
+        return InspectedModel(
+            program, None, program.d_vocab, program.n_ctx, names=TokenNames.of(program)
+        )
     with quiet(), readable(source, "configuration", place):
         config = AutoConfig.from_pretrained(**place.options)
     adapter_class(config)
@@ -123,6 +134,8 @@ def context_length(config: Any) -> int | None:
     Dynamic rotary scaling is for prompts beyond the length that the model was trained on, up to its
     factor times that.
     """
+    if isinstance(config, CompiledProgram):
+        return config.n_ctx
     trained = getattr(config, "max_position_embeddings", None)
     rotary: dict[str, Any] = getattr(config, "rope_parameters", None) or {}
     if trained is None or rotary.get("rope_type") != "dynamic":
@@ -132,6 +145,8 @@ def context_length(config: Any) -> int | None:
 
 def weight_bytes(config: Any, dtype: str) -> int:
     """How much memory the weights take, counted on the meta device: nothing is allocated."""
+    if isinstance(config, CompiledProgram):
+        return config.n_weights * DTYPES[dtype].itemsize
     with torch.device("meta"), quiet():
         model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     return sum(weight.numel() for weight in model.parameters()) * DTYPES[dtype].itemsize
@@ -224,6 +239,22 @@ def readable(source: ModelSource, part: str, place: Place | None = None) -> Gene
         raise ModelError(
             f"model {source.name!r}: its {part} cannot be read ({why}); expected "
             "files as save_pretrained writes them, or a .gguf file of a supported family"
+        ) from error
+
+
+@contextmanager
+def placed(source: ModelSource, device: str) -> Generator[None]:
+    """What torch raises where weights go to a device.
+
+    Raises:
+        ResourceError: The device is missing or full.
+    """
+    try:
+        yield
+    except (RuntimeError, AssertionError) as error:
+        raise ResourceError(
+            f"model {source.name!r} does not go to device {device!r}: {first_line(error)}; use "
+            "device 'cpu' or free its memory"
         ) from error
 
 

@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, GgufConfig
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from discovery.models.base import ModelAdapter
+from discovery.models.compiled_folder import read_compiled
 from discovery.models.decoder import DecoderAdapter
 from discovery.models.families import adapter_class
 from discovery.models.inspecting import (
@@ -20,9 +21,9 @@ from discovery.models.inspecting import (
     InspectedModel,
     Place,
     fetch,
-    first_line,
     identify,
     inspect_model,
+    placed,
     quiet,
     readable,
     weight_bytes,
@@ -31,6 +32,7 @@ from discovery.models.weights import loaded_weights
 from discovery.models.whole import require_whole
 from graph_schema.documents import Limits, ModelDocument, ModelSource
 from graph_schema.errors import NonFiniteWeightsError, ResourceError
+from graph_schema.models.compiled.program import CompiledProgram
 from graph_schema.models.fingerprint import is_path
 
 
@@ -76,6 +78,13 @@ def load_model(
             "smaller dtype"
         )
     place = fetch(source, identity, weights=True)
+    if isinstance(inspected.config, CompiledProgram):
+        program = inspected.config
+        compiled, weights = read_compiled(source, place.folder, program, dtype, device)
+        identify(source, identity, cache_dir)
+        document = program.document(identity, Path(source.name).name)
+        document = document.model_copy(update={"weights_sha256": weights})
+        return LoadedModel(compiled, None, document, inspected.notes)
     model, notes = _read_weights(source, place, inspected.config, dtype, device)
     with readable(source, "weights", place):
         weights = loaded_weights(model, place)
@@ -109,13 +118,8 @@ def _read_weights(
             output_loading_info=True,
         )
     notes = require_whole(source.name, model, report)
-    try:
+    with placed(source, device):
         return _own(model.to(device)), notes
-    except (RuntimeError, AssertionError) as error:
-        raise ResourceError(
-            f"model {source.name!r} does not go to device {device!r}: {first_line(error)}; use "
-            "device 'cpu' or free its memory"
-        ) from error
 
 
 def _own(model: Any) -> Any:

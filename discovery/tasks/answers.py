@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import Literal
 
 from discovery.tasks.base import TokenIds, TokenPair
-from discovery.tasks.vocabulary import Vocabulary, check_id
+from discovery.tasks.vocabulary import Vocabulary, check_output
 from graph_schema.datasets.pair import fail, shown
 from graph_schema.documents import PairDocument
 from graph_schema.documents.dataset import Token
+from graph_schema.errors import DatasetError
 
 AnswerMode = Literal["single", "first_difference"]
 
@@ -20,15 +21,18 @@ Row = list[tuple[Token, TokenIds]]
 def _token_ids(place: str, key: str, token: Token, vocabulary: Vocabulary) -> TokenIds:
     if isinstance(token, int):
         ids: TokenIds = (token,)
-    elif vocabulary.tokenizer is None:
+    elif not vocabulary.reads_text:
         fail(
             place,
             f"the {key} {shown(token)} is text, and the model has no tokenizer; submit token ids",
         )
     else:
-        ids = vocabulary.answer(token)
+        try:
+            ids = vocabulary.answer(token)
+        except DatasetError as error:
+            fail(place, f"the {key}: {error}")
     for i in ids:
-        check_id(place, key, i, vocabulary)
+        check_output(place, key, i, vocabulary)
     return ids
 
 

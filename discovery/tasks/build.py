@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerBase
 
 from discovery.tasks.base import MadePairs, PairSet
 from discovery.tasks.means import check_means
+from discovery.tasks.names import TokenNames
 from discovery.tasks.registry import TASKS
 from discovery.tasks.submitted import check_lengths, submitted_pairs
 from discovery.tasks.vocabulary import Vocabulary
@@ -33,18 +34,20 @@ def build_dataset(
     jsonl: str | None,
     limits: Limits,
     n_ctx: int | None = None,
+    names: TokenNames | None = None,
 ) -> PairSet:
     """The pairs a job discovers and judges circuits on.
 
     Args:
         jsonl: The stored text of a submitted dataset; None for a built-in task.
         n_ctx: The model's context length where its configuration states one.
+        names: Of a compiled program's tokens and outputs, which has no tokenizer.
 
     Raises:
         DatasetError: The first thing about the data that does not fit; the message names it.
         NotFoundError: The submitted text is not, or not as it was, in the store.
     """
-    vocabulary = Vocabulary(d_vocab, tokenizer, spec.tokenisation.add_bos, n_ctx)
+    vocabulary = Vocabulary(d_vocab, tokenizer, spec.tokenisation.add_bos, n_ctx, names)
     if isinstance(spec.data, TaskData):
         made = _built_in(spec.data, spec, vocabulary, limits)
     else:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence, Set
+from dataclasses import replace
 
 from discovery.tasks.base import MadePairs, TokenPair
 from discovery.tasks.vocabulary import Vocabulary
@@ -39,7 +40,7 @@ def induction(task: InductionTask, vocabulary: Vocabulary, n_pairs: int, seed: i
             f"task {task.name!r} with periods up to {task.max_period} needs {needed} different "
             f"tokens; the vocabulary has {len(tokens)}: choose a smaller max_period"
         )
-    prefix = vocabulary.prefix() if vocabulary.tokenizer is not None else ()
+    prefix = vocabulary.prefix()
     length = len(prefix) + task.length
     if vocabulary.n_ctx is not None and length > vocabulary.n_ctx:
         raise DatasetError(
@@ -54,7 +55,8 @@ def induction(task: InductionTask, vocabulary: Vocabulary, n_pairs: int, seed: i
     for pool, split in zip(pools, ("discovery", "heldout"), strict=True):
         rng = random.Random(f"induction:{seed}:{split}")
         used = {prompt for pairs in found for pair in pairs for prompt in pair.prompts}
-        found.append(_pairs(task, prefix, pool, n_pairs, rng, used, split))
+        made = _pairs(task, prefix, pool, n_pairs, rng, used, split)
+        found.append(tuple(_as_outputs(pair, vocabulary) for pair in made))
     return MadePairs(
         discovery=found[0],
         heldout=found[1],
@@ -64,6 +66,17 @@ def induction(task: InductionTask, vocabulary: Vocabulary, n_pairs: int, seed: i
             else f"held-out pairs use discovery's tokens: the vocabulary has only {len(tokens)}",
         ),
     )
+
+
+def _as_outputs(pair: TokenPair, vocabulary: Vocabulary) -> TokenPair:
+    """The pair with its answers, which are tokens, as the model's outputs."""
+    if vocabulary.names is None:
+        return pair
+    right, wrong = (
+        tuple(tuple(vocabulary.output_of(token) for token in row) for row in rows)
+        for rows in (pair.answers, pair.wrong_answers)
+    )
+    return replace(pair, answers=right, wrong_answers=wrong)
 
 
 def _pairs(

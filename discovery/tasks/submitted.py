@@ -153,13 +153,16 @@ def tokenise(
 
 def _prompt_ids(place: str, key: str, prompt: Prompt, vocabulary: Vocabulary) -> TokenIds:
     if isinstance(prompt, str):
-        if vocabulary.tokenizer is None:
+        if not vocabulary.reads_text:
             fail(
                 place,
                 f"{key} is text, and the model has no tokenizer; submit token ids, or put the "
                 "tokenizer's files into the model folder",
             )
-        prompt = vocabulary.prompt(prompt)
+        try:
+            prompt = vocabulary.prompt(prompt)
+        except DatasetError as error:
+            fail(place, f"{key}: {error}")
     for token in prompt:
         check_id(place, key, token, vocabulary)
     return tuple(prompt)

@@ -33,6 +33,11 @@ def require_tokenizer(task: str, vocabulary: Vocabulary) -> None:
     Raises:
         DatasetError: Says what to do instead.
     """
+    if vocabulary.names is not None:
+        raise DatasetError(
+            f"task {task!r} is made of text, and the model is a compiled program, which has no "
+            "tokenizer; use task 'induction', or submit pairs of its own tokens as a dataset"
+        )
     if vocabulary.tokenizer is None:
         raise DatasetError(
             f"task {task!r} is made of text, and the model has no tokenizer; put the tokenizer's "

@@ -11,6 +11,7 @@ from functools import cached_property
 
 from transformers import PreTrainedTokenizerBase
 
+from discovery.tasks.names import TokenNames
 from discovery.tasks.pieces import pieces
 from graph_schema.datasets.pair import fail
 from graph_schema.errors import DatasetError
@@ -22,12 +23,34 @@ _ANCHOR = "\n"
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """`size` is the model's `d_vocab`; `n_ctx` its context length where that is known."""
+    """`size` is the model's `d_vocab`; `n_ctx` its context length where that is known.
+
+    `names` stand for the tokenizer of a compiled program, whose answers are outputs, not tokens.
+    """
 
     size: int
     tokenizer: PreTrainedTokenizerBase | None = None
     add_bos: bool | None = None
     n_ctx: int | None = None
+    names: TokenNames | None = None
+
+    @property
+    def n_outputs(self) -> int:
+        """How many logits the model has: one a token, but for a compiled program's."""
+        return self.size if self.names is None else self.names.n_outputs
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether prompts and answers may be text."""
+        return self.tokenizer is not None or self.names is not None
+
+    def output_of(self, token: int) -> int:
+        """The index of the logit that says a token.
+
+        Raises:
+            DatasetError: None does.
+        """
+        return token if self.names is None else self.names.output_of(token)
 
     def prompt(self, text: str) -> tuple[int, ...]:
         """The ids of `text` after the special tokens that belong before it.
@@ -35,16 +58,22 @@ class Vocabulary:
         Special tokens that a tokenizer appends (EOS) are left out: behind them the model no
         longer answers the prompt.
         """
+        if self.names is not None:
+            return self.names.prompt(text, self.add_bos)
         plain = self._ids(text)
         return self._prefix(text, plain) + plain
 
     def prefix(self, text: str = "a") -> tuple[int, ...]:
         """The special tokens before `text`: the tokenizer's own, or what `add_bos` asks for.
 
+        None where there is no tokenizer.
+
         Raises:
             DatasetError: `add_bos` is set and the tokenizer has no BOS token.
         """
-        return self._prefix(text, self._ids(text))
+        if self.names is not None:
+            return self.names.prefix(self.add_bos)
+        return () if self.tokenizer is None else self._prefix(text, self._ids(text))
 
     def _prefix(self, text: str, plain: tuple[int, ...]) -> tuple[int, ...]:
         if self.add_bos is False:
@@ -63,7 +92,9 @@ class Vocabulary:
         return (bos, *default)
 
     def answer(self, text: str) -> tuple[int, ...]:
-        """The ids of `text` as a continuation, without special tokens."""
+        """The ids of `text` as a continuation, without special tokens; a program's output."""
+        if self.names is not None:
+            return (self.names.answer(text),)
         anchor = self._anchor
         both = self._ids(_ANCHOR + text)
         if len(both) > len(anchor) and both[: len(anchor)] == anchor:
@@ -82,6 +113,8 @@ class Vocabulary:
 
     def ordinary_ids(self) -> list[int]:
         """Every id of the vocabulary that is not special; without tokenizer, simply every id."""
+        if self.names is not None:
+            return self.names.ordinary
         if self.tokenizer is None:
             return list(range(self.size))
         special = {*self.tokenizer.all_special_ids, *self.tokenizer.added_tokens_decoder}
@@ -89,6 +122,9 @@ class Vocabulary:
 
     def pieces(self, ids: tuple[int, ...]) -> str:
         """The tokens of `ids` as a reader would know them: `"M" + "ary"`."""
+        if self.names is not None:
+            named = {number: name for name, number in self.names.tokens.items()}
+            return " + ".join(f'"{named.get(number, number)}"' for number in ids)
         return pieces(self._tokenizer, ids)
 
     def unknown(self, text: str, token: int) -> bool:
@@ -96,6 +132,8 @@ class Vocabulary:
 
         That token can be written too: GPT-2's is its end of text.
         """
+        if self.names is not None:
+            return False
         tokenizer = self._tokenizer
         return token == tokenizer.unk_token_id and text.strip() != str(tokenizer.unk_token)
 
@@ -115,6 +153,22 @@ class Vocabulary:
     def _tokenizer(self) -> PreTrainedTokenizerBase:
         assert self.tokenizer is not None, "callers ask for text only where there is a tokenizer"
         return self.tokenizer
+
+
+def check_output(place: str, key: str, output: int, vocabulary: Vocabulary) -> None:
+    """Refuse the index of a logit that the model has not.
+
+    Raises:
+        DatasetError: Names the place, the index and how many there are.
+    """
+    if vocabulary.names is None:
+        check_id(place, key, output, vocabulary)
+    elif output >= vocabulary.n_outputs:
+        fail(
+            place,
+            f"the {key} is output {output}; the model has {vocabulary.n_outputs:,} outputs, 0 to "
+            f"{vocabulary.n_outputs - 1}",
+        )
 
 
 def check_id(place: str, key: str, token: int, vocabulary: Vocabulary) -> None:

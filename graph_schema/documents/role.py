@@ -18,7 +18,7 @@ from graph_schema.documents.method import AblationSpec, Metric
 from graph_schema.documents.model import ModelDocument
 
 LEAST_CONTROL_SETS = 20
-"""Fewer distinct random sets than this are no control ."""
+"""Fewer distinct random sets than this are no control."""
 
 
 class RoleName(StrEnum):
@@ -111,6 +111,10 @@ class RolePlay(Interval):
     loss(component ablated) - loss(clean), mean over pairs, in metric units. `control` is the mean
     effect of `control_sets` distinct random components alike in kind and depth; null where there
     are too few to compare with. `q`: Benjamini and Hochberg's, over components and roles.
+
+    Components with one pattern stand in for each other, so that none may be missed alone. Where
+    `kin` of them have it, `kin_effect` is what this one is worth among them: its Shapley value, the
+    mean of what it adds to the loss over orders in which all of them are ablated.
     """
 
     component: str
@@ -122,11 +126,32 @@ class RolePlay(Interval):
     q: Annotated[float, Field(ge=0, le=1)] | None = None
     passes: bool
     reason: str = ""
+    kin: Annotated[int, Field(ge=0)] = later(0)
+    kin_effect: float | None = later(None)
+    kin_low: float | None = later(None)
+    kin_high: float | None = later(None)
+
+    @property
+    def worth(self) -> float:
+        """The larger of what it is worth alone and among its kin."""
+        return (
+            self.effect if self.kin_effect is None else max(self.effect, self.kin_effect, key=abs)
+        )
 
     @property
     def score(self) -> float:
         """The pattern's score on the probe condition that it does worst on."""
         return min(self.scores.values())
+
+    @model_validator(mode="after")
+    def _among_kin(self) -> RolePlay:
+        given = [each is not None for each in (self.kin_effect, self.kin_low, self.kin_high)]
+        if any(given) != all(given) or all(given) != (self.kin >= 2):
+            raise ValueError(
+                f"an effect among {self.kin} components alike: expected it with its interval, and "
+                "at least 2 of them"
+            )
+        return self
 
     @model_validator(mode="after")
     def _control_has_sets(self) -> RolePlay:
@@ -159,7 +184,9 @@ class Transduction(Document):
 class RolesPlayed(Measured):
     """All that one measurement of roles found in one model on one task, passing or not.
 
-    `columns` holds figures that describe and never decide: by component and name.
+    `columns` holds figures that describe and never decide: by component and name. `untested` says
+    of each role that was asked for and could not be tested why: nobody plays it here as far as is
+    known, which is not that nobody does.
     """
 
     schema_version: Literal[1] = 1
@@ -168,6 +195,7 @@ class RolesPlayed(Measured):
     plays: tuple[RolePlay, ...]
     transductions: tuple[Transduction, ...] = later(())
     columns: dict[str, dict[str, float]] = later({})
+    untested: dict[RoleName, str] = later({})
 
     @property
     def role_test_id(self) -> str:
@@ -183,10 +211,27 @@ class RolesPlayed(Measured):
         ]
         return sha256_hex("\n".join(parts))
 
+    @property
+    def ranked(self) -> tuple[RolePlay, ...]:
+        """Those that pass by role, what is worth most first; then the others by their pattern."""
+        return tuple(
+            sorted(
+                self.plays,
+                key=lambda play: (
+                    not play.passes,
+                    play.role.value,
+                    -abs(play.worth) if play.passes else -play.score,
+                    play.component,
+                ),
+            )
+        )
+
     @model_validator(mode="after")
     def _once_each(self) -> RolesPlayed:
         seen: set[tuple[str, RoleName]] = set()
         for play in self.plays:
+            if play.role in self.untested:
+                raise ValueError(f"{play.role.value} is said to be untested and tested")
             self.check_component(play.component)
             if (play.component, play.role) in seen:
                 raise ValueError(f"{play.component} is tested for {play.role.value} twice")

@@ -12,6 +12,8 @@ from typing import Any, cast
 
 from graph_schema.documents import ModelDocument, ModelSource
 from graph_schema.errors import ModelError
+from graph_schema.models.compiled.files import is_compiled
+from graph_schema.models.compiled.program import read_program
 from graph_schema.models.files import CONFIG_FILE
 from graph_schema.models.fingerprint import COMMIT, is_path
 from graph_schema.models.hub import hub_errors
@@ -47,6 +49,9 @@ def read_model(source: ModelSource, fingerprint: str) -> ModelDocument:
         ModelError: A GGUF file (whose sizes are in its weights), no configuration, one that cannot
             be read, or of a family without an adapter.
     """
+    folder = Path(source.name).expanduser()
+    if is_path(source.name) and is_compiled(folder):
+        return read_program(folder).document(fingerprint, folder.name)
     file, name = _config_file(source, fingerprint)
     try:
         found = cast(object, json.loads(file.read_text(encoding="utf-8")))

@@ -2,7 +2,8 @@
 
 Weights are what transformers reads, in its order: the file that the configuration names
 (`transformers_weights`), else `model.safetensors`, else the shards that the index names, whatever
-they are called. A name that a file gives stays inside the folder. What only generation or a chat
+they are called. A name that a file gives stays inside the folder. A compiled program is its two
+files (`compiled/`). What only generation or a chat
 reads (`generation_config.json`, chat templates) decides nothing here.
 """
 
@@ -14,9 +15,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from graph_schema.errors import ModelError, ModelUnavailable
+from graph_schema.models.compiled.files import CONFIG_FILE as CONFIG_FILE
+from graph_schema.models.compiled.files import compiled_files, is_compiled
 from graph_schema.printable import quoted
 
-CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
 TOKENIZER_FILES = (
@@ -64,12 +66,17 @@ def model_files(folder: Path) -> dict[str, Path]:
         ModelError: No configuration, no safetensors weights, weights that an index names are not
             there, or an adapter beside them.
     """
-    expected = f"expected a folder with {CONFIG_FILE} and {WEIGHTS_FILE}, or a .gguf file"
+    expected = (
+        f"expected a folder with {CONFIG_FILE} and {WEIGHTS_FILE}, a compiled program's folder, "
+        "or a .gguf file"
+    )
     if not folder.exists():
         raise ModelUnavailable(f"model {str(folder)!r}: no such file or folder; {expected}")
     if not folder.is_dir():
         raise ModelError(f"model {str(folder)!r} is not a folder; {expected}")
     refuse_adapter(folder)
+    if is_compiled(folder):
+        return compiled_files(folder)
     if not (folder / CONFIG_FILE).is_file():
         found = sorted(file.name for file in folder.glob("*.gguf"))
         hint = f"give the file itself, {folder / found[0]}" if found else "check the path"

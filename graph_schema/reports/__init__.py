@@ -6,6 +6,7 @@ from graph_schema.reports.drawing import circuit_svg
 from graph_schema.reports.html import circuit_html, evaluation_html
 from graph_schema.reports.quality import evaluation_summary, figure
 from graph_schema.reports.role_graphs import role_graph_text
+from graph_schema.reports.roles import roles_text
 from graph_schema.reports.svg_comparison import comparison_html, comparison_svg
 from graph_schema.reports.tables import cell, number, table
 from graph_schema.reports.text import (
@@ -38,6 +39,7 @@ __all__ = [
     "number",
     "picture",
     "role_graph_text",
+    "roles_text",
     "strongest",
     "summary",
     "table",

@@ -11,6 +11,7 @@ from workers.cli import (
     motifs,
     plan,
     query,
+    roles,
     service,
 )  # each registers its commands on the app
 from workers.cli.app import app, main
@@ -28,5 +29,6 @@ __all__ = [
     "motifs",
     "plan",
     "query",
+    "roles",
     "service",
 ]

@@ -76,7 +76,13 @@ def _compare(published: Published, source: ModelSource, pairs: int, settings: Se
         metric=published.setting.metric,
     )
     made = build_dataset(
-        spec, inspected.tokenizer, inspected.d_vocab, None, settings.limits, inspected.n_ctx
+        spec,
+        inspected.tokenizer,
+        inspected.d_vocab,
+        None,
+        settings.limits,
+        inspected.n_ctx,
+        inspected.names,
     )
     model = load_model(source, fingerprint=known, inspected=inspected)
     return compare(published, model, made)

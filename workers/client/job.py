@@ -113,9 +113,16 @@ class Job:
         Raises:
             CircuitServiceError: What the job failed with, as its own class.
             JobCancelled: It was cancelled.
+            SpecError: Jobs of its kind find no circuit.
             TimeoutError: It has not ended in time; it goes on.
         """
-        return self.results(timeout, progress)[0]
+        found = self.results(timeout, progress)
+        if not found:
+            raise SpecError(
+                f"job {self.job_id[:12]} is a {self.record.kind} job, which finds no circuit: take "
+                "what it found from job.outcome()"
+            )
+        return found[0]
 
     def results(self, timeout: float | None = None, progress: bool = True) -> list[Circuit]:
         """All circuits of the job (a sweep has several), as `result` does."""

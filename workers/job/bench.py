@@ -163,6 +163,7 @@ class Bench:
             jsonl,
             self.settings.limits,
             inspected.n_ctx,
+            inspected.names,
         )
 
 

@@ -12,12 +12,14 @@ from graph_schema.documents import (
     DatasetDocument,
     ModelDocument,
     RoleGraph,
+    RolesPlayed,
 )
 from graph_schema.documents.jobs import RunRecord
 from graph_schema.store.records.circuits import write_circuit
 from graph_schema.store.records.datasets import write_dataset
 from graph_schema.store.records.evaluations import write_evaluation
 from graph_schema.store.records.role_graphs import write_role_graph
+from graph_schema.store.records.role_tests import write_roles
 from graph_schema.store.records.runs import write_run
 
 
@@ -76,3 +78,21 @@ class EffectsResult:
         write_dataset(tx, self.dataset)
         write_role_graph(tx, self.graph)
         write_run(tx, self.run)
+
+
+@dataclass(frozen=True)
+class RolesResult:
+    """What a roles job found of one model on one task."""
+
+    played: RolesPlayed
+    dataset: DatasetDocument
+    run: RunRecord
+
+    @property
+    def circuit_ids(self) -> tuple[str, ...]:
+        return ()
+
+    def write(self, tx: Transaction) -> None:
+        """Write dataset, role test and run."""
+        write_dataset(tx, self.dataset)
+        write_roles(tx, self.played, self.run)

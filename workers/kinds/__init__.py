@@ -13,8 +13,11 @@ from workers.kinds.base import JobKind, Product, Stored
 from workers.kinds.discover import DISCOVER
 from workers.kinds.effects import EFFECTS
 from workers.kinds.evaluate import EVALUATE
+from workers.kinds.roles import ROLES
 
-KINDS: dict[str, JobKind[Any, Any]] = {kind.name: kind for kind in (DISCOVER, EFFECTS, EVALUATE)}
+KINDS: dict[str, JobKind[Any, Any]] = {
+    kind.name: kind for kind in (DISCOVER, EFFECTS, EVALUATE, ROLES)
+}
 
 
 def kind_of(record: JobRecord) -> JobKind[Any, Any]:
@@ -31,4 +34,14 @@ def kind_of(record: JobRecord) -> JobKind[Any, Any]:
     return kind
 
 
-__all__ = ["DISCOVER", "EFFECTS", "EVALUATE", "KINDS", "JobKind", "Product", "Stored", "kind_of"]
+__all__ = [
+    "DISCOVER",
+    "EFFECTS",
+    "EVALUATE",
+    "KINDS",
+    "ROLES",
+    "JobKind",
+    "Product",
+    "Stored",
+    "kind_of",
+]

@@ -22,6 +22,7 @@ from workers.client.service import Service
 from workers.interrupts import JobInterrupted, interrupts_heard
 from workers.requests.discover import DiscoverRequest, Submission, build_submission
 from workers.requests.evaluate import EvaluateRequest
+from workers.requests.roles import RolesRequest, build_roles
 from workers.running.lifecycle import Performer, Work
 from workers.running.owner import owner_name
 
@@ -46,6 +47,13 @@ def run_here(client: CircuitClient, request: DiscoverRequest, *, force: bool = F
 def evaluate_here(client: CircuitClient, request: EvaluateRequest, *, force: bool = False) -> Job:
     """The ended job of a request to judge a stored circuit; as `run_here`."""
     return do_here(client, client.service.evaluate(request), force)
+
+
+def roles_here(client: CircuitClient, request: RolesRequest, *, force: bool = False) -> Job:
+    """The ended job of a request to say who plays which role; as `run_here`."""
+    return do_here(
+        client, build_roles(request, client.settings.limits, client.settings.cache_dir), force
+    )
 
 
 def do_here(client: CircuitClient, submission: Submission, force: bool = False) -> Job:

@@ -14,12 +14,15 @@ from typing import Any, LiteralString
 from neo4j import Transaction
 
 from graph_schema.documents import RolePlay, RolesPlayed
+from graph_schema.documents.jobs import RunRecord
 from graph_schema.documents.role import Measured
+from graph_schema.errors import NotFoundError
 from graph_schema.store.batches import fetch, fetch_batches, write_batches, write_rows
 from graph_schema.store.connection import GraphStore, Row
 from graph_schema.store.records.components import component_rows, write_components
 from graph_schema.store.records.models import write_model
 from graph_schema.store.records.node_roles import keep_roles_on_task
+from graph_schema.store.records.runs import run_row
 from graph_schema.store.records.tasks import write_task
 from graph_schema.store.stored import stored_document
 
@@ -37,7 +40,9 @@ _READ_PLAYS: LiteralString = (
     + """
 RETURN p.name AS component, r.name AS role, e.conditions AS conditions, e.scores AS scores,
        e.effect AS effect, e.ci_low AS ci_low, e.ci_high AS ci_high, e.control AS control,
-       e.control_sets AS control_sets, e.q AS q, e.passes AS passes, e.reason AS reason
+       e.control_sets AS control_sets, e.q AS q, e.passes AS passes, e.reason AS reason,
+       coalesce(e.kin, 0) AS kin, e.kin_effect AS kin_effect, e.kin_low AS kin_low,
+       e.kin_high AS kin_high
 ORDER BY component, role
 """
 )
@@ -56,6 +61,18 @@ CREATE (p)-[e:PLAYS]->(r)
 SET e += row.properties
 RETURN count(e) AS written
 """
+_WRITE_RUN: LiteralString = """
+MATCH (t:RoleTest {role_test_id: $role_test_id})
+MERGE (r:Run {run_id: $run.run_id})
+SET r += $run, r.finished_at = timestamp()
+MERGE (r)-[:TESTED]->(t)
+RETURN count(r) AS written
+"""
+_READ_OF_JOB: LiteralString = """
+MATCH (t:RoleTest {job_id: $job_id})
+RETURN t.role_test_id AS id, t.fingerprint AS fingerprint, t.components AS names,
+       t.document AS document
+"""
 _READ_TESTS: LiteralString = """
 MATCH (t:RoleTest {fingerprint: $fingerprint}) WHERE t.task_id = $task_id
 RETURN t.role_test_id AS id, t.components AS names, t.document AS document
@@ -63,10 +80,11 @@ ORDER BY t.created_at, id
 """
 
 
-def write_roles(tx: Transaction, found: RolesPlayed) -> None:
+def write_roles(tx: Transaction, found: RolesPlayed, run: RunRecord | None = None) -> None:
     """Write what role tests found, and give the circuits' nodes the roles that they pass now.
 
-    The same measurement again replaces all that it found before; others stay as they are.
+    The same measurement again replaces all that it found before; others stay as they are. `run` is
+    the attempt of the job that made it.
     """
     write_measured(tx, found, {play.component for play in found.plays})
     own = found.role_test_id
@@ -78,6 +96,7 @@ def write_roles(tx: Transaction, found: RolesPlayed) -> None:
         "fingerprint": found.model.fingerprint,
         **measured(found),
         "method_version": found.method_version,
+        "job_id": found.job_id,
         "components": sorted({play.component for play in found.plays}),
         "document": found.model_dump_json(exclude={"plays"}),
     }
@@ -85,6 +104,8 @@ def write_roles(tx: Transaction, found: RolesPlayed) -> None:
     rows = [_play_row(found, play) for play in found.plays]
     tx.run(_WRITE_ROLES, names=sorted({row["role"] for row in rows})).consume()
     write_batches(tx, _CREATE_PLAYS, rows)
+    if run is not None:
+        write_rows(tx, _WRITE_RUN, role_test_id=own, run=run_row(run), expected=1)
     keep_roles_on_task(tx, found.model.fingerprint, found.task_id)
 
 
@@ -94,6 +115,22 @@ def read_role_tests(store: GraphStore, fingerprint: str, task_id: str) -> tuple[
     def work(tx: Transaction) -> tuple[RolesPlayed, ...]:
         tests = fetch(tx, _READ_TESTS, fingerprint=fingerprint, task_id=task_id)
         return tuple(_test(tx, fingerprint, row) for row in tests)
+
+    return store.read(work)
+
+
+def read_role_test_of_job(store: GraphStore, job_id: str) -> RolesPlayed:
+    """The role test that this job made, with all that it found.
+
+    Raises:
+        NotFoundError: None is stored.
+    """
+
+    def work(tx: Transaction) -> RolesPlayed:
+        rows = fetch(tx, _READ_OF_JOB, job_id=job_id)
+        if not rows:
+            raise NotFoundError(f"no role test was made by job {job_id!r}; it may not have ended")
+        return _test(tx, rows[0]["fingerprint"], rows[0])
 
     return store.read(work)
 

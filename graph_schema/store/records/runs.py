@@ -1,4 +1,4 @@
-"""Attempts of jobs: which one made a circuit or an evaluation last."""
+"""Attempts of jobs: which one made a circuit, an evaluation or a role test last."""
 
 from __future__ import annotations
 
@@ -48,21 +48,27 @@ RETURN r.run_id AS run_id, r.job_id AS job_id, r.attempt AS attempt, r.host AS h
        r.versions AS versions, r.cpu_seconds AS cpu_seconds
 ORDER BY coalesce(r.finished_at, 0) DESC, attempt DESC, run_id LIMIT 1
 """
+_LAST_OF_ROLE_TEST: LiteralString = """
+MATCH (r:Run)-[:TESTED]->(:RoleTest {role_test_id: $id})
+RETURN r.run_id AS run_id, r.job_id AS job_id, r.attempt AS attempt, r.host AS host,
+       r.versions AS versions, r.cpu_seconds AS cpu_seconds
+ORDER BY coalesce(r.finished_at, 0) DESC, attempt DESC, run_id LIMIT 1
+"""
 
 
 def write_run_of_circuit(tx: Transaction, circuit_id: str, run: RunRecord) -> None:
     """Write the attempt that found a stored circuit."""
-    write_rows(tx, _WRITE_OF_CIRCUIT, circuit_id=circuit_id, run=_row(run), expected=1)
+    write_rows(tx, _WRITE_OF_CIRCUIT, circuit_id=circuit_id, run=run_row(run), expected=1)
 
 
 def write_run_of_evaluation(tx: Transaction, evaluation_id: str, run: RunRecord) -> None:
     """Write the attempt that made a stored evaluation."""
-    write_rows(tx, _WRITE_OF_EVALUATION, evaluation_id=evaluation_id, run=_row(run), expected=1)
+    write_rows(tx, _WRITE_OF_EVALUATION, evaluation_id=evaluation_id, run=run_row(run), expected=1)
 
 
 def write_run(tx: Transaction, run: RunRecord) -> None:
     """Write the attempt that made what is found by its job's id."""
-    write_rows(tx, _WRITE, run=_row(run), expected=1)
+    write_rows(tx, _WRITE, run=run_row(run), expected=1)
 
 
 def run_of_job(store: GraphStore, job_id: str) -> RunRecord | None:
@@ -80,6 +86,11 @@ def run_of_evaluation(store: GraphStore, evaluation_id: str) -> RunRecord | None
     return _last(store, _LAST_OF_EVALUATION, evaluation_id)
 
 
+def run_of_role_test(store: GraphStore, role_test_id: str) -> RunRecord | None:
+    """The last attempt that made the role test; None where no job did."""
+    return _last(store, _LAST_OF_ROLE_TEST, role_test_id)
+
+
 def _last(store: GraphStore, statement: LiteralString, wanted: str) -> RunRecord | None:
     rows = store.rows(statement, id=wanted)
     if not rows:
@@ -88,7 +99,7 @@ def _last(store: GraphStore, statement: LiteralString, wanted: str) -> RunRecord
     return RunRecord.model_validate({**rows[0], **parsed})
 
 
-def _row(run: RunRecord) -> Row:
+def run_row(run: RunRecord) -> Row:
     """What stands on a Run node."""
     return {
         "run_id": run.run_id,

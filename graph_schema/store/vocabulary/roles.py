@@ -32,6 +32,7 @@ ROLE_NODES: tuple[NodeKind, ...] = (
         | _MEASURED
         | {
             "method_version": "of the patterns and interventions",
+            "job_id": "the job that made it, where one did",
             "components": "names of those that were tested",
             "document": "how it was measured, as JSON",
             "created_at": "milliseconds",
@@ -96,10 +97,22 @@ ROLE_RELATIONSHIPS: tuple[RelationshipKind, ...] = (
             "control": "mean effect of random components alike; none where there are too few",
             "control_sets": "distinct random sets",
             "q": "Benjamini and Hochberg's, over components and roles",
-            "reason": "why it does not pass",
+            "reason": "why it does not pass, or what is to be said where it does",
+            "kin": "components with the same pattern that it was judged among; 0: it was not",
+            "kin_effect": "what it is worth among them, its Shapley value",
+            "kin_low": "lower end of that one's 95 % interval",
+            "kin_high": "upper end of that one's 95 % interval",
         },
         "MATCH (m:Model)-[:HAS]->(p:Component)-[e:PLAYS {passes: true}]->(r:Role) "
         "RETURN m.name, p.name, r.name, e.score, e.effect ORDER BY e.effect DESC LIMIT 10",
+    ),
+    RelationshipKind(
+        "TESTED",
+        "Run",
+        "RoleTest",
+        "the attempt that made a role test",
+        {},
+        "MATCH (r:Run)-[:TESTED]->(t:RoleTest) RETURN t.task, r.host, r.cpu_seconds LIMIT 10",
     ),
     RelationshipKind(
         "MEASURED_IN",

@@ -6,11 +6,14 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from discovery.known.names import CONFIG, no_slips, required
 from graph_schema.errors import ModelError
+from graph_schema.models.compiled.names import CONFIG, no_slips, required
 from graph_schema.printable import quoted
 
-Size = Annotated[int, Field(ge=1)]
+MOST = 2**40
+"""Of any size: what a file may say before it is held to the weights."""
+MOST_LAYERS = 10_000
+Size = Annotated[int, Field(ge=1, le=MOST)]
 SCALE = "1/sqrt(d_head)"
 
 
@@ -22,11 +25,11 @@ class Config(BaseModel):
 
     model_config = ConfigDict(strict=True)
 
-    n_layers: Size
+    n_layers: Annotated[int, Field(ge=1, le=MOST_LAYERS)]
     n_heads: Size | None = None
     d_model: Size | None = None
     d_head: Size | None = None
-    d_mlp: Annotated[int, Field(ge=0)] | None = None
+    d_mlp: Annotated[int, Field(ge=0, le=MOST)] | None = None
     d_vocab: Size | None = None
     d_out: Size | None = None
     n_ctx: Size | None = None

@@ -15,7 +15,8 @@ MALFORMED = (
 )
 """What taking values out of JSON raises where others are there than a case has."""
 
-CASE = ("config", "vocab", "output", "pairs")
+MODEL = ("config", "vocab", "output")
+CASE = (*MODEL, "pairs")
 PAIR = ("clean", "corrupt", "clean_out", "corrupt_out")
 OUTPUT = ("categorical", "values")
 SIZES = ("n_layers", "n_heads", "d_model", "d_head", "d_mlp", "d_vocab", "d_out", "n_ctx")

@@ -1,0 +1,162 @@
+"""Does the model do the task well enough to ask who does what in it?
+
+More is asked than of a circuit (evaluation/performed.py): each condition (a repeat period, a
+template) counts by itself, for a model that does the task on some only has no roles for all of it.
+What is not done well enough is a finding, not an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from discovery.engine.experiment import pad
+from discovery.engine.forward import at_positions, logits_at
+from discovery.engine.metrics import accuracy, target_of, wide
+from discovery.engine.self_check import check_adapter
+from discovery.evaluation.measured import Measured
+from discovery.evaluation.performed import interval, require_performance
+from discovery.evaluation.session import Session
+from discovery.models import ModelAdapter
+from discovery.roles.patterns import fitting
+from discovery.roles.probes import OTHER_STREAM
+from discovery.roles.watching import watched
+from discovery.tasks import TASKS
+from discovery.tasks.base import TokenPair
+from discovery.tasks.vocabulary import Vocabulary
+from graph_schema.documents import Behaviour, Metric, Split, TaskData
+from graph_schema.documents.jobs import MeasuredSpec
+from graph_schema.errors import DatasetError, TaskNotPerformedError
+
+WORST = 0.8
+"""Accuracy on the condition that a model does worst on: under it, nothing above can be tested."""
+LEAST_GAP = 5.0
+"""Logit difference that is lost with everything ablated, in repeated sequences: shares of less are
+mostly noise."""
+A_CONDITION = 16
+"""Prompts of a condition, where the task makes them."""
+MOST_CONDITIONS = 20
+
+
+@dataclass(frozen=True)
+class Performance:
+    """How well the task is done, and the discovery pairs as they were measured."""
+
+    behaviour: Behaviour
+    discovery: Measured
+
+
+def performance(session: Session, fresh: Sequence[TokenPair] = ()) -> Performance:
+    """Measure the behaviour on the job's discovery pairs and, by condition, on `fresh` ones.
+
+    `behaviour.reason` says why nothing above can be tested; it is empty where it can.
+
+    Raises:
+        NumericsError: The adapter's logits are not the model's, or a loss is NaN or infinite.
+    """
+    with session.clock.stage("behaviour"):
+        prompts = [pair.clean for pair in (*session.pairs.discovery, *session.pairs.heldout)]
+        check_adapter(session.experiment.adapter, prompts, together=session.chunk != 1)
+        discovery = Measured(
+            session.experiment,
+            Split.DISCOVERY,
+            session.pairs.discovery,
+            seed=session.spec.seed,
+            chunk=session.chunk,
+            progress=session.report("behaviour"),
+        )
+        pairs = [*fresh] or [*session.pairs.discovery, *session.pairs.heldout]
+        found = accuracy_by_condition(session.experiment.adapter, pairs, session.chunk)
+    low, high = interval(discovery, discovery.gap)
+    gap = float(discovery.gap.mean())
+    known = Behaviour(accuracy=found, gap=gap, gap_low=low, gap_high=high)
+    return Performance(
+        known.model_copy(update={"reason": _why_not(session, discovery, known)}), discovery
+    )
+
+
+def _why_not(session: Session, discovery: Measured, found: Behaviour) -> str:
+    if not all(any(pair.answers) for pair in discovery.pairs):
+        return "the pairs have no answers, so how often the model is right cannot be told"
+    try:
+        require_performance(discovery, session.limits)
+    except TaskNotPerformedError as error:
+        return str(error)
+    if found.worst < WORST:
+        where = min(found.accuracy, key=lambda name: found.accuracy[name])
+        return (
+            f"accuracy on {where} is {found.worst:.2f}; expected at least {WORST:.2f} on every "
+            "condition"
+        )
+    in_logits = session.spec.metric is Metric.LOGIT_DIFF
+    if in_logits and repeats_answer(discovery.pairs) and found.gap < LEAST_GAP:
+        return (
+            f"ablating everything takes {found.gap:.2g} off the logit difference; expected at "
+            f"least {LEAST_GAP:g}, for shares of less are mostly noise"
+        )
+    return ""
+
+
+def fresh_pairs(spec: MeasuredSpec, vocabulary: Vocabulary) -> tuple[TokenPair, ...]:
+    """The task's pairs of another seed, some of every condition; none where data were submitted."""
+    if not isinstance(spec.data, TaskData):
+        return ()
+    task = spec.data.task
+    seed = (spec.seed + OTHER_STREAM) % 2**32
+    try:
+        few = TASKS[task.name](task, vocabulary, spec.data.pairs, seed).discovery
+        n = A_CONDITION * min(MOST_CONDITIONS, len({condition_of(pair) for pair in few}))
+        return TASKS[task.name](task, vocabulary, n, seed).discovery
+    except DatasetError:
+        return ()
+
+
+def condition_of(pair: TokenPair) -> str:
+    """The repeat period or template that a built-in task's group names; else the group."""
+    name = pair.group.removesuffix(" held out")
+    if found := re.fullmatch(r"(period-\d+)(\.\d+)?|(.+)-\d+", name):
+        return found[1] or found[3]
+    return name
+
+
+def repeats_answer(pairs: Sequence[TokenPair]) -> bool:
+    """Whether the answer is, nearly always, what followed the last token's earlier copy."""
+
+    def follows(pair: TokenPair) -> bool:
+        at = pair.positions[-1]
+        token = pair.clean[at]
+        earlier = [i for i in range(at) if pair.clean[i] == token]
+        return bool(earlier) and pair.clean[earlier[-1] + 1] in pair.answers[-1]
+
+    answered = [pair for pair in pairs if any(pair.answers)]
+    return sum(map(follows, answered)) >= 0.9 * max(1, len(answered))
+
+
+@torch.no_grad()
+def accuracy_by_condition(
+    adapter: ModelAdapter, pairs: Sequence[TokenPair], chunk: int | None = None
+) -> dict[str, float]:
+    """How often the best answer outranks the best wrong one, by condition.
+
+    Where conditions are of few pairs (each of a submitted file may be its own group), of all pairs
+    together.
+    """
+    size = chunk or fitting(adapter, max(len(pair.clean) for pair in pairs))
+    right: list[float] = []
+    for start in range(0, len(pairs), size):
+        part = pairs[start : start + size]
+        batch = pad(adapter, [pair.clean for pair in part])
+        target = target_of(part, adapter.device, wide(adapter.dtype))
+        rows = at_positions(watched(adapter, batch), target.positions)
+        right += accuracy(logits_at(adapter, rows), target).tolist()
+    by_name: defaultdict[str, list[float]] = defaultdict(list)
+    for pair, each in zip(pairs, right, strict=True):
+        by_name[condition_of(pair)].append(each)
+    if min(map(len, by_name.values())) < A_CONDITION // 2:
+        return {"all": float(np.mean(right))}
+    return {name: float(np.mean(each)) for name, each in sorted(by_name.items())}

@@ -1,0 +1,142 @@
+"""How much the behaviour relies on each head: loss(head ablated) - loss(clean), on every pair.
+
+By the exact engine, with all of a head's edges dropped. A *control* is the mean effect of random
+heads alike in depth, where there are enough that are distinct.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discovery.engine.experiment import Bench, Experiment
+from discovery.engine.graph import BoolMatrix
+from discovery.engine.silence import silenced
+from discovery.engine.state import State
+from discovery.tasks.base import TokenPair
+from graph_schema.documents.role import LEAST_CONTROL_SETS
+from graph_schema.errors import NonFiniteError
+
+Report = Callable[[int, int], None]
+FLOOR = 0.02
+"""Of the gap loss(∅) - loss(M): what a head must be worth, at the least, to play a role."""
+MOST_CONTROL_SETS = 50
+
+Head = tuple[int, int]
+"""Layer and number in it."""
+
+
+@dataclass(frozen=True)
+class HeadEffects:
+    """`rises` [layer, head, pair]: what ablating a head adds to each pair's loss."""
+
+    rises: NDArray[np.float64]
+
+    @property
+    def means(self) -> NDArray[np.float64]:
+        """The effects [layer, head], mean over pairs."""
+        return self.rises.mean(axis=-1)
+
+    def of(self, head: Head) -> NDArray[np.float64]:
+        return self.rises[head]
+
+
+def head_effects(
+    experiment: Experiment,
+    pairs: Sequence[TokenPair],
+    *,
+    heads: Sequence[Head] | None = None,
+    without: Sequence[Head] = (),
+    chunk: int | None = None,
+    progress: Report | None = None,
+) -> HeadEffects:
+    """The effect of each of `heads` (None: all; others are 0) on each pair.
+
+    `without` are ablated from the start, so effects are of what is left to do without them.
+
+    Raises:
+        NonFiniteError: An effect is NaN or infinite.
+    """
+    graph, shape = experiment.graph, experiment.adapter.shape
+    wanted = list(np.ndindex(shape.n_layers, shape.n_heads)) if heads is None else list(heads)
+    kept = dropped(experiment, without)
+    rises = np.zeros((shape.n_layers, shape.n_heads, len(pairs)))
+    chunks = experiment.chunks(pairs, chunk or experiment.fitting(pairs))
+    for number, examples in enumerate(chunks):
+        bench = experiment.bench(examples)
+        state = State(bench, kept, restartable=True)
+        clean = state.loss.double()
+        for done, (layer, head) in enumerate(wanted):
+            if progress:
+                progress(number * len(wanted) + done, len(chunks) * len(wanted))
+            loss = silenced(state, [graph.head_senders(layer).start + head]).loss.double()
+            _add(rises[layer, head], bench, (loss - clean).cpu().numpy())
+    if not np.isfinite(rises).all():
+        raise NonFiniteError(experiment.describe_overflow(pairs))
+    return HeadEffects(rises)
+
+
+def dropped(experiment: Experiment, heads: Sequence[Head]) -> BoolMatrix:
+    """The kept set of every edge but those out of `heads`."""
+    kept = experiment.graph.upstream.copy()
+    for layer, head in heads:
+        kept[experiment.graph.head_senders(layer).start + head] = False
+    return kept
+
+
+def edge_effects(
+    experiment: Experiment,
+    pairs: Sequence[TokenPair],
+    edges: Sequence[BoolMatrix],
+    chunk: int | None = None,
+) -> NDArray[np.float64]:
+    """What dropping each set of edges from the whole model adds to each pair's loss [set, pair]."""
+    upstream = experiment.graph.upstream
+    rises = np.zeros((len(edges), len(pairs)))
+    for examples in experiment.chunks(pairs, chunk or experiment.fitting(pairs)):
+        bench = experiment.bench(examples)
+        clean = State(bench, upstream).loss.double()
+        for row, gone in zip(rises, edges, strict=True):
+            loss = State(bench, upstream & ~gone).loss.double()
+            _add(row, bench, (loss - clean).cpu().numpy())
+    return rises
+
+
+def _add(into: NDArray[np.float64], bench: Bench, values: NDArray[np.float64]) -> None:
+    np.add.at(into, bench.index, values / bench.experiment.ablator.draws)
+
+
+@dataclass(frozen=True)
+class Control:
+    """The mean effect of so many random heads; None where fewer are alike than a control needs."""
+
+    effect: float | None
+    sets: int
+
+
+def control(means: NDArray[np.float64], head: Head, seed: int) -> Control:
+    """What other heads are worth that are at most an eighth of the model's depth away.
+
+    Heads of the neighbouring layers always are alike.
+
+    Args:
+        means: Effects [layer, head].
+        head: What it is a control for.
+        seed: Of the draw, where there are many.
+    """
+    n_layers, n_heads = means.shape
+    reach = max(1, n_layers // 8)
+    alike = [
+        (layer, other)
+        for layer in range(max(0, head[0] - reach), min(n_layers, head[0] + reach + 1))
+        for other in range(n_heads)
+        if (layer, other) != head
+    ]
+    if len(alike) < LEAST_CONTROL_SETS:
+        return Control(None, len(alike))
+    rng = np.random.default_rng([seed, *head])
+    drawn = rng.permutation(len(alike))[:MOST_CONTROL_SETS]
+    return Control(float(np.mean([means[alike[i]] for i in drawn])), len(drawn))

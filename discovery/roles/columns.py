@@ -1,0 +1,121 @@
+"""Figures of heads that describe and never decide.
+
+Direct logit attribution: what a head's own write adds to the answer's logit against the wrong
+answer's. Composition scores (Elhage et al. 2021): how much of what one head writes another's
+queries, keys or values read, by their weights alone; position is left out of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from einops import einsum
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from discovery.engine.experiment import pad
+from discovery.engine.forward import at_positions, logits_at
+from discovery.engine.metrics import target_of, wide
+from discovery.models import ModelAdapter, Qkv
+from discovery.roles.causal import Head
+from discovery.roles.patterns import fitting
+from discovery.roles.watching import AtLayer, watched
+from discovery.tasks.base import TokenPair
+
+
+def direct_logits(
+    adapter: ModelAdapter, pairs: Sequence[TokenPair], chunk: int | None = None
+) -> NDArray[np.float64]:
+    """Direct logit attribution [layer, head], mean over pairs, in logits.
+
+    Norms on the way, the last one and a family's post-norms, are taken by their slope at the clean
+    run. Pairs without answers give 0.
+    """
+    shape = adapter.shape
+    total = np.zeros((shape.n_layers, shape.n_heads))
+    size = chunk or fitting(adapter, max(len(pair.clean) for pair in pairs))
+    for start in range(0, len(pairs), size):
+        part = pairs[start : start + size]
+        batch = pad(adapter, [pair.clean for pair in part])
+        target = target_of(part, adapter.device, wide(adapter.dtype))
+        z: list[Tensor] = []
+
+        def look(at: AtLayer, z: list[Tensor] = z, where: Tensor = target.positions) -> None:
+            rows = torch.arange(len(where), device=where.device)[:, None]
+            z.append(at.z.transpose(1, 2)[rows, where].transpose(1, 2))
+
+        last = at_positions(watched(adapter, batch, look), target.positions)
+        with torch.enable_grad():
+            last = last.detach().requires_grad_()
+            tokens = target.answers.minus(target.wrong_answers)
+            value = target.mean(tokens.total(logits_at(adapter, last).to(wide(adapter.dtype))))
+            (slope,) = torch.autograd.grad(value.sum(), last)
+        for layer, mixed in enumerate(z):
+            written = _added(adapter, layer, adapter.head_out(layer, mixed))
+            total[layer] += (
+                einsum(written, slope, "batch head target d_model, batch target d_model -> head")
+                .double()
+                .cpu()
+                .numpy()
+            )
+    return total / len(pairs)
+
+
+def _added(
+    adapter: ModelAdapter, layer: int, written: Float[Tensor, "batch head target d_model"]
+) -> Float[Tensor, "batch head target d_model"]:
+    """What each head's write adds to the stream, past the layer's post-norm where it has one."""
+    if not adapter.post_norms:
+        return written
+    whole = written.sum(1)
+    const = adapter.attn_const(layer)
+    whole = whole if const is None else whole + const
+
+    def norm(x: Tensor) -> Tensor:
+        return adapter.post_norm(layer, "attn", x)
+
+    steps = [torch.func.jvp(norm, (whole,), (step,))[1] for step in written.unbind(1)]
+    return torch.stack(steps, dim=1)
+
+
+def composition(adapter: ModelAdapter, sender: Head, receiver: Head, channel: Qkv) -> float:
+    """The composition score of Elhage et al. 2021: ‖W_R W_OV‖ / (‖W_R‖ ‖W_OV‖), Frobenius.
+
+    W_R is the receiver's W_QK for its keys, that transposed for its queries, its W_OV for values.
+    Norms' weights are folded in.
+    """
+    value, out = _weights(adapter, sender, "v"), _out(adapter, sender)
+    reads = _weights(adapter, receiver, channel)
+    if channel == "v":
+        other = _out(adapter, receiver)
+    else:
+        other = _weights(adapter, receiver, "k" if channel == "q" else "q")
+    both = _size(other, reads @ out.T, value)
+    own = torch.eye(len(reads), dtype=reads.dtype, device=reads.device)
+    between = torch.eye(len(value), dtype=value.dtype, device=value.device)
+    apart = _size(other, own, reads) * _size(out, between, value)
+    return both / apart if apart else 0.0
+
+
+def _size(left: Tensor, middle: Tensor, right: Tensor) -> float:
+    """‖leftᵀ middle right‖ without a matrix of d_model by d_model."""
+    square = einsum(left @ left.T, middle, right @ right.T, middle, "a b, b c, c d, a d ->")
+    return float(square.clamp(min=0).sqrt())
+
+
+def _weights(adapter: ModelAdapter, head: Head, channel: Qkv) -> Float[Tensor, "d_head d_model"]:
+    layer, number = head
+    group = 1 if channel == "q" else adapter.shape.kv_group
+    weight = adapter.qkv_weights(layer, channel).weight[number // group].double()
+    norm = adapter.closed_form(layer, "attn")
+    return weight if norm is None else weight * norm.weight.double()
+
+
+def _out(adapter: ModelAdapter, head: Head) -> Float[Tensor, "d_head d_model"]:
+    layer, number = head
+    weight = adapter.out_weights(layer)[number].double()
+    norm = adapter.closed_form(layer, "attn", after=True)
+    return weight if norm is None else weight * norm.weight.double()

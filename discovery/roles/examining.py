@@ -1,0 +1,264 @@
+"""One model examined for roles: probes, patterns, effects, tests, transduction, columns in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from discovery.evaluation.measured import Measured
+from discovery.evaluation.session import Session
+from discovery.models import Qkv
+from discovery.roles.behaviour import repeats_answer
+from discovery.roles.causal import FLOOR, Head, HeadEffects, edge_effects, head_effects
+from discovery.roles.coalitions import kin_effects
+from discovery.roles.columns import composition, direct_logits
+from discovery.roles.copying import copying
+from discovery.roles.movers import into_queries, looks_without
+from discovery.roles.patterns import patterns
+from discovery.roles.probing import Probed
+from discovery.roles.statistics import Effect, effect_of, p_above
+from discovery.roles.testing import Hypotheses, Hypothesis, by_condition
+from discovery.roles.transduction import of_names, of_repeats, transduction, why_not
+from graph_schema.documents import RoleName, RolePlay, Transduction, head_name
+from graph_schema.documents.jobs import RolesSpec
+
+TOLD_BY_MOVERS = frozenset((RoleName.S_INHIBITION, RoleName.BACKUP_NAME_MOVER))
+"""Roles that are told by what they do to name movers, so that there must be some."""
+NO_MOVERS = "no head passes as a name mover here, and this role is told by what it does to those"
+COMPOSED: tuple[tuple[RoleName, RoleName, Qkv], ...] = (
+    (RoleName.PREVIOUS_TOKEN, RoleName.INDUCTION, "k"),
+    (RoleName.DUPLICATE_TOKEN, RoleName.INDUCTION, "q"),
+    (RoleName.S_INHIBITION, RoleName.NAME_MOVER, "q"),
+)
+"""Pairs of roles whose heads' composition scores are written down, and through which input."""
+
+
+class Examination:
+    """What is found as it goes: `plays`, `transductions`, `columns`, `untested`."""
+
+    def __init__(self, session: Session, discovery: Measured, found: Probed) -> None:
+        assert isinstance(session.spec, RolesSpec)
+        self._spec, self._session, self._probed = session.spec, session, found
+        self._adapter, self._discovery = session.experiment.adapter, discovery
+        self.untested: dict[RoleName, str] = dict(found.untested)
+        self.plays: list[RolePlay] = []
+        self.transductions: list[Transduction] = []
+        self.columns: dict[str, dict[str, float]] = {}
+
+    def run(self) -> None:
+        """Examine the model: its behaviour has been found good enough."""
+        session, chunk = self._session, self._session.chunk
+        roles = {role for role in self._spec.roles if role not in self.untested}
+        told = roles & TOLD_BY_MOVERS
+        # Name movers tell backups and S-inhibition, whoever is asked for.
+        tested = roles | ({RoleName.NAME_MOVER} if told else set())
+        with session.clock.stage("patterns"):
+            self._patterns = patterns(
+                self._adapter,
+                self._probed.conditions,
+                chunk=chunk,
+                progress=session.report("patterns"),
+            )
+            self._copying = copying(self._adapter, self._probed.prompts, chunk)
+        with session.clock.stage("effects"):
+            self._effects = head_effects(
+                session.experiment,
+                self._discovery.pairs,
+                chunk=chunk,
+                progress=session.report("effects"),
+            )
+        tests = Hypotheses(self._effects.means.size * len(tested))
+        with session.clock.stage("kin"):
+            for role in sorted(tested - TOLD_BY_MOVERS):
+                tests.done += self._with_kin(role)
+        if told:
+            with session.clock.stage("movers"):
+                self._told_by_movers(told, tests)
+        with session.clock.stage("transduction"):
+            unfit = self._transductions(roles, tests)
+        plays = tests.plays(self._effects.means, self._spec.seed, unfit)
+        self.plays = [play for play in plays if play.role in roles]
+        with session.clock.stage("columns"):
+            self._describe(tests)
+
+    @cached_property
+    def _floor(self) -> float:
+        """What an effect must exceed, in the metric's units."""
+        return FLOOR * float(self._discovery.gap.mean())
+
+    @cached_property
+    def _heads(self) -> list[Head]:
+        shape = self._adapter.shape
+        return [(layer, head) for layer in range(shape.n_layers) for head in range(shape.n_heads)]
+
+    def _scores(self, role: RoleName, head: Head) -> dict[str, float]:
+        scores = self._patterns.scores[role]
+        if role is RoleName.NAME_MOVER:
+            copied = {name: found.copied for name, found in self._copying.items()}
+            return by_condition(scores, head, copied)
+        if role is RoleName.COPY_SUPPRESSION:
+            suppressed = {name: found.suppressed for name, found in self._copying.items()}
+            return by_condition(scores, head, suppressed)
+        return by_condition(scores, head)
+
+    def _with_kin(self, role: RoleName) -> list[Hypothesis]:
+        """Every head tested for the role, those with its pattern also among each other."""
+        found = [self._hypothesis(role, head) for head in self._heads]
+        kin = [each.head for each in found if each.fits]
+        if len(kin) < 2:
+            return found
+        rises = kin_effects(
+            self._session.experiment,
+            self._discovery.pairs,
+            kin,
+            seed=self._spec.seed,
+            chunk=self._session.chunk,
+            progress=self._session.report("kin"),
+        )
+        among = {
+            head: self._effect(each.sign * row)
+            for head, row, each in zip(kin, rises, (e for e in found if e.fits), strict=True)
+        }
+        return [
+            replace(each, kin=len(kin), among=among[each.head]) if each.fits else each
+            for each in found
+        ]
+
+    def _effect(self, values: NDArray[np.float64]) -> Effect:
+        """Of one value a discovery pair, held against the floor."""
+        return effect_of(values, self._discovery.groups, self._floor, self._spec.seed)
+
+    def _hypothesis(
+        self,
+        role: RoleName,
+        head: Head,
+        *,
+        effects: HeadEffects | None = None,
+        scores: dict[str, float] | None = None,
+        besides: str = "",
+        p_besides: float = 0.0,
+    ) -> Hypothesis:
+        # Copy suppression works against the answer: without it the loss falls.
+        sign = -1 if role is RoleName.COPY_SUPPRESSION else 1
+        return Hypothesis(
+            head,
+            role,
+            self._scores(role, head) if scores is None else scores,
+            self._effect(sign * (effects or self._effects).of(head)),
+            self._floor,
+            sign=sign,
+            besides=besides,
+            p_besides=p_besides,
+        )
+
+    # Roles that name movers tell.
+
+    def _told_by_movers(self, roles: Collection[RoleName], tests: Hypotheses) -> None:
+        movers = tests.players(RoleName.NAME_MOVER)
+        if not movers:
+            self.untested |= dict.fromkeys(roles, NO_MOVERS)
+            return
+        if RoleName.S_INHIBITION in roles:
+            tests.done += [self._inhibits(head, movers) for head in self._heads]
+        if RoleName.BACKUP_NAME_MOVER in roles:
+            tests.done += self._backups(movers)
+
+    def _inhibits(self, head: Head, movers: list[Head]) -> Hypothesis:
+        """S-inhibition works through the name movers' queries."""
+        found = self._hypothesis(RoleName.S_INHIBITION, head)
+        if not found.fits:
+            return found
+        edges = into_queries(self._session.experiment, head, movers)
+        (rises,) = edge_effects(
+            self._session.experiment, self._discovery.pairs, [edges], self._session.chunk
+        )
+        through = effect_of(rises, self._discovery.groups, 0.0, self._spec.seed)
+        self.columns.setdefault(head_name(*head), {})["effect_through_movers_queries"] = (
+            through.mean
+        )
+        lacks = "" if through.low > 0 else "its edges into the name movers' queries carry nothing"
+        return self._hypothesis(RoleName.S_INHIBITION, head, besides=lacks, p_besides=through.p)
+
+    def _backups(self, movers: list[Head]) -> list[Hypothesis]:
+        """Backups look at the answer's name, more than before, when the name movers are ablated."""
+        prompts, chunk = self._probed.prompts, self._session.chunk
+        before, after = looks_without(self._adapter, prompts, movers, chunk)
+        groups = [each.template for several in prompts.values() for each in several]
+        fitting: dict[Head, dict[str, float]] = {}
+        found: list[Hypothesis] = []
+        for head in (head for head in self._heads if head not in movers):
+            fitting[head] = {
+                name: float(looks[head].mean() * self._copying[name].copied[head])
+                for name, looks in after.items()
+            }
+        left = head_effects(
+            self._session.experiment,
+            self._discovery.pairs,
+            heads=list(fitting),
+            without=movers,
+            chunk=chunk,
+            progress=self._session.report("movers"),
+        )
+        for head, scores in fitting.items():
+            grown = np.concatenate([after[name][head] - before[name][head] for name in after])
+            growth = effect_of(grown, groups, 0.0, self._spec.seed)
+            lacks = "" if growth.low > 0 else "it looks at the name no more without the name movers"
+            found.append(
+                self._hypothesis(
+                    RoleName.BACKUP_NAME_MOVER,
+                    head,
+                    effects=left,
+                    scores=scores,
+                    besides=lacks,
+                    p_besides=p_above(grown, groups, 0.0),
+                )
+            )
+        return found
+
+    # What output roles carry, and what describes.
+
+    def _transductions(self, roles: Collection[RoleName], tests: Hypotheses) -> dict[RoleName, str]:
+        """Measure the output roles that have players; why their heads carry no answer, by role."""
+        n, seed = self._spec.probes, self._spec.seed
+        for role in (RoleName.INDUCTION, RoleName.NAME_MOVER):
+            members = tests.players(role) if role in roles else []
+            if role is RoleName.INDUCTION and not repeats_answer(self._discovery.pairs):
+                continue
+            if not members:
+                continue
+            if role is RoleName.INDUCTION:
+                swaps = of_repeats(self._probed.repeats, self._probed.tokens, n, seed)
+            else:
+                swaps = of_names(dict(self._probed.prompts), n)
+            self.transductions.append(
+                transduction(
+                    self._adapter,
+                    role,
+                    members,
+                    swaps,
+                    seed=seed,
+                    chunk=self._session.chunk,
+                    progress=self._session.report("transduction"),
+                )
+            )
+        return {each.role: reason for each in self.transductions if (reason := why_not(each))}
+
+    def _describe(self, tests: Hypotheses) -> None:
+        direct = direct_logits(self._adapter, self._discovery.pairs, self._session.chunk)
+        for head in self._heads:
+            self.columns.setdefault(head_name(*head), {}).update(
+                direct_logits=float(direct[head]),
+                offset=float(self._patterns.offset[head]),
+                first=float(self._patterns.first[head]),
+            )
+        for sends, reads, channel in COMPOSED:
+            for sender in tests.players(sends):
+                for receiver in tests.players(reads):
+                    if sender[0] < receiver[0]:
+                        self.columns[head_name(*receiver)][
+                            f"{channel}_composition_{head_name(*sender)}"
+                        ] = composition(self._adapter, sender, receiver, channel)

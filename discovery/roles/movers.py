@@ -1,0 +1,90 @@
+"""Roles that are told by name movers: S-inhibition, and their backups (Wang et al. 2022).
+
+An S-inhibition head works through the name movers' queries: that is tested by dropping its edges
+into these alone. A backup name mover looks at the answer's name when the name movers are ablated,
+more than before, and is worth something then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from discovery.engine.experiment import Experiment, pad
+from discovery.engine.graph import BoolMatrix
+from discovery.models import ModelAdapter
+from discovery.roles.causal import Head
+from discovery.roles.names import Named
+from discovery.roles.patterns import fitting
+from discovery.roles.watching import AtLayer, attention, watched
+from graph_schema.documents import Channel
+
+
+def into_queries(experiment: Experiment, head: Head, movers: Sequence[Head]) -> BoolMatrix:
+    """The edges from a head into the queries of later name movers."""
+    graph = experiment.graph
+    edges = graph.none()
+    sender = graph.head_senders(head[0]).start + head[1]
+    for layer, number in movers:
+        if layer > head[0]:
+            edges[sender, graph.head_receivers(layer, Channel.Q).start + number] = True
+    return edges
+
+
+Looks = NDArray[np.float64]
+"""Attention from the end to the answer's name [layer, head, prompt]."""
+
+
+def looks_without(
+    adapter: ModelAdapter,
+    prompts: Mapping[str, Sequence[Named]],
+    movers: Sequence[Head],
+    chunk: int | None = None,
+) -> tuple[dict[str, Looks], dict[str, Looks]]:
+    """By condition, the attention to the answer's name as it is, and with `movers` ablated.
+
+    They are ablated by what they write on the prompt of a third name.
+    """
+    before = {name: _looks(adapter, found, (), chunk) for name, found in prompts.items()}
+    after = {name: _looks(adapter, found, movers, chunk) for name, found in prompts.items()}
+    return before, after
+
+
+def _looks(
+    adapter: ModelAdapter, prompts: Sequence[Named], movers: Sequence[Head], chunk: int | None
+) -> Looks:
+    size = chunk or fitting(adapter, max(len(each.clean.tokens) for each in prompts))
+    parts = (prompts[start : start + size] for start in range(0, len(prompts), size))
+    return np.concatenate([_look(adapter, part, movers) for part in parts], axis=-1)
+
+
+def _look(adapter: ModelAdapter, prompts: Sequence[Named], movers: Sequence[Head]) -> Looks:
+    batch = pad(adapter, [each.clean.tokens for each in prompts])
+    io = torch.tensor([each.clean.places["io"] for each in prompts], device=adapter.device)
+    rows = torch.arange(len(prompts), device=adapter.device)
+    by_layer = {layer: [head for at, head in movers if at == layer] for layer, _ in movers}
+    ablated: dict[int, Tensor] = {}
+    weights: list[Tensor] = []
+
+    def keep(at: AtLayer) -> None:
+        if at.layer in by_layer:
+            ablated[at.layer] = at.z
+
+    def look(at: AtLayer) -> Tensor | None:
+        seen = attention(adapter, batch, at.layer, at.q, at.k)
+        weights.append(seen[rows, :, batch.last, io].T)
+        if at.layer not in by_layer:
+            return None
+        z = at.z.clone()
+        for head in by_layer[at.layer]:
+            z[:, head] = ablated[at.layer][:, head]
+        return z
+
+    if movers:
+        watched(adapter, pad(adapter, [each.corrupt.tokens for each in prompts]), keep)
+    watched(adapter, batch, look)
+    return torch.stack(weights).cpu().double().numpy()

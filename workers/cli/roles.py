@@ -1,0 +1,132 @@
+"""`roles`: which heads play which roles in a model's behaviour."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from graph_schema.documents import RoleName
+from workers.cli.app import command
+from workers.cli.jobs import Force, Wait, report_here, show_submitted
+from workers.cli.options import (
+    MISFITS,
+    AsJson,
+    Chunk,
+    Device,
+    Label,
+    OwnPairs,
+    Priority,
+    Revision,
+    TaskParams,
+    assignments,
+    whole,
+)
+from workers.client import CircuitClient
+from workers.requests.checking import TASKS
+from workers.requests.roles import RolesRequest
+
+
+@command(
+    "circuits roles ./my-model --task induction --wait",
+    "circuits roles openai-community/gpt2 --task ioi --role name_mover --role s_inhibition",
+)
+def roles(
+    model: Annotated[
+        str,
+        typer.Argument(help="Hub id org/name, a folder (./…, ~/…, absolute), or a .gguf file."),
+    ],
+    task: Annotated[
+        str | None, typer.Option(metavar="NAME", help=f"Built-in task: {', '.join(TASKS)}.")
+    ] = None,
+    task_param: TaskParams = None,
+    pairs: Annotated[
+        int | None,
+        typer.Option(parser=whole, metavar="N", help="Discovery pairs that the task makes (32)."),
+    ] = None,
+    dataset: OwnPairs = None,
+    heldout: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The held-out pairs, FILE.jsonl.")
+    ] = None,
+    label: Label = None,
+    revision: Revision = None,
+    role: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Test for this role alone; repeatable. Roles: {', '.join(sorted(RoleName))}.",
+        ),
+    ] = None,
+    probes: Annotated[
+        int,
+        typer.Option(parser=whole, metavar="N", help="Prompts for each probe condition."),
+    ] = 32,
+    metric: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What is measured (the task's own).")
+    ] = None,
+    ablation: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="What replaces a head: corrupt, resample, mean or zero."),
+    ] = "corrupt",
+    draws: Annotated[
+        int, typer.Option(parser=whole, metavar="N", help="Draws of the resample ablation.")
+    ] = 1,
+    bos: Annotated[
+        bool | None, typer.Option(help="Force a BOS token on or off (the tokenizer's default).")
+    ] = None,
+    answers: Annotated[
+        str, typer.Option(metavar="HOW", help="single tokens, or the first_difference of several.")
+    ] = "single",
+    misfits: Annotated[str, MISFITS] = "refuse",
+    seed: Annotated[
+        int, typer.Option(parser=whole, metavar="N", help="Seed of everything random.")
+    ] = 0,
+    dtype: Annotated[
+        str, typer.Option(metavar="NAME", help="float32, float64, bfloat16 or float16.")
+    ] = "float32",
+    device: Device = "cpu",
+    chunk: Chunk = None,
+    priority: Priority = 5,
+    here: Annotated[
+        bool, typer.Option("--here", help="In this process, without a queue, as run does.")
+    ] = False,
+    force: Force = False,
+    wait: Wait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say which heads play which roles.
+
+    A head plays a role where its attention has the role's pattern on every kind of probe and the
+    behaviour relies on it; what heads of output roles carry is tested by swapping it.
+    """
+    request = RolesRequest(
+        model=model,
+        revision=revision,
+        task=task,
+        task_params=assignments(task_param or [], "--task-param"),
+        dataset=dataset,
+        heldout=heldout,
+        label=label,
+        pairs=pairs,
+        roles=role,
+        probes=probes,
+        metric=metric,
+        ablation=ablation,
+        draws=draws,
+        add_bos=bos,
+        answers=answers,
+        misfits=misfits,
+        seed=seed,
+        dtype=dtype,
+        device=device,
+        chunk=chunk,
+        priority=priority,
+    )
+    if here:
+        from workers.running.inline import roles_here
+
+        with CircuitClient(worker=False) as client:
+            report_here(lambda: roles_here(client, request, force=force), as_json)
+        return
+    with CircuitClient() as client:
+        show_submitted(client.roles_request(request, force=force), wait, as_json)

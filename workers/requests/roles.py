@@ -1,0 +1,81 @@
+"""From what a user types to a roles job: who plays which role in a model's behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from graph_schema.documents import (
+    Ablation,
+    AblationSpec,
+    DatasetDocument,
+    Limits,
+    ModelId,
+    RoleName,
+)
+from graph_schema.documents.jobs import RolesSpec, Tokenisation
+from graph_schema.models.fingerprint import fingerprint
+from workers.requests.checking import choice, validated
+from workers.requests.discover import Submission
+from workers.requests.pairs import MeasureRequest, measured, placement_of, source_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolesRequest(MeasureRequest):
+    """What a user asks for, unchecked. The names are those of `CircuitClient.roles`."""
+
+    model: str
+    revision: str | None = None
+    roles: Sequence[str] | None = None
+    probes: int = 32
+    metric: str | None = None
+    ablation: str = "corrupt"
+    draws: int = 1
+    add_bos: bool | None = None
+    answers: str = "single"
+    misfits: str = "refuse"
+    dtype: str = "float32"
+    seed: int = 0
+
+
+def drafted_roles(
+    request: RolesRequest, limits: Limits
+) -> tuple[RolesSpec, DatasetDocument | None]:
+    """The spec of a request with a model's fingerprint of zeros, and the pairs of its file.
+
+    Raises:
+        SpecError: The request is wrong; the message says what to change.
+        DatasetError: The dataset is; the message names the line.
+    """
+    metric, data, dataset = measured(request, request.metric, limits)
+    how = {"add_bos": request.add_bos, "answers": request.answers, "misfits": request.misfits}
+    kind = choice("ablation", Ablation, request.ablation)
+    asked: dict[str, object] = {
+        "model": ModelId(fingerprint="0" * 64),
+        "data": data,
+        "tokenisation": validated(Tokenisation, how),
+        "metric": metric,
+        "ablation": validated(AblationSpec, {"kind": kind, "draws": request.draws}),
+        "probes": request.probes,
+        "dtype": request.dtype,
+        "seed": request.seed,
+    }
+    if request.roles:
+        asked["roles"] = tuple(choice("role", RoleName, name) for name in request.roles)
+    return validated(RolesSpec, asked), dataset
+
+
+def build_roles(request: RolesRequest, limits: Limits, cache_dir: Path) -> Submission:
+    """The roles job of a request, after every check that needs neither model nor tokenizer.
+
+    Raises:
+        SpecError: The request is wrong; the message says what to change.
+        DatasetError: The dataset is; the message names the line.
+        ModelError: The model cannot be found.
+    """
+    draft, dataset = drafted_roles(request, limits)
+    source = source_of(request.model, request.revision)
+    placement = placement_of(request, source)
+    model = ModelId(fingerprint=fingerprint(source, cache_dir))
+    return Submission(draft.model_copy(update={"model": model}), placement, dataset)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from discovery.evaluation.session import Session
 from discovery.models import LoadedModel
 from discovery.progress import Progress
-from discovery.roles.behaviour import fresh_pairs, performance
+from discovery.roles.behaviour import performance
 from discovery.roles.examining import Examination
 from discovery.roles.probing import probed
 from discovery.tasks.base import PairSet
@@ -67,7 +67,7 @@ def examine(
         progress=progress,
         chunk=chunk,
     )
-    done = performance(session, fresh_pairs(spec, vocabulary))
+    done = performance(session, vocabulary)
     examination = Examination(session, done.discovery, probed(spec, session, vocabulary))
     if done.behaviour.reason:
         why = f"the task is not done well enough: {done.behaviour.reason}"

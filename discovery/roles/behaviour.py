@@ -35,9 +35,10 @@ from graph_schema.errors import DatasetError, TaskNotPerformedError
 
 WORST = 0.8
 """Accuracy on the condition that a model does worst on: under it, nothing above can be tested."""
-LEAST_GAP = 5.0
+LEAST_GAP, STEADY = 5.0, 0.8
 """Logit difference that is lost with everything ablated, in repeated sequences: shares of less are
-mostly noise."""
+mostly noise, unless the gap's interval begins at so much of it (a compiled program's scale is its
+own, and it has no noise)."""
 A_CONDITION = 16
 """Prompts of a condition, where the task makes them."""
 MOST_CONDITIONS = 20
@@ -51,10 +52,11 @@ class Performance:
     discovery: Measured
 
 
-def performance(session: Session, fresh: Sequence[TokenPair] = ()) -> Performance:
-    """Measure the behaviour on the job's discovery pairs and, by condition, on `fresh` ones.
+def performance(session: Session, vocabulary: Vocabulary) -> Performance:
+    """Measure the behaviour on the job's discovery pairs; by condition, on the task's other pairs.
 
-    `behaviour.reason` says why nothing above can be tested; it is empty where it can.
+    Where data were submitted, on these alone. `behaviour.reason` says why nothing above can be
+    tested; it is empty where it can.
 
     Raises:
         NumericsError: The adapter's logits are not the model's, or a loss is NaN or infinite.
@@ -70,17 +72,21 @@ def performance(session: Session, fresh: Sequence[TokenPair] = ()) -> Performanc
             chunk=session.chunk,
             progress=session.report("behaviour"),
         )
-        pairs = [*fresh] or [*session.pairs.discovery, *session.pairs.heldout]
+        own = (*session.pairs.discovery, *session.pairs.heldout)
+        pairs = fresh_pairs(session.spec, vocabulary) or own
         found = accuracy_by_condition(session.experiment.adapter, pairs, session.chunk)
     low, high = interval(discovery, discovery.gap)
     gap = float(discovery.gap.mean())
     known = Behaviour(accuracy=found, gap=gap, gap_low=low, gap_high=high)
     return Performance(
-        known.model_copy(update={"reason": _why_not(session, discovery, known)}), discovery
+        known.model_copy(update={"reason": _why_not(session, discovery, known, vocabulary)}),
+        discovery,
     )
 
 
-def _why_not(session: Session, discovery: Measured, found: Behaviour) -> str:
+def _why_not(
+    session: Session, discovery: Measured, found: Behaviour, vocabulary: Vocabulary
+) -> str:
     if not all(any(pair.answers) for pair in discovery.pairs):
         return "the pairs have no answers, so how often the model is right cannot be told"
     try:
@@ -94,10 +100,12 @@ def _why_not(session: Session, discovery: Measured, found: Behaviour) -> str:
             "condition"
         )
     in_logits = session.spec.metric is Metric.LOGIT_DIFF
-    if in_logits and repeats_answer(discovery.pairs) and found.gap < LEAST_GAP:
+    small = found.gap < LEAST_GAP and found.gap_low < STEADY * found.gap
+    if in_logits and small and repeats_answer(discovery.pairs, vocabulary):
         return (
-            f"ablating everything takes {found.gap:.2g} off the logit difference; expected at "
-            f"least {LEAST_GAP:g}, for shares of less are mostly noise"
+            f"ablating everything takes {found.gap:.2g} [{found.gap_low:.2g}, "
+            f"{found.gap_high:.2g}] off the logit difference; expected at least {LEAST_GAP:g}, or "
+            f"an interval from {STEADY:.0%} of it: shares of it are mostly noise"
         )
     return ""
 
@@ -124,17 +132,25 @@ def condition_of(pair: TokenPair) -> str:
     return name
 
 
-def repeats_answer(pairs: Sequence[TokenPair]) -> bool:
+def repeats_answer(pairs: Sequence[TokenPair], vocabulary: Vocabulary) -> bool:
     """Whether the answer is, nearly always, what followed the last token's earlier copy."""
 
     def follows(pair: TokenPair) -> bool:
         at = pair.positions[-1]
         token = pair.clean[at]
         earlier = [i for i in range(at) if pair.clean[i] == token]
-        return bool(earlier) and pair.clean[earlier[-1] + 1] in pair.answers[-1]
+        return bool(earlier) and said(pair.clean[earlier[-1] + 1], vocabulary) in pair.answers[-1]
 
     answered = [pair for pair in pairs if any(pair.answers)]
     return sum(map(follows, answered)) >= 0.9 * max(1, len(answered))
+
+
+def said(token: int, vocabulary: Vocabulary) -> int | None:
+    """The logit that says a token; None where none does."""
+    try:
+        return vocabulary.output_of(token)
+    except DatasetError:
+        return None
 
 
 @torch.no_grad()

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from discovery.evaluation.measured import Measured
 from discovery.evaluation.session import Session
 from discovery.models import Qkv
-from discovery.roles.behaviour import repeats_answer
 from discovery.roles.causal import FLOOR, Head, HeadEffects, edge_effects, head_effects
 from discovery.roles.coalitions import kin_effects
 from discovery.roles.columns import composition, direct_logits
@@ -29,6 +28,7 @@ from graph_schema.documents.jobs import RolesSpec
 TOLD_BY_MOVERS = frozenset((RoleName.S_INHIBITION, RoleName.BACKUP_NAME_MOVER))
 """Roles that are told by what they do to name movers, so that there must be some."""
 NO_MOVERS = "no head passes as a name mover here, and this role is told by what it does to those"
+OUTPUT_ROLES = (RoleName.INDUCTION, RoleName.NAME_MOVER)
 COMPOSED: tuple[tuple[RoleName, RoleName, Qkv], ...] = (
     (RoleName.PREVIOUS_TOKEN, RoleName.INDUCTION, "k"),
     (RoleName.DUPLICATE_TOKEN, RoleName.INDUCTION, "q"),
@@ -224,14 +224,14 @@ class Examination:
     def _transductions(self, roles: Collection[RoleName], tests: Hypotheses) -> dict[RoleName, str]:
         """Measure the output roles that have players; why their heads carry no answer, by role."""
         n, seed = self._spec.probes, self._spec.seed
-        for role in (RoleName.INDUCTION, RoleName.NAME_MOVER):
+        for role in OUTPUT_ROLES:
             members = tests.players(role) if role in roles else []
-            if role is RoleName.INDUCTION and not repeats_answer(self._discovery.pairs):
+            if role is RoleName.INDUCTION and not self._probed.answers_repeat:
                 continue
             if not members:
                 continue
             if role is RoleName.INDUCTION:
-                swaps = of_repeats(self._probed.repeats, self._probed.tokens, n, seed)
+                swaps = of_repeats(self._probed.repeats, self._probed.vocabulary, n, seed)
             else:
                 swaps = of_names(dict(self._probed.prompts), n)
             self.transductions.append(

@@ -109,7 +109,7 @@ def repeats(
         DatasetError: They allow no three different periods.
     """
     asked = task if isinstance(task, InductionTask) else InductionTask()
-    prefix = vocabulary.prefix() if vocabulary.tokenizer is not None else ()
+    prefix = vocabulary.prefix()
     tokens = vocabulary.ordinary_ids()
     length = asked.length
     if vocabulary.n_ctx is not None:
@@ -148,6 +148,6 @@ def templates(task: AnyTask, vocabulary: Vocabulary, n: int, seed: int) -> Condi
         made = TASKS[task.name](task, vocabulary, n, seed + OTHER_STREAM)
     except DatasetError:
         return None
-    start = len(vocabulary.prefix()) if vocabulary.tokenizer is not None else 0
+    start = len(vocabulary.prefix())
     probes = tuple(Probe(pair.clean, start) for pair in made.discovery)
     return Condition("templates", probes, frozenset((RoleName.PREVIOUS_TOKEN,)))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from discovery.evaluation.session import Session
 from discovery.roles import names, probes
+from discovery.roles.behaviour import repeats_answer
 from discovery.roles.names import Named
 from discovery.roles.probes import OF_NAMES, REPEATED, Condition
 from discovery.tasks.vocabulary import Vocabulary
@@ -19,13 +20,15 @@ from graph_schema.errors import DatasetError
 class Probed:
     """The conditions that roles are read on, and why some roles cannot be.
 
-    Among `conditions` are `repeats`, of random `tokens`, and `prompts` about names.
+    Among `conditions` are `repeats`, of random tokens, and `prompts` about names. `answers_repeat`:
+    the task's answers are what followed the last token's earlier copy.
     """
 
     conditions: tuple[Condition, ...]
     repeats: tuple[Condition, ...]
     prompts: Mapping[str, tuple[Named, ...]]
-    tokens: tuple[int, ...]
+    answers_repeat: bool
+    vocabulary: Vocabulary
     untested: Mapping[RoleName, str]
 
 
@@ -67,5 +70,5 @@ def probed(spec: RolesSpec, session: Session, vocabulary: Vocabulary) -> Probed:
         untested |= dict.fromkeys(looking_back, reason)
     asked = {role: untested[role] for role in spec.roles if role in untested}
     of_tokens = tuple(each for each in repeats if each.name.startswith("period"))
-    tokens = tuple(vocabulary.ordinary_ids())
-    return Probed(tuple(conditions), of_tokens, prompts, tokens, asked)
+    repeated = repeats_answer(session.pairs.discovery, vocabulary)
+    return Probed(tuple(conditions), of_tokens, prompts, repeated, vocabulary, asked)

@@ -27,6 +27,7 @@ from discovery.roles.patterns import fitting
 from discovery.roles.probes import Condition
 from discovery.roles.watching import AtLayer, watched
 from discovery.tasks.base import TokenIds
+from discovery.tasks.vocabulary import Vocabulary
 from graph_schema.documents import RoleName, Share, Transduction, head_name
 from graph_schema.intervals import group_interval
 
@@ -55,7 +56,7 @@ class Swap:
 
 
 def of_repeats(
-    conditions: Sequence[Condition], pool: Sequence[int], n: int, seed: int
+    conditions: Sequence[Condition], vocabulary: Vocabulary, n: int, seed: int
 ) -> list[Swap]:
     """Repeated segments like those of the conditions, `n` in all.
 
@@ -63,13 +64,13 @@ def of_repeats(
     from the last one: the token before the answer is another, the answer stays.
     """
     return [
-        _of_repeat(conditions[number % len(conditions)], pool, str(number), seed)
+        _of_repeat(conditions[number % len(conditions)], vocabulary, str(number), seed)
         for number in range(n)
     ]
 
 
-def _of_repeat(condition: Condition, pool: Sequence[int], number: str, seed: int) -> Swap:
-    probe = condition.probes[0]
+def _of_repeat(condition: Condition, vocabulary: Vocabulary, number: str, seed: int) -> Swap:
+    probe, pool = condition.probes[0], vocabulary.ordinary_ids()
     rng = random.Random(f"swap:{seed}:{number}")
     prefix, own = probe.tokens[: probe.start], probe.tokens[probe.start :]
     length, period = len(own), own.index(own[0], 1)
@@ -88,10 +89,12 @@ def _of_repeat(condition: Condition, pool: Sequence[int], number: str, seed: int
     for place, token in zip(places, new, strict=True):
         same[place] = token
 
+    answer, other_answer = (vocabulary.output_of(tokens[due]) for tokens in (segment, other))
+
     def prompt(tokens: Sequence[int]) -> TokenIds:
         return prefix + tuple(tokens[i % period] for i in range(length))
 
-    return Swap(prompt(segment), prompt(other), prompt(same), segment[due], other[due], number)
+    return Swap(prompt(segment), prompt(other), prompt(same), answer, other_answer, number)
 
 
 def of_names(prompts: dict[str, tuple[Named, ...]], n: int) -> list[Swap]:

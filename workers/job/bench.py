@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from discovery.models import LoadedModel
     from discovery.models.inspecting import InspectedModel
     from discovery.tasks import PairSet
+    from discovery.tasks.vocabulary import Vocabulary
     from workers.job.lease import Lease
     from workers.job.model_cache import ModelCache
 
@@ -79,6 +80,18 @@ class Bench:
             identity = identify(source, spec.model.fingerprint, self.settings.cache_dir)
             inspected = inspect_model(source, fingerprint=identity)
             return inspected, self._pairs(spec, inspected)
+
+    def vocabulary(self, spec: MeasuredSpec, inspected: InspectedModel) -> Vocabulary:
+        """What prompts of a job are made of, beside its pairs."""
+        from discovery.tasks.vocabulary import Vocabulary
+
+        return Vocabulary(
+            inspected.d_vocab,
+            inspected.tokenizer,
+            spec.tokenisation.add_bos,
+            inspected.n_ctx,
+            inspected.names,
+        )
 
     def model(self, spec: MeasuredSpec, inspected: InspectedModel) -> LoadedModel:
         """The spec's model, loaded unless it is the kept one."""

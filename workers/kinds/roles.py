@@ -17,19 +17,15 @@ if TYPE_CHECKING:
 
 def _work(spec: RolesSpec, bench: Bench) -> RolesResult:
     from discovery.jobs.roles import examine
-    from discovery.tasks.vocabulary import Vocabulary
     from workers.job.results import RolesResult
 
     inspected, pairs = bench.inspected(spec)
-    vocabulary = Vocabulary(
-        inspected.d_vocab, inspected.tokenizer, spec.tokenisation.add_bos, inspected.n_ctx
-    )
     chunk = bench.chunk(spec, pairs)
     found = examine(
         spec,
         bench.model(spec, inspected),
         pairs,
-        vocabulary,
+        bench.vocabulary(spec, inspected),
         limits=bench.settings.limits,
         progress=bench.lease,
         chunk=chunk,

@@ -87,6 +87,8 @@ def measure_effects(
         found_on = _measured(session, Split.DISCOVERY, pairs.discovery)
         split = _measured(session, Split.HELDOUT, usable) if judged else found_on
     told = behaviour(split)
+    if played.behaviour is not None and played.behaviour.reason:
+        told = told.model_copy(update={"reason": f"no roles: {played.behaviour.reason}"})
     if not judged:
         few = f"{len(usable)} held-out pairs that can be ablated; {limits.min_pairs} are needed"
         told = told.model_copy(update={"reason": few})

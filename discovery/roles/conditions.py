@@ -12,22 +12,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from discovery.evaluation.measured import Measured
-from discovery.roles.positions import SOURCE
+from discovery.roles.behaviour import LEAST_GAP, WORST, condition_of, repeats_answer
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import Metric
 from graph_schema.documents.role import Behaviour
 
 FEWEST = 8
 """Pairs of a condition, at least, where there are as many."""
-LEAST_ACCURACY = 0.8
-LEAST_GAP = 5.0
-"""Of the logit difference in repeated sequences: shares of less explode."""
-_PART = re.compile(r"(\.\d+)?( held out)?$")
 
 
 def conditions(pairs: Sequence[TokenPair]) -> list[str]:
     """Each pair's condition."""
-    own = [_PART.sub("", pair.group) for pair in pairs]
+    own = [condition_of(pair) for pair in pairs]
     runs: list[list[str]] = [[]]
     for name in sorted(set(own), key=_natural):
         if sum(map(own.count, runs[-1])) >= FEWEST:
@@ -56,15 +52,15 @@ def behaviour(split: Measured) -> Behaviour:
 
 def _reason(told: Behaviour, split: Measured) -> str:
     metric = split.experiment.metric
-    if any(any(pair.answers) for pair in split.pairs) and told.worst < LEAST_ACCURACY:
+    if any(any(pair.answers) for pair in split.pairs) and told.worst < WORST:
         worst = min(told.accuracy, key=lambda name: told.accuracy[name])
-        return f"accuracy {told.worst:.2f} on {worst}; at least {LEAST_ACCURACY:g} is needed"
+        return f"accuracy {told.worst:.2f} on {worst}; at least {WORST:g} is needed"
     if told.gap_low <= split.no_gap:
         return (
             f"ablating everything changes the {metric.value} loss by {told.gap:.3g} "
             f"[{told.gap_low:.3g}, {told.gap_high:.3g}], which reaches 0"
         )
-    repeated = all(SOURCE in pair.spans for pair in split.pairs)
+    repeated = repeats_answer(split.pairs)
     if metric is Metric.LOGIT_DIFF and repeated and told.gap < LEAST_GAP:
         return (
             f"ablating everything changes the logit difference by {told.gap:.2f}; shares of less "

@@ -186,7 +186,7 @@ class Bench:
     def ablated_to(self, writes: Float[Tensor, "sender batch pos d_model"]) -> Bench:
         """This chunk with other ablated writes: what a dropped edge carries then."""
         experiment = self.experiment
-        reader = Reader(experiment.adapter, experiment.graph, writes)
+        reader = Reading(experiment.adapter, experiment.graph, writes, self.window)
         return replace(self, ablated=writes, reader=reader)
 
     @property

@@ -97,11 +97,11 @@ def after(graph: Graph, kept: BoolMatrix, receivers: Sequence[int]) -> Schedule:
     return _schedule(graph, kept, moving, graph.layer(live[0]), everything=False)
 
 
-def hanging(graph: Graph, kept: BoolMatrix, senders: Sequence[int], first: int) -> Plan:
+def hanging(graph: Graph, kept: BoolMatrix, senders: Sequence[int], first: int) -> Schedule:
     """Compute what hangs on what `senders` write, from layer `first` on."""
     moving = np.zeros(graph.n_senders, dtype=np.bool_)
     moving[list(senders)] = True
-    return _plan(graph, kept, moving, first, everything=False)
+    return _schedule(graph, kept, moving, first, everything=False)
 
 
 def component(graph: Graph, kept: BoolMatrix, receivers: Sequence[int]) -> Step:

@@ -1,7 +1,7 @@
 """What the loss becomes when whole components are ablated: every edge out of them at once.
 
 It is the exact engine's loss of every edge but theirs. The state is run once; then only what hangs
-on a silenced sender is computed again, and put back afterwards.
+on a silenced sender is computed again, in a lane beside it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from discovery.engine.plan import AttentionStep, LogitsStep, hanging
+from discovery.engine.schedule import AttentionStep, LogitsStep, hanging
 from discovery.engine.state import State
+from discovery.engine.unembedding import losses_at
 
 
 @dataclass(frozen=True)
@@ -29,20 +30,20 @@ class Silenced:
 @torch.no_grad()
 def silenced(state: State, senders: Sequence[int]) -> Silenced:
     """The state, which must be restartable, with all edges out of `senders` dropped too."""
-    graph = state.graph
+    graph, bench, last = state.graph, state.bench, state.last
     layer = min((sender - graph.n_inputs) // (graph.n_heads + 1) for sender in senders)
-    plan = hanging(graph, state.kept, senders, max(layer, 0))
-    rows = torch.from_numpy(np.flatnonzero(plan.moving)).to(state.delta.device)
-    saved, before = state.delta[rows], (state.loss, state.last)
-    mute = torch.tensor(list(senders), device=state.delta.device)
-    try:
-        state.delta[mute] = 0
-        for step in plan.steps:
-            held = state.held(step) if isinstance(step, AttentionStep) else None
-            state.run(step, state.mixture(step, plan.moving), held)
-            if not isinstance(step, LogitsStep):
-                state.delta[mute] = 0  # one of them may hang on another
-        return Silenced(state.loss, state.last)
-    finally:
-        state.delta[rows] = saved
-        state.loss, state.last = before
+    schedule = hanging(graph, state.kept, senders, max(layer, 0))
+    numbers = np.cumsum(schedule.moving) - 1
+    lanes = state.lanes(numbers, int(schedule.moving.sum()), 1)
+    mute = [lanes.row(sender) for sender in senders]
+    lanes.delta[mute] = 0
+    for step in schedule.steps:
+        mixture = state.mixture(step, schedule.moving)
+        if isinstance(step, LogitsStep):
+            last = lanes.read(mixture)[0]
+            continue
+        held = state.held(step) if isinstance(step, AttentionStep) else None
+        lanes.run(step, mixture, held)
+        lanes.delta[mute] = 0  # one of them may hang on another
+    (loss,) = losses_at(bench.experiment.adapter, bench.objective, last[None])
+    return Silenced(loss, last)

@@ -12,8 +12,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from discovery.evaluation.measured import Measured
-from discovery.roles.behaviour import LEAST_GAP, WORST, condition_of, repeats_answer
+from discovery.roles.behaviour import (
+    LEAST_GAP,
+    STEADY,
+    WORST,
+    condition_of,
+    repeats_answer,
+)
 from discovery.tasks.base import TokenPair
+from discovery.tasks.vocabulary import Vocabulary
 from graph_schema.documents import Metric
 from graph_schema.documents.role import Behaviour
 
@@ -38,7 +45,7 @@ def conditions(pairs: Sequence[TokenPair]) -> list[str]:
     return [label[name] for name in own]
 
 
-def behaviour(split: Measured) -> Behaviour:
+def behaviour(split: Measured, vocabulary: Vocabulary) -> Behaviour:
     """How well the model does on a split, and why nothing above can be tested, where so."""
     names = np.array(conditions(split.pairs))
     right = split.full.accuracy
@@ -47,10 +54,10 @@ def behaviour(split: Measured) -> Behaviour:
     low, high = split.gap_interval
     gap = float(split.gap.mean())
     told = Behaviour(accuracy=accuracy, gap=gap, gap_low=low, gap_high=high)
-    return told.model_copy(update={"reason": _reason(told, split)})
+    return told.model_copy(update={"reason": _reason(told, split, vocabulary)})
 
 
-def _reason(told: Behaviour, split: Measured) -> str:
+def _reason(told: Behaviour, split: Measured, vocabulary: Vocabulary) -> str:
     metric = split.experiment.metric
     if any(any(pair.answers) for pair in split.pairs) and told.worst < WORST:
         worst = min(told.accuracy, key=lambda name: told.accuracy[name])
@@ -60,8 +67,8 @@ def _reason(told: Behaviour, split: Measured) -> str:
             f"ablating everything changes the {metric.value} loss by {told.gap:.3g} "
             f"[{told.gap_low:.3g}, {told.gap_high:.3g}], which reaches 0"
         )
-    repeated = repeats_answer(split.pairs)
-    if metric is Metric.LOGIT_DIFF and repeated and told.gap < LEAST_GAP:
+    small = told.gap < LEAST_GAP and told.gap_low < STEADY * told.gap
+    if metric is Metric.LOGIT_DIFF and small and repeats_answer(split.pairs, vocabulary):
         return (
             f"ablating everything changes the logit difference by {told.gap:.2f}; shares of less "
             f"than {LEAST_GAP:g} are not told from noise"

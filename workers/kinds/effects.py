@@ -32,9 +32,9 @@ def _work(spec: EffectsSpec, bench: Bench) -> EffectsResult:
         played,
         bench.model(spec, inspected),
         pairs,
+        bench.vocabulary(spec, inspected),
         limits=bench.settings.limits,
         progress=bench.lease,
-        n_ctx=inspected.n_ctx,
         chunk=chunk,
     )
     return EffectsResult(found.graph, pairs.document, bench.run(found.cpu_seconds))

@@ -11,6 +11,7 @@ from workers.cli import (
     plan,
     query,
     service,
+    zoo,
 )  # each registers its commands on the app
 from workers.cli.app import app, main
 
@@ -27,4 +28,5 @@ __all__ = [
     "plan",
     "query",
     "service",
+    "zoo",
 ]

@@ -21,7 +21,7 @@ ORDER = (
     *("evaluate", "import", "export"),
     *("list", "show", "compare", "query", "cypher", "schema", "motifs"),
     *("up", "down", "status", "worker"),
-    "benchmark",
+    *("zoo", "benchmark"),
 )
 
 

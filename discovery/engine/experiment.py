@@ -99,7 +99,7 @@ class Experiment:
     def _span(self, pairs: Sequence[TokenPair]) -> int:
         """At most how many positions of an example are computed."""
         length = max(len(pair.clean) for pair in pairs)
-        if self.adapter.bidirectional:
+        if self.adapter.whole_prompts:
             return length
         examples = self.ablator.examples(pairs)
         return length - min(min(first_difference(each), *each.pair.positions) for each in examples)

@@ -108,7 +108,7 @@ def check_adapter(
 
 def _check_beginning(adapter: ModelAdapter, prompt: TokenIds) -> None:
     """The first half of a prompt, run apart, must be as it is in the whole."""
-    if (start := len(prompt) // 2) == 0 or adapter.bidirectional:
+    if (start := len(prompt) // 2) == 0 or adapter.whole_prompts:
         return
     whole = pad(adapter, [prompt])
     beginning = adapter.batch(whole.tokens[:, :start], prompt_lengths=whole.prompt_lengths)

@@ -57,7 +57,7 @@ class Window:
     ) -> Window:
         """The window of a chunk whose prompts begin at position 0."""
         start = 0
-        if not adapter.bidirectional:
+        if not adapter.whole_prompts:
             start = min(int(positions.min()), *(first_difference(each) for each in examples))
         if start == 0:
             return cls(0, batch, positions, (), adapter, graph)

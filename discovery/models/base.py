@@ -51,6 +51,7 @@ class ModelAdapter(ABC):
             *raw* outputs; a receiver applies `post_norm` to the mixture it reads.
         split_embed: `embed` and `pos_embed` are senders of their own, not one `input`.
         bidirectional: Attention looks ahead too.
+        smears_keys: A position's key reads the position before it too.
     """
 
     shape: Shape
@@ -60,6 +61,12 @@ class ModelAdapter(ABC):
     post_norms: bool = False
     split_embed: bool = False
     bidirectional: bool = False
+    smears_keys: bool = False
+
+    @property
+    def whole_prompts(self) -> bool:
+        """Whether no part of a prompt can be computed from that part and earlier keys alone."""
+        return self.bidirectional or self.smears_keys
 
     @property
     def n_outputs(self) -> int:
@@ -117,7 +124,7 @@ class ModelAdapter(ABC):
         What depends on a whole prompt stays as it is: positions and angles. `mix` takes queries of
         these positions, and keys and values of all up to `stop`.
         """
-        assert not self.bidirectional, "a position of a model that looks ahead needs all the others"
+        assert not self.whole_prompts, "a position of this model needs others beside its keys"
         part = slice(start, stop)
         n_keys = batch.tokens[:, :stop].shape[1]
         return replace(

@@ -11,6 +11,7 @@ from discovery.models.llama import LlamaAdapter, MistralAdapter
 from discovery.models.neox import NeoXAdapter
 from discovery.models.olmo2 import Olmo2Adapter
 from discovery.models.phi3 import Phi3Adapter
+from discovery.models.smeared import SmearedAdapter, register
 from graph_schema.errors import ModelError
 
 FAMILIES: dict[str, type[DecoderAdapter]] = {
@@ -24,7 +25,10 @@ FAMILIES: dict[str, type[DecoderAdapter]] = {
     "phi3": Phi3Adapter,
     "qwen2": LlamaAdapter,
     "qwen3": LlamaAdapter,
+    "smeared": SmearedAdapter,
 }
+
+register()  # the one family that transformers does not have
 
 
 def adapter_class(config: Any) -> type[DecoderAdapter]:

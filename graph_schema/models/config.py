@@ -30,8 +30,9 @@ ARCHITECTURES = {
     "phi3": "Phi3ForCausalLM",
     "qwen2": "Qwen2ForCausalLM",
     "qwen3": "Qwen3ForCausalLM",
+    "smeared": "SmearedLMHeadModel",
 }
-"""The class that transformers loads, by `model_type`."""
+"""The class that is loaded, by `model_type`: transformers', but `smeared`, which is our own."""
 
 _KEYS = {
     "n_layers": ("num_hidden_layers", "n_layer"),
@@ -69,7 +70,8 @@ def read_model(source: ModelSource, fingerprint: str) -> ModelDocument:
     sizes = {size: _size(config, keys, source) for size, keys in _KEYS.items()}
     n_layers, n_heads, d_model = sizes["n_layers"], sizes["n_heads"], sizes["d_model"]
     parallel = family == "gpt_neox" and bool(config.get("use_parallel_residual", True))
-    default_mlp = ("n_inner",) if family == "gpt2" else ("intermediate_size",)
+    gpt2 = family in ("gpt2", "smeared")
+    default_mlp = ("n_inner",) if gpt2 else ("intermediate_size",)
     return ModelDocument(
         fingerprint=fingerprint,
         name=name,
@@ -81,7 +83,7 @@ def read_model(source: ModelSource, fingerprint: str) -> ModelDocument:
         d_vocab=sizes["d_vocab"],
         n_kv_heads=_size(config, ("num_key_value_heads",), source, n_heads),
         d_head=_size(config, ("head_dim",), source, d_model // n_heads),
-        d_mlp=_size(config, default_mlp, source, 4 * d_model if family == "gpt2" else None),
+        d_mlp=_size(config, default_mlp, source, 4 * d_model if gpt2 else None),
         n_edges=Layout(n_layers, n_heads, parallel).n_edges,
     )
 

@@ -14,6 +14,7 @@ from workers.cli import (
     roles,
     service,
     universality,
+    zoo,
 )  # each registers its commands on the app
 from workers.cli.app import app, main
 
@@ -33,4 +34,5 @@ __all__ = [
     "roles",
     "service",
     "universality",
+    "zoo",
 ]

@@ -23,7 +23,7 @@ ORDER = (
     *("universality", "report"),
     *("list", "show", "compare", "query", "cypher", "schema", "motifs"),
     *("up", "down", "status", "worker"),
-    "benchmark",
+    *("zoo", "benchmark"),
 )
 
 

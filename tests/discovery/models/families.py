@@ -15,6 +15,7 @@ import torch
 import transformers
 
 from discovery.models import DecoderAdapter, adapter_class
+from discovery.models.smeared import SmearedConfig
 
 D_VOCAB = 29
 NO_TOKENS: dict[str, Any] = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
@@ -51,6 +52,11 @@ FAMILIES: dict[str, Family] = {
         transformers.GPT2Config,
         {"vocab_size": D_VOCAB, "n_positions": 32, "n_embd": 24, "n_layer": 2, "n_head": 3}
         | {"n_inner": 20, "scale_attn_by_inverse_layer_idx": True, "activation_function": "relu"}
+        | NO_TOKENS,
+    ),
+    "smeared": Family(
+        SmearedConfig,
+        {"vocab_size": D_VOCAB, "n_positions": 32, "n_embd": 24, "n_layer": 2, "n_head": 3}
         | NO_TOKENS,
     ),
     "neox-parallel": Family(transformers.GPTNeoXConfig, SIZES),

@@ -70,9 +70,9 @@ def test_the_demo_model_is_trained_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", ["qwen2", "gemma3"])
-def test_grouped_heads_and_post_norms_learn_induction(family: str, tmp_path: Path) -> None:
-    assert zoo.accuracy(zoo.train(family, tmp_path / "model")) > zoo.ACCURATE
+@pytest.mark.parametrize("family", ["neox", "qwen2", "gemma3", "smeared"])
+def test_every_kind_of_family_learns_induction(family: str, tmp_path: Path) -> None:
+    assert zoo.accuracy(zoo.ensure_model(tmp_path, family)) > zoo.ACCURATE
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from discovery.roles.positions import pulled_apart
 from discovery.roles.shares import Shares
 from discovery.roles.sufficiency import direct_wiring, mediated_wiring
 from discovery.tasks.base import PairSet, TokenPair
+from discovery.tasks.vocabulary import Vocabulary
 from graph_schema.documents import Limits, RoleGraph, RoleNode, RolesPlayed, Split
 from graph_schema.documents.jobs.effects import AskedEdge, EffectsSpec
 from graph_schema.documents.role import Behaviour, Restored, RolePlace, SuperEdge
@@ -41,10 +42,10 @@ def measure_effects(
     played: RolesPlayed,
     model: LoadedModel,
     pairs: PairSet,
+    vocabulary: Vocabulary,
     *,
     limits: Limits,
     progress: Progress,
-    n_ctx: int | None = None,
     chunk: int | None = None,
 ) -> Effects:
     """Measure what the roles of the spec's motif carry to each other in a model.
@@ -54,9 +55,9 @@ def measure_effects(
         played: Who plays what: what the spec's roles job found.
         model: The spec's model, loaded in its dtype.
         pairs: The spec's data; effects are measured on the held-out pairs.
+        vocabulary: The model's, as the task reads it.
         limits: `min_pairs` is read here.
         progress: Stages "baseline", "effects", "sufficiency".
-        n_ctx: The model's context, where it has an end.
         chunk: Pairs at a time (default: what fits).
 
     Raises:
@@ -86,7 +87,9 @@ def measure_effects(
         check_adapter(model.adapter, prompts, together=chunk != 1)
         found_on = _measured(session, Split.DISCOVERY, pairs.discovery)
         split = _measured(session, Split.HELDOUT, usable) if judged else found_on
-    told = behaviour(split)
+    told = behaviour(split, vocabulary)
+    if played.behaviour is not None and played.behaviour.reason:
+        told = told.model_copy(update={"reason": f"no roles: {played.behaviour.reason}"})
     if not judged:
         few = f"{len(usable)} held-out pairs that can be ablated; {limits.min_pairs} are needed"
         told = told.model_copy(update={"reason": few})
@@ -95,10 +98,10 @@ def measure_effects(
     if not told.reason:
         shares = Shares(split, chunk, session.report("effects"))
         also = None
-        if not behaviour(found_on).reason:
+        if not behaviour(found_on, vocabulary).reason:
             also = Shares(found_on, chunk, session.report("effects"))
         with session.clock.stage("effects"):
-            apart = pulled_apart(split.pairs, seed=spec.seed, n_ctx=n_ctx)
+            apart = pulled_apart(split.pairs, seed=spec.seed, n_ctx=vocabulary.n_ctx)
             edges = super_edges(cast, spec.asked, shares, on_discovery=also, apart=apart)
         with session.clock.stage("sufficiency"):
             restored = _restored(session, cast, spec.asked, edges, shares)

@@ -12,22 +12,25 @@ from collections.abc import Sequence
 import numpy as np
 
 from discovery.evaluation.measured import Measured
-from discovery.roles.positions import SOURCE
+from discovery.roles.behaviour import (
+    LEAST_GAP,
+    STEADY,
+    WORST,
+    condition_of,
+    repeats_answer,
+)
 from discovery.tasks.base import TokenPair
+from discovery.tasks.vocabulary import Vocabulary
 from graph_schema.documents import Metric
 from graph_schema.documents.role import Behaviour
 
 FEWEST = 8
 """Pairs of a condition, at least, where there are as many."""
-LEAST_ACCURACY = 0.8
-LEAST_GAP = 5.0
-"""Of the logit difference in repeated sequences: shares of less explode."""
-_PART = re.compile(r"(\.\d+)?( held out)?$")
 
 
 def conditions(pairs: Sequence[TokenPair]) -> list[str]:
     """Each pair's condition."""
-    own = [_PART.sub("", pair.group) for pair in pairs]
+    own = [condition_of(pair) for pair in pairs]
     runs: list[list[str]] = [[]]
     for name in sorted(set(own), key=_natural):
         if sum(map(own.count, runs[-1])) >= FEWEST:
@@ -42,7 +45,7 @@ def conditions(pairs: Sequence[TokenPair]) -> list[str]:
     return [label[name] for name in own]
 
 
-def behaviour(split: Measured) -> Behaviour:
+def behaviour(split: Measured, vocabulary: Vocabulary) -> Behaviour:
     """How well the model does on a split, and why nothing above can be tested, where so."""
     names = np.array(conditions(split.pairs))
     right = split.full.accuracy
@@ -51,21 +54,21 @@ def behaviour(split: Measured) -> Behaviour:
     low, high = split.gap_interval
     gap = float(split.gap.mean())
     told = Behaviour(accuracy=accuracy, gap=gap, gap_low=low, gap_high=high)
-    return told.model_copy(update={"reason": _reason(told, split)})
+    return told.model_copy(update={"reason": _reason(told, split, vocabulary)})
 
 
-def _reason(told: Behaviour, split: Measured) -> str:
+def _reason(told: Behaviour, split: Measured, vocabulary: Vocabulary) -> str:
     metric = split.experiment.metric
-    if any(any(pair.answers) for pair in split.pairs) and told.worst < LEAST_ACCURACY:
+    if any(any(pair.answers) for pair in split.pairs) and told.worst < WORST:
         worst = min(told.accuracy, key=lambda name: told.accuracy[name])
-        return f"accuracy {told.worst:.2f} on {worst}; at least {LEAST_ACCURACY:g} is needed"
+        return f"accuracy {told.worst:.2f} on {worst}; at least {WORST:g} is needed"
     if told.gap_low <= split.no_gap:
         return (
             f"ablating everything changes the {metric.value} loss by {told.gap:.3g} "
             f"[{told.gap_low:.3g}, {told.gap_high:.3g}], which reaches 0"
         )
-    repeated = all(SOURCE in pair.spans for pair in split.pairs)
-    if metric is Metric.LOGIT_DIFF and repeated and told.gap < LEAST_GAP:
+    small = told.gap < LEAST_GAP and told.gap_low < STEADY * told.gap
+    if metric is Metric.LOGIT_DIFF and small and repeats_answer(split.pairs, vocabulary):
         return (
             f"ablating everything changes the logit difference by {told.gap:.2f}; shares of less "
             f"than {LEAST_GAP:g} are not told from noise"

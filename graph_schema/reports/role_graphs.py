@@ -5,7 +5,8 @@ from __future__ import annotations
 from graph_schema.documents import RoleGraph
 from graph_schema.documents.component import Channel
 from graph_schema.documents.role import Share, SuperEdge
-from graph_schema.reports.tables import fact_lines, table
+from graph_schema.printable import printable
+from graph_schema.reports.tables import table
 
 MOST_MEMBERS = 12
 
@@ -23,7 +24,9 @@ def role_graph_text(graph: RoleGraph, motif: str | None = None) -> str:
         facts.append(("accuracy", f"at least {told.worst:.2f} ({worst})"))
         facts.append(("gap", f"{told.gap:.3g} [{told.gap_low:.3g}, {told.gap_high:.3g}]"))
     facts += [(str(node.role), _members(node.members)) for node in graph.nodes]
-    parts = [f"role graph {graph.role_graph_id}", _indented(fact_lines(facts))]
+    width = max(len(label) for label, _ in facts) + 2
+    lines = [f"  {label:<{width}}{printable(text)}" for label, text in facts]
+    parts = [f"role graph {graph.role_graph_id}", *lines]
     if graph.edges:
         rows = [_row(edge) for edge in graph.edges]
         parts += ["", table(("carries", "share", "direct", "mediated", "controls"), rows)]
@@ -57,7 +60,3 @@ def _members(names: tuple[str, ...]) -> str:
         return "nobody plays it"
     more = len(names) - MOST_MEMBERS
     return " ".join([*names[:MOST_MEMBERS], *([f"and {more} more"] if more > 0 else [])])
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.splitlines())

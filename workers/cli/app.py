@@ -18,8 +18,8 @@ from workers.machine import known_error
 
 ORDER = (
     *("demo", "plan", "submit", "run", "job", "jobs", "cancel"),
-    *("evaluate", "roles", "effects", "import", "export"),
-    *("universality", "report"),
+    *("evaluate", "import", "export"),
+    *("roles", "effects", "universality", "report"),
     *("list", "show", "compare", "query", "cypher", "schema", "motifs"),
     *("up", "down", "status", "worker"),
     "benchmark",

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from workers.cli.app import command
-from workers.cli.jobs import Force, Wait, show_submitted
+from workers.cli.jobs import Force, Wait, report_here, show_submitted
 from workers.cli.options import (
     AsJson,
     Chunk,
@@ -63,6 +63,9 @@ def effects(
     device: Device = "cpu",
     chunk: Chunk = None,
     priority: Priority = 5,
+    here: Annotated[
+        bool, typer.Option("--here", help="In this process, without a queue, as run does.")
+    ] = False,
     force: Force = False,
     wait: Wait = False,
     as_json: AsJson = False,
@@ -89,5 +92,11 @@ def effects(
         chunk=chunk,
         priority=priority,
     )
+    if here:
+        from workers.running.inline import effects_here
+
+        with CircuitClient(worker=False) as client:
+            report_here(lambda: effects_here(client, request, force=force), as_json)
+        return
     with CircuitClient() as client:
         show_submitted(client.effects_request(request, force=force), wait, as_json)

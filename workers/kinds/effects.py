@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from graph_schema.documents import RolesPlayed
-from graph_schema.documents.jobs import EffectsSpec, JobRecord, MeasuredSpec, read_spec
+from graph_schema.documents.jobs import EffectsSpec, JobRecord
 from graph_schema.documents.role import Interval, Share, SuperEdge
 from graph_schema.errors import NotFoundError, SpecError
 from workers.kinds.base import JobKind, Stored
@@ -32,9 +32,9 @@ def _work(spec: EffectsSpec, bench: Bench) -> EffectsResult:
         played,
         bench.model(spec, inspected),
         pairs,
+        bench.vocabulary(spec, inspected),
         limits=bench.settings.limits,
         progress=bench.lease,
-        n_ctx=inspected.n_ctx,
         chunk=chunk,
     )
     return EffectsResult(found.graph, pairs.document, bench.run(found.cpu_seconds))
@@ -46,24 +46,15 @@ def _played(store: GraphStore, job_id: str) -> RolesPlayed:
     Raises:
         SpecError: There is no such job, or none that found roles.
     """
-    from graph_schema.store import jobs
-    from graph_schema.store.records.role_tests import read_role_tests
+    from graph_schema.store.records.role_tests import read_role_test_of_job
 
     try:
-        record = jobs.get(store, job_id)
+        return read_role_test_of_job(store, job_id)
     except NotFoundError as error:
-        raise SpecError(f"roles job {job_id[:12]} is not in this graph: run it first") from error
-    spec = read_spec(record.spec)
-    if record.kind != "roles" or not isinstance(spec, MeasuredSpec):
-        raise SpecError(f"job {job_id[:12]} is a {record.kind} job; expected a roles job")
-    tests = read_role_tests(store, spec.model.fingerprint, spec.data.task_id)
-    for played in reversed(tests):
-        if played.job_id == job_id:
-            return played
-    raise SpecError(
-        f"roles job {job_id[:12]} is {record.state.value} and has stored no roles; run it to its "
-        f"end first (circuits job {job_id[:12]} --wait)"
-    )
+        raise SpecError(
+            f"job {job_id[:12]} has stored no roles: expected a roles job that succeeded (see "
+            f"circuits job {job_id[:12]})"
+        ) from error
 
 
 def _outcome(stored: Stored, record: JobRecord) -> EffectsFound:
@@ -81,9 +72,7 @@ def _json(found: EffectsFound | None) -> dict[str, Any]:
     dump = graph.model_dump(mode="json") if graph else {}
     return {
         "role_graph_id": graph.role_graph_id if graph else None,
-        "model": graph.model.name if graph else None,
-        "fingerprint": graph.model.fingerprint if graph else None,
-        "family": graph.model.family if graph else None,
+        "model": dump.get("model"),
         "motif": found.motif if found else None,
         "motif_id": graph.motif_id if graph else None,
         "task": graph.task if graph else None,

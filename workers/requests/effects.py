@@ -75,7 +75,7 @@ def build_effects(
     own = read_spec(job.spec)
     if job.kind != "roles" or not isinstance(own, MeasuredSpec):
         raise SpecError(
-            f"job {short} is a {job.kind} job; expected a roles job, which says who plays what "
+            f"job {short} is of kind {job.kind!r}; expected a roles job, which says who plays what "
             "(circuits roles)"
         )
     if job.state in (JobState.FAILED, JobState.CANCELLED):

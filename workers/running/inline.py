@@ -21,6 +21,7 @@ from workers.client.bars import Bars
 from workers.client.service import Service
 from workers.interrupts import JobInterrupted, interrupts_heard
 from workers.requests.discover import DiscoverRequest, Submission, build_submission
+from workers.requests.effects import EffectsRequest
 from workers.requests.evaluate import EvaluateRequest
 from workers.requests.roles import RolesRequest, build_roles
 from workers.running.lifecycle import Performer, Work
@@ -54,6 +55,11 @@ def roles_here(client: CircuitClient, request: RolesRequest, *, force: bool = Fa
     return do_here(
         client, build_roles(request, client.settings.limits, client.settings.cache_dir), force
     )
+
+
+def effects_here(client: CircuitClient, request: EffectsRequest, *, force: bool = False) -> Job:
+    """The ended job of a request to measure what roles carry to each other; as `run_here`."""
+    return do_here(client, client.service.effects(request), force)
 
 
 def do_here(client: CircuitClient, submission: Submission, force: bool = False) -> Job:

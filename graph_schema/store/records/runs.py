@@ -48,7 +48,7 @@ RETURN r.run_id AS run_id, r.job_id AS job_id, r.attempt AS attempt, r.host AS h
        r.versions AS versions, r.cpu_seconds AS cpu_seconds
 ORDER BY coalesce(r.finished_at, 0) DESC, attempt DESC, run_id LIMIT 1
 """
-LAST_OF_ROLE_TEST: LiteralString = """
+_LAST_OF_ROLE_TEST: LiteralString = """
 MATCH (r:Run)-[:TESTED]->(:RoleTest {role_test_id: $id})
 RETURN r.run_id AS run_id, r.job_id AS job_id, r.attempt AS attempt, r.host AS host,
        r.versions AS versions, r.cpu_seconds AS cpu_seconds
@@ -88,7 +88,7 @@ def run_of_evaluation(store: GraphStore, evaluation_id: str) -> RunRecord | None
 
 def run_of_role_test(store: GraphStore, role_test_id: str) -> RunRecord | None:
     """The last attempt that made the role test; None where no job did."""
-    return _last(store, LAST_OF_ROLE_TEST, role_test_id)
+    return _last(store, _LAST_OF_ROLE_TEST, role_test_id)
 
 
 def _last(store: GraphStore, statement: LiteralString, wanted: str) -> RunRecord | None:

@@ -249,7 +249,9 @@ def test_progress_counts_every_patch_and_may_stop_the_work() -> None:
     experiment = _experiment("gpt2")
     seen: list[tuple[int, int]] = []
     patches = [_patch(experiment, channel) for channel in (Channel.Q, Channel.K)]
-    losses(experiment, PAIRS, patches, chunk=3, progress=lambda *at: seen.append(at))
+    losses(
+        experiment, PAIRS, patches, chunk=3, progress=lambda done, all_: seen.append((done, all_))
+    )
     assert [done for done, _ in seen] == list(range(4))
     assert {total for _, total in seen} == {4}
 

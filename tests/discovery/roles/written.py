@@ -1,10 +1,10 @@
 """Induction written down as weights: a previous-token head, an induction head, and how they meet.
 
-Two layers of three heads in the compiled format; head 1 of layer 0 writes which token came before,
+Two layers of three heads in the compiled format. Head 1 of layer 0 writes which token came before,
 head 2 of layer 1 looks for the current token among these and copies what it finds there. `key`: its
-keys read the head itself; `through_m0`: they read what the MLP between has made of it; `half`: both,
-each with half the weight. `pointer`: a duplicate-token head writes the position after the earlier
-copy, and the second head's queries read that.
+keys read the head itself; `through_m0`: they read what the MLP between has made of it; `half`:
+both, each with half the weight. `pointer`: a duplicate-token head writes the position after the
+earlier copy, and the second head's queries read that.
 """
 
 from __future__ import annotations

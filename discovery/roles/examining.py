@@ -88,7 +88,7 @@ class Examination:
     @cached_property
     def _floor(self) -> float:
         """What an effect must exceed, in the metric's units."""
-        return FLOOR * float(self._discovery.gap.mean())
+        return FLOOR * max(0.0, float(self._discovery.gap.mean()))
 
     @cached_property
     def _heads(self) -> list[Head]:

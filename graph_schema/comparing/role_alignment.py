@@ -12,7 +12,7 @@ are listed where that is feasible, and where there are too few for `alpha` the t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations, permutations, product
+from itertools import permutations, product
 from math import factorial, prod
 
 import numpy as np
@@ -27,6 +27,7 @@ MOST_LISTED = 20_000
 ENDS = ("input", "logits")
 _SIDES = 2 * 1.959964
 _SAME = 1e-9
+_CELLS = 4_000_000
 
 Shares = NDArray[np.float64]
 Weights = dict[tuple[str, str, str], float]
@@ -46,8 +47,8 @@ def align(
     assert len(graphs) >= 2, "an alignment is of two role graphs or more"
     rng = np.random.default_rng(seed)
     keys = sorted({super_edge_key(edge) for graph in graphs for edge in graph.edges})
-    observed = _mean_jaccard(np.stack([_row(_weights(graph), keys) for graph in graphs]))
-    drawn = np.array([_mean_jaccard(_drawn(graphs, keys, rng)) for _ in range(draws)])
+    observed = similarity(*graphs)
+    drawn = _mean_jaccard(_drawn(graphs, keys, draws, rng))
     low, high = np.quantile(drawn, [0.025, 0.975])
     null, exact = _null(graphs, draws, rng)
     best = float(null.max())
@@ -67,10 +68,10 @@ def align(
     )
 
 
-def similarity(one: RoleGraph, two: RoleGraph) -> float:
-    """The weighted Jaccard index of two graphs' super-edges."""
-    keys = sorted({super_edge_key(edge) for graph in (one, two) for edge in graph.edges})
-    return _mean_jaccard(np.stack([_row(_weights(each), keys) for each in (one, two)]))
+def similarity(*graphs: RoleGraph) -> float:
+    """The weighted Jaccard index of two graphs' super-edges, or its mean over pairs of several."""
+    keys = sorted({super_edge_key(edge) for graph in graphs for edge in graph.edges})
+    return float(_mean_jaccard(np.stack([_row(_weights(each), keys) for each in graphs])[None])[0])
 
 
 def _null(graphs: Sequence[RoleGraph], draws: int, rng: np.random.Generator) -> tuple[Shares, bool]:
@@ -85,15 +86,19 @@ def _null(graphs: Sequence[RoleGraph], draws: int, rng: np.random.Generator) -> 
     else:
         names = [[tuple(rng.permutation(each).tolist()) for each in roles] for _ in range(draws)]
         exact = False
-    values: list[float] = []
-    for way in names:
-        called = [
-            _renamed(each, dict(zip(old, new, strict=True)))
-            for each, old, new in zip(weights, roles, way, strict=True)
-        ]
-        keys = sorted({key for each in called for key in each})
-        values.append(_mean_jaccard(np.stack([_row(each, keys) for each in called])))
-    return np.array(values), exact
+    every = [
+        {tuple(way[place]) for way in names} for place in range(len(graphs))
+    ]  # each graph's own ways are few, however many there are together
+    renamed = [
+        {way: _renamed(own, dict(zip(old, way, strict=True))) for way in ways}
+        for own, old, ways in zip(weights, roles, every, strict=True)
+    ]
+    keys = sorted({key for of in renamed for each in of.values() for key in each})
+    rows = [{way: _row(each, keys) for way, each in of.items()} for of in renamed]
+    together = [
+        np.stack([of[tuple(each)] for of, each in zip(rows, way, strict=True)]) for way in names
+    ]
+    return _mean_jaccard(np.stack(together)), exact
 
 
 def _renamed(weights: Weights, to: dict[str, str]) -> Weights:
@@ -117,22 +122,30 @@ def _row(weights: Weights, keys: Sequence[tuple[str, str, str]]) -> Shares:
 def _drawn(
     graphs: Sequence[RoleGraph],
     keys: Sequence[tuple[str, str, str]],
+    draws: int,
     rng: np.random.Generator,
 ) -> Shares:
-    rows = np.zeros((len(graphs), len(keys)))
+    """Shares drawn from their intervals [draw, graph, super-edge]."""
+    centre, spread = np.zeros((2, len(graphs), len(keys)))
     for place, graph in enumerate(graphs):
         for edge in graph.edges:
             if not edge.is_bound:
-                spread = (edge.ci_high - edge.ci_low) / _SIDES
-                value = rng.normal(edge.share, spread)
-                rows[place, keys.index(super_edge_key(edge))] = max(0.0, value)
-    return rows
+                at = keys.index(super_edge_key(edge))
+                centre[place, at] = edge.share
+                spread[place, at] = (edge.ci_high - edge.ci_low) / _SIDES
+    return np.maximum(0.0, rng.normal(centre, spread, (draws, *centre.shape)))
 
 
-def _mean_jaccard(rows: Shares) -> float:
-    """The mean of the index over all pairs of rows; of two graphs that carry nothing it is 0."""
-    values: list[float] = []
-    for one, two in combinations(rows, 2):
-        whole = float(np.maximum(one, two).sum())
-        values.append(float(np.minimum(one, two).sum()) / whole if whole > 0 else 0.0)
-    return float(np.mean(values))
+def _mean_jaccard(rows: Shares) -> Shares:
+    """The mean of the index over all pairs of graphs; of two that carry nothing it is 0.
+
+    `rows` [draw, graph, super-edge]; one value a draw.
+    """
+    one, two = np.triu_indices(rows.shape[-2], 1)
+    at_a_time = max(1, _CELLS // (len(one) * max(1, rows.shape[-1])))
+    found: list[Shares] = []
+    for start in range(0, len(rows), at_a_time):
+        a, b = rows[start : start + at_a_time, one], rows[start : start + at_a_time, two]
+        small, whole = np.minimum(a, b).sum(axis=-1), np.maximum(a, b).sum(axis=-1)
+        found.append(np.divide(small, whole, out=np.zeros_like(small), where=whole > 0).mean(-1))
+    return np.concatenate(found)

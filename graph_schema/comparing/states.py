@@ -238,7 +238,8 @@ def _small_gap(told: Behaviour, protocol: Protocol) -> str:
     what = f"loss(empty) - loss(full) is {told.gap:.2f}"
     if told.gap_low <= 0:
         return f"{what} and its interval reaches 0: shares of it mean nothing"
-    if protocol.metric is Metric.LOGIT_DIFF and told.gap < protocol.gap:
+    unsteady = told.gap_low < protocol.steady * told.gap
+    if protocol.metric is Metric.LOGIT_DIFF and told.gap < protocol.gap and unsteady:
         return f"{what}, at least {protocol.gap:g} is needed: shares of less explode"
     return ""
 

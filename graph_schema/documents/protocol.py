@@ -62,6 +62,8 @@ class Protocol(Document):
     path: WiringPath = "any"
     accuracy: Floor
     gap: Annotated[float, Field(ge=0)] = 0.0
+    steady: Floor = 0.8
+    """A smaller gap will do where its lower bound is so much of it: logits differ in scale."""
     pattern: Floor = 0.3
     transduction: Floor = 0.6
     same_answer: Floor = 0.25

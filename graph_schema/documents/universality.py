@@ -100,5 +100,6 @@ class UniversalityReport(Document):
     assumptions: tuple[str, ...]
     stress: StressTest | None
     alignment: RoleAlignment | None
-    similarities: tuple[tuple[str, str, float], ...]
-    """(fingerprint, fingerprint, similarity of their role graphs)."""
+    """Of all models' role graphs together; null for fewer than two."""
+    alignments: tuple[RoleAlignment, ...]
+    """Of each pair; none where there are too many pairs."""

@@ -108,16 +108,24 @@ def _alignment(found: UniversalityReport) -> Section:
         f"[{known.ci_low:.2f}, {known.ci_high:.2f}] (parametric, from the shares' intervals), "
         f"p = {known.p:.3g} against {known.draws} permutations of roles within each graph{verdict}."
     )
-    names = {each.fingerprint: (each.family, each.name) for each in found.models}
+    family = {each.role_graph_id: each.family for each in found.models}
     groups: dict[tuple[str, str], list[float]] = {}
-    for one, two, value in found.similarities:
-        families = sorted((names[one][0], names[two][0]))
-        groups.setdefault((families[0], families[1]), []).append(value)
+    for pair in found.alignments:
+        one, two = sorted(family[each] for each in pair.role_graph_ids)
+        groups.setdefault((one, two), []).append(pair.similarity)
     rows = tuple(
         (one, two, str(len(each)), f"{sum(each) / len(each):.2f}")
         for (one, two), each in sorted(groups.items())
     )
-    return Section("Alignment of role graphs", (told,), ("family", "family", "pairs", "mean"), rows)
+    return Section(
+        "Alignment of role graphs",
+        (told,),
+        ("family", "family", "pairs", "mean"),
+        rows,
+        f"UNWIND {listed(m.role_graph_id for m in found.models)} AS id "
+        "MATCH (a:RoleGraph {role_graph_id: id})-[e:ALIGNED]->(b:RoleGraph) "
+        "RETURN a.family, a.model, b.family, b.model, e.similarity, e.ci_low, e.ci_high, e.p",
+    )
 
 
 def _equivalence(found: UniversalityReport) -> Section:

@@ -34,6 +34,7 @@ class Judged:
         return ()
 
     def write(self, tx: Transaction) -> None:
+        from graph_schema.store.records.alignments import write_role_alignment
         from graph_schema.store.records.models import write_model
         from graph_schema.store.records.motifs import write_motif
         from graph_schema.store.records.verdicts import write_report
@@ -42,6 +43,8 @@ class Judged:
             write_model(tx, model)
         write_motif(tx, self.motif)
         write_report(tx, self.report)
+        for alignment in self.report.alignments:
+            write_role_alignment(tx, alignment)
 
 
 def _work(spec: UniversalitySpec, bench: Bench) -> Judged:

@@ -7,11 +7,10 @@ from itertools import combinations
 
 from graph_schema.comparing.assumptions import assumptions
 from graph_schema.comparing.protocols import output_role
-from graph_schema.comparing.role_alignment import align, similarity
+from graph_schema.comparing.role_alignment import align
 from graph_schema.comparing.states import edge_state, rungs, wired
 from graph_schema.comparing.universality import judge, shares_of
 from graph_schema.documents import ModelFinding, Rung, RungFinding
-from graph_schema.documents.alignment import RoleAlignment
 from graph_schema.documents.jobs import UniversalitySpec
 from graph_schema.documents.protocol import Protocol
 from graph_schema.documents.role import Behaviour, RoleNode
@@ -29,6 +28,10 @@ SCOPE = (
     "Said over trainings of these families, on this task, its prompts and this protocol; models "
     "trained otherwise were not looked at."
 )
+
+PAIR_DRAWS = 500
+MOST_PAIRED = 50
+"""Role graphs of which each pair is aligned as well as all together."""
 
 
 def report(
@@ -49,7 +52,13 @@ def report(
         _verdict(spec, Rung.WIRING, spec.protocol, gathered, models, lineage),
         _verdict(spec, Rung.WIRING, direct, gathered, models, lineage),
     )
-    graphs = [each.main.graph for each in gathered if each.main.graph and each.main.graph.edges]
+    graphs = list(
+        {
+            each.main.graph.role_graph_id: each.main.graph
+            for each in gathered
+            if each.main.graph and each.main.graph.edges
+        }.values()
+    )
     return UniversalityReport(
         job_id=spec.job_id,
         motif=spec.motif.name,
@@ -62,10 +71,12 @@ def report(
         verdicts=verdicts,
         assumptions=assumptions(spec.protocol),
         stress=_stressed(spec, gathered, models),
-        alignment=_aligned(spec, gathered),
-        similarities=tuple(
-            (one.model.fingerprint, two.model.fingerprint, similarity(one, two))
-            for one, two in combinations(graphs, 2)
+        alignment=align(graphs, seed=spec.seed, alpha=spec.protocol.alpha)
+        if len(graphs) > 1
+        else None,
+        alignments=tuple(
+            align(pair, draws=PAIR_DRAWS, seed=spec.seed, alpha=spec.protocol.alpha)
+            for pair in combinations(graphs if len(graphs) <= MOST_PAIRED else (), 2)
         ),
     )
 
@@ -178,18 +189,6 @@ def _circuits_differ(models: Sequence[ModelEvidence]) -> list[str]:
     if not mixed:
         return []
     return [f"In {', '.join(mixed)} the motif occurs in some circuits and not in others."]
-
-
-def _aligned(spec: UniversalitySpec, gathered: Sequence[Gathered]) -> RoleAlignment | None:
-    """How alike the role graphs of the models are in which effects could be measured."""
-    graphs = {
-        each.main.graph.role_graph_id: each.main.graph
-        for each in gathered
-        if each.main.graph and each.main.graph.edges
-    }
-    if len(graphs) < 2:
-        return None
-    return align(list(graphs.values()), seed=spec.seed, alpha=spec.protocol.alpha)
 
 
 def _stressed(

@@ -1,4 +1,4 @@
-"""Alignments: how alike two circuits are, by what their roles carry; one a pair of circuits."""
+"""Alignments: how alike two circuits, or two role graphs, are by what their roles carry."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import LiteralString
 from neo4j import Transaction
 
 from graph_schema.documents import Alignment
+from graph_schema.documents.alignment import RoleAlignment
 from graph_schema.store.batches import write_rows
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.records.required import require_stored
@@ -16,6 +17,12 @@ _THERE_CIRCUITS: LiteralString = (
 )
 _WRITE_ALIGNED: LiteralString = """
 MATCH (a:Circuit {circuit_id: $one}) MATCH (b:Circuit {circuit_id: $two})
+MERGE (a)-[e:ALIGNED]->(b)
+SET e += $properties
+RETURN count(e) AS written
+"""
+_WRITE_ROLES_ALIGNED: LiteralString = """
+MATCH (a:RoleGraph {role_graph_id: $one}) MATCH (b:RoleGraph {role_graph_id: $two})
 MERGE (a)-[e:ALIGNED]->(b)
 SET e += $properties
 RETURN count(e) AS written
@@ -39,6 +46,14 @@ def write_alignment(tx: Transaction, alignment: Alignment) -> None:
     properties = alignment.model_dump(exclude={"schema_version", "circuit_ids"})
     one, two = ids
     write_rows(tx, _WRITE_ALIGNED, one=one, two=two, properties=properties, expected=1)
+
+
+def write_role_alignment(tx: Transaction, alignment: RoleAlignment) -> None:
+    """Write how alike two stored role graphs are; either way round is the same."""
+    one, two = sorted(alignment.role_graph_ids)
+    told = {"similarity", "ci_low", "ci_high", "p", "draws", "testable"}
+    properties = alignment.model_dump(include=told)
+    write_rows(tx, _WRITE_ROLES_ALIGNED, one=one, two=two, properties=properties, expected=1)
 
 
 def read_alignments(store: GraphStore, circuit_id: str) -> tuple[Alignment, ...]:

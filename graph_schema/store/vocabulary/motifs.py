@@ -171,12 +171,18 @@ MOTIF_RELATIONSHIPS: tuple[RelationshipKind, ...] = (
         "ALIGNED",
         "Circuit",
         "Circuit",
-        "how alike two circuits are in what their roles carry to each other; either way round",
+        "how alike two circuits, or two role graphs, are in what their roles carry to each other; "
+        "either way round",
         {"similarity": "weighted Jaccard index of role super-edges"}
         | INTERVAL
-        | {"p": "against the null", "draws": "from the null"},
-        "MATCH (a:Circuit)-[e:ALIGNED]-(b:Circuit) WHERE a.family < b.family "
-        "RETURN a.model, b.model, e.similarity ORDER BY e.similarity DESC LIMIT 10",
+        | {
+            "p": "against the null",
+            "draws": "from the null",
+            "testable": "of role graphs: whether the null is large enough for p to mean something",
+        },
+        "MATCH (a)-[e:ALIGNED]-(b) WHERE a.family < b.family "
+        "RETURN labels(a), a.model, b.model, e.similarity ORDER BY e.similarity DESC LIMIT 10",
+        also=("RoleGraph",),
     ),
     RelationshipKind(
         "ABOUT",
@@ -229,6 +235,7 @@ MOTIF_RELATIONSHIPS: tuple[RelationshipKind, ...] = (
         {"reason": "how", "at": "milliseconds"},
         "MATCH (x)-[e:CONTRADICTS]->(v:Verdict) RETURN v.motif, v.rung, v.outcome, labels(x), "
         "e.reason LIMIT 10",
+        also=("RoleGraph", "Verdict"),
     ),
     RelationshipKind(
         "COUNTED_IN",

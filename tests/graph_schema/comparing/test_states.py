@@ -91,12 +91,20 @@ def test_a_failed_task_is_absent_behaviour_and_contradicts_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gap", "why"), [(3.0, "at least 5 is needed"), (0.2, "interval reaches 0")]
+    ("gap", "why"), [(2.0, "at least 5 is needed"), (0.2, "interval reaches 0")]
 )
 def test_a_small_gap_makes_shares_untestable(gap: float, why: str) -> None:
     found = stated(played(gap=gap))
     assert [each.state for each in found.values()] == [PRESENT, UNTESTABLE, UNTESTABLE]
     assert why in found[Rung.ROLE].reason
+
+
+def test_a_small_gap_that_is_steady_will_do() -> None:
+    fields = played(gap=3.0).model_dump()
+    fields["behaviour"] |= {"gap_low": 2.9, "gap_high": 3.1}
+    effects = graph().model_dump() | {"behaviour": fields["behaviour"]}
+    found = stated(RolesPlayed.model_validate(fields), RoleGraph.model_validate(effects))
+    assert [each.state for each in found.values()] == [PRESENT] * 3
 
 
 def test_probes_that_do_not_fit_are_untestable_with_the_reason() -> None:

@@ -71,5 +71,5 @@ def test_a_kind_that_is_not_here_is_named(client: CircuitClient) -> None:
     job = do_here(client, Submission(spec, placement, None))
     assert job.state is JobState.FAILED
     assert "'census'" in str(job.error)
-    with pytest.raises(SpecError, match="'odd'; this installation knows discover, evaluate"):
+    with pytest.raises(SpecError, match="'odd'; this installation knows discover, effects"):
         kind_of(job.record.model_copy(update={"kind": "odd"}))

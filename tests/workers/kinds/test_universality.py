@@ -191,6 +191,8 @@ def test_wired_otherwise_names_the_mediator_by_family(
 ) -> None:
     judged(client, embedded_store, made("wired", ("llama", "d"), ("gpt2", "m")))
     rows = client.query("wired-otherwise", motif="induction").records()
+    aligned = "MATCH (a:RoleGraph)-[e:ALIGNED]-(b:RoleGraph) WHERE a.model < b.model RETURN a.model"
+    assert len([row for row in client.cypher(aligned).rows if row[0].startswith("wired/")]) == 1
     mine = {row["family"]: row for row in rows if row["model"].startswith("wired/")}
     assert mine["gpt2"]["mediators"] == ["m0"]
     assert mine["gpt2"]["direct"] < 0.3 < mine["llama"]["direct"]

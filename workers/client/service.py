@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,17 +12,15 @@ from celery import Celery
 from graph_schema.artifacts import ArtifactStore, stored_scores
 from graph_schema.comparing.agreement import PairMetric
 from graph_schema.comparing.circuits import Known, along_training, check_checkpoints, compare_all
-from graph_schema.documents import CircuitDocument, Motif, Split
+from graph_schema.documents import CircuitDocument, Split
 from graph_schema.documents.jobs import JobRecord, JobState, Placement
 from graph_schema.errors import (
-    ModelUnavailable,
     NotFoundError,
     NumericsError,
     ResourceError,
     error_from_document,
 )
 from graph_schema.exchange import said_data
-from graph_schema.models.fingerprint import is_path
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore, StoreAddress
 from graph_schema.store.questions.ask import ask
@@ -33,15 +30,13 @@ from graph_schema.store.records.circuits import read_circuit
 from graph_schema.store.records.datasets import has_dataset, write_dataset
 from graph_schema.store.records.evaluations import read_evaluations
 from graph_schema.store.records.imports import write_imported
-from graph_schema.store.records.models import ancestors, find_model, stored_model, write_derived
+from graph_schema.store.records.models import ancestors, find_model, write_derived
 from graph_schema.store.user_cypher.run import QueryResult, run_user_query
 from workers import broker
 from workers.broker import deliver
 from workers.kinds import Stored, kind_of
 from workers.local.service import ensure_local, hold, tell_of_differences
 from workers.requests.discover import Submission
-from workers.requests.effects import EffectsRequest, build_effects
-from workers.requests.evaluate import EvaluateRequest, build_evaluation
 from workers.requests.exchange import ImportRequest, ReadFile, model_of
 from workers.results.circuit import Circuit
 from workers.results.comparison import Compared
@@ -216,53 +211,6 @@ class Service:
     def evaluation(self, job_id: str) -> Evaluated:
         """What an `evaluate` job found."""
         return stored_evaluation(self.store, job_id)
-
-    def evaluate(self, request: EvaluateRequest) -> Submission:
-        """The checked request to judge a circuit.
-
-        Raises:
-            SpecError: It is wrong; the message says what to change.
-            NotFoundError: No circuit, or more than one, has the id.
-            ModelUnavailable: Its model is not where it was, and nobody says where it is.
-        """
-        circuit = read_circuit(self.store, request.circuit)
-        job = None
-        if (job_id := circuit.job_id or circuit.evaluation_id) is not None:
-            with suppress(NotFoundError):  # a circuit may be older than what is known of its job
-                job = jobs.get(self.store, job_id)
-        settings = self.settings
-        made = build_evaluation(
-            request,
-            circuit,
-            job,
-            settings.limits,
-            settings.cache_dir,
-            known=lambda fingerprint: stored_model(self.store, fingerprint),
-        )
-        place = made.placement.model.name
-        if settings.local and request.model is None and is_path(place) and not Path(place).exists():
-            raise ModelUnavailable(  # the path is another request's: it is not named
-                f"the model of circuit {circuit.circuit_id[:12]}, {circuit.model.name!r}, is not "
-                "where it was found any more; say where it lies now (--model)"
-            )
-        return made
-
-    def effects(self, request: EffectsRequest) -> Submission:
-        """The checked request to measure what roles carry to each other.
-
-        Raises:
-            SpecError: It is wrong; the message says what to change.
-            NotFoundError: No job, or more than one, has the id.
-        """
-        from graph_schema.motif_search import motif_named
-        from graph_schema.motifs import catalogue
-
-        job, settings = jobs.get(self.store, request.roles_job), self.settings
-
-        def named(name: str) -> Motif:
-            return catalogue().get(name) or motif_named(self.store, name)
-
-        return build_effects(request, job, named, settings.limits, settings.cache_dir)
 
     def circuits(self, wanted: CircuitFilter) -> tuple[CircuitSummary, ...]:
         return list_circuits(self.store, wanted)

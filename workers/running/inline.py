@@ -19,6 +19,7 @@ from workers.broker import deliver
 from workers.client import CircuitClient, Job
 from workers.client.bars import Bars
 from workers.client.service import Service
+from workers.client.stored import effects_asked, evaluation_asked
 from workers.interrupts import JobInterrupted, interrupts_heard
 from workers.requests.discover import DiscoverRequest, Submission, build_submission
 from workers.requests.effects import EffectsRequest
@@ -47,7 +48,7 @@ def run_here(client: CircuitClient, request: DiscoverRequest, *, force: bool = F
 
 def evaluate_here(client: CircuitClient, request: EvaluateRequest, *, force: bool = False) -> Job:
     """The ended job of a request to judge a stored circuit; as `run_here`."""
-    return do_here(client, client.service.evaluate(request), force)
+    return do_here(client, evaluation_asked(client.service, request), force)
 
 
 def roles_here(client: CircuitClient, request: RolesRequest, *, force: bool = False) -> Job:
@@ -59,7 +60,7 @@ def roles_here(client: CircuitClient, request: RolesRequest, *, force: bool = Fa
 
 def effects_here(client: CircuitClient, request: EffectsRequest, *, force: bool = False) -> Job:
     """The ended job of a request to measure what roles carry to each other; as `run_here`."""
-    return do_here(client, client.service.effects(request), force)
+    return do_here(client, effects_asked(client.service, request), force)
 
 
 def do_here(client: CircuitClient, submission: Submission, force: bool = False) -> Job:

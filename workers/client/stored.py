@@ -1,0 +1,66 @@
+"""Requests that go on from what is stored: a circuit to judge, a roles job."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from graph_schema.documents import Motif
+from graph_schema.errors import ModelUnavailable, NotFoundError
+from graph_schema.models.fingerprint import is_path
+from graph_schema.store import jobs
+from graph_schema.store.records.circuits import read_circuit
+from graph_schema.store.records.models import stored_model
+from workers.client.service import Service
+from workers.requests.discover import Submission
+from workers.requests.effects import EffectsRequest, build_effects
+from workers.requests.evaluate import EvaluateRequest, build_evaluation
+
+
+def evaluation_asked(service: Service, request: EvaluateRequest) -> Submission:
+    """The checked request to judge a circuit.
+
+    Raises:
+        SpecError: It is wrong; the message says what to change.
+        NotFoundError: No circuit, or more than one, has the id.
+        ModelUnavailable: Its model is not where it was, and nobody says where it is.
+    """
+    circuit = read_circuit(service.store, request.circuit)
+    job = None
+    if (job_id := circuit.job_id or circuit.evaluation_id) is not None:
+        with suppress(NotFoundError):  # a circuit may be older than what is known of its job
+            job = jobs.get(service.store, job_id)
+    settings = service.settings
+    made = build_evaluation(
+        request,
+        circuit,
+        job,
+        settings.limits,
+        settings.cache_dir,
+        known=lambda fingerprint: stored_model(service.store, fingerprint),
+    )
+    place = made.placement.model.name
+    if settings.local and request.model is None and is_path(place) and not Path(place).exists():
+        raise ModelUnavailable(  # the path is another request's: it is not named
+            f"the model of circuit {circuit.circuit_id[:12]}, {circuit.model.name!r}, is not "
+            "where it was found any more; say where it lies now (--model)"
+        )
+    return made
+
+
+def effects_asked(service: Service, request: EffectsRequest) -> Submission:
+    """The checked request to measure what roles carry to each other.
+
+    Raises:
+        SpecError: It is wrong; the message says what to change.
+        NotFoundError: No job, or more than one, has the id.
+    """
+    from graph_schema.motif_search import motif_named
+    from graph_schema.motifs import catalogue
+
+    job, settings = jobs.get(service.store, request.roles_job), service.settings
+
+    def named(name: str) -> Motif:
+        return catalogue().get(name) or motif_named(service.store, name)
+
+    return build_effects(request, job, named, settings.limits, settings.cache_dir)

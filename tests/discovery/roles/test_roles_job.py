@@ -11,6 +11,7 @@ import pytest
 from discovery.jobs.roles import examine
 from discovery.models.inspecting import inspect_model
 from discovery.models.load import load_model
+from discovery.models.zoo import train
 from discovery.progress import no_progress
 from discovery.tasks import build_dataset
 from discovery.tasks.vocabulary import Vocabulary
@@ -94,9 +95,10 @@ def test_the_roles_of_a_twin_are_those_built_in(
     assert carried.others < 0.01
     assert set(found.untested) == set(RoleName) - {PREVIOUS, DUPLICATE, INDUCTION}
     assert "spans" in found.untested[RoleName.NAME_MOVER]
-    key = next(iter(wanted["previous_token"])) if "previous_token" in wanted else None
-    if key:
-        assert found.columns["a1.h0"][f"k_composition_{key}"] > 0.1
+    composed = {name for name in found.columns["a1.h0"] if "composition" in name}
+    channel = "k" if "previous_token" in wanted else "q"
+    assert composed == {f"{channel}_composition_a0.h1"}
+    assert found.columns["a1.h0"][f"{channel}_composition_a0.h1"] > 0.05
     assert found.columns["a1.h0"]["direct_logits"] == pytest.approx(1, abs=1e-3)
 
 
@@ -116,3 +118,35 @@ def test_a_task_that_is_not_done_is_a_finding(tmp_path: Path) -> None:
     assert bad.plays == ()
     assert set(bad.untested) == {PREVIOUS, INDUCTION}
     assert all("not done" in why for why in bad.untested.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["gpt2", "llama", "qwen2"])
+def test_the_zoo_s_models_do_induction_by_previous_token_and_induction_heads(
+    family: str, tmp_path: Path
+) -> None:
+    found = played(train(family, tmp_path / "model", seed=3))
+    names = players(found)
+    assert {each.split(".")[0] for each in names["previous_token"]} == {"a0"}
+    assert {each.split(".")[0] for each in names["induction"]} == {"a1"}
+    assert "duplicate_token" not in names
+    (carried,) = found.transductions
+    assert carried.moved.ci_low > 0.6
+    assert carried.same_answer is not None
+    assert carried.same_answer.ci_high < 0.25
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["one-layer", "fixed-period", "markov"])
+def test_negative_controls_have_no_role_to_test(family: str, tmp_path: Path) -> None:
+    found = played(train(family, tmp_path / "model", seed=3))
+    assert found.plays == ()
+    assert set(found.untested) == set(RoleName)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "gemma2"])
+def test_untrained_models_have_no_role_to_test(family: str, tmp_path: Path) -> None:
+    found = played(train(family, tmp_path / "model", steps=0))
+    assert found.plays == ()
+    assert found.behaviour is not None
+    assert found.behaviour.worst < 0.8

@@ -31,7 +31,11 @@ def test_they_are_shapley_values(monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = made_pairs(4)
     experiment = Experiment(tiny("gpt2"), Metric.LOGIT_DIFF, AblationSpec(), pairs)
     every = list(permutations(range(3)))
-    monkeypatch.setattr(coalitions, "orders", lambda n, seed: every)
+
+    def all_orders(n: int, seed: int) -> list[tuple[int, ...]]:
+        return every
+
+    monkeypatch.setattr(coalitions, "orders", all_orders)
     found = kin_effects(experiment, pairs, KIN, seed=0)
     wanted = np.zeros((3, 4))
     for order in every:

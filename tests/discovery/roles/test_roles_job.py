@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from discovery.evaluation.session import Session
 from discovery.jobs.roles import examine
 from discovery.models.inspecting import inspect_model
 from discovery.models.load import load_model
 from discovery.models.zoo import train
 from discovery.progress import no_progress
+from discovery.roles.probing import probed
 from discovery.tasks import build_dataset
 from discovery.tasks.vocabulary import Vocabulary
 from graph_schema.documents import (
@@ -118,6 +120,39 @@ def test_a_task_that_is_not_done_is_a_finding(tmp_path: Path) -> None:
     assert bad.plays == ()
     assert set(bad.untested) == {PREVIOUS, INDUCTION}
     assert all("not done" in why for why in bad.untested.values())
+
+
+def test_a_vocabulary_too_small_for_probes_leaves_roles_untested(tmp_path: Path) -> None:
+    """The task is done, on two periods; with these a head that counts back might pass."""
+    few = InductionTask(length=14, min_period=4, max_period=5)
+    found = played(Twin("key", n_tokens=5, n_ctx=20).write(tmp_path / "twin"), few)
+    assert found.behaviour is not None
+    assert found.behaviour.reason == ""
+    assert found.plays == ()
+    assert set(found.untested) == set(RoleName)
+    assert "3 repeat periods" in found.untested[INDUCTION]
+
+
+def test_roles_that_look_back_are_not_tested_where_a_model_looks_ahead(tmp_path: Path) -> None:
+    folder = Twin("key", n_tokens=23, n_ctx=31).write(tmp_path / "twin")
+    source = ModelSource(name=str(folder))
+    model = load_model(source, fingerprint=None)
+    model.adapter.bidirectional = True
+    spec = RolesSpec(model=ModelId(fingerprint="0" * 64), data=TaskData(task=SMALL))
+    vocabulary = Vocabulary(23, n_ctx=31)
+    pairs = build_dataset(spec, None, 23, None, Limits(), 31)
+    session = Session.of(
+        spec,
+        model,
+        pairs,
+        receivers="query_head",
+        limits=Limits(),
+        progress=no_progress,
+        chunk=None,
+    )
+    untested = probed(spec, session, vocabulary).untested
+    assert set(untested) == set(RoleName) - {PREVIOUS}
+    assert "looks ahead" in untested[INDUCTION]
 
 
 @pytest.mark.slow

@@ -54,31 +54,30 @@ def direct_logits(
             value = target.mean(tokens.total(logits_at(adapter, last).to(wide(adapter.dtype))))
             (slope,) = torch.autograd.grad(value.sum(), last)
         for layer, mixed in enumerate(z):
-            written = _added(adapter, layer, adapter.head_out(layer, mixed))
-            total[layer] += (
-                einsum(written, slope, "batch head target d_model, batch target d_model -> head")
-                .double()
-                .cpu()
-                .numpy()
+            written = adapter.head_out(layer, mixed)
+            found = einsum(
+                written,
+                _before_post_norm(adapter, layer, written, slope),
+                "batch head target d_model, batch target d_model -> head",
             )
+            total[layer] += found.double().cpu().numpy()
     return total / len(pairs)
 
 
-def _added(
-    adapter: ModelAdapter, layer: int, written: Float[Tensor, "batch head target d_model"]
-) -> Float[Tensor, "batch head target d_model"]:
-    """What each head's write adds to the stream, past the layer's post-norm where it has one."""
+def _before_post_norm(
+    adapter: ModelAdapter,
+    layer: int,
+    written: Float[Tensor, "batch head target d_model"],
+    slope: Float[Tensor, "batch target d_model"],
+) -> Float[Tensor, "batch target d_model"]:
+    """The slope by what a layer's heads write: before its post-norm, where it has one."""
     if not adapter.post_norms:
-        return written
-    whole = written.sum(1)
-    const = adapter.attn_const(layer)
-    whole = whole if const is None else whole + const
-
-    def norm(x: Tensor) -> Tensor:
-        return adapter.post_norm(layer, "attn", x)
-
-    steps = [torch.func.jvp(norm, (whole,), (step,))[1] for step in written.unbind(1)]
-    return torch.stack(steps, dim=1)
+        return slope
+    whole, const = written.sum(1), adapter.attn_const(layer)
+    with torch.enable_grad():
+        whole = (whole if const is None else whole + const).detach().requires_grad_()
+        (found,) = torch.autograd.grad(adapter.post_norm(layer, "attn", whole), whole, slope)
+    return found
 
 
 def composition(adapter: ModelAdapter, sender: Head, receiver: Head, channel: Qkv) -> float:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from discovery.engine.experiment import pad
 from discovery.engine.forward import logits_at
 from discovery.models import ModelAdapter
+from discovery.roles.causal import Head
 from discovery.roles.names import Named
 from discovery.roles.patterns import fitting
 from discovery.roles.watching import AtLayer, watched
@@ -36,13 +37,22 @@ class Copying:
 
 
 def copying(
-    adapter: ModelAdapter, prompts: Mapping[str, Sequence[Named]], chunk: int | None = None
+    adapter: ModelAdapter,
+    prompts: Mapping[str, Sequence[Named]],
+    heads: Sequence[Head],
+    chunk: int | None = None,
 ) -> dict[str, Copying]:
-    """By condition, how often each head copies the name that is the answer, or suppresses it."""
-    return {name: _on(adapter, found, chunk) for name, found in prompts.items()}
+    """By condition, how often each of `heads` copies the answer's name, or suppresses it.
+
+    A head costs a row of logits a prompt; of the others the shares are 0.
+    """
+    return {name: _on(adapter, found, heads, chunk) for name, found in prompts.items()}
 
 
-def _on(adapter: ModelAdapter, prompts: Sequence[Named], chunk: int | None) -> Copying:
+def _on(
+    adapter: ModelAdapter, prompts: Sequence[Named], heads: Sequence[Head], chunk: int | None
+) -> Copying:
+    by_layer = {layer: [head for at, head in heads if at == layer] for layer, _ in heads}
     sizes = adapter.shape
     best = max(1, min(BEST, sizes.d_vocab // 10))
     length = max(len(each.clean.tokens) for each in prompts)
@@ -52,6 +62,8 @@ def _on(adapter: ModelAdapter, prompts: Sequence[Named], chunk: int | None) -> C
     high, low = (np.zeros((sizes.n_layers, sizes.n_heads)) for _ in range(2))
     for start in range(0, len(prompts), size):
         part = prompts[start : start + size]
+        if not heads:
+            break
         batch = pad(adapter, [each.clean.tokens for each in part])
         rows = torch.arange(len(part), device=adapter.device)
         at = torch.tensor([each.clean.places["io"] for each in part], device=adapter.device)
@@ -60,12 +72,14 @@ def _on(adapter: ModelAdapter, prompts: Sequence[Named], chunk: int | None) -> C
         def look(
             here: AtLayer, rows: torch.Tensor = rows, at: torch.Tensor = at, io: torch.Tensor = io
         ) -> None:
-            value = here.v[rows, :, at][:, :, None]
-            written = adapter.head_out(here.layer, value)[:, :, 0]
+            if (wanted := by_layer.get(here.layer)) is None:
+                return
+            value = here.v[rows, :, at][:, wanted, None]
+            written = adapter.head_out(here.layer, value, wanted)[:, :, 0]
             found = logits_at(adapter, adapter.post_norm(here.layer, "attn", written)).float()
             own = found[rows, :, io][..., None]
-            high[here.layer] += ((found > own).sum(-1) < best).sum(0).cpu().double().numpy()
-            low[here.layer] += ((found < own).sum(-1) < best).sum(0).cpu().double().numpy()
+            high[here.layer, wanted] += ((found > own).sum(-1) < best).sum(0).cpu().double().numpy()
+            low[here.layer, wanted] += ((found < own).sum(-1) < best).sum(0).cpu().double().numpy()
 
         watched(adapter, batch, look)
     return Copying(high / len(prompts), low / len(prompts))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import cached_property
 
@@ -20,7 +20,7 @@ from discovery.roles.movers import into_queries, looks_without
 from discovery.roles.patterns import patterns
 from discovery.roles.probing import Probed
 from discovery.roles.statistics import Effect, effect_of, p_above
-from discovery.roles.testing import Hypotheses, Hypothesis, by_condition
+from discovery.roles.testing import PATTERN, Hypotheses, Hypothesis, by_condition
 from discovery.roles.transduction import of_names, of_repeats, transduction, why_not
 from graph_schema.documents import RoleName, RolePlay, Transduction, head_name
 from graph_schema.documents.jobs import RolesSpec
@@ -63,7 +63,8 @@ class Examination:
                 chunk=chunk,
                 progress=session.report("patterns"),
             )
-            self._copying = copying(self._adapter, self._probed.prompts, chunk)
+            looking = self._fitting(self._patterns.scores[RoleName.NAME_MOVER])
+            self._copying = copying(self._adapter, self._probed.prompts, looking, chunk)
         with session.clock.stage("effects"):
             self._effects = head_effects(
                 session.experiment,
@@ -94,6 +95,14 @@ class Examination:
     def _heads(self) -> list[Head]:
         shape = self._adapter.shape
         return [(layer, head) for layer in range(shape.n_layers) for head in range(shape.n_heads)]
+
+    def _fitting(self, scores: Mapping[str, NDArray[np.float64]]) -> list[Head]:
+        """The heads whose attention fits by itself on every condition."""
+        return [
+            head
+            for head in self._heads
+            if scores and min(found[head] for found in scores.values()) >= PATTERN
+        ]
 
     def _scores(self, role: RoleName, head: Head) -> dict[str, float]:
         scores = self._patterns.scores[role]
@@ -184,26 +193,29 @@ class Examination:
         return self._hypothesis(RoleName.S_INHIBITION, head, besides=lacks, p_besides=through.p)
 
     def _backups(self, movers: list[Head]) -> list[Hypothesis]:
-        """Backups look at the answer's name, more than before, when the name movers are ablated."""
+        """Backups look at the answer's name, more than before, when the name movers are ablated.
+
+        Heads that do not look there then are not taken further, and have no play.
+        """
         prompts, chunk = self._probed.prompts, self._session.chunk
         before, after = looks_without(self._adapter, prompts, movers, chunk)
         groups = [each.template for several in prompts.values() for each in several]
-        fitting: dict[Head, dict[str, float]] = {}
+        means = {name: looks.mean(axis=-1) for name, looks in after.items()}
+        looking = [head for head in self._fitting(means) if head not in movers]
+        copied = {
+            name: each.copied
+            for name, each in copying(self._adapter, prompts, looking, chunk).items()
+        }
         found: list[Hypothesis] = []
-        for head in (head for head in self._heads if head not in movers):
-            fitting[head] = {
-                name: float(looks[head].mean() * self._copying[name].copied[head])
-                for name, looks in after.items()
-            }
         left = head_effects(
             self._session.experiment,
             self._discovery.pairs,
-            heads=list(fitting),
+            heads=looking,
             without=movers,
             chunk=chunk,
             progress=self._session.report("movers"),
         )
-        for head, scores in fitting.items():
+        for head in looking:
             grown = np.concatenate([after[name][head] - before[name][head] for name in after])
             growth = effect_of(grown, groups, 0.0, self._spec.seed)
             lacks = "" if growth.low > 0 else "it looks at the name no more without the name movers"
@@ -212,7 +224,7 @@ class Examination:
                     RoleName.BACKUP_NAME_MOVER,
                     head,
                     effects=left,
-                    scores=scores,
+                    scores=by_condition(means, head, copied),
                     besides=lacks,
                     p_besides=p_above(grown, groups, 0.0),
                 )

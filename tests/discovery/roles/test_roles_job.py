@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from discovery.evaluation.session import Session
 from discovery.jobs.roles import examine
 from discovery.models.inspecting import inspect_model
 from discovery.models.load import load_model
+from discovery.models.zoo import train
 from discovery.progress import no_progress
+from discovery.roles.probing import probed
 from discovery.tasks import build_dataset
 from discovery.tasks.vocabulary import Vocabulary
 from graph_schema.documents import (
@@ -94,9 +97,10 @@ def test_the_roles_of_a_twin_are_those_built_in(
     assert carried.others < 0.01
     assert set(found.untested) == set(RoleName) - {PREVIOUS, DUPLICATE, INDUCTION}
     assert "spans" in found.untested[RoleName.NAME_MOVER]
-    key = next(iter(wanted["previous_token"])) if "previous_token" in wanted else None
-    if key:
-        assert found.columns["a1.h0"][f"k_composition_{key}"] > 0.1
+    composed = {name for name in found.columns["a1.h0"] if "composition" in name}
+    channel = "k" if "previous_token" in wanted else "q"
+    assert composed == {f"{channel}_composition_a0.h1"}
+    assert found.columns["a1.h0"][f"{channel}_composition_a0.h1"] > 0.05
     assert found.columns["a1.h0"]["direct_logits"] == pytest.approx(1, abs=1e-3)
 
 
@@ -116,3 +120,68 @@ def test_a_task_that_is_not_done_is_a_finding(tmp_path: Path) -> None:
     assert bad.plays == ()
     assert set(bad.untested) == {PREVIOUS, INDUCTION}
     assert all("not done" in why for why in bad.untested.values())
+
+
+def test_a_vocabulary_too_small_for_probes_leaves_roles_untested(tmp_path: Path) -> None:
+    """The task is done, on two periods; with these a head that counts back might pass."""
+    few = InductionTask(length=14, min_period=4, max_period=5)
+    found = played(Twin("key", n_tokens=5, n_ctx=20).write(tmp_path / "twin"), few)
+    assert found.behaviour is not None
+    assert found.behaviour.reason == ""
+    assert found.plays == ()
+    assert set(found.untested) == set(RoleName)
+    assert "3 repeat periods" in found.untested[INDUCTION]
+
+
+def test_roles_that_look_back_are_not_tested_where_a_model_looks_ahead(tmp_path: Path) -> None:
+    folder = Twin("key", n_tokens=23, n_ctx=31).write(tmp_path / "twin")
+    source = ModelSource(name=str(folder))
+    model = load_model(source, fingerprint=None)
+    model.adapter.bidirectional = True
+    spec = RolesSpec(model=ModelId(fingerprint="0" * 64), data=TaskData(task=SMALL))
+    vocabulary = Vocabulary(23, n_ctx=31)
+    pairs = build_dataset(spec, None, 23, None, Limits(), 31)
+    session = Session.of(
+        spec,
+        model,
+        pairs,
+        receivers="query_head",
+        limits=Limits(),
+        progress=no_progress,
+        chunk=None,
+    )
+    untested = probed(spec, session, vocabulary).untested
+    assert set(untested) == set(RoleName) - {PREVIOUS}
+    assert "looks ahead" in untested[INDUCTION]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["gpt2", "llama", "qwen2"])
+def test_the_zoo_s_models_do_induction_by_previous_token_and_induction_heads(
+    family: str, tmp_path: Path
+) -> None:
+    found = played(train(family, tmp_path / "model", seed=3))
+    names = players(found)
+    assert {each.split(".")[0] for each in names["previous_token"]} == {"a0"}
+    assert {each.split(".")[0] for each in names["induction"]} == {"a1"}
+    assert "duplicate_token" not in names
+    (carried,) = found.transductions
+    assert carried.moved.ci_low > 0.6
+    assert carried.same_answer is not None
+    assert carried.same_answer.ci_high < 0.25
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["one-layer", "fixed-period", "markov"])
+def test_negative_controls_have_no_role_to_test(family: str, tmp_path: Path) -> None:
+    found = played(train(family, tmp_path / "model", seed=3))
+    assert found.plays == ()
+    assert set(found.untested) == set(RoleName)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "gemma2"])
+def test_untrained_models_have_no_role_to_test(family: str, tmp_path: Path) -> None:
+    found = played(train(family, tmp_path / "model", steps=0))
+    assert found.plays == ()
+    assert found.behaviour is not None
+    assert found.behaviour.worst < 0.8

@@ -9,7 +9,7 @@ in the answer: the logits should stay.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from torch import Tensor
 from discovery.engine.experiment import pad
 from discovery.engine.forward import logits_at
 from discovery.models import Batch, ModelAdapter
+from discovery.progress import Report
 from discovery.roles.causal import Head
 from discovery.roles.names import Named
 from discovery.roles.patterns import fitting
@@ -36,8 +37,6 @@ MOVED, SAME_ANSWER = 0.6, 0.25
 answer the same at most so much, by the upper one."""
 DRAWS = 10
 """Sets of other heads that are tried, at most."""
-
-Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

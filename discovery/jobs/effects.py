@@ -24,7 +24,8 @@ from discovery.tasks.base import PairSet, TokenPair
 from discovery.tasks.vocabulary import Vocabulary
 from graph_schema.documents import Limits, RoleGraph, RoleNode, RolesPlayed, Split
 from graph_schema.documents.jobs.effects import AskedEdge, EffectsSpec
-from graph_schema.documents.role import Behaviour, Restored, RolePlace, SuperEdge
+from graph_schema.documents.role import Behaviour, RolePlace
+from graph_schema.documents.role_graph import Restored, SuperEdge
 from graph_schema.errors import SpecError
 
 

@@ -20,7 +20,8 @@ from discovery.roles.shares import Shares
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import ControlShare
 from graph_schema.documents.jobs.effects import AskedEdge
-from graph_schema.documents.role import Mediator, Share, SuperEdge
+from graph_schema.documents.role import Share
+from graph_schema.documents.role_graph import Mediator, SuperEdge
 
 POSITION_GAP = "position_gap"
 

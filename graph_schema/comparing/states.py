@@ -22,7 +22,8 @@ from graph_schema.documents import (
     SuperEdge,
 )
 from graph_schema.documents.protocol import EdgeRule, Protocol
-from graph_schema.documents.role import Behaviour, ControlShare, Share, Transduction
+from graph_schema.documents.role import Behaviour, Share, Transduction
+from graph_schema.documents.role_graph import ControlShare
 
 POSITION_GAP = "position_gap"
 """The one control that should carry as much as the edge itself."""

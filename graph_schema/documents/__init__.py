@@ -79,17 +79,19 @@ from graph_schema.documents.motif_tests import (
 )
 from graph_schema.documents.role import (
     Behaviour,
+    RoleName,
+    RolePlay,
+    RolesPlayed,
+    Share,
+    Transduction,
+)
+from graph_schema.documents.role_graph import (
     ControlShare,
     Mediator,
     Restored,
     RoleGraph,
-    RoleName,
     RoleNode,
-    RolePlay,
-    RolesPlayed,
-    Share,
     SuperEdge,
-    Transduction,
 )
 from graph_schema.documents.task import (
     AnyData,

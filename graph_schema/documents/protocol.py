@@ -13,7 +13,8 @@ from pydantic import Field, model_validator
 from graph_schema.documents.base import Document
 from graph_schema.documents.component import Channel
 from graph_schema.documents.method import AblationSpec, Metric
-from graph_schema.documents.role import RolePlace, SuperEdge
+from graph_schema.documents.role import RolePlace
+from graph_schema.documents.role_graph import SuperEdge
 
 WiringPath = Literal["any", "direct"]
 """On which paths wiring counts: whatever leads into the channel, or member to member alone."""

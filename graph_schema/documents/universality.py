@@ -13,7 +13,8 @@ from graph_schema.documents.alignment import RoleAlignment
 from graph_schema.documents.base import Document
 from graph_schema.documents.model import Fingerprint
 from graph_schema.documents.protocol import Protocol
-from graph_schema.documents.role import Behaviour, Restored, RoleNode, SuperEdge, Transduction
+from graph_schema.documents.role import Behaviour, Transduction
+from graph_schema.documents.role_graph import Restored, RoleNode, SuperEdge
 from graph_schema.documents.verdict import Rung, RungFinding, RungState, Verdict
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from graph_schema.documents import RoleGraph
 from graph_schema.documents.component import Channel
-from graph_schema.documents.role import Share, SuperEdge
+from graph_schema.documents.role import Share
+from graph_schema.documents.role_graph import SuperEdge
 from graph_schema.printable import printable
 from graph_schema.reports.tables import table
 

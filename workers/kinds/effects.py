@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from graph_schema.documents import RolesPlayed
 from graph_schema.documents.jobs import EffectsSpec, JobRecord
-from graph_schema.documents.role import Interval, Share, SuperEdge
+from graph_schema.documents.role import Interval, Share
+from graph_schema.documents.role_graph import SuperEdge
 from graph_schema.errors import NotFoundError, SpecError
 from workers.kinds.base import JobKind, Stored
 from workers.kinds.figures import cost

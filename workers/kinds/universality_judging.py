@@ -13,7 +13,8 @@ from graph_schema.comparing.universality import judge, shares_of
 from graph_schema.documents import ModelFinding, Rung, RungFinding
 from graph_schema.documents.jobs import UniversalitySpec
 from graph_schema.documents.protocol import Protocol
-from graph_schema.documents.role import Behaviour, RoleNode
+from graph_schema.documents.role import Behaviour
+from graph_schema.documents.role_graph import RoleNode
 from graph_schema.documents.universality import (
     ModelEvidence,
     StateMove,

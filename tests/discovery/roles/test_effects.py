@@ -11,7 +11,7 @@ from discovery.roles.shares import Shares
 from discovery.roles.sufficiency import direct_wiring, mediated_wiring
 from graph_schema.documents import Channel, RoleName, Split
 from graph_schema.documents.jobs.effects import AskedEdge
-from graph_schema.documents.role import SuperEdge
+from graph_schema.documents.role_graph import SuperEdge
 from tests.discovery.roles.written import CONTEXT, Wiring, cast_of, measured, written
 
 KEY = AskedEdge(RoleName.PREVIOUS_TOKEN, Channel.K, RoleName.INDUCTION)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from graph_schema.documents.role import Behaviour, Mediator, Restored, Share
+from graph_schema.documents.role import Behaviour, Share
+from graph_schema.documents.role_graph import Mediator, Restored
 from graph_schema.reports import role_graph_text
 from tests.findings import role_graph
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from graph_schema.documents import RoleGraph
-from graph_schema.documents.role import Behaviour, Mediator, Restored, Share, SuperEdge
+from graph_schema.documents.role import Behaviour, Share
+from graph_schema.documents.role_graph import Mediator, Restored, SuperEdge
 from graph_schema.errors import NotFoundError
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.records.role_graphs import (

@@ -153,13 +153,13 @@ def why_not(found: Transduction) -> str:
     moved, same = found.moved, found.same_answer
     if moved.ci_low < MOVED:
         return (
-            f"the role's heads together move {moved.share:.2f} [{moved.ci_low:.2f}, "
-            f"{moved.ci_high:.2f}] of a full swap to another answer; expected at least {MOVED:.2f}"
+            f"the role's heads together move {moved.text} of a full swap to another answer; "
+            f"expected at least {MOVED:.2f}"
         )
     if same is not None and same.ci_high > SAME_ANSWER:
         return (
-            f"with the answer the same they still move {same.share:.2f} [{same.ci_low:.2f}, "
-            f"{same.ci_high:.2f}]; expected at most {SAME_ANSWER:.2f}"
+            f"with the answer the same they still move {same.text}; expected at most "
+            f"{SAME_ANSWER:.2f}"
         )
     return ""
 

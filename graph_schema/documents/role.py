@@ -55,6 +55,11 @@ class Share(Interval):
 
     share: float
 
+    @property
+    def text(self) -> str:
+        """The share with its interval: `0.42 [0.40, 0.44]`."""
+        return f"{self.share:.2f} [{self.ci_low:.2f}, {self.ci_high:.2f}]"
+
 
 class Behaviour(Document):
     """How well the model does the task whose roles or wiring were measured.

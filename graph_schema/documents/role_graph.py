@@ -10,6 +10,9 @@ from graph_schema.documents.base import Document, later, sha256_hex
 from graph_schema.documents.component import Channel
 from graph_schema.documents.role import Measured, RolePlace, Share
 
+POSITION_GAP = "position_gap"
+"""The one control that should carry as much as the edge itself."""
+
 
 class RoleNode(Document):
     """A role and the components of the model that play it together; none where nobody plays it."""

@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from graph_schema.documents import Motif
 from workers.client.job import Job
 from workers.client.requests import Requests
+from workers.requests.effects import EffectsRequest
 from workers.requests.roles import RolesRequest, build_roles
 
 
 class RoleRequests(Requests):
-    """A connection that asks who plays which role."""
+    """A connection that asks who plays which role, and what roles carry to each other."""
 
     def roles(
         self,
@@ -83,4 +85,65 @@ class RoleRequests(Requests):
         """`roles`, with the request as one value."""
         submission = build_roles(request, self.settings.limits, self.settings.cache_dir)
         self._require_worker()
+        return Job(self, self.service.submit(submission, force=force), submission)
+
+    def effects(
+        self,
+        roles_job: str,
+        *,
+        motif: str | Motif = "induction",
+        pairs: int | None = None,
+        task_params: Mapping[str, Any] | None = None,
+        metric: str | None = None,
+        ablation: str | None = None,
+        draws: int | None = None,
+        seed: int | None = None,
+        model: str | None = None,
+        revision: str | None = None,
+        device: str = "cpu",
+        chunk: int | None = None,
+        priority: int = 5,
+        force: bool = False,
+    ) -> Job:
+        """Measure what a motif's roles carry to each other; `job.outcome()` is what was found.
+
+        Measured on the held-out pairs: roles were assigned on the others. What is left out is the
+        roles job's own. The other arguments are `submit`'s.
+
+        Args:
+            roles_job: The job that said who plays what: its id, or the first digits. Where it has
+                not ended, this one waits for it.
+            motif: Whose edges to measure: its name, or a motif from `parse_motif`, of roles,
+                `input` and `logits`.
+            pairs: How many pairs a built-in task makes for each split.
+            task_params: Parameters of a built-in task, in place of the roles job's.
+            model: Where its model lies now; the same model, by its fingerprint.
+
+        Raises:
+            SpecError: The request is wrong; nothing was sent.
+            NotFoundError: No job, or more than one, has the id.
+            MissingExtraError: The local service has no torch to work with.
+            StoreUnavailable: Graph or broker cannot be reached.
+        """
+        request = EffectsRequest(
+            roles_job=roles_job,
+            motif=motif,
+            pairs=pairs,
+            task_params=task_params,
+            metric=metric,
+            ablation=ablation,
+            draws=draws,
+            seed=seed,
+            model=model,
+            revision=revision,
+            device=device,
+            chunk=chunk,
+            priority=priority,
+        )
+        return self.effects_request(request, force=force)
+
+    def effects_request(self, request: EffectsRequest, *, force: bool = False) -> Job:
+        """`effects`, with the request as one value."""
+        self._require_worker()
+        submission = self.service.effects(request)
         return Job(self, self.service.submit(submission, force=force), submission)

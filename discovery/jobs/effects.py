@@ -14,8 +14,8 @@ from discovery.evaluation.measured import Measured
 from discovery.evaluation.session import Session
 from discovery.models import LoadedModel
 from discovery.progress import Progress
+from discovery.roles.behaviour import behaviour_on
 from discovery.roles.cast import Cast
-from discovery.roles.conditions import behaviour
 from discovery.roles.effects import super_edges
 from discovery.roles.positions import pulled_apart
 from discovery.roles.shares import Shares
@@ -88,7 +88,7 @@ def measure_effects(
         check_adapter(model.adapter, prompts, together=chunk != 1)
         found_on = _measured(session, Split.DISCOVERY, pairs.discovery)
         split = _measured(session, Split.HELDOUT, usable) if judged else found_on
-    told = behaviour(split, vocabulary)
+    told = behaviour_on(split, vocabulary)
     if played.behaviour is not None and played.behaviour.reason:
         told = told.model_copy(update={"reason": f"no roles: {played.behaviour.reason}"})
     if not judged:
@@ -99,7 +99,7 @@ def measure_effects(
     if not told.reason:
         shares = Shares(split, chunk, session.report("effects"))
         also = None
-        if not behaviour(found_on, vocabulary).reason:
+        if not behaviour_on(found_on, vocabulary).reason:
             also = Shares(found_on, chunk, session.report("effects"))
         with session.clock.stage("effects"):
             apart = pulled_apart(split.pairs, seed=spec.seed, n_ctx=vocabulary.n_ctx)

@@ -2,12 +2,12 @@
 
 More is asked than of a circuit (evaluation/performed.py): each condition (a repeat period, a
 template) counts by itself, for a model that does the task on some only has no roles for all of it.
-What is not done well enough is a finding, not an error.
+What is not done well enough is a finding, not an error. The roles job asks it by `performance`, of
+the task's other pairs as well; the effects job, of the pairs it measures on, by `behaviour_on`.
 """
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ from discovery.evaluation.measured import Measured
 from discovery.evaluation.performed import interval, require_performance
 from discovery.evaluation.session import Session
 from discovery.models import ModelAdapter
+from discovery.roles.conditions import FEWEST, condition_of, conditions, in_order
 from discovery.roles.patterns import fitting
 from discovery.roles.probes import OTHER_STREAM
 from discovery.roles.watching import watched
@@ -93,21 +94,57 @@ def _why_not(
         require_performance(discovery, session.limits)
     except TaskNotPerformedError as error:
         return str(error)
-    if found.worst < WORST:
-        where = min(found.accuracy, key=lambda name: found.accuracy[name])
-        return (
-            f"accuracy on {where} is {found.worst:.2f}; expected at least {WORST:.2f} on every "
-            "condition"
-        )
-    in_logits = session.spec.metric is Metric.LOGIT_DIFF
+    return _done_badly(found) or _small_gap(found, discovery, vocabulary)
+
+
+def behaviour_on(split: Measured, vocabulary: Vocabulary) -> Behaviour:
+    """How well the model does on a split, and why nothing above can be tested, where so."""
+    names = np.array(conditions(split.pairs))
+    right = split.full.accuracy
+    known = sorted(set(names.tolist()), key=in_order)
+    accuracy = {name: float(right[names == name].mean()) for name in known}
+    low, high = split.gap_interval
+    gap = float(split.gap.mean())
+    found = Behaviour(accuracy=accuracy, gap=gap, gap_low=low, gap_high=high)
+    answered = any(any(pair.answers) for pair in split.pairs)
+    reason = (
+        (_done_badly(found) if answered else "")
+        or _no_gap(found, split)
+        or _small_gap(found, split, vocabulary)
+    )
+    return found.model_copy(update={"reason": reason})
+
+
+def _done_badly(found: Behaviour) -> str:
+    if found.worst >= WORST:
+        return ""
+    where = min(found.accuracy, key=lambda name: found.accuracy[name])
+    return (
+        f"accuracy on {where} is {found.worst:.2f}; expected at least {WORST:.2f} on every "
+        "condition"
+    )
+
+
+def _no_gap(found: Behaviour, split: Measured) -> str:
+    if found.gap_low > split.no_gap:
+        return ""
+    return (
+        f"ablating everything changes the {split.experiment.metric.value} loss by {found.gap:.3g} "
+        f"[{found.gap_low:.3g}, {found.gap_high:.3g}], which reaches 0"
+    )
+
+
+def _small_gap(found: Behaviour, split: Measured, vocabulary: Vocabulary) -> str:
+    """Why shares of the gap are mostly noise; empty where they are not."""
+    in_logits = split.experiment.metric is Metric.LOGIT_DIFF
     small = found.gap < LEAST_GAP and found.gap_low < STEADY * found.gap
-    if in_logits and small and repeats_answer(discovery.pairs, vocabulary):
-        return (
-            f"ablating everything takes {found.gap:.2g} [{found.gap_low:.2g}, "
-            f"{found.gap_high:.2g}] off the logit difference; expected at least {LEAST_GAP:g}, or "
-            f"an interval from {STEADY:.0%} of it: shares of it are mostly noise"
-        )
-    return ""
+    if not (in_logits and small and repeats_answer(split.pairs, vocabulary)):
+        return ""
+    return (
+        f"ablating everything takes {found.gap:.2g} [{found.gap_low:.2g}, {found.gap_high:.2g}] "
+        f"off the logit difference; expected at least {LEAST_GAP:g}, or an interval from "
+        f"{STEADY:.0%} of it: shares of it are mostly noise"
+    )
 
 
 def fresh_pairs(spec: MeasuredSpec, vocabulary: Vocabulary) -> tuple[TokenPair, ...]:
@@ -122,14 +159,6 @@ def fresh_pairs(spec: MeasuredSpec, vocabulary: Vocabulary) -> tuple[TokenPair, 
         return TASKS[task.name](task, vocabulary, n, seed).discovery
     except DatasetError:
         return ()
-
-
-def condition_of(pair: TokenPair) -> str:
-    """The repeat period or template that a built-in task's group names; else the group."""
-    name = pair.group.removesuffix(" held out")
-    if found := re.fullmatch(r"(period-\d+)(\.\d+)?|(.+)-\d+", name):
-        return found[1] or found[3]
-    return name
 
 
 def repeats_answer(pairs: Sequence[TokenPair], vocabulary: Vocabulary) -> bool:
@@ -173,6 +202,6 @@ def accuracy_by_condition(
     by_name: defaultdict[str, list[float]] = defaultdict(list)
     for pair, each in zip(pairs, right, strict=True):
         by_name[condition_of(pair)].append(each)
-    if min(map(len, by_name.values())) < A_CONDITION // 2:
+    if min(map(len, by_name.values())) < FEWEST:
         return {"all": float(np.mean(right))}
     return {name: float(np.mean(each)) for name, each in sorted(by_name.items())}

@@ -6,7 +6,7 @@ heads alike in depth, where there are enough that are distinct.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +16,11 @@ from discovery.engine.experiment import Bench, Experiment
 from discovery.engine.graph import BoolMatrix
 from discovery.engine.silence import silenced
 from discovery.engine.state import State
+from discovery.progress import Report
 from discovery.tasks.base import TokenPair
 from graph_schema.documents.role import LEAST_CONTROL_SETS
 from graph_schema.errors import NonFiniteError
 
-Report = Callable[[int, int], None]
 FLOOR = 0.02
 """Of the gap loss(∅) - loss(M): what a head must be worth, at the least, to play a role."""
 MOST_CONTROL_SETS = 50

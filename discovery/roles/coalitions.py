@@ -10,7 +10,7 @@ each with its reverse, and are the same for every pair.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from discovery.engine.experiment import Experiment
 from discovery.engine.silence import silenced
 from discovery.engine.state import State
+from discovery.progress import Report
 from discovery.roles.causal import Head
 from discovery.tasks.base import TokenPair
 
@@ -44,7 +45,7 @@ def kin_effects(
     *,
     seed: int,
     chunk: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Report | None = None,
 ) -> NDArray[np.float64]:
     """[head of kin, pair]: what each adds to the loss, mean over orders of ablating all of them."""
     graph = experiment.graph

@@ -12,20 +12,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from discovery.engine.experiment import pad
 from discovery.engine.forward import logits_at
 from discovery.models import ModelAdapter
 from discovery.roles.causal import Head
 from discovery.roles.names import Named
-from discovery.roles.patterns import fitting
+from discovery.roles.patterns import Heads, fitting
 from discovery.roles.watching import AtLayer, watched
 
 BEST = 5
 """Of how many highest, or lowest, logits the name must be one; of a small vocabulary, the tenth."""
-
-Heads = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,7 @@ from discovery.tasks.base import TokenPair
 from graph_schema.documents import ControlShare
 from graph_schema.documents.jobs.effects import AskedEdge
 from graph_schema.documents.role import Share
-from graph_schema.documents.role_graph import Mediator, SuperEdge
-
-POSITION_GAP = "position_gap"
+from graph_schema.documents.role_graph import POSITION_GAP, Mediator, SuperEdge
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,9 @@ from discovery.engine.ablation import Example
 from discovery.engine.experiment import Bench, Experiment
 from discovery.engine.forward import run
 from discovery.engine.state import State
+from discovery.progress import Report
 from discovery.tasks.base import TokenPair
 
-Report = Callable[[int, int], None]
 PerPair = NDArray[np.float64]
 Where = Callable[[Example], Sequence[bool]]
 """At which of an example's positions a patch is put."""

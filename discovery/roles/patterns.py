@@ -8,7 +8,7 @@ that is the answer; S-inhibition: from the end to the subject's second mention.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from discovery.engine.experiment import pad
 from discovery.engine.room import room
 from discovery.models import Batch, ModelAdapter
+from discovery.progress import Report
 from discovery.roles.probes import LOOKS, Condition, Probe
 from discovery.roles.watching import AtLayer, attention, watched
 from graph_schema.documents import RoleName
 
 Heads = NDArray[np.float64]
 """A figure of every head, [layer, head]."""
-Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.evaluation.measured import Measured
-from discovery.roles.group_effects import Patch, PerPair, Report, losses
+from discovery.progress import Report
+from discovery.roles.group_effects import Patch, PerPair, losses
 from graph_schema.documents.role import Share
 from graph_schema.intervals import group_interval
 

@@ -9,7 +9,7 @@ in the answer: the logits should stay.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from torch import Tensor
 from discovery.engine.experiment import pad
 from discovery.engine.forward import logits_at
 from discovery.models import Batch, ModelAdapter
+from discovery.progress import Report
 from discovery.roles.causal import Head
 from discovery.roles.names import Named
 from discovery.roles.patterns import fitting
@@ -36,8 +37,6 @@ MOVED, SAME_ANSWER = 0.6, 0.25
 answer the same at most so much, by the upper one."""
 DRAWS = 10
 """Sets of other heads that are tried, at most."""
-
-Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -154,13 +153,13 @@ def why_not(found: Transduction) -> str:
     moved, same = found.moved, found.same_answer
     if moved.ci_low < MOVED:
         return (
-            f"the role's heads together move {moved.share:.2f} [{moved.ci_low:.2f}, "
-            f"{moved.ci_high:.2f}] of a full swap to another answer; expected at least {MOVED:.2f}"
+            f"the role's heads together move {moved.text} of a full swap to another answer; "
+            f"expected at least {MOVED:.2f}"
         )
     if same is not None and same.ci_high > SAME_ANSWER:
         return (
-            f"with the answer the same they still move {same.share:.2f} [{same.ci_low:.2f}, "
-            f"{same.ci_high:.2f}]; expected at most {SAME_ANSWER:.2f}"
+            f"with the answer the same they still move {same.text}; expected at most "
+            f"{SAME_ANSWER:.2f}"
         )
     return ""
 

@@ -22,11 +22,8 @@ from graph_schema.documents import (
     SuperEdge,
 )
 from graph_schema.documents.protocol import EdgeRule, Protocol
-from graph_schema.documents.role import Behaviour, Share, Transduction
-from graph_schema.documents.role_graph import ControlShare
-
-POSITION_GAP = "position_gap"
-"""The one control that should carry as much as the edge itself."""
+from graph_schema.documents.role import Behaviour, Transduction
+from graph_schema.documents.role_graph import POSITION_GAP, ControlShare
 
 
 @dataclass(frozen=True)
@@ -131,7 +128,7 @@ def edge_state(graph: RoleGraph, rule: EdgeRule, protocol: Protocol) -> Stated:
     edge = next((each for each in graph.edges if rule.is_for(each)), None)
     if edge is None:
         return Stated(RungState.INCONCLUSIVE, "it was not measured")
-    share = f"{edge.share:.2f} [{edge.ci_low:.2f}, {edge.ci_high:.2f}]"
+    share = edge.text
     if edge.is_bound:
         what = f"a role without members; all upstream of its kind carry {share}"
         below = edge.ci_high < rule.floor
@@ -160,24 +157,19 @@ def wired(edge: SuperEdge, protocol: Protocol) -> str:
     return f"through {' and '.join(through)}" if through else "through what was not found"
 
 
-def members_of(played: RolesPlayed, role: RoleName) -> tuple[str, ...]:
-    """The components that pass a role, in the order they were tested in."""
-    return tuple(play.component for play in played.plays if play.role is role and play.passes)
-
-
 def _shortcut(edge: SuperEdge, rule: EdgeRule) -> str | None:
     """With something between what is repeated it must carry as much: else it goes by position."""
     control = next((each for each in edge.controls if each.name == POSITION_GAP), None)
     if control is None or control.ci_high >= rule.floor:
         return None
-    return f"with a gap between the copies {_interval(control)}, less than {rule.floor:g}"
+    return f"with a gap between the copies {control.text}, less than {rule.floor:g}"
 
 
 def _directly(edge: SuperEdge, share: str, protocol: Protocol) -> Stated:
     direct = edge.direct
     if direct is None:
         return Stated(RungState.INCONCLUSIVE, f"carries {share}; its direct part was not measured")
-    part = f"{_interval(direct)} of it from member to member"
+    part = f"{direct.text} of it from member to member"
     why = f"carries {share}, {part}, {wired(edge, protocol)}"
     if direct.ci_low >= protocol.direct_part:
         return Stated(RungState.PRESENT, why)
@@ -190,7 +182,7 @@ def _exceeded(edge: SuperEdge, control: ControlShare, rule: EdgeRule, protocol: 
     """What a control carries that it should not; empty where it does not."""
     name, ceiling = control.name, protocol.ceilings.get(control.name)
     if ceiling is not None and control.ci_high >= ceiling:
-        return f"control {name} carries {_interval(control)}, not below {ceiling:g}"
+        return f"control {name} carries {control.text}, not below {ceiling:g}"
     times = rule.exceeds.get(name)
     if times is not None and edge.share <= times * control.share:
         return f"not {times:g} times what control {name} carries ({control.share:.2f})"
@@ -199,7 +191,7 @@ def _exceeded(edge: SuperEdge, control: ControlShare, rule: EdgeRule, protocol: 
 
 def _transduced(moved: Transduction, protocol: Protocol, members: Sequence[str]) -> Stated:
     who, most = " ".join(members), protocol.same_answer
-    text = f"outputs of {who} from another prompt move {_interval(moved.moved)} of a full swap"
+    text = f"outputs of {who} from another prompt move {moved.moved.text} of a full swap"
     if moved.moved.ci_high < protocol.transduction:
         return Stated(RungState.ABSENT, f"{text}, less than {protocol.transduction:g}")
     if moved.moved.ci_low < protocol.transduction:
@@ -209,7 +201,7 @@ def _transduced(moved: Transduction, protocol: Protocol, members: Sequence[str])
         )
     if (same := moved.same_answer) is None:
         return Stated(RungState.PRESENT, f"{text}; no prompt with the same answer to compare with")
-    text += f", with the same answer {_interval(same)}"
+    text += f", with the same answer {same.text}"
     if same.ci_low > most:
         return Stated(RungState.ABSENT, f"{text}, more than {most:g}: more than the answer moves")
     if same.ci_high > most:
@@ -247,7 +239,3 @@ def _small_gap(told: Behaviour, protocol: Protocol) -> str:
 
 def _failure(found: Measurements, what: str) -> str:
     return (found.failed or {}).get(what, "")
-
-
-def _interval(share: Share) -> str:
-    return f"{share.share:.2f} [{share.ci_low:.2f}, {share.ci_high:.2f}]"

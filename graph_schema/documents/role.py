@@ -1,4 +1,4 @@
-"""Roles: what a head, MLP or feature does in a behaviour (how they hang together: role_graph.py).
+"""Roles: what a head, MLP or feature does in a behaviour; role_graph.py: how roles hang together.
 
 A role is tested by its pattern and by intervention; the names are a closed list, so that a motif
 that asks for a role nobody tests for is an error and not an empty answer. Effects and shares have
@@ -54,6 +54,11 @@ class Share(Interval):
     """A share, in general of the gap loss(empty) - loss(full), with its interval."""
 
     share: float
+
+    @property
+    def text(self) -> str:
+        """The share with its interval: `0.42 [0.40, 0.44]`."""
+        return f"{self.share:.2f} [{self.ci_low:.2f}, {self.ci_high:.2f}]"
 
 
 class Behaviour(Document):

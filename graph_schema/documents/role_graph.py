@@ -1,4 +1,4 @@
-"""Role graphs: what the roles of one model carry to each other, by intervention."""
+"""Role graphs: what the roles of one model carry to each other, with controls and mediators."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from pydantic import Field, model_validator
 from graph_schema.documents.base import Document, later, sha256_hex
 from graph_schema.documents.component import Channel
 from graph_schema.documents.role import Measured, RolePlace, Share
+
+POSITION_GAP = "position_gap"
+"""The one control that should carry as much as the edge itself."""
 
 
 class RoleNode(Document):

@@ -193,6 +193,7 @@ FAMILIES = {
     "gemma3_text": "gemma2025gemma3",
     "olmo2": "olmo2025olmo2",
     "phi3": "abdin2024phi3",
+    "smeared": "olsson2022induction",
 }
 _ESCAPES = str.maketrans(
     {
@@ -218,7 +219,7 @@ def bibtex(circuit: CircuitDocument) -> str:
         keys.append(TASKS[circuit.task])
     if model.family in FAMILIES:
         keys.append(FAMILIES[model.family])
-    return "\n\n".join([_own(circuit), _model(circuit), *(_paper(key) for key in keys)])
+    return "\n\n".join([_own(circuit), _model(circuit), *map(_paper, dict.fromkeys(keys))])
 
 
 def _own(circuit: CircuitDocument) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from graph_schema.documents import RoleGraph
 from graph_schema.documents.component import Channel
-from graph_schema.documents.role import Share
 from graph_schema.documents.role_graph import SuperEdge
 from graph_schema.printable import printable
 from graph_schema.reports.tables import table
@@ -32,7 +31,7 @@ def role_graph_text(graph: RoleGraph, motif: str | None = None) -> str:
         rows = [_row(edge) for edge in graph.edges]
         parts += ["", table(("carries", "share", "direct", "mediated", "controls"), rows)]
     for each in graph.restored:
-        parts.append(f"\nrestored by the {each.wiring} wiring alone: {_share(each)}")
+        parts.append(f"\nrestored by the {each.wiring} wiring alone: {each.text}")
     if told is not None and told.reason:
         parts.append(f"\nnothing can be measured: {told.reason}")
     return "\n".join(parts)
@@ -45,15 +44,11 @@ def _row(edge: SuperEdge) -> tuple[str, str, str, str, str]:
     bound = " at most" if edge.is_bound else ""
     return (
         f"{edge.sender} {arrow} {edge.receiver}",
-        f"{_share(edge)}{bound}",
-        _share(edge.direct) if edge.direct else "",
+        f"{edge.text}{bound}",
+        edge.direct.text if edge.direct else "",
         mediated,
         controls,
     )
-
-
-def _share(share: Share) -> str:
-    return f"{share.share:.2f} [{share.ci_low:.2f}, {share.ci_high:.2f}]"
 
 
 def _members(names: tuple[str, ...]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graph_schema.documents import RolePlay, RolesPlayed, Share, Transduction
+from graph_schema.documents import RolePlay, RolesPlayed, Transduction
 from graph_schema.reports.tables import fact_lines, number, table
 
 COLUMNS = ("role", "head", "pattern", "effect", "interval", "of gap", "among", "worth", "q")
@@ -85,12 +85,8 @@ def _near(found: RolesPlayed) -> list[RolePlay]:
 
 def _carried(found: Transduction) -> str:
     others = "" if found.others is None else f", other heads of their layers {found.others:.2f}"
-    same = "" if found.same_answer is None else f", same answer {_share(found.same_answer)}"
+    same = "" if found.same_answer is None else f", same answer {found.same_answer.text}"
     return (
-        f"{found.role.value} heads carry {_share(found.moved)} of a swap to another answer{same}"
+        f"{found.role.value} heads carry {found.moved.text} of a swap to another answer{same}"
         f"{others}; it comes first on {found.accuracy:.0%} of {found.n_prompts} prompts"
     )
-
-
-def _share(share: Share) -> str:
-    return f"{share.share:.2f} [{share.ci_low:.2f}, {share.ci_high:.2f}]"

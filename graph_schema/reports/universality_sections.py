@@ -23,9 +23,7 @@ class Section:
 
 
 def interval(share: Share | None) -> str:
-    if share is None:
-        return ""
-    return f"{share.share:.2f} [{share.ci_low:.2f}, {share.ci_high:.2f}]"
+    return share.text if share else ""
 
 
 def listed(ids: Iterable[str | None]) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Judged:
+class UniversalityResult:
     """What is written: the motif, models that nothing was stored of, verdicts with the report."""
 
     report: UniversalityReport
@@ -47,7 +47,7 @@ class Judged:
             write_role_alignment(tx, alignment)
 
 
-def _work(spec: UniversalitySpec, bench: Bench) -> Judged:
+def _work(spec: UniversalitySpec, bench: Bench) -> UniversalityResult:
     from graph_schema.store.records.models import ancestors
     from workers.kinds.universality_evidence import gather
     from workers.kinds.universality_judging import report
@@ -61,7 +61,7 @@ def _work(spec: UniversalitySpec, bench: Bench) -> Judged:
         (model, earlier) for model, all_ in ancestors(bench.store).items() for earlier in all_
     ]
     models = tuple(each.model for each in gathered if each.model is not None)
-    return Judged(report(spec, gathered, derived), spec.motif, models)
+    return UniversalityResult(report(spec, gathered, derived), spec.motif, models)
 
 
 def _outcome(stored: Stored, record: JobRecord) -> Universality:

@@ -60,8 +60,8 @@ class Gathered:
 
 
 @dataclass
-class _Reader:
-    """Reads one model's jobs, and keeps why some of them have nothing to read."""
+class _Evidence:
+    """What one model's jobs have found, and why some of them have nothing to read."""
 
     store: GraphStore
     failures: dict[str, str] = field(default_factory=dict[str, str])
@@ -83,11 +83,11 @@ class _Reader:
 
 def gather(store: GraphStore, asked: ModelJobs) -> Gathered:
     """What is stored of the jobs of a model."""
-    reader = _Reader(store)
-    circuits = reader.read("discover", asked.discover, lambda record: _circuits(store, record))
-    main = _measured(reader, asked.main, "")
-    not_performed = reader.not_performed
-    stress = _measured(reader, asked.stress, "stress ") if asked.stress else None
+    evidence = _Evidence(store)
+    circuits = evidence.read("discover", asked.discover, lambda record: _circuits(store, record))
+    main = _measured(evidence, asked.main, "")
+    not_performed = evidence.not_performed
+    stress = _measured(evidence, asked.stress, "stress ") if asked.stress else None
     names = {"discover": asked.discover, "roles": asked.main.roles, "effects": asked.main.effects}
     if asked.stress:
         names |= {"stress roles": asked.stress.roles, "stress effects": asked.stress.effects}
@@ -100,7 +100,7 @@ def gather(store: GraphStore, asked: ModelJobs) -> Gathered:
         stress=stress,
         circuits=circuits or (),
         jobs=names,
-        failures=reader.failures,
+        failures=evidence.failures,
     )
 
 
@@ -141,22 +141,22 @@ def depths(members: Mapping[str, Sequence[str]], model: ModelDocument) -> dict[s
     return found
 
 
-def _measured(reader: _Reader, asked: MeasuringJobs, prefix: str) -> Measurements:
-    store = reader.store
-    roles: RolesPlayed | None = reader.read(
+def _measured(evidence: _Evidence, asked: MeasuringJobs, prefix: str) -> Measurements:
+    store = evidence.store
+    roles: RolesPlayed | None = evidence.read(
         f"{prefix}roles", asked.roles, lambda record: read_role_test_of_job(store, record.job_id)
     )
-    graph: RoleGraph | None = reader.read(
+    graph: RoleGraph | None = evidence.read(
         f"{prefix}effects",
         asked.effects,
         lambda record: read_role_graph_of_job(store, record.job_id),
     )
     failed = {
-        name: reader.failures[f"{prefix}{name}"]
+        name: evidence.failures[f"{prefix}{name}"]
         for name in ("roles", "effects")
-        if f"{prefix}{name}" in reader.failures
+        if f"{prefix}{name}" in evidence.failures
     }
-    return Measurements(roles, graph, failed, reader.not_performed)
+    return Measurements(roles, graph, failed, evidence.not_performed)
 
 
 def _circuits(store: GraphStore, record: JobRecord) -> tuple[CircuitDocument, ...]:

@@ -100,7 +100,12 @@ def test_the_roles_of_a_twin_are_those_built_in(
     composed = {name for name in found.columns["a1.h0"] if "composition" in name}
     channel = "k" if "previous_token" in wanted else "q"
     assert composed == {f"{channel}_composition_a0.h1"}
-    assert found.columns["a1.h0"][f"{channel}_composition_a0.h1"] > 0.05
+    composition = found.columns["a1.h0"][f"{channel}_composition_a0.h1"]
+    assert composition > 0.05
+    if channel == "k":
+        # By hand, of v tokens: ‖W_QK W_OV‖² and ‖W_OV‖² are v, and ‖W_QK‖² is v + 4v, since its
+        # keys keep off the first position as well.
+        assert composition == pytest.approx((5 * 23) ** -0.5, abs=1e-5)
     assert found.columns["a1.h0"]["direct_logits"] == pytest.approx(1, abs=1e-3)
 
 

@@ -44,6 +44,12 @@ def _entries(text: str) -> dict[str, str]:
     return found
 
 
+def test_a_paper_of_task_and_family_is_cited_once() -> None:
+    """Smeared keys come from the paper on induction."""
+    circuit = make_circuit(task="induction", model=make_model(family="smeared"))
+    assert "olsson2022induction" in _entries(bibtex(circuit))
+
+
 @pytest.mark.parametrize("task", [*TASKS, "made_up"])
 def test_method_task_model_and_the_circuit_itself_are_cited(task: str) -> None:
     circuit = make_circuit(task=task, model=make_model("made_by/50%&{x"))

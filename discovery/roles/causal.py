@@ -6,8 +6,9 @@ heads alike in depth, where there are enough that are distinct.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,8 @@ from graph_schema.errors import NonFiniteError
 FLOOR = 0.02
 """Of the gap loss(∅) - loss(M): what a head must be worth, at the least, to play a role."""
 MOST_CONTROL_SETS = 50
+SMALL = 64
+"""Of a model with more heads, those are ablated that have a role's pattern, and their controls."""
 
 Head = tuple[int, int]
 """Layer and number in it."""
@@ -31,7 +34,7 @@ Head = tuple[int, int]
 
 @dataclass(frozen=True)
 class HeadEffects:
-    """`rises` [layer, head, pair]: what ablating a head adds to each pair's loss."""
+    """`rises` [layer, head, pair]: what ablating a head adds to each pair's loss; else NaN."""
 
     rises: NDArray[np.float64]
 
@@ -53,7 +56,7 @@ def head_effects(
     chunk: int | None = None,
     progress: Report | None = None,
 ) -> HeadEffects:
-    """The effect of each of `heads` (None: all; others are 0) on each pair.
+    """The effect of each of `heads` (None: all) on each pair.
 
     `without` are ablated from the start, so effects are of what is left to do without them.
 
@@ -63,7 +66,9 @@ def head_effects(
     graph, shape = experiment.graph, experiment.adapter.shape
     wanted = list(np.ndindex(shape.n_layers, shape.n_heads)) if heads is None else list(heads)
     kept = dropped(experiment, without)
-    rises = np.zeros((shape.n_layers, shape.n_heads, len(pairs)))
+    rises = np.full((shape.n_layers, shape.n_heads, len(pairs)), np.nan)
+    for head in wanted:
+        rises[head] = 0.0
     chunks = experiment.chunks(pairs, chunk or experiment.fitting(pairs))
     for number, examples in enumerate(chunks):
         bench = experiment.bench(examples)
@@ -74,7 +79,7 @@ def head_effects(
                 progress(number * len(wanted) + done, len(chunks) * len(wanted))
             loss = silenced(state, [graph.head_senders(layer).start + head]).loss.double()
             _add(rises[layer, head], bench, (loss - clean).cpu().numpy())
-    if not np.isfinite(rises).all():
+    if not all(np.isfinite(rises[head]).all() for head in wanted):
         raise NonFiniteError(experiment.describe_overflow(pairs))
     return HeadEffects(rises)
 
@@ -117,26 +122,46 @@ class Control:
     sets: int
 
 
-def control(means: NDArray[np.float64], head: Head, seed: int) -> Control:
-    """What other heads are worth that are at most an eighth of the model's depth away.
+def alike(n_layers: int, n_heads: int, head: Head, seed: int) -> list[Head]:
+    """In random order, the other heads of up to an eighth of the model's layers away.
 
-    Heads of the neighbouring layers always are alike.
-
-    Args:
-        means: Effects [layer, head].
-        head: What it is a control for.
-        seed: Of the draw, where there are many.
+    Of a small model, those of the next layer.
     """
-    n_layers, n_heads = means.shape
     reach = max(1, n_layers // 8)
-    alike = [
+    near = [
         (layer, other)
         for layer in range(max(0, head[0] - reach), min(n_layers, head[0] + reach + 1))
         for other in range(n_heads)
         if (layer, other) != head
     ]
-    if len(alike) < LEAST_CONTROL_SETS:
-        return Control(None, len(alike))
     rng = np.random.default_rng([seed, *head])
-    drawn = rng.permutation(len(alike))[:MOST_CONTROL_SETS]
-    return Control(float(np.mean([means[alike[i]] for i in drawn])), len(drawn))
+    return [near[i] for i in rng.permutation(len(near))]
+
+
+def control(means: NDArray[np.float64], head: Head, seed: int) -> Control:
+    """What heads alike are worth, of those whose effect was measured.
+
+    Args:
+        means: Effects [layer, head], NaN where none was measured.
+        head: What it is a control for.
+        seed: Of the draw.
+    """
+    n_layers, n_heads = means.shape
+    every = [means[each] for each in alike(n_layers, n_heads, head, seed)]
+    drawn = [float(each) for each in every if np.isfinite(each)][:MOST_CONTROL_SETS]
+    if len(drawn) < LEAST_CONTROL_SETS:
+        return Control(None, len(drawn))
+    return Control(float(np.mean(drawn)), len(drawn))
+
+
+def worth_ablating(n_layers: int, n_heads: int, fitting: Collection[Head], seed: int) -> list[Head]:
+    """The heads to ablate: all of a small model, else those that fit and the controls they need."""
+    if n_layers * n_heads <= SMALL:
+        return [(layer, head) for layer in range(n_layers) for head in range(n_heads)]
+    controls: set[Head] = set()
+    for head in sorted(fitting):
+        near = [each for each in alike(n_layers, n_heads, head, seed) if each not in fitting]
+        had = len(controls.intersection(near))
+        more = (each for each in near if each not in controls)
+        controls.update(islice(more, max(0, LEAST_CONTROL_SETS - had)))
+    return sorted(controls.union(fitting))

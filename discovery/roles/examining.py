@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from discovery.evaluation.measured import Measured
 from discovery.evaluation.session import Session
 from discovery.models import Qkv
-from discovery.roles.causal import FLOOR, Head, HeadEffects, edge_effects, head_effects
+from discovery.roles.causal import (
+    FLOOR,
+    Head,
+    HeadEffects,
+    edge_effects,
+    head_effects,
+    worth_ablating,
+)
 from discovery.roles.coalitions import kin_effects
 from discovery.roles.columns import composition, direct_logits
 from discovery.roles.copying import copying
@@ -66,9 +73,12 @@ class Examination:
             looking = self._fitting(self._patterns.scores[RoleName.NAME_MOVER])
             self._copying = copying(self._adapter, self._probed.prompts, looking, chunk)
         with session.clock.stage("effects"):
+            shape, fitting = self._adapter.shape, self._any_fitting(tested)
+            self._ablated = worth_ablating(shape.n_layers, shape.n_heads, fitting, self._spec.seed)
             self._effects = head_effects(
                 session.experiment,
                 self._discovery.pairs,
+                heads=self._ablated,
                 chunk=chunk,
                 progress=session.report("effects"),
             )
@@ -104,6 +114,18 @@ class Examination:
             if scores and min(found[head] for found in scores.values()) >= PATTERN
         ]
 
+    def _any_fitting(self, roles: Collection[RoleName]) -> set[Head]:
+        """The heads that may play one of the roles, by their pattern alone.
+
+        A backup's is told by the attention that it has without the name movers, which may be more.
+        """
+        return {
+            head
+            for role in roles
+            for head in self._heads
+            if (scores := self._scores(role, head)) and min(scores.values()) >= PATTERN
+        }
+
     def _scores(self, role: RoleName, head: Head) -> dict[str, float]:
         scores = self._patterns.scores[role]
         if role is RoleName.NAME_MOVER:
@@ -116,7 +138,7 @@ class Examination:
 
     def _with_kin(self, role: RoleName) -> list[Hypothesis]:
         """Every head tested for the role, those with its pattern also among each other."""
-        found = [self._hypothesis(role, head) for head in self._heads]
+        found = [self._hypothesis(role, head) for head in self._ablated]
         kin = [each.head for each in found if each.fits]
         if len(kin) < 2:
             return found
@@ -172,7 +194,7 @@ class Examination:
             self.untested |= dict.fromkeys(roles, NO_MOVERS)
             return
         if RoleName.S_INHIBITION in roles:
-            tests.done += [self._inhibits(head, movers) for head in self._heads]
+            tests.done += [self._inhibits(head, movers) for head in self._ablated]
         if RoleName.BACKUP_NAME_MOVER in roles:
             tests.done += self._backups(movers)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, false_discovery_control, ttest_1samp
 
-from discovery.roles.causal import control
+from discovery.roles.causal import control, worth_ablating
 from discovery.roles.statistics import benjamini_hochberg, effect_of, p_above
 from discovery.roles.testing import Hypotheses, Hypothesis
 from graph_schema.documents import RoleName
@@ -58,6 +58,15 @@ def test_false_roles_stay_within_five_percent(skewed: bool) -> None:
 def test_controls_need_twenty_others() -> None:
     means = np.arange(16.0).reshape(2, 8)
     assert control(means, (0, 0), 0).effect is None
+    assert len(worth_ablating(2, 8, [(0, 0)], 0)) == 16
+    wanted = worth_ablating(24, 12, [(3, 4), (20, 1)], 0)
+    assert {(3, 4), (20, 1)} < set(wanted)
+    assert len(wanted) == 42
+    some = np.full((24, 12), np.nan)
+    for head in wanted:
+        some[head] = 1.0
+    assert control(some, (3, 4), 0).effect == 1
+    assert control(some, (3, 4), 0).sets == 20
     large = np.random.default_rng(0).normal(size=(24, 12))
     found = control(large, (3, 4), 0)
     assert found.sets == 50

@@ -1,5 +1,6 @@
 """Motifs against the graph: pure search and tests (`graph_schema.motifs`) joined to the store."""
 
+from graph_schema.motif_search.recurring import discover_motifs
 from graph_schema.motif_search.searching import (
     add_motif,
     circuit_graph,
@@ -15,6 +16,7 @@ from graph_schema.motif_search.searching import (
 __all__ = [
     "add_motif",
     "circuit_graph",
+    "discover_motifs",
     "find_occurrences",
     "flag_contradictions",
     "known_motifs",

@@ -209,7 +209,8 @@ def _described(
         reason = (
             f"its count hangs on the roles in {len(p)} of the models; expected {MODELS} at least"
             if judged.p is None
-            else f"the least p that its draws allow cannot reach {alpha:g} among the tests"
+            else f"the least p that its draws allow cannot reach {alpha:g} among so many tests; "
+            "ask for more draws or for smaller patterns"
         )
     return RecurringPattern(
         motif=motif,

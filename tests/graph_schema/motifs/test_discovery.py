@@ -88,7 +88,8 @@ def test_few_draws_make_it_untestable() -> None:
     assert state(found, K_COMPOSITION) is MotifState.UNTESTABLE
     assert found.family == 0
     reasons = {each.reason for each in found.patterns if each.pattern == K_COMPOSITION}
-    assert reasons == {"the least p that its draws allow cannot reach 0.05 among the tests"}
+    (reason,) = reasons
+    assert "the least p that its draws allow cannot reach 0.05 among so many tests" in reason
 
 
 @pytest.mark.parametrize("what", ["MAX_PLACES", "MAX_PATTERNS"])

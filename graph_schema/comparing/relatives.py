@@ -46,6 +46,8 @@ def counted_once(
     stands: dict[str, str] = {}
     for name in dict.fromkeys(group.values()):
         members = [each.fingerprint for each in found if group[each.fingerprint] == name]
+        if not members:
+            continue  # a line of models none of which is here
         inside = set(members)
         roots = [each for each in members if not _ancestors(each, parents) & inside]
         stands[name] = (roots or members)[0]

@@ -145,7 +145,7 @@ def test_too_many_occurrences_are_not_stored(
 ) -> None:
     own = _stored(embedded_store).circuit_id
     bi_fan = motif_named(embedded_store, "bi_fan")
-    monkeypatch.setattr("graph_schema.motif_search.MAX_STORED", 3)
+    monkeypatch.setattr("graph_schema.motif_search.searching.MAX_STORED", 3)
     with pytest.raises(SpecError, match=r"bi_fan occurs \d+ times in .*at most 3 are stored"):
         store_occurrences(embedded_store, bi_fan, own)
     assert read_occurrences(embedded_store, own) == ()

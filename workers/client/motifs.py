@@ -10,6 +10,7 @@ from graph_schema.errors import SpecError
 from workers.results.circuit import Circuit
 
 if TYPE_CHECKING:
+    from graph_schema.documents.motif_discovery import MotifDiscovery
     from graph_schema.motifs import Found
     from workers.client.connection import Connection
 
@@ -132,6 +133,48 @@ class Motifs:
             seed=seed,
             alpha=alpha,
             keep=store,
+        )
+
+    def discover(
+        self,
+        task: str,
+        *,
+        models: Sequence[str] = (),
+        per_model: int = 5,
+        draws: int = 1000,
+        seed: int = 0,
+        alpha: float = 0.05,
+        max_nodes: int = 4,
+    ) -> MotifDiscovery:
+        """Which patterns of roles and channels recur over models' circuits more than chance has it.
+
+        Every pattern of two to `max_nodes` roles that occurs in stored circuits of the task; `q` is
+        adjusted for all of them. `called` are those that recur in at least two models.
+
+        Args:
+            task: Name or id of the task that the circuits do.
+            models: Only these: names, families or first digits of fingerprints; none is all.
+            per_model: The newest circuits of a model that are searched.
+            draws: Deals of roles a model.
+            seed: Of the deals.
+            alpha: What `q` must reach for a pattern to be called.
+            max_nodes: Of a pattern: 2 to 4.
+
+        Raises:
+            NotFoundError: No circuit does the task, or none of a model that was named.
+            SpecError: A number makes no sense, or fewer than two models count.
+        """
+        from graph_schema.motif_search import discover_motifs
+
+        return discover_motifs(
+            self._client.service.store,
+            task,
+            models=models,
+            per_model=per_model,
+            draws=draws,
+            seed=seed,
+            alpha=alpha,
+            max_nodes=max_nodes,
         )
 
     def tests(self, circuit: str | Circuit | None = None) -> tuple[MotifTestSummary, ...]:

@@ -133,6 +133,9 @@ def test_relatives_count_once_over_ancestors_that_are_not_here() -> None:
     assert [each.counted_with for each in verdict.models] == [None, one, None]
     verdict = judged(Rung.WIRING, found, derived=[(one, two), (two, other)])
     assert [each.counted_with for each in verdict.models] == [other, other, None]
+    elsewhere = [("d" * 64, "e" * 64)]  # the graph knows lines of models that are not asked about
+    verdict = judged(Rung.WIRING, found, derived=elsewhere)
+    assert [each.counted_with for each in verdict.models] == [None, None, None]
 
 
 def test_families_that_carry_unlike_shares_are_not_strong() -> None:

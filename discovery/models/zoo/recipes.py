@@ -81,7 +81,7 @@ _GPT2 = Recipe(
 RECIPES: dict[str, Recipe] = {
     "gpt2": _GPT2,
     "neox": Recipe("gpt_neox", _SHARED, steps=600),
-    "llama": Recipe("llama", _SHARED, embedding_std=0.3, steps=400),
+    "llama": Recipe("llama", _SHARED, embedding_std=0.3, steps=600),
     "qwen2": Recipe("qwen2", _GROUPED, embedding_std=0.3, steps=400),
     "gemma2": Recipe("gemma2", {**_GEMMA, "query_pre_attn_scalar": 16}, steps=400),
     "gemma3": Recipe("gemma3_text", {**_GEMMA, "query_pre_attn_scalar": 4}, steps=400),

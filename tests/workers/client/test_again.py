@@ -20,6 +20,7 @@ from tests.graph_schema.test_errors import CLASSES
 from tests.workers.tiny import make_tiny, worker_settings
 from workers.client import CircuitClient, Job
 from workers.client.service import Service
+from workers.client.stored import evaluation_asked
 from workers.job.model_cache import ModelCache
 from workers.kinds.perform import run_job
 from workers.requests.discover import DiscoverRequest, build_submission
@@ -216,7 +217,7 @@ def test_a_circuit_whose_model_moved_says_so_without_its_old_path(asked: Asked) 
     local = Service(settings, here.address, here.store)
     request = EvaluateRequest(circuit=circuit, seed=3)
     with pytest.raises(ModelUnavailable, match=r"'mine', is not where .*--model") as raised:
-        local.evaluate(request)
+        evaluation_asked(local, request)
     assert str(asked.folder) not in str(raised.value)
-    again = local.evaluate(replace(request, model=str(moved)))
+    again = evaluation_asked(local, replace(request, model=str(moved)))
     assert again.placement.model.name == str(moved)

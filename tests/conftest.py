@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Generator
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +54,13 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"skipped in CI, where {sorted(needs)} must be there: {report.longrepr}"
     return report
+
+
+@pytest.fixture(scope="session")
+def zoo_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the zoo's models of a whole test run lie: each is trained once, whoever asks first."""
+    own = tmp_path_factory.getbasetemp()
+    return (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "zoo"
 
 
 @pytest.fixture(scope="session", autouse=True)

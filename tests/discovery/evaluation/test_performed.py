@@ -149,8 +149,8 @@ def judged(folder: Path, task: AnyTask, metric: Metric, seed: int) -> None:
 
 
 @pytest.mark.slow
-def test_a_trained_model_does_induction(tmp_path: Path) -> None:
-    folder = zoo.ensure_demo_model(tmp_path)
+def test_a_trained_model_does_induction(zoo_cache: Path) -> None:
+    folder = zoo.ensure_demo_model(zoo_cache)
     for metric in (Metric.LOGIT_DIFF, Metric.KL):
         judged(folder, InductionTask(), metric, 0)
 

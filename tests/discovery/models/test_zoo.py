@@ -60,25 +60,25 @@ def test_unknown_families_and_existing_folders_are_refused(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_the_demo_model_is_trained_once(tmp_path: Path) -> None:
-    folder = zoo.ensure_demo_model(tmp_path)
+def test_the_demo_model_is_trained_once(zoo_cache: Path) -> None:
+    folder = zoo.ensure_demo_model(zoo_cache)
     assert zoo.accuracy(folder) > zoo.ACCURATE
     written = (folder / "model.safetensors").stat().st_mtime_ns
-    assert zoo.ensure_demo_model(tmp_path) == folder
+    assert zoo.ensure_demo_model(zoo_cache) == folder
     assert (folder / "model.safetensors").stat().st_mtime_ns == written
     AutoModelForCausalLM.from_pretrained(folder)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["neox", "qwen2", "gemma3", "smeared"])
-def test_every_kind_of_family_learns_induction(family: str, tmp_path: Path) -> None:
-    assert zoo.accuracy(zoo.ensure_model(tmp_path, family)) > zoo.ACCURATE
+def test_every_kind_of_family_learns_induction(family: str, zoo_cache: Path) -> None:
+    assert zoo.accuracy(zoo.ensure_model(zoo_cache, family)) > zoo.ACCURATE
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["one-layer", "fixed-period"])
-def test_negative_controls_do_not_learn_it(family: str, tmp_path: Path) -> None:
-    record = json.loads((zoo.train(family, tmp_path / "model") / zoo.RECORD).read_text())
+def test_negative_controls_do_not_learn_it(family: str, zoo_cache: Path) -> None:
+    record = json.loads((zoo.ensure_model(zoo_cache, family) / zoo.RECORD).read_text())
     # Over a short period a single layer does better than chance: it repeats what it saw.
     assert max(record["by_period"][period] for period in ("16", "20")) < 0.4
     assert (record["by_period"]["12"] > zoo.ACCURATE) == (family == "fixed-period")

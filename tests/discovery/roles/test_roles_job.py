@@ -12,7 +12,7 @@ from discovery.evaluation.session import Session
 from discovery.jobs.roles import examine
 from discovery.models.inspecting import inspect_model
 from discovery.models.load import load_model
-from discovery.models.zoo import train
+from discovery.models.zoo import ensure_model, train
 from discovery.progress import no_progress
 from discovery.roles.probing import probed
 from discovery.tasks import build_dataset
@@ -163,9 +163,9 @@ def test_roles_that_look_back_are_not_tested_where_a_model_looks_ahead(tmp_path:
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["gpt2", "llama", "qwen2"])
 def test_the_zoo_s_models_do_induction_by_previous_token_and_induction_heads(
-    family: str, tmp_path: Path
+    family: str, zoo_cache: Path
 ) -> None:
-    found = played(train(family, tmp_path / "model", seed=3))
+    found = played(ensure_model(zoo_cache, family))
     names = players(found)
     assert {each.split(".")[0] for each in names["previous_token"]} == {"a0"}
     assert {each.split(".")[0] for each in names["induction"]} == {"a1"}
@@ -178,8 +178,8 @@ def test_the_zoo_s_models_do_induction_by_previous_token_and_induction_heads(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["one-layer", "fixed-period", "markov"])
-def test_negative_controls_have_no_role_to_test(family: str, tmp_path: Path) -> None:
-    found = played(train(family, tmp_path / "model", seed=3))
+def test_negative_controls_have_no_role_to_test(family: str, zoo_cache: Path) -> None:
+    found = played(ensure_model(zoo_cache, family))
     assert found.plays == ()
     assert set(found.untested) == set(RoleName)
 

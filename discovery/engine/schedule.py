@@ -135,7 +135,7 @@ def _schedule(
             moved = moved & (kept[:n, receivers] & moving[:n, None]).any(axis=0)
         if moved.any():
             step = _attention(graph, kept, layer, moved)
-            moving[[graph.head_senders(layer).start + head for head in step.heads]] = True
+            moving[[graph.head_sender(layer, head) for head in step.heads]] = True
             steps.append(step)
         mlp, n = graph.mlp_receiver(layer), graph.before_mlp(layer)
         if live[mlp] and (everything or (kept[:n, mlp] & moving[:n]).any()):

@@ -31,7 +31,7 @@ class Silenced:
 def silenced(state: State, senders: Sequence[int]) -> Silenced:
     """The state, which must be restartable, with all edges out of `senders` dropped too."""
     graph, bench, last = state.graph, state.bench, state.last
-    layer = min((sender - graph.n_inputs) // (graph.n_heads + 1) for sender in senders)
+    layer = int(graph.sender_layers[list(senders)].min())
     schedule = hanging(graph, state.kept, senders, max(layer, 0))
     numbers = np.cumsum(schedule.moving) - 1
     lanes = state.lanes(numbers, int(schedule.moving.sum()), 1)

@@ -50,6 +50,9 @@ class Sites:
         start = self.before(layer)
         return slice(start, start + self.n_heads)
 
+    def head_sender(self, layer: int, head: int) -> int:
+        return self.before(layer) + head
+
     def mlp_sender(self, layer: int) -> int:
         return self.before(layer) + self.n_heads
 

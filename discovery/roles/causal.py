@@ -77,7 +77,7 @@ def head_effects(
         for done, (layer, head) in enumerate(wanted):
             if progress:
                 progress(number * len(wanted) + done, len(chunks) * len(wanted))
-            loss = silenced(state, [graph.head_senders(layer).start + head]).loss.double()
+            loss = silenced(state, [graph.head_sender(layer, head)]).loss.double()
             _add(rises[layer, head], bench, (loss - clean).cpu().numpy())
     if not all(np.isfinite(rises[head]).all() for head in wanted):
         raise NonFiniteError(experiment.describe_overflow(pairs))
@@ -88,7 +88,7 @@ def dropped(experiment: Experiment, heads: Sequence[Head]) -> BoolMatrix:
     """The kept set of every edge but those out of `heads`."""
     kept = experiment.graph.upstream.copy()
     for layer, head in heads:
-        kept[experiment.graph.head_senders(layer).start + head] = False
+        kept[experiment.graph.head_sender(layer, head)] = False
     return kept
 
 

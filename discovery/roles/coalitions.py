@@ -49,7 +49,7 @@ def kin_effects(
 ) -> NDArray[np.float64]:
     """[head of kin, pair]: what each adds to the loss, mean over orders of ablating all of them."""
     graph = experiment.graph
-    senders = [graph.head_senders(layer).start + head for layer, head in kin]
+    senders = [graph.head_sender(layer, head) for layer, head in kin]
     taken = orders(len(kin), seed)
     sets = sorted({tuple(sorted(order[:n])) for order in taken for n in range(len(kin) + 1)})
     found = np.zeros((len(kin), len(pairs)))

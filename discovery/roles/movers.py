@@ -21,18 +21,13 @@ from discovery.roles.causal import Head
 from discovery.roles.names import Named
 from discovery.roles.patterns import fitting
 from discovery.roles.watching import AtLayer, attention, watched
-from graph_schema.documents import Channel
+from graph_schema.documents import Channel, head_name
 
 
 def into_queries(experiment: Experiment, head: Head, movers: Sequence[Head]) -> BoolMatrix:
     """The edges from a head into the queries of later name movers."""
-    graph = experiment.graph
-    edges = graph.none()
-    sender = graph.head_senders(head[0]).start + head[1]
-    for layer, number in movers:
-        if layer > head[0]:
-            edges[sender, graph.head_receivers(layer, Channel.Q).start + number] = True
-    return edges
+    later = [head_name(*mover) for mover in movers if mover[0] > head[0]]
+    return experiment.graph.between([head_name(*head)], later, [Channel.Q])
 
 
 Looks = NDArray[np.float64]

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import Literal
 
@@ -119,36 +118,12 @@ class ModelAdapter(ABC):
         return {}
 
     def cut(self, batch: Batch, start: int, stop: int | None = None) -> Batch:
-        """The batch's positions from `start` to `stop`, of a model that looks back alone.
+        """`Batch.cut`, of a model whose positions can be computed from themselves and earlier keys.
 
-        What depends on a whole prompt stays as it is: positions and angles. `mix` takes queries of
-        these positions, and keys and values of all up to `stop`.
+        `mix` takes queries of these positions, and keys and values of all up to `stop`.
         """
         assert not self.whole_prompts, "a position of this model needs others beside its keys"
-        part = slice(start, stop)
-        n_keys = batch.tokens[:, :stop].shape[1]
-        return replace(
-            batch,
-            tokens=batch.tokens[:, part],
-            attention_mask=batch.attention_mask[:, part],
-            position_ids=batch.position_ids[:, part],
-            last=batch.last - start,
-            masks={
-                kind: self._causal(start, n_keys) if mask is None else mask[..., part, :stop]
-                for kind, mask in batch.masks.items()
-            },
-            rotary={
-                kind: (cos[..., part, :], sin[..., part, :])
-                for kind, (cos, sin) in batch.rotary.items()
-            },
-        )
-
-    def _causal(self, start: int, n_keys: int) -> Bool[Tensor, "1 1 query key"] | None:
-        """Which keys the queries from `start` on see, where a mask of None is the causal one."""
-        if start == 0:
-            return None
-        every = torch.ones(1, 1, n_keys - start, n_keys, dtype=torch.bool, device=self.device)
-        return every.tril(start)
+        return batch.cut(start, stop)
 
     @abstractmethod
     def _prepare(self, batch: Batch) -> Batch:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
@@ -42,3 +43,35 @@ class Batch:
     prompt_lengths: Int[Tensor, " batch"]
     masks: Mapping[str, Tensor | None] = field(default_factory=dict)
     rotary: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
+
+    def cut(self, start: int, stop: int | None = None) -> Batch:
+        """The positions from `start` to `stop`.
+
+        What depends on a whole prompt stays as it is: positions and angles. Masks are of these
+        positions' queries, and of all keys up to `stop`.
+        """
+        part = slice(start, stop)
+        n_keys = self.tokens[:, :stop].shape[1]
+        return replace(
+            self,
+            tokens=self.tokens[:, part],
+            attention_mask=self.attention_mask[:, part],
+            position_ids=self.position_ids[:, part],
+            last=self.last - start,
+            masks={
+                kind: self._causal(start, n_keys) if mask is None else mask[..., part, :stop]
+                for kind, mask in self.masks.items()
+            },
+            rotary={
+                kind: (cos[..., part, :], sin[..., part, :])
+                for kind, (cos, sin) in self.rotary.items()
+            },
+        )
+
+    def _causal(self, start: int, n_keys: int) -> Bool[Tensor, "1 1 query key"] | None:
+        """Which keys the queries from `start` on see, where a mask of None is the causal one."""
+        if start == 0:
+            return None
+        device = self.tokens.device
+        every = torch.ones(1, 1, n_keys - start, n_keys, dtype=torch.bool, device=device)
+        return every.tril(start)

@@ -26,7 +26,7 @@ from transformers.pytorch_utils import Conv1D
 from discovery.models.base import Batch, ModelAdapter, Reader, Shape, Sublayer
 from discovery.models.half import product, wide, widen
 from discovery.models.norms import Norm
-from discovery.models.projection import HeadWeights, unembed
+from discovery.models.projection import unembed
 from discovery.models.rotary import Angles, by_own_length, length_dependent
 from graph_schema.errors import ModelError
 
@@ -288,19 +288,3 @@ class _SingleGroup(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.eval()
-
-
-def linear_heads(module: nn.Linear, d_head: int) -> HeadWeights:
-    """A Linear's weight and bias cut by head."""
-    weight = rearrange(module.weight, "(head d_head) d_model -> head d_head d_model", d_head=d_head)
-    bias: Tensor | None = getattr(module, "bias", None)
-    if bias is None:
-        return HeadWeights(weight)
-    return HeadWeights(weight, rearrange(bias, "(head d_head) -> head d_head", d_head=d_head))
-
-
-def linear_all(
-    module: nn.Linear, x: Float[Tensor, "batch pos d_model"], d_head: int
-) -> Float[Tensor, "batch head pos d_head"]:
-    """All heads of one Linear from one shared input, by the module itself."""
-    return rearrange(module(x), "batch pos (head d_head) -> batch head pos d_head", d_head=d_head)

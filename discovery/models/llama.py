@@ -13,7 +13,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from discovery.models.base import Batch, HeadWeights, Qkv, Reader
-from discovery.models.decoder import FULL, SLIDING, DecoderAdapter, linear_all, linear_heads
+from discovery.models.decoder import FULL, SLIDING, DecoderAdapter
+from discovery.models.projection import linear_all, linear_heads
 
 
 class LlamaAdapter(DecoderAdapter):

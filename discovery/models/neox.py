@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from discovery.models.base import Batch, Qkv, Reader
-from discovery.models.decoder import DecoderAdapter, linear_heads
-from discovery.models.projection import HeadWeights
+from discovery.models.decoder import DecoderAdapter
+from discovery.models.projection import HeadWeights, linear_heads
 
 PLACE = {"q": 0, "k": 1, "v": 2}
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from torch import nn
 
 from discovery.models.base import ModelAdapter, Qkv
-from discovery.models.decoder import linear_heads
 from discovery.models.llama import LlamaAdapter
-from discovery.models.projection import HeadWeights
+from discovery.models.projection import HeadWeights, linear_heads
 
 
 class Phi3Adapter(LlamaAdapter):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from einops import einsum, rearrange
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from discovery.models.half import product
 from discovery.models.norms import Slope
@@ -124,3 +124,19 @@ def unembed(
         rows, weight[tokens].to(rows.dtype), "... d_model, ... token d_model -> ... token"
     )
     return found if bias is None else found + bias[tokens]
+
+
+def linear_heads(module: nn.Linear, d_head: int) -> HeadWeights:
+    """A Linear's weight and bias cut by head."""
+    weight = rearrange(module.weight, "(head d_head) d_model -> head d_head d_model", d_head=d_head)
+    bias: Tensor | None = getattr(module, "bias", None)
+    if bias is None:
+        return HeadWeights(weight)
+    return HeadWeights(weight, rearrange(bias, "(head d_head) -> head d_head", d_head=d_head))
+
+
+def linear_all(
+    module: nn.Linear, x: Float[Tensor, "batch pos d_model"], d_head: int
+) -> Float[Tensor, "batch head pos d_head"]:
+    """All heads of one Linear from one shared input, by the module itself."""
+    return rearrange(module(x), "batch pos (head d_head) -> batch head pos d_head", d_head=d_head)

@@ -35,7 +35,6 @@ class Effects:
 
     graph: RoleGraph
     cpu_seconds: dict[str, float]
-    notes: tuple[str, ...] = ()
 
 
 def measure_effects(
@@ -107,7 +106,7 @@ def measure_effects(
         with session.clock.stage("sufficiency"):
             restored = _restored(session, cast, spec.asked, edges, shares)
     graph = _graph(spec, played, model, pairs, cast, split, told, edges, restored)
-    return Effects(graph, session.clock.seconds, (*model.notes, *pairs.notes))
+    return Effects(graph, session.clock.seconds)
 
 
 def _cast(spec: EffectsSpec, played: RolesPlayed, session: Session) -> Cast:
@@ -200,6 +199,7 @@ def _graph(
         seed=spec.seed,
         job_id=spec.job_id,
         behaviour=told,
+        notes=(*model.notes, *pairs.notes),
         nodes=nodes,
         edges=edges,
         role_test_id=played.role_test_id,

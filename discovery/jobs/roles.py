@@ -85,6 +85,7 @@ def examine(
         seed=spec.seed,
         job_id=spec.job_id,
         behaviour=done.behaviour,
+        notes=(*model.notes, *pairs.notes),
         plays=tuple(examination.plays),
         transductions=tuple(examination.transductions),
         columns=examination.columns,

@@ -82,7 +82,10 @@ class Behaviour(Document):
 
 
 class Measured(Document):
-    """What every measurement on a model says of how it was taken; `job_id` is who took it."""
+    """What every measurement on a model says of how it was taken; `job_id` is who took it.
+
+    `notes` are what a reader must know of model and pairs: how many were left out, what was cast.
+    """
 
     model: ModelDocument
     task: str
@@ -94,6 +97,7 @@ class Measured(Document):
     seed: int
     job_id: str | None = later(None)
     behaviour: Behaviour | None = later(None)
+    notes: tuple[str, ...] = later(())
 
     def check_component(self, name: str) -> None:
         """Return if the model has a component of this name.

@@ -34,6 +34,9 @@ def role_graph_text(graph: RoleGraph, motif: str | None = None) -> str:
         parts.append(f"\nrestored by the {each.wiring} wiring alone: {each.text}")
     if told is not None and told.reason:
         parts.append(f"\nnothing can be measured: {told.reason}")
+    if graph.job_id is not None and graph.edges:
+        parts.append("\nshares of the gap, on held-out pairs; 95 % intervals over groups of pairs")
+    parts += [f"note: {printable(note)}" for note in graph.notes]
     return "\n".join(parts)
 
 

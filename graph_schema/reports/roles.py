@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from graph_schema.documents import RolePlay, RolesPlayed, Transduction
+from graph_schema.printable import printable
 from graph_schema.reports.tables import fact_lines, number, table
 
 COLUMNS = ("role", "head", "pattern", "effect", "interval", "of gap", "among", "worth", "q")
@@ -51,6 +52,9 @@ def roles_text(found: RolesPlayed) -> str:
     if found.untested and not (behaviour and behaviour.reason):
         reasons = dict.fromkeys(found.untested.values())
         parts.append("\n".join(f"not tested: {_untested(found, why)}: {why}" for why in reasons))
+    if found.job_id is not None and found.plays:
+        parts.append("effects on discovery pairs; 95 % intervals over groups of pairs")
+    parts += [f"note: {printable(note)}" for note in found.notes]
     return "\n\n".join(parts)
 
 

@@ -85,6 +85,7 @@ def _json(found: EffectsFound | None) -> dict[str, Any]:
         "roles": {str(node.role): list(node.members) for node in graph.nodes} if graph else {},
         "super_edges": [_edge(edge) for edge in graph.edges] if graph else [],
         "restored": [each.model_dump(mode="json") for each in graph.restored] if graph else [],
+        "notes": list(graph.notes) if graph else [],
         **cost(found.run if found else None),
     }
 

@@ -51,6 +51,7 @@ def _measured(document: RolesPlayed | None) -> dict[str, Any]:
             "plays": [],
             "transductions": [],
             "untested": {},
+            "notes": [],
             "columns": {},
         }
     plays = [{**play.model_dump(mode="json"), "score": play.score} for play in document.ranked]
@@ -62,6 +63,7 @@ def _measured(document: RolesPlayed | None) -> dict[str, Any]:
         "plays": plays,
         "transductions": [each.model_dump(mode="json") for each in document.transductions],
         "untested": {role.value: why for role, why in document.untested.items()},
+        "notes": list(document.notes),
         "columns": document.columns,
     }
 

@@ -40,3 +40,10 @@ def test_what_cannot_be_measured_says_why() -> None:
     text = role_graph_text(role_graph().model_copy(update={"edges": (), "behaviour": told}))
     assert "nothing can be measured: accuracy 0.10" in text
     assert "carries" not in text
+
+
+def test_notes_and_the_split_are_said() -> None:
+    graph = role_graph().model_copy(update={"job_id": "0" * 64, "notes": ("3 pairs\nleft out",)})
+    text = role_graph_text(graph)
+    assert "on held-out pairs" in text
+    assert text.splitlines()[-1].startswith("note: 3 pairs")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from neo4j import Transaction
 
     from graph_schema.documents import ModelDocument, Motif
-    from workers.job.bench import Bench
+    from workers.job.workbench import Workbench
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class UniversalityResult:
             write_role_alignment(tx, alignment)
 
 
-def _work(spec: UniversalitySpec, bench: Bench) -> UniversalityResult:
+def _work(spec: UniversalitySpec, bench: Workbench) -> UniversalityResult:
     from graph_schema.store.records.models import ancestors
     from workers.kinds.universality_evidence import gather
     from workers.kinds.universality_judging import report

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from graph_schema.comparing.protocols import default_protocol
 from graph_schema.documents import (
     AblationSpec,
     Alignment,
@@ -32,6 +33,7 @@ from graph_schema.documents import (
     Verdict,
     sha256_hex,
 )
+from graph_schema.documents.universality import UniversalityReport
 from graph_schema.motifs import find_motif
 from tests.factories import make_dataset, make_model
 
@@ -200,4 +202,25 @@ def verdict(
         ),
         scope="made models of three families",
         falsifiers=("one more model in which the role is absent",),
+    )
+
+
+def report(job_id: str, *assumptions: str, verdicts: Sequence[Verdict] = ()) -> UniversalityReport:
+    """What a universality job found: verdicts, one by default, without the models' evidence."""
+    judged = [each.model_copy(update={"job_id": job_id}) for each in verdicts or (verdict(),)]
+    first = judged[0]
+    return UniversalityReport(
+        job_id=job_id,
+        motif=first.motif,
+        motif_id=first.motif_id,
+        notation="previous_token -k-> induction",
+        task=first.task,
+        task_id=first.task_id,
+        protocol=default_protocol(find_motif("induction")),
+        models=(),
+        verdicts=tuple(judged),
+        assumptions=assumptions,
+        stress=None,
+        alignment=None,
+        alignments=(),
     )

@@ -26,6 +26,7 @@ from graph_schema.store.records.circuits import write_circuit
 from graph_schema.store.records.datasets import write_dataset
 from graph_schema.store.records.motif_tests import write_motif_test
 from graph_schema.store.records.motifs import write_motif
+from graph_schema.store.records.reports import write_report
 from graph_schema.store.records.role_graphs import write_role_graph
 from graph_schema.store.records.role_tests import write_roles
 from graph_schema.store.records.verdicts import write_verdict
@@ -42,6 +43,7 @@ from tests.findings import (
     annotation,
     finding,
     motif_test,
+    report,
     role_graph,
     roles_played,
     verdict,
@@ -161,6 +163,7 @@ def fill(store: GraphStore) -> MadeWorld:
         }
     )
     earlier = strong.model_copy(update={"models": (finding(G2, "ppa"),)})
+    store.write(lambda tx: write_report(tx, report(sha256_hex("judging"), verdicts=[wiring])))
     # Of several verdicts the one over the most models counts, of those the latest.
     for at, judged in enumerate((earlier, role, wiring, strong, later)):
         store.write(lambda tx, judged=judged: write_verdict(tx, judged))

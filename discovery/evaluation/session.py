@@ -53,10 +53,10 @@ class Session:
         model: LoadedModel,
         pairs: PairSet,
         *,
-        receivers: Receivers,
         limits: Limits,
         progress: Progress,
         chunk: int | None,
+        receivers: Receivers = "query_head",
     ) -> Session:
         """The spec's metric and ablation on its pairs; nothing is run yet.
 

@@ -71,15 +71,7 @@ def measure_effects(
             f"({played.model.fingerprint[:12]}), not of {model.document.name!r} "
             f"({model.document.fingerprint[:12]}): effects are measured between a model's own roles"
         )
-    session = Session.of(
-        spec,
-        model,
-        pairs,
-        receivers="query_head",
-        limits=limits,
-        progress=progress,
-        chunk=chunk,
-    )
+    session = Session.of(spec, model, pairs, limits=limits, progress=progress, chunk=chunk)
     cast = _cast(spec, played, session)
     judged, usable = _judged(session)
     with session.clock.stage("baseline"):

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from discovery.engine.experiment import LOGITS
 from discovery.engine.graph import Graph
 from discovery.engine.restart import ROWS
+from discovery.methods.alternatives import PENALTIES
 from graph_schema.documents import Acdc, AnyMethod, Eap, EapIg, Exact, Metric, ModelSource
 from graph_schema.errors import ResourceError
 from graph_schema.models.compiled.program import CompiledProgram
@@ -179,6 +180,8 @@ def plan_run(
     dtype: str = "float32",
     exact_top: int | None = None,
     keep_pair_scores: bool = False,
+    selections: int = 1,
+    alternatives: int = 1,
     chunk: int | None = None,
     limit: int | None = None,
 ) -> RunPlan:
@@ -193,8 +196,10 @@ def plan_run(
         draws: Examples a pair: of ablation `resample`.
         metric: `kl` adds a clean run.
         dtype: Of the weights.
-        exact_top: How many edges are tested exactly after attribution.
+        exact_top: How many edges of each circuit are tested exactly after attribution.
         keep_pair_scores: Whether every pair's own scores are kept.
+        selections: Circuits that the scores select: of a sweep one for each threshold.
+        alternatives: Circuits of each of them, further ones sought among its edges' scores.
         chunk: Examples at a time; else the most, up to 32, that fit `limit`.
         limit: Bytes of memory; None for no limit.
     """
@@ -235,12 +240,13 @@ def plan_run(
                 work += _attribution_seconds(method.proposed_by, sizes, n_tokens)
         case _:
             work = _attribution_seconds(method, sizes, n_tokens)
-    work += OVERHEAD * (exact_top or 0) * EXACT_SHARE * per_pair
+    n_tested = min((exact_top or 0) * selections * alternatives, graph.n_edges)
+    work += OVERHEAD * n_tested * EXACT_SHARE * per_pair
     if metric is Metric.KL and method is not None:
         work += OVERHEAD * per_pair
-    # M, empty, circuit, complement; ten points by size and by sign; ten random circuits.
-    circuits = (13 * n_pairs + 24 * n_heldout) if n_heldout else 34 * n_pairs
-    evaluation = circuits * (per_pair + _read_seconds(sizes, graph, n_tokens))
+    a_circuit = CIRCUIT * draws * (per_pair + _read_seconds(sizes, graph, n_tokens))
+    tries = selections * (1 + len(PENALTIES) * (alternatives - 1)) if alternatives > 1 else 0
+    evaluated = _evaluated(n_pairs, n_heldout, selections, alternatives)
     return RunPlan(
         n_edges=graph.n_edges,
         chunk=chunk,
@@ -248,11 +254,25 @@ def plan_run(
         chunk_bytes=max(one * chunk, engine),
         score_bytes=scores,
         cpu_seconds={
-            "scores": n_examples * work,
-            "evaluation": CIRCUIT * draws * evaluation,
+            "scores": n_examples * work + tries * n_pairs * a_circuit,
+            "evaluation": evaluated * a_circuit,
         },
         held_bytes=held,
     )
+
+
+def _evaluated(n_pairs: int, n_heldout: int, selections: int, alternatives: int) -> int:
+    """Runs of a circuit on a pair that preset `quick` takes to judge all that are found.
+
+    M and empty once. Of each circuit itself and ten random ones on the discovery pairs; itself and
+    its complement on the held-out ones, and ten points by size and by sign where scores rank it,
+    which they do not where it is an alternative.
+    """
+    judged = n_heldout or n_pairs
+    once = 2 * (n_pairs + n_heldout)
+    own = 11 * n_pairs + (2 * n_heldout or n_pairs)
+    ranked = own + 20 * judged
+    return once + selections * (ranked + (alternatives - 1) * own)
 
 
 def _example_bytes(sizes: Sizes, graph: Graph, n_tokens: int, width: int) -> int:

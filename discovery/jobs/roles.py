@@ -58,15 +58,7 @@ def examine(
         NumericsError: The adapter's logits are not the model's.
         NonFiniteError: NaN or infinite values; names the layer.
     """
-    session = Session.of(
-        spec,
-        model,
-        pairs,
-        receivers="query_head",
-        limits=limits,
-        progress=progress,
-        chunk=chunk,
-    )
+    session = Session.of(spec, model, pairs, limits=limits, progress=progress, chunk=chunk)
     done = performance(session, vocabulary)
     examination = Examination(session, done.discovery, probed(spec, session, vocabulary))
     if done.behaviour.reason:

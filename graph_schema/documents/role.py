@@ -81,7 +81,7 @@ class Behaviour(Document):
         return min(self.accuracy.values())
 
 
-class Measured(Document):
+class RoleMeasurement(Document):
     """What every measurement on a model says of how it was taken; `job_id` is who took it.
 
     `notes` are what a reader must know of model and pairs: how many were left out, what was cast.
@@ -98,6 +98,25 @@ class Measured(Document):
     job_id: str | None = later(None)
     behaviour: Behaviour | None = later(None)
     notes: tuple[str, ...] = later(())
+
+    def id_of(self, counted: str, *parts: str) -> str:
+        """The hash of what was measured and how, not of what came out; `parts` are a kind's own.
+
+        Args:
+            counted: What its kind says behind the number of pairs and the seed.
+            parts: What else tells two of its kind apart.
+        """
+        said = [
+            self.model.fingerprint,
+            self.task_id,
+            self.dataset_sha256,
+            self.metric.value,
+            self.ablation.canonical_json(),
+            f"{self.n_pairs} {self.seed}{counted}",
+            *parts,
+            *([self.job_id] if self.job_id else []),
+        ]
+        return sha256_hex("\n".join(said))
 
     def check_component(self, name: str) -> None:
         """Return if the model has a component of this name.
@@ -190,7 +209,7 @@ class Transduction(Document):
     n_prompts: Annotated[int, Field(ge=1)]
 
 
-class RolesPlayed(Measured):
+class RolesPlayed(RoleMeasurement):
     """All that one measurement of roles found in one model on one task, passing or not.
 
     `columns` holds figures that describe and never decide: by component and name. `untested` says
@@ -209,16 +228,7 @@ class RolesPlayed(Measured):
     @property
     def role_test_id(self) -> str:
         """Of what was measured and how, not of what came out: made again it is the same."""
-        parts = [
-            self.model.fingerprint,
-            self.task_id,
-            self.dataset_sha256,
-            self.metric.value,
-            self.ablation.canonical_json(),
-            f"{self.n_pairs} {self.seed} {self.method_version}",
-            *([self.job_id] if self.job_id else []),
-        ]
-        return sha256_hex("\n".join(parts))
+        return self.id_of(f" {self.method_version}")
 
     @property
     def ranked(self) -> tuple[RolePlay, ...]:

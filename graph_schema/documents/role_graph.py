@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from graph_schema.documents.base import Document, later, sha256_hex
+from graph_schema.documents.base import Document, later
 from graph_schema.documents.component import Channel
-from graph_schema.documents.role import Measured, RolePlace, Share
+from graph_schema.documents.role import RoleMeasurement, RolePlace, Share
 
 POSITION_GAP = "position_gap"
 """The one control that should carry as much as the edge itself."""
@@ -84,7 +84,7 @@ class Restored(Share):
     wiring: Literal["direct", "mediated"]
 
 
-class RoleGraph(Measured):
+class RoleGraph(RoleMeasurement):
     """The roles of one model on one task and what they carry to each other.
 
     `conditions` are those that effects were measured on, which roles were not assigned on.
@@ -103,18 +103,11 @@ class RoleGraph(Measured):
     @property
     def role_graph_id(self) -> str:
         """Of what was measured and how, not of what came out: measuring again is the same graph."""
-        parts = [
-            self.model.fingerprint,
-            self.task_id,
-            self.dataset_sha256,
-            self.metric.value,
-            self.ablation.canonical_json(),
-            f"{self.n_pairs} {self.seed}",
+        return self.id_of(
+            "",
             *sorted(f"{node.role}: {' '.join(sorted(node.members))}" for node in self.nodes),
             *sorted(f"{edge.sender} -{edge.channel}-> {edge.receiver}" for edge in self.edges),
-            *([self.job_id] if self.job_id else []),
-        ]
-        return sha256_hex("\n".join(parts))
+        )
 
     @model_validator(mode="after")
     def _hangs_together(self) -> RoleGraph:

@@ -6,7 +6,7 @@ its nodes; where motifs occur in it and how likely that is is worked out here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from neo4j import Transaction
@@ -32,9 +32,10 @@ from graph_schema.motifs import (
 )
 from graph_schema.motifs.finding import LIMIT
 from graph_schema.motifs.significance import ALPHA, DRAWS
-from graph_schema.store.connection import GraphStore
+from graph_schema.store.connection import GraphStore, Row
 from graph_schema.store.records.circuits import resolve_circuit
 from graph_schema.store.records.contradictions import (
+    circuits_on_task,
     flag_circuit,
     motifs_of,
     strong_on_wiring,
@@ -149,19 +150,36 @@ def flag_contradictions(tx: Transaction, circuit_id: str) -> None:
     Only where roles are known of the circuit's nodes: else nothing can occur, and nobody knows.
     """
     task_id = task_of_circuit(tx, circuit_id)
-    verdicts = strong_on_wiring(tx, task_id) if task_id is not None else []
-    rows: list[dict[str, str]] = []
-    if verdicts:
-        graph = _read_graph(tx, circuit_id)[1]
-        known = any(node.roles for node in graph.nodes)
-        motifs = {motif.motif_id: motif for motif in motifs_of(tx, verdicts)} if known else {}
-        absent = {id for id, motif in motifs.items() if not find(graph, motif, circuit_id).total}
+    _flag_circuits(tx, [circuit_id], strong_on_wiring(tx, task_id) if task_id is not None else [])
+
+
+def flag_contradictions_of_model(tx: Transaction, fingerprint: str, task_id: str) -> None:
+    """The same for all circuits of a model on a task, whose roles have been stored.
+
+    What roles make known may speak against verdicts, and no more where roles have changed.
+    """
+    circuit_ids = circuits_on_task(tx, fingerprint, task_id)
+    _flag_circuits(tx, circuit_ids, strong_on_wiring(tx, task_id))
+
+
+def _flag_circuits(tx: Transaction, circuit_ids: Sequence[str], verdicts: list[Row]) -> None:
+    motifs = {motif.motif_id: motif for motif in motifs_of(tx, verdicts)} if verdicts else {}
+    for circuit_id in circuit_ids:
+        absent = _absent(tx, circuit_id, motifs) if motifs else frozenset[str]()
         rows = [
             {"verdict_id": row["verdict_id"], "reason": f"{row['motif']} does not occur in it"}
             for row in verdicts
             if row["motif_id"] in absent
         ]
-    flag_circuit(tx, circuit_id, rows)
+        flag_circuit(tx, circuit_id, rows)
+
+
+def _absent(tx: Transaction, circuit_id: str, motifs: Mapping[str, Motif]) -> frozenset[str]:
+    """The ids of the motifs that do not occur in a circuit of which roles are known."""
+    graph = _read_graph(tx, circuit_id)[1]
+    if not any(node.roles for node in graph.nodes):
+        return frozenset()
+    return frozenset(id for id, m in motifs.items() if not find(graph, m, circuit_id).total)
 
 
 def circuit_graph(store: GraphStore, circuit_id: str) -> CircuitGraph:

@@ -9,14 +9,18 @@ import typer
 from workers.cli.app import command
 from workers.cli.jobs import Force, Wait, report_here, show_submitted
 from workers.cli.options import (
+    ABLATION,
+    DRAWS,
+    PAIRS,
+    SEED,
     AsJson,
     Chunk,
     Device,
+    Here,
     Priority,
     Revision,
     TaskParams,
     assignments,
-    whole,
 )
 from workers.client import CircuitClient
 from workers.requests.effects import EffectsRequest
@@ -33,28 +37,14 @@ def effects(
     motif: Annotated[
         str, typer.Option(metavar="NAME", help="Whose edges to measure (circuits motifs).")
     ] = "induction",
-    pairs: Annotated[
-        int | None,
-        typer.Option(parser=whole, metavar="N", help="Pairs for each split that the task makes."),
-    ] = None,
+    pairs: Annotated[int | None, PAIRS] = None,
     task_param: TaskParams = None,
     metric: Annotated[
         str | None, typer.Option(metavar="NAME", help="What is measured (the roles job's own).")
     ] = None,
-    ablation: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="What replaces a write (the roles job's own)."),
-    ] = None,
-    draws: Annotated[
-        int | None,
-        typer.Option(parser=whole, metavar="N", help="Draws of the resample ablation."),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            parser=whole, metavar="N", help="Seed of everything random (the roles job's)."
-        ),
-    ] = None,
+    ablation: Annotated[str | None, ABLATION] = None,
+    draws: Annotated[int | None, DRAWS] = None,
+    seed: Annotated[int | None, SEED] = None,
     model: Annotated[
         str | None,
         typer.Option(metavar="MODEL", help="Where the model lies now: hub id or folder."),
@@ -63,9 +53,7 @@ def effects(
     device: Device = "cpu",
     chunk: Chunk = None,
     priority: Priority = 5,
-    here: Annotated[
-        bool, typer.Option("--here", help="In this process, without a queue, as run does.")
-    ] = False,
+    here: Here = False,
     force: Force = False,
     wait: Wait = False,
     as_json: AsJson = False,

@@ -9,17 +9,26 @@ import typer
 from workers.cli.app import command
 from workers.cli.jobs import Force, Wait, report_here, show_submitted
 from workers.cli.options import (
+    ABLATION,
+    ANSWERS,
+    BOS,
+    DRAWS,
+    DTYPE,
+    HELDOUT,
     MISFITS,
+    PAIRS,
+    SEED,
+    TASK,
     AsJson,
     Chunk,
     Device,
+    Here,
     Label,
     OwnPairs,
     Priority,
     Revision,
     TaskParams,
     assignments,
-    whole,
 )
 from workers.client import CircuitClient
 from workers.requests.evaluate import EvaluateRequest
@@ -31,18 +40,11 @@ from workers.requests.evaluate import EvaluateRequest
 )
 def evaluate(
     circuit: Annotated[str, typer.Argument(help="Circuit id, or its first digits.")],
-    task: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Built-in task to judge it on.")
-    ] = None,
+    task: Annotated[str | None, TASK] = None,
     task_param: TaskParams = None,
-    pairs: Annotated[
-        int | None,
-        typer.Option(parser=whole, metavar="N", help="Pairs for each split that the task makes."),
-    ] = None,
+    pairs: Annotated[int | None, PAIRS] = None,
     dataset: OwnPairs = None,
-    heldout: Annotated[
-        str | None, typer.Option(metavar="FILE", help="The held-out pairs, FILE.jsonl.")
-    ] = None,
+    heldout: Annotated[str | None, HELDOUT] = None,
     label: Label = None,
     model: Annotated[
         str | None,
@@ -52,34 +54,18 @@ def evaluate(
     metric: Annotated[
         str | None, typer.Option(metavar="NAME", help="What is measured (the circuit's own).")
     ] = None,
-    ablation: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="What replaces an edge (the circuit's own)."),
-    ] = None,
-    draws: Annotated[
-        int | None,
-        typer.Option(parser=whole, metavar="N", help="Draws of the resample ablation."),
-    ] = None,
-    bos: Annotated[bool | None, typer.Option(help="Force a BOS token on or off.")] = None,
-    answers: Annotated[
-        str | None,
-        typer.Option(metavar="HOW", help="single tokens, or the first_difference of several."),
-    ] = None,
+    ablation: Annotated[str | None, ABLATION] = None,
+    draws: Annotated[int | None, DRAWS] = None,
+    bos: Annotated[bool | None, BOS] = None,
+    answers: Annotated[str | None, ANSWERS] = None,
     misfits: Annotated[str | None, MISFITS] = None,
     preset: Annotated[str, typer.Option(metavar="PRESET", help="quick or full.")] = "quick",
-    seed: Annotated[
-        int | None,
-        typer.Option(parser=whole, metavar="N", help="Seed of everything random (the circuit's)."),
-    ] = None,
-    dtype: Annotated[
-        str | None, typer.Option(metavar="NAME", help="What to compute in (the circuit's).")
-    ] = None,
+    seed: Annotated[int | None, SEED] = None,
+    dtype: Annotated[str | None, DTYPE] = None,
     device: Device = "cpu",
     chunk: Chunk = None,
     priority: Priority = 5,
-    here: Annotated[
-        bool, typer.Option("--here", help="In this process, without a queue, as run does.")
-    ] = False,
+    here: Here = False,
     force: Force = False,
     wait: Wait = False,
     as_json: AsJson = False,

@@ -47,11 +47,29 @@ Label = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Task name that a dataset is filed under (its file name)."),
 ]
+TASK = typer.Option(metavar="NAME", help=f"Built-in task: {', '.join(TASKS)}.")
+PAIRS = typer.Option(
+    parser=whole,
+    metavar="N",
+    help="Pairs for each split that the task makes (32, or as many as before).",
+)
+HELDOUT = typer.Option(metavar="FILE", help="The held-out pairs, FILE.jsonl.")
+ABLATION = typer.Option(
+    metavar="NAME", help="What replaces what is ablated: corrupt, resample, mean or zero."
+)
+DRAWS = typer.Option(parser=whole, metavar="N", help="Draws of the resample ablation.")
+BOS = typer.Option(help="Force a BOS token on or off (the tokenizer's default).")
+ANSWERS = typer.Option(metavar="HOW", help="single tokens, or the first_difference of several.")
+SEED = typer.Option(parser=whole, metavar="N", help="Seed of everything random.")
+DTYPE = typer.Option(metavar="NAME", help="float32, float64, bfloat16 or float16.")
 MISFITS = typer.Option(
     metavar="HOW",
     help="Pairs of a dataset that do not fit the tokenizer: refuse the dataset, or leave_out the "
     "pairs.",
 )
+Here = Annotated[
+    bool, typer.Option("--here", help="In this process, without a queue, as run does.")
+]
 Device = Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda or mps.")]
 Chunk = Annotated[
     int | None,
@@ -115,18 +133,11 @@ def discover_request(
         ),
     ],
     revision: Revision = None,
-    task: Annotated[
-        str | None, typer.Option(metavar="NAME", help=f"Built-in task: {', '.join(TASKS)}.")
-    ] = None,
+    task: Annotated[str | None, TASK] = None,
     task_param: TaskParams = None,
-    pairs: Annotated[
-        int | None,
-        typer.Option(parser=whole, metavar="N", help="Discovery pairs that the task makes (32)."),
-    ] = None,
+    pairs: Annotated[int | None, PAIRS] = None,
     dataset: OwnPairs = None,
-    heldout: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Pairs to judge the circuit on, FILE.jsonl.")
-    ] = None,
+    heldout: Annotated[str | None, HELDOUT] = None,
     label: Label = None,
     method: Annotated[str, typer.Option(metavar="NAME", help=", ".join(METHODS))] = "eap-ig",
     steps: Annotated[
@@ -198,29 +209,14 @@ def discover_request(
             "answer_prob, kl or linear.",
         ),
     ] = None,
-    ablation: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME", help="What replaces an edge: corrupt, resample, mean or zero."
-        ),
-    ] = "corrupt",
-    draws: Annotated[
-        int, typer.Option(parser=whole, metavar="N", help="Draws of the resample ablation.")
-    ] = 1,
-    bos: Annotated[
-        bool | None, typer.Option(help="Force a BOS token on or off (the tokenizer's default).")
-    ] = None,
-    answers: Annotated[
-        str, typer.Option(metavar="HOW", help="single tokens, or the first_difference of several.")
-    ] = "single",
+    ablation: Annotated[str, ABLATION] = "corrupt",
+    draws: Annotated[int, DRAWS] = 1,
+    bos: Annotated[bool | None, BOS] = None,
+    answers: Annotated[str, ANSWERS] = "single",
     misfits: Annotated[str, MISFITS] = "refuse",
     evaluation: Annotated[str, typer.Option(metavar="PRESET", help="quick or full.")] = "quick",
-    seed: Annotated[
-        int, typer.Option(parser=whole, metavar="N", help="Seed of everything random.")
-    ] = 0,
-    dtype: Annotated[
-        str, typer.Option(metavar="NAME", help="float32, float64, bfloat16 or float16.")
-    ] = "float32",
+    seed: Annotated[int, SEED] = 0,
+    dtype: Annotated[str, DTYPE] = "float32",
     device: Device = "cpu",
     chunk: Chunk = None,
     priority: Priority = 5,

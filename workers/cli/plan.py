@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from graph_schema.datasets.file import read_jsonl
-from graph_schema.documents import Acdc, DatasetDocument, Limits, Split, TaskData
+from graph_schema.documents import Acdc, DatasetDocument, Limits, Split, TaskData, Thresholds
 from graph_schema.documents.jobs import DiscoverSpec
 from graph_schema.errors import ResourceError, SpecError
 from graph_schema.printable import whole_number
@@ -55,6 +55,8 @@ def plan(request: DiscoverRequest, tokens: Tokens = None, as_json: AsJson = Fals
             f"--tokens is {whole_number(n_tokens)}; expected 1 to the model's {longest} positions"
         )
     sizes, (n_pairs, n_heldout) = sizes_of(config), _pairs(draft, dataset, settings.limits)
+    swept = draft.selection
+    selections = len(swept.thresholds) if isinstance(swept, Thresholds) else 1
     made = plan_run(
         sizes,
         draft.method,
@@ -66,10 +68,12 @@ def plan(request: DiscoverRequest, tokens: Tokens = None, as_json: AsJson = Fals
         dtype=draft.dtype,
         exact_top=draft.exact_top,
         keep_pair_scores=draft.keep_pair_scores,
+        selections=selections,
+        alternatives=draft.alternatives,
         chunk=placement.chunk,
         limit=limit,
     )
-    refusal = ""
+    n_circuits, refusal = selections * draft.alternatives, ""
     try:
         made.require(limit)
     except ResourceError as error:
@@ -83,6 +87,7 @@ def plan(request: DiscoverRequest, tokens: Tokens = None, as_json: AsJson = Fals
                 "n_pairs": n_pairs,
                 "n_heldout": n_heldout,
                 "n_tokens": n_tokens,
+                "n_circuits": n_circuits,
                 "assumes_all_kept": isinstance(draft.method, Acdc),
                 "refused": refusal or None,
             }
@@ -93,7 +98,8 @@ def plan(request: DiscoverRequest, tokens: Tokens = None, as_json: AsJson = Fals
         (
             "work",
             f"{draft.method.name}, {n_pairs} discovery and {n_heldout} held-out pairs of "
-            f"{n_tokens} tokens, {made.chunk} at a time",
+            f"{n_tokens} tokens, {made.chunk} at a time"
+            + (f", {n_circuits} circuits" if n_circuits > 1 else ""),
         ),
         (
             "memory",

@@ -10,10 +10,20 @@ from graph_schema.documents import RoleName
 from workers.cli.app import command
 from workers.cli.jobs import Force, Wait, report_here, show_submitted
 from workers.cli.options import (
+    ABLATION,
+    ANSWERS,
+    BOS,
+    DRAWS,
+    DTYPE,
+    HELDOUT,
     MISFITS,
+    PAIRS,
+    SEED,
+    TASK,
     AsJson,
     Chunk,
     Device,
+    Here,
     Label,
     OwnPairs,
     Priority,
@@ -23,7 +33,6 @@ from workers.cli.options import (
     whole,
 )
 from workers.client import CircuitClient
-from workers.requests.checking import TASKS
 from workers.requests.roles import RolesRequest
 
 
@@ -36,18 +45,11 @@ def roles(
         str,
         typer.Argument(help="Hub id org/name, a folder (./…, ~/…, absolute), or a .gguf file."),
     ],
-    task: Annotated[
-        str | None, typer.Option(metavar="NAME", help=f"Built-in task: {', '.join(TASKS)}.")
-    ] = None,
+    task: Annotated[str | None, TASK] = None,
     task_param: TaskParams = None,
-    pairs: Annotated[
-        int | None,
-        typer.Option(parser=whole, metavar="N", help="Discovery pairs that the task makes (32)."),
-    ] = None,
+    pairs: Annotated[int | None, PAIRS] = None,
     dataset: OwnPairs = None,
-    heldout: Annotated[
-        str | None, typer.Option(metavar="FILE", help="The held-out pairs, FILE.jsonl.")
-    ] = None,
+    heldout: Annotated[str | None, HELDOUT] = None,
     label: Label = None,
     revision: Revision = None,
     role: Annotated[
@@ -64,32 +66,17 @@ def roles(
     metric: Annotated[
         str | None, typer.Option(metavar="NAME", help="What is measured (the task's own).")
     ] = None,
-    ablation: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="What replaces a head: corrupt, resample, mean or zero."),
-    ] = "corrupt",
-    draws: Annotated[
-        int, typer.Option(parser=whole, metavar="N", help="Draws of the resample ablation.")
-    ] = 1,
-    bos: Annotated[
-        bool | None, typer.Option(help="Force a BOS token on or off (the tokenizer's default).")
-    ] = None,
-    answers: Annotated[
-        str, typer.Option(metavar="HOW", help="single tokens, or the first_difference of several.")
-    ] = "single",
+    ablation: Annotated[str, ABLATION] = "corrupt",
+    draws: Annotated[int, DRAWS] = 1,
+    bos: Annotated[bool | None, BOS] = None,
+    answers: Annotated[str, ANSWERS] = "single",
     misfits: Annotated[str, MISFITS] = "refuse",
-    seed: Annotated[
-        int, typer.Option(parser=whole, metavar="N", help="Seed of everything random.")
-    ] = 0,
-    dtype: Annotated[
-        str, typer.Option(metavar="NAME", help="float32, float64, bfloat16 or float16.")
-    ] = "float32",
+    seed: Annotated[int, SEED] = 0,
+    dtype: Annotated[str, DTYPE] = "float32",
     device: Device = "cpu",
     chunk: Chunk = None,
     priority: Priority = 5,
-    here: Annotated[
-        bool, typer.Option("--here", help="In this process, without a queue, as run does.")
-    ] = False,
+    here: Here = False,
     force: Force = False,
     wait: Wait = False,
     as_json: AsJson = False,

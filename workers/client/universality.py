@@ -138,7 +138,7 @@ class UniversalityRequests(RoleRequests):
         Raises:
             NotFoundError: None, or several; or a verdict that no universality job judged.
         """
-        from graph_schema.store.records.verdicts import find_report
+        from graph_schema.store.records.reports import find_report
         from workers.results.universality import Universality
 
         return Universality(find_report(self.service.store, verdict))

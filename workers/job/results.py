@@ -15,7 +15,7 @@ from graph_schema.documents import (
     RolesPlayed,
 )
 from graph_schema.documents.jobs import RunRecord
-from graph_schema.motif_search import flag_contradictions
+from graph_schema.motif_search import flag_contradictions, flag_contradictions_of_model
 from graph_schema.store.records.circuits import write_circuit
 from graph_schema.store.records.datasets import write_dataset
 from graph_schema.store.records.evaluations import write_evaluation
@@ -61,6 +61,7 @@ class EvaluationResult:
         """Write dataset, evaluation and run, and what the model's weights are."""
         write_dataset(tx, self.dataset)
         write_evaluation(tx, self.evaluation, self.run, self.model)
+        flag_contradictions(tx, self.evaluation.circuit_id)  # it may have said what the task is
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,8 @@ class RolesResult:
         return ()
 
     def write(self, tx: Transaction) -> None:
-        """Write dataset, role test and run."""
+        """Write dataset, role test and run, and flag what the roles make known."""
         write_dataset(tx, self.dataset)
         write_roles(tx, self.played, self.run)
+        model, task_id = self.played.model.fingerprint, self.played.task_id
+        flag_contradictions_of_model(tx, model, task_id)

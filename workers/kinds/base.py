@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from graph_schema.artifacts import ArtifactStore
     from graph_schema.store.connection import GraphStore
-    from workers.job.bench import Bench
+    from workers.job.workbench import Workbench
 
 SpecT = TypeVar("SpecT", bound=JobSpec)
 OutcomeT = TypeVar("OutcomeT")
@@ -55,7 +55,7 @@ class JobKind(Generic[SpecT, OutcomeT]):
     """
 
     spec: type[SpecT]
-    work: Callable[[SpecT, Bench], Product]
+    work: Callable[[SpecT, Workbench], Product]
     outcome: Callable[[Stored, JobRecord], OutcomeT]
     text: Callable[[OutcomeT], str]
     json: Callable[[OutcomeT | None], dict[str, Any]]

@@ -11,11 +11,11 @@ from workers.kinds.figures import cost, figures
 from workers.results.circuit import Circuit
 
 if TYPE_CHECKING:
-    from workers.job.bench import Bench
     from workers.job.results import Result
+    from workers.job.workbench import Workbench
 
 
-def _work(spec: DiscoverSpec, bench: Bench) -> Result:
+def _work(spec: DiscoverSpec, bench: Workbench) -> Result:
     from discovery.jobs.discover import discover
     from discovery.methods.pair_scores import require_room
     from workers.job.checkpoints import Checkpoints

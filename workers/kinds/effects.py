@@ -15,11 +15,11 @@ from workers.results.effects import EffectsFound
 
 if TYPE_CHECKING:
     from graph_schema.store.connection import GraphStore
-    from workers.job.bench import Bench
     from workers.job.results import EffectsResult
+    from workers.job.workbench import Workbench
 
 
-def _work(spec: EffectsSpec, bench: Bench) -> EffectsResult:
+def _work(spec: EffectsSpec, bench: Workbench) -> EffectsResult:
     from discovery.jobs.effects import measure_effects
     from workers.job.results import EffectsResult
 

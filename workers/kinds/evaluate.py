@@ -13,11 +13,11 @@ from workers.results.evaluation import Evaluated
 if TYPE_CHECKING:
     from graph_schema.documents import CircuitDocument, DatasetDocument
     from graph_schema.store.connection import GraphStore
-    from workers.job.bench import Bench
     from workers.job.results import EvaluationResult
+    from workers.job.workbench import Workbench
 
 
-def _work(spec: EvaluateSpec, bench: Bench) -> EvaluationResult:
+def _work(spec: EvaluateSpec, bench: Workbench) -> EvaluationResult:
     from discovery.jobs.evaluate import judge
     from graph_schema.artifacts import stored_scores
     from graph_schema.store.records.circuits import read_circuit

@@ -8,9 +8,9 @@ from __future__ import annotations
 from graph_schema.artifacts import ArtifactStore
 from graph_schema.documents.jobs import JobRecord, read_spec
 from graph_schema.store.connection import GraphStore
-from workers.job.bench import Bench
 from workers.job.lease import Lease
 from workers.job.model_cache import ModelCache
+from workers.job.workbench import Workbench
 from workers.kinds import kind_of
 from workers.kinds.base import Product
 from workers.settings import Settings
@@ -34,5 +34,5 @@ def run_job(
         ResourceError: Too little memory, or a file that is not there now.
     """
     kind = kind_of(record)
-    bench = Bench(record, run_id, lease, settings, store, artifacts, models)
+    bench = Workbench(record, run_id, lease, settings, store, artifacts, models)
     return kind.work(read_spec(record.spec), bench)

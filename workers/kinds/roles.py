@@ -11,11 +11,11 @@ from workers.kinds.figures import cost
 from workers.results.roles import Roles
 
 if TYPE_CHECKING:
-    from workers.job.bench import Bench
     from workers.job.results import RolesResult
+    from workers.job.workbench import Workbench
 
 
-def _work(spec: RolesSpec, bench: Bench) -> RolesResult:
+def _work(spec: RolesSpec, bench: Workbench) -> RolesResult:
     from discovery.jobs.roles import examine
     from workers.job.results import RolesResult
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from neo4j import Transaction
 
     from graph_schema.documents import ModelDocument, Motif
-    from workers.job.bench import Bench
+    from workers.job.workbench import Workbench
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class UniversalityResult:
         from graph_schema.store.records.alignments import write_role_alignment
         from graph_schema.store.records.models import write_model
         from graph_schema.store.records.motifs import write_motif
-        from graph_schema.store.records.verdicts import write_report
+        from graph_schema.store.records.reports import write_report
 
         for model in self.models:
             write_model(tx, model)
@@ -47,7 +47,7 @@ class UniversalityResult:
             write_role_alignment(tx, alignment)
 
 
-def _work(spec: UniversalitySpec, bench: Bench) -> UniversalityResult:
+def _work(spec: UniversalitySpec, bench: Workbench) -> UniversalityResult:
     from graph_schema.store.records.models import ancestors
     from workers.kinds.universality_evidence import gather
     from workers.kinds.universality_judging import report
@@ -65,7 +65,7 @@ def _work(spec: UniversalitySpec, bench: Bench) -> UniversalityResult:
 
 
 def _outcome(stored: Stored, record: JobRecord) -> Universality:
-    from graph_schema.store.records.verdicts import read_report
+    from graph_schema.store.records.reports import read_report
 
     return Universality(read_report(stored.graph, record.job_id), state=record.state.value)
 

@@ -6,19 +6,10 @@ What the user leaves out is the roles job's own: model, task, pairs, metric, abl
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from graph_schema.documents import (
-    Ablation,
-    AblationSpec,
-    AnyData,
-    Limits,
-    Metric,
-    Motif,
-    TaskData,
-)
+from graph_schema.documents import Limits, Metric, Motif
 from graph_schema.documents.jobs import (
     EffectsSpec,
     JobRecord,
@@ -30,23 +21,18 @@ from graph_schema.documents.jobs import (
 )
 from graph_schema.errors import ModelError, SpecError
 from graph_schema.models.fingerprint import fingerprint, is_path
+from workers.requests.again import AgainRequest, ablation_again, data_again, source_again
 from workers.requests.checking import choice, validated
 from workers.requests.discover import Submission
-from workers.requests.pairs import MeasureRequest, data_of, placement_of, source_of
+from workers.requests.pairs import placement_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class EffectsRequest(MeasureRequest):
+class EffectsRequest(AgainRequest):
     """What a user asks for, unchecked; None is what the roles job says itself."""
 
     roles_job: str
     motif: str | Motif = "induction"
-    model: str | None = None
-    revision: str | None = None
-    metric: str | None = None
-    ablation: str | None = None
-    draws: int | None = None
-    seed: int | None = None
 
 
 def build_effects(
@@ -88,21 +74,18 @@ def build_effects(
         EffectsSpec,
         {
             "model": own.model,
-            "data": _data(request, own, limits),
+            "data": data_again(request, own.data, None, limits),
             "tokenisation": own.tokenisation,
             "metric": choice("metric", Metric, request.metric) if request.metric else own.metric,
-            "ablation": _ablation(request, own),
+            "ablation": ablation_again(request, own.ablation),
             "dtype": own.dtype,
             "seed": own.seed if request.seed is None else request.seed,
             "motif": motif,
             "roles_job": job.job_id,
         },
     )
-    source = Placement.model_validate_json(job.placement).model
-    if request.model is not None:
-        source = source_of(request.model, request.revision)
-    elif request.revision is not None:
-        raise SpecError("a revision goes with a model: give --model too, or leave it out")
+    lay = Placement.model_validate_json(job.placement).model
+    source = source_again(request) or lay
     if is_path(source.name) and Path(source.name).exists():
         known = fingerprint(source, cache_dir)
         if known != own.model.fingerprint:
@@ -112,34 +95,3 @@ def build_effects(
             )
     needs = () if job.state is JobState.SUCCEEDED else (Need(job_id=job.job_id),)
     return Submission(spec, placement_of(request, source), None, needs)
-
-
-def _data(request: EffectsRequest, own: MeasuredSpec, limits: Limits) -> AnyData:
-    """The roles job's data; of a built-in task other parameters or more pairs may be asked for."""
-    if request.pairs is None and not request.task_params:
-        return own.data
-    if not isinstance(own.data, TaskData):
-        raise SpecError(
-            "pairs and task parameters go with a built-in task; the roles job's dataset is used "
-            "whole: leave them out"
-        )
-    kept: dict[str, Any] = own.data.task.model_dump(exclude={"name", "version"})
-    asked = replace(
-        request,
-        task=own.data.task.name,
-        task_params=kept | dict(request.task_params or {}),
-        pairs=own.data.pairs if request.pairs is None else request.pairs,
-        dataset=None,
-    )
-    return data_of(asked, None, limits)[0]
-
-
-def _ablation(request: EffectsRequest, own: MeasuredSpec) -> AblationSpec:
-    if request.ablation is None and request.draws is None:
-        return own.ablation
-    kind = own.ablation.kind
-    if request.ablation is not None:
-        kind = choice("ablation", Ablation, request.ablation)
-    draws = own.ablation.draws if kind is own.ablation.kind else 1
-    given = draws if request.draws is None else request.draws
-    return validated(AblationSpec, {"kind": kind, "draws": given})

@@ -7,12 +7,10 @@ metric, ablation, dtype and seed that its figures stand on, and the place its mo
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from graph_schema.documents import (
-    Ablation,
     AblationSpec,
     AnyData,
     CircuitDocument,
@@ -22,7 +20,6 @@ from graph_schema.documents import (
     ModelDocument,
     ModelId,
     ModelSource,
-    TaskData,
 )
 from graph_schema.documents.jobs import (
     EvaluateSpec,
@@ -33,28 +30,29 @@ from graph_schema.documents.jobs import (
     read_spec,
 )
 from graph_schema.errors import SpecError
-from graph_schema.models.fingerprint import COMMIT, fingerprint, is_path
+from graph_schema.models.fingerprint import COMMIT, is_path
 from graph_schema.models.same import require_known, require_same
+from workers.requests.again import (
+    AgainRequest,
+    ablation_again,
+    data_again,
+    fingerprint_again,
+    source_again,
+)
 from workers.requests.checking import choice, validated
 from workers.requests.discover import Submission
-from workers.requests.pairs import MeasureRequest, data_of, placement_of, source_of
+from workers.requests.pairs import data_of, placement_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateRequest(MeasureRequest):
+class EvaluateRequest(AgainRequest):
     """What a user asks for, unchecked; None is what the circuit says itself."""
 
     circuit: str
-    model: str | None = None
-    revision: str | None = None
-    metric: str | None = None
-    ablation: str | None = None
-    draws: int | None = None
     add_bos: bool | None = None
     answers: str | None = None
     misfits: str | None = None
     dtype: str | None = None
-    seed: int | None = None
 
 
 def build_evaluation(
@@ -94,7 +92,7 @@ def build_evaluation(
             "data": data,
             "tokenisation": _tokenisation(request, own),
             "metric": metric or data.default_metric,
-            "ablation": _ablation(request, circuit),
+            "ablation": ablation_again(request, circuit.ablation or AblationSpec()),
             "evaluation": request.evaluation,
             "dtype": request.dtype or circuit.dtype or "float32",
             "seed": circuit.seed or 0 if request.seed is None else request.seed,
@@ -102,12 +100,14 @@ def build_evaluation(
     )
     source = _source(request, circuit, job)
     placement = placement_of(request, source)
-    there = _fingerprint(request, source, circuit.model, own, cache_dir)
-    if there != circuit.model.fingerprint:
-        require_known(circuit.model, source.name)
-        model = known(there)
-        if model is not None and model.weights_sha256 is not None:
-            require_same(circuit.model, model)
+    model = circuit.model
+    before = own.model.fingerprint if own else model.fingerprint
+    there = fingerprint_again(request, source, model.name, model.fingerprint, before, cache_dir)
+    if there != model.fingerprint:
+        require_known(model, source.name)
+        found = known(there)
+        if found is not None and found.weights_sha256 is not None:
+            require_same(model, found)
         spec = spec.model_copy(update={"model": ModelId(fingerprint=there)})
     return Submission(spec, placement, dataset)
 
@@ -117,29 +117,6 @@ def _measured(job: JobRecord) -> MeasuredSpec:
     spec = read_spec(job.spec)
     assert isinstance(spec, MeasuredSpec), "only jobs that measure circuits have any"
     return spec
-
-
-def _fingerprint(
-    request: EvaluateRequest,
-    source: ModelSource,
-    model: ModelDocument,
-    own: MeasuredSpec | None,
-    cache_dir: Path,
-) -> str:
-    """The fingerprint of what lies at the source; that of the job before where nobody can tell.
-
-    A path may be one of the worker's machine. A hub id means the circuit's own commit, unless the
-    user names another repository or a revision.
-    """
-    before = own.model.fingerprint if own else model.fingerprint
-    if is_path(source.name):
-        return fingerprint(source, cache_dir) if Path(source.name).exists() else before
-    if request.model is None:
-        return before
-    is_own = source.name == model.name and COMMIT.fullmatch(model.fingerprint) is not None
-    if is_own and request.revision is None:
-        return model.fingerprint
-    return fingerprint(source, cache_dir)
 
 
 def _data(
@@ -164,17 +141,7 @@ def _data(
             "heldout, label and task parameters go with a task or a dataset: give --task or "
             "--dataset with them"
         )
-    if request.pairs is None:
-        return data, None
-    if not isinstance(data, TaskData):
-        raise SpecError("pairs go with a built-in task; a dataset is used whole: leave them out")
-    # Checked like a task that was named.
-    asked = replace(request, task=data.task.name, task_params=_parameters(data), dataset=None)
-    return data_of(asked, metric, limits)
-
-
-def _parameters(data: TaskData) -> dict[str, Any]:
-    return data.task.model_dump(exclude={"name", "version"})
+    return data_again(request, data, metric, limits), None
 
 
 def _tokenisation(request: EvaluateRequest, own: MeasuredSpec | None) -> Tokenisation:
@@ -188,23 +155,11 @@ def _tokenisation(request: EvaluateRequest, own: MeasuredSpec | None) -> Tokenis
     return validated(Tokenisation, kept.model_dump() | asked)
 
 
-def _ablation(request: EvaluateRequest, circuit: CircuitDocument) -> AblationSpec:
-    kept = circuit.ablation or AblationSpec()
-    if request.ablation is None:
-        draws = kept.draws if request.draws is None else request.draws
-        return validated(AblationSpec, {"kind": kept.kind, "draws": draws})
-    kind = choice("ablation", Ablation, request.ablation)
-    draws = 1 if request.draws is None else request.draws
-    return validated(AblationSpec, {"kind": kind, "draws": draws})
-
-
 def _source(
     request: EvaluateRequest, circuit: CircuitDocument, job: JobRecord | None
 ) -> ModelSource:
-    if request.model is not None:
-        return source_of(request.model, request.revision)
-    if request.revision is not None:
-        raise SpecError("a revision goes with a model: give --model too, or leave it out")
+    if (source := source_again(request)) is not None:
+        return source
     model, imported = circuit.model, circuit.imported
     if job is not None:
         return Placement.model_validate_json(job.placement).model

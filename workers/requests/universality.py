@@ -76,7 +76,7 @@ class UniversalityRequest(MeasureRequest):
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedOfAll:
     """What all models are asked alike."""
 
     motif: Motif
@@ -149,7 +149,7 @@ def _models(request: UniversalityRequest) -> Sequence[str]:
     return models
 
 
-def _asked(request: UniversalityRequest, motif: Motif, limits: Limits) -> Asked:
+def _asked(request: UniversalityRequest, motif: Motif, limits: Limits) -> AskedOfAll:
     metric, data, dataset = measured(request, request.metric, limits)
     tokenisation = validated(
         Tokenisation,
@@ -173,7 +173,7 @@ def _asked(request: UniversalityRequest, motif: Motif, limits: Limits) -> Asked:
     stress = None
     if other is not None:
         stress = _protocol(motif, options | {"ablation": AblationSpec(kind=other)})
-    return Asked(motif, data, dataset, tokenisation, protocol, stress, method, request)
+    return AskedOfAll(motif, data, dataset, tokenisation, protocol, stress, method, request)
 
 
 def _protocol(motif: Motif, options: dict[str, Any]) -> Protocol:
@@ -196,7 +196,9 @@ def _other_ablation(request: UniversalityRequest, kind: Ablation) -> Ablation | 
     return other
 
 
-def _of_model(asked: Asked, of: str, source: ModelSource) -> tuple[list[Submission], ModelJobs]:
+def _of_model(
+    asked: AskedOfAll, of: str, source: ModelSource
+) -> tuple[list[Submission], ModelJobs]:
     """The jobs of one model, each after those it needs."""
     request = asked.request
     placement = placement_of(request, source)
@@ -236,7 +238,7 @@ def _of_model(asked: Asked, of: str, source: ModelSource) -> tuple[list[Submissi
     )
 
 
-def _measuring(asked: Asked, of: str, protocol: Protocol) -> dict[str, Any]:
+def _measuring(asked: AskedOfAll, of: str, protocol: Protocol) -> dict[str, Any]:
     """The fields of `MeasuredSpec` that all jobs of a model share."""
     fields = {
         "model": ModelId(fingerprint=of),

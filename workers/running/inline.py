@@ -3,7 +3,7 @@
 It goes the way of a worker's child (claim, lease, work, result in one transaction), without a
 queue. Should another process have claimed the same job first, that one does it and this one looks
 on; should it die, the job is done here once its lease is over: there may be no worker to see it.
-Ctrl-C cancels the job in the graph, whoever has it.
+Ctrl-C cancels the job in the graph, whoever has it, and those that were submitted with it.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def do_here(client: CircuitClient, submission: Submission, force: bool = False) 
             if not job.refresh().state.ended:
                 _see_through(job, client, work_for, check_interrupt)
         except KeyboardInterrupt:
-            raise JobInterrupted(_cancelled(client, submission.spec.job_id)) from None
+            raise JobInterrupted(_cancelled(client, submission)) from None
     return job
 
 
@@ -126,8 +126,40 @@ def _see_through(
             performer.close()
 
 
-def _cancelled(client: CircuitClient, job_id: str) -> str:
-    """Cancel the job in the graph; what became of it, for whoever pressed Ctrl-C."""
+def _cancelled(client: CircuitClient, submission: Submission) -> str:
+    """Cancel the job and those that came with it; what became of them, for who pressed Ctrl-C.
+
+    The job itself first: it must not start because what it needs has ended.
+    """
+    told = _cancel(client, submission.spec.job_id)
+    ended = 0
+    for each in _with_before(submission)[1:]:
+        try:
+            if client.service.job(each).state.ended:
+                continue
+            client.service.cancel(each)
+        except NotFoundError:
+            continue  # not yet submitted
+        except (StoreUnavailable, KeyboardInterrupt) as error:
+            why = str(error) or "Ctrl-C was pressed again"
+            return (
+                f"{told}; of the jobs that it needs some may not be cancelled: {why}; see which "
+                "with: circuits jobs"
+            )
+        ended += 1
+    if not ended:
+        return told
+    return f"{told}; with it {ended} of the jobs that it needs"
+
+
+def _with_before(submission: Submission) -> list[str]:
+    """The id of a job, and of those that come with it: each before what it needs itself."""
+    later = [each for one in reversed(submission.before) for each in _with_before(one)]
+    return [submission.spec.job_id, *later]
+
+
+def _cancel(client: CircuitClient, job_id: str) -> str:
+    """Cancel one job in the graph; what became of it."""
     short = job_id[:12]
     try:
         record = client.service.cancel(job_id)

@@ -5,19 +5,24 @@ asks, a super-edge misses its floor. A verdict contradicts another on the same m
 (and path) where one says that it holds and the other refutes it, or where it names a counterexample
 to a strong one. A circuit contradicts a strong verdict on the wiring where its nodes' roles are
 known and the motif does not occur in it; that takes a search (`graph_schema.motif_search`), so
-here is only how it is written. What is written again is flagged anew.
+here is only how it is written. What is written again is flagged anew, so are a model's circuits
+where its roles are; and a verdict that is judged again keeps the flags on it that still hold.
 """
 
 from __future__ import annotations
 
+import logging
 from typing import LiteralString
 
 from neo4j import Transaction
 
 from graph_schema.documents import Motif, Outcome, RoleGraph, Rung, RungState, Verdict
 from graph_schema.documents.protocol import Protocol
+from graph_schema.errors import StoreError
 from graph_schema.store.batches import Row, fetch, write_batches
 from graph_schema.store.stored import stored_document
+
+log = logging.getLogger(__name__)
 
 _ON_TASK: LiteralString = """
 MATCH (v:Verdict)-[:ON_TASK]->(:Task {task_id: $task_id})
@@ -30,10 +35,25 @@ MATCH (v:Verdict {motif_id: $motif_id}) WHERE v.task_id = $task_id AND v.rung = 
   AND coalesce(v.path, 'any') = $path AND v.verdict_id <> $verdict_id
 RETURN v.verdict_id AS verdict_id, v.outcome AS outcome
 """
+_AGAINST: LiteralString = """
+MATCH (x:Verdict)-[:CONTRADICTS]->(:Verdict {verdict_id: $id})
+RETURN x.verdict_id AS verdict_id, x.document AS document
+"""
+_NO_LONGER: LiteralString = """
+MATCH (x:Verdict)-[e:CONTRADICTS]->(:Verdict {verdict_id: $id})
+WHERE x.verdict_id IN $by DELETE e
+"""
+_NOT_STRONG: LiteralString = """
+MATCH (x:Circuit|RoleGraph)-[e:CONTRADICTS]->(:Verdict {verdict_id: $id}) DELETE e
+"""
 _MOTIFS: LiteralString = """
 UNWIND $ids AS id MATCH (m:Motif {motif_id: id}) RETURN m.document AS document
 """
 _TASK: LiteralString = "MATCH (c:Circuit {circuit_id: $circuit_id}) RETURN c.task_id AS task_id"
+_CIRCUITS: LiteralString = """
+MATCH (c:Circuit {fingerprint: $fingerprint}) WHERE c.task_id = $task_id
+RETURN c.circuit_id AS circuit_id ORDER BY circuit_id
+"""
 _UNFLAG: LiteralString = "MATCH (x:LABEL {KEY: $id})-[e:CONTRADICTS]->(:Verdict) DELETE e"
 _FLAG: LiteralString = """
 MATCH (x:LABEL {KEY: $id})
@@ -69,6 +89,12 @@ def task_of_circuit(tx: Transaction, circuit_id: str) -> str | None:
     return rows[0]["task_id"] if rows else None
 
 
+def circuits_on_task(tx: Transaction, fingerprint: str, task_id: str) -> list[str]:
+    """The ids of a model's circuits for a task."""
+    found = fetch(tx, _CIRCUITS, fingerprint=fingerprint, task_id=task_id)
+    return [row["circuit_id"] for row in found]
+
+
 def flag_circuit(tx: Transaction, circuit_id: str, rows: list[Row]) -> None:
     """Say which verdicts (`verdict_id`) a circuit contradicts and why (`reason`), anew."""
     _flag(tx, _UNFLAG_CIRCUIT, _FLAG_CIRCUIT, circuit_id, rows)
@@ -79,15 +105,19 @@ def flag_role_graph(tx: Transaction, graph: RoleGraph) -> None:
     rows: list[Row] = []
     if graph.behaviour is None or not graph.behaviour.reason:
         for row in strong_on_wiring(tx, graph.task_id):
-            what = f"verdict {row['verdict_id']}"
-            protocol = stored_document(Verdict, row["document"], what).protocol
+            earlier = _readable(row)
+            protocol = earlier and earlier.protocol
             if protocol is not None and (missed := _missed(graph, protocol)):
                 rows.append({"verdict_id": row["verdict_id"], "reason": missed})
     _flag(tx, _UNFLAG_ROLE_GRAPH, _FLAG_ROLE_GRAPH, graph.role_graph_id, rows)
 
 
 def flag_verdict(tx: Transaction, verdict: Verdict) -> None:
-    """Flag the verdicts that a stored verdict contradicts."""
+    """Flag the verdicts that a stored verdict contradicts, and drop what it no longer is.
+
+    What spoke against it when it was judged otherwise may hold no more: circuits and role graphs
+    speak against strong verdicts on the wiring alone.
+    """
     path = verdict.protocol.path if verdict.protocol else "any"
     asked = {"motif_id": verdict.motif_id, "task_id": verdict.task_id, "path": path}
     asked |= {"rung": verdict.rung.value, "verdict_id": verdict.verdict_id}
@@ -97,6 +127,24 @@ def flag_verdict(tx: Transaction, verdict: Verdict) -> None:
         if (reason := _opposes(verdict, Outcome(row["outcome"])))
     ]
     _flag(tx, _UNFLAG_VERDICT, _FLAG_VERDICT, verdict.verdict_id, rows)
+    own, outcome = verdict.verdict_id, verdict.outcome
+    against = [(row["verdict_id"], _readable(row)) for row in fetch(tx, _AGAINST, id=own)]
+    past = [by for by, other in against if other is None or not _opposes(other, outcome)]
+    tx.run(_NO_LONGER, id=own, by=past).consume()
+    if outcome is not Outcome.STRONG or verdict.rung is not Rung.WIRING:
+        tx.run(_NOT_STRONG, id=own).consume()
+
+
+def _readable(row: Row) -> Verdict | None:
+    """A stored verdict (`document`); None of one that an older release took and this one does not.
+
+    It is refused where somebody reads it, and must not keep others from being stored.
+    """
+    try:
+        return stored_document(Verdict, row["document"], f"verdict {row['verdict_id']}")
+    except StoreError as error:
+        log.warning("nothing is held to %s", error)
+        return None
 
 
 def _missed(graph: RoleGraph, protocol: Protocol) -> str:

@@ -15,7 +15,7 @@ from neo4j import Transaction
 
 from graph_schema.documents import RolePlay, RolesPlayed
 from graph_schema.documents.jobs import RunRecord
-from graph_schema.documents.role import Measured
+from graph_schema.documents.role import RoleMeasurement
 from graph_schema.errors import NotFoundError
 from graph_schema.store.batches import fetch, fetch_batches, write_batches, write_rows
 from graph_schema.store.connection import GraphStore, Row
@@ -135,14 +135,14 @@ def read_role_test_of_job(store: GraphStore, job_id: str) -> RolesPlayed:
     return store.read(work)
 
 
-def write_measured(tx: Transaction, found: Measured, names: Iterable[str]) -> None:
+def write_measured(tx: Transaction, found: RoleMeasurement, names: Iterable[str]) -> None:
     """Write the model, which is then held, the task and those of the components not there."""
     write_model(tx, found.model)
     write_task(tx, found.task_id, found.task)
     write_components(tx, found.model.fingerprint, component_rows(found.model, names))
 
 
-def measured(found: Measured) -> Row:
+def measured(found: RoleMeasurement) -> Row:
     """How a measurement was taken, as properties."""
     return {
         "task": found.task,

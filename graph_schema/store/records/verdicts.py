@@ -11,7 +11,6 @@ from typing import LiteralString
 from neo4j import Transaction
 
 from graph_schema.documents import Rung, RungState, Verdict
-from graph_schema.documents.universality import UniversalityReport
 from graph_schema.documents.verdict import ModelFinding, Tally
 from graph_schema.errors import NotFoundError, SpecError
 from graph_schema.store.batches import Row, fetch, write_batches, write_rows
@@ -70,20 +69,6 @@ RETURN count(e) AS written
 _READ_VERDICT: LiteralString = """
 MATCH (v:Verdict {verdict_id: $verdict_id}) RETURN v.document AS document
 """
-
-
-_WRITE_REPORT: LiteralString = """
-MATCH (v:Verdict {verdict_id: $verdict_id}) SET v.report = $report RETURN count(v) AS written
-"""
-_READ_REPORT_OF_JOB: LiteralString = """
-MATCH (v:Verdict {job_id: $job_id}) WHERE v.report IS NOT NULL
-RETURN v.report AS report ORDER BY v.verdict_id LIMIT 1
-"""
-_FIND_REPORTS: LiteralString = """
-MATCH (v:Verdict) WHERE v.verdict_id STARTS WITH $prefix OR v.job_id STARTS WITH $prefix
-RETURN v.verdict_id AS verdict_id, v.job_id AS job_id, v.report AS report
-ORDER BY v.verdict_id LIMIT 20
-"""
 _LIST: LiteralString = """
 MATCH (v:Verdict)
 RETURN v.verdict_id AS verdict_id, v.motif AS motif, v.task AS task, v.rung AS rung,
@@ -137,57 +122,6 @@ def write_verdict(tx: Transaction, verdict: Verdict) -> None:
     ]
     write_batches(tx, _WRITE_COUNTED, families, verdict_id=own)
     flag_verdict(tx, verdict)
-
-
-def write_report(tx: Transaction, report: UniversalityReport) -> None:
-    """Write the verdicts of a universality job, with all that it found beside each.
-
-    Raises:
-        NotFoundError: Their motif or one of their models is not stored.
-    """
-    whole = report.model_dump_json()
-    for verdict in report.verdicts:
-        write_verdict(tx, verdict)
-        told = {"verdict_id": verdict.verdict_id, "report": whole}
-        write_rows(tx, _WRITE_REPORT, **told, expected=1)
-
-
-def read_report(store: GraphStore, job_id: str) -> UniversalityReport:
-    """What a universality job found.
-
-    Raises:
-        NotFoundError: Nothing is stored of it, or another job has judged the same since.
-    """
-    rows = store.rows(_READ_REPORT_OF_JOB, job_id=job_id)
-    if not rows:
-        raise NotFoundError(
-            f"no verdict is of job {job_id[:12]}; another job may have judged the same models by "
-            "the same protocol since: `circuits report` without an id lists verdicts"
-        )
-    return stored_document(UniversalityReport, rows[0]["report"], f"report of job {job_id}")
-
-
-def find_report(store: GraphStore, prefix: str) -> UniversalityReport:
-    """The report behind a verdict or of a universality job, by the first digits of either id.
-
-    Raises:
-        NotFoundError: None, or several; or a verdict that no job of this kind judged.
-    """
-    rows = store.rows(_FIND_REPORTS, prefix=prefix) if prefix else []
-    if not rows:
-        raise NotFoundError(
-            f"no verdict and no universality job has id {prefix!r}; `circuits report` without an "
-            "id lists them"
-        )
-    if len({row["job_id"] for row in rows}) > 1:
-        shown = ", ".join(row["verdict_id"][:16] for row in rows[:5])
-        raise NotFoundError(f"id {prefix!r} is ambiguous; give more digits of one of: {shown}")
-    if rows[0]["report"] is None:
-        raise NotFoundError(
-            f"verdict {rows[0]['verdict_id'][:12]} was not judged by a universality job, so there "
-            "is no report of it; `circuits query verdict-evidence` shows what stands behind it"
-        )
-    return stored_document(UniversalityReport, rows[0]["report"], f"report {prefix}")
 
 
 def list_verdicts(store: GraphStore) -> list[Row]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from graph_schema.store.schema_lock import Step
 from graph_schema.store.versions.first_four import VERSION_1, VERSION_2, VERSION_3, VERSION_4
 from graph_schema.store.versions.motif_tests import VERSION_6
+from graph_schema.store.versions.reports import VERSION_7
 from graph_schema.store.versions.roles import VERSION_5
 
 VERSIONS: tuple[tuple[Step, ...], ...] = (
@@ -21,6 +22,7 @@ VERSIONS: tuple[tuple[Step, ...], ...] = (
     VERSION_4,
     VERSION_5,
     VERSION_6,
+    VERSION_7,
 )
 
 __all__ = ["VERSIONS"]

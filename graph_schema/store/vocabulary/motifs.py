@@ -84,12 +84,27 @@ MOTIF_NODES: tuple[NodeKind, ...] = (
             "falsifiers": "what would overturn it",
             "path": "where wiring counts: any path, or direct from member to member",
             "protocol_id": "hash of floors, controls, ablation, methods; none of older verdicts",
-            "job_id": "of the universality job that judged it; none where nobody's",
-            "report": "everything that its job found, as JSON",
+            "job_id": "of the universality job that judged it last; none where nobody's",
             "document": "all of it, as JSON",
             "judged_at": "milliseconds",
         },
         "MATCH (v:Verdict) RETURN v.motif, v.task, v.rung, v.outcome, v.k, v.n, v.low LIMIT 10",
+    ),
+    NodeKind(
+        "Report",
+        "everything that one universality job found",
+        {
+            "job_id": "the job",
+            "motif": "name of its motif",
+            "motif_id": "id of its motif",
+            "task": "name of its task",
+            "task_id": "id of its task",
+            "models": "how many it asked about",
+            "document": "all of it, as JSON",
+            "judged_at": "milliseconds",
+        },
+        "MATCH (r:Report) RETURN r.job_id, r.motif, r.task, r.models ORDER BY r.judged_at DESC "
+        "LIMIT 10",
     ),
 )
 
@@ -199,6 +214,15 @@ MOTIF_RELATIONSHIPS: tuple[RelationshipKind, ...] = (
         "the task of a verdict",
         {},
         "MATCH (v:Verdict)-[:ON_TASK]->(t:Task) RETURN t.name, count(v) AS verdicts",
+    ),
+    RelationshipKind(
+        "REPORTS",
+        "Report",
+        "Verdict",
+        "a verdict that the job came to; a later job may have judged it again since",
+        {},
+        "MATCH (r:Report)-[:REPORTS]->(v:Verdict) RETURN v.verdict_id, v.outcome, r.job_id, "
+        "r.judged_at ORDER BY v.verdict_id, r.judged_at DESC LIMIT 10",
     ),
     RelationshipKind(
         "SUPPORTED_BY",

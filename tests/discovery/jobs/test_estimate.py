@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import transformers
 
@@ -110,3 +112,23 @@ def test_acdc_holds_all_pairs_and_draws_at_once() -> None:
     assert drawn.total_seconds == pytest.approx(3 * free.total_seconds)
     with pytest.raises(ResourceError, match=r"all pairs, which acdc holds.*use fewer pairs"):
         drawn.require(2 * GIB)
+
+
+def test_further_circuits_and_sweeps_are_paid_for() -> None:
+    """Of an alternative: six tries on the discovery pairs, then its own evaluation, unranked."""
+
+    def seconds(**asked: Any) -> tuple[float, float]:
+        plan = plan_run(GPT2, Eap(), n_pairs=8, n_heldout=4, n_tokens=16, **asked)
+        return plan.cpu_seconds["scores"], plan.cpu_seconds["evaluation"]
+
+    scores, evaluation = seconds()
+    a_run = evaluation / (13 * 8 + 24 * 4)
+    for asked, tries, runs in (
+        ({"alternatives": 3}, 13 * 8, 13 * 8 + 24 * 4 + 2 * (11 * 8 + 2 * 4)),
+        ({"selections": 2}, 0, 13 * 8 + 24 * 4 + 11 * 8 + 22 * 4),
+        ({"selections": 2, "alternatives": 2}, 14 * 8, 24 * 8 + 46 * 4 + 2 * (11 * 8 + 2 * 4)),
+    ):
+        assert seconds(**asked) == pytest.approx((scores + tries * a_run, runs * a_run))
+    assert seconds(alternatives=3, exact_top=10)[0] - seconds(alternatives=3)[0] == pytest.approx(
+        3 * (seconds(exact_top=10)[0] - scores)
+    )

@@ -1,17 +1,14 @@
 """A database as an earlier release left it opens, migrates and answers, on both servers.
 
 `kept/graph_version_4.json` is all that commit e3fbf6e wrote of the made world of that day, and of a
-model of which one head passes two roles, as the embedded server gave it back: nodes as label and
-properties, relationships as both ends' labels and ids, type and properties.
+model of which one head passes two roles.
 """
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Generator
-from pathlib import Path
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString
 
 import pytest
 
@@ -40,59 +37,18 @@ from graph_schema.store.records.verdicts import read_verdict
 from graph_schema.store.user_cypher.run import run_user_query
 from tests.factories import INDUCTION_EDGES, make_circuit, make_dataset, make_imported, make_model
 from tests.findings import motif_test, roles_played
+from tests.graph_schema.store.kept_graphs import kept_graph, restore
 
-KEPT = Path(__file__).parent / "kept" / "graph_version_4.json"
-KEYS = {
-    "Annotation": "annotation_id",
-    "Circuit": "circuit_id",
-    "CircuitNode": "node_id",
-    "Component": "component_id",
-    "Dataset": "sha256",
-    "Evaluation": "evaluation_id",
-    "Job": "job_id",
-    "Model": "fingerprint",
-    "ModelFamily": "name",
-    "Motif": "motif_id",
-    "Occurrence": "occurrence_id",
-    "Role": "name",
-    "RoleGraph": "role_graph_id",
-    "RoleNode": "role_node_id",
-    "Run": "run_id",
-    "Task": "task_id",
-    "Verdict": "verdict_id",
-}
 TWO_ROLES = make_circuit(model=make_model("gpt2/two roles"), job="two roles")
-
-
-def _restore(store: GraphStore, kept: dict[str, Any]) -> None:
-    nodes: defaultdict[str, list[Any]] = defaultdict(list)
-    for label, properties in kept["nodes"]:
-        nodes[label].append(properties)
-    links: defaultdict[tuple[str, str, str], list[Any]] = defaultdict(list)
-    for label, key, kind, to, end, properties in kept["relationships"]:
-        links[label, kind, to].append({"a": key, "b": end, "p": properties})
-    statements = [(f"UNWIND $rows AS row CREATE (n:{k}) SET n = row", r) for k, r in nodes.items()]
-    statements += [
-        (
-            f"UNWIND $rows AS row MATCH (a:{a} {{{KEYS[a]}: row.a}}) MATCH (b:{b} {{{KEYS[b]}: "
-            f"row.b}}) CREATE (a)-[e:{kind}]->(b) SET e = row.p",
-            rows,
-        )
-        for (a, kind, b), rows in links.items()
-    ]
-    for statement, rows in statements:
-        if ":Schema)" not in statement:
-            text = cast("LiteralString", statement)
-            store.write(lambda tx, text=text, rows=rows: tx.run(text, rows=rows).consume())
 
 
 @pytest.fixture
 def old(store: GraphStore) -> Generator[GraphStore]:
     """The kept graph, in a database that says it is of its version."""
-    kept = json.loads(KEPT.read_text())
+    kept = kept_graph(4)
     for drop in ("DROP CONSTRAINT role_test_id IF EXISTS", "DROP INDEX role_test_model IF EXISTS"):
         store.write(lambda tx, drop=drop: tx.run(drop).consume())
-    _restore(store, kept)
+    restore(store, kept)
     version: LiteralString = "MATCH (s:Schema) SET s.version = $version"
     store.write(lambda tx: tx.run(version, version=kept["version"]).consume())
     yield store
@@ -223,7 +179,7 @@ def test_migrating_twice_changes_nothing(old: GraphStore) -> None:
         "sum(size(keys(e))) AS q"
     )
     once = old.rows(everything)
-    for version in (4, 5):
+    for version in (4, 5, 6):
         again: LiteralString = "MATCH (s:Schema) SET s.version = $version"
         old.write(lambda tx, again=again, v=version: tx.run(again, version=v).consume())
         old.migrate()

@@ -86,3 +86,18 @@ def test_a_files_pairs_are_counted_and_the_rest_assumed(circuits: Circuits, tmp_
     few = circuits(*asked, "--method", "acdc", "--candidates", 10**8, "--json").json()
     every = circuits(*asked, "--method", "acdc", "--json").json()
     assert few["cpu_seconds"]["scores"] < 2 * every["cpu_seconds"]["scores"]
+
+
+def test_alternatives_and_thresholds_cost_what_they_take(
+    circuits: Circuits, tmp_path: Path
+) -> None:
+    _tiny(tmp_path)
+    asked = ("plan", "--model", tmp_path, "--task", "ioi", "--method", "eap")
+    one = circuits(*asked, "--edges", 5, "--json").json()
+    three = circuits(*asked, "--edges", 5, "--alternatives", 3, "--json").json()
+    swept = circuits(*asked, "--threshold", 0.1, "--threshold", 0.2, "--json").json()
+    assert [told["n_circuits"] for told in (one, three, swept)] == [1, 3, 2]
+    for told in (three, swept):
+        assert told["cpu_seconds"]["evaluation"] > 1.5 * one["cpu_seconds"]["evaluation"]
+    assert three["cpu_seconds"]["scores"] > one["cpu_seconds"]["scores"]
+    assert "3 circuits" in circuits(*asked, "--edges", 5, "--alternatives", 3).out

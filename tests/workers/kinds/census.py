@@ -13,7 +13,7 @@ from workers.kinds import JobKind, Stored
 if TYPE_CHECKING:
     from neo4j import Transaction
 
-    from workers.job.bench import Bench
+    from workers.job.workbench import Workbench
 
 WRITE: LiteralString = "CREATE (c:Census {job_id: $job_id, layers: $layers, n: $n})"
 READ: LiteralString = "MATCH (c:Census {job_id: $job_id}) RETURN c.layers AS layers, c.n AS n"
@@ -39,7 +39,7 @@ class Counted:
         tx.run(WRITE, job_id=self.job_id, layers=layers, n=n).consume()
 
 
-def _work(spec: CensusSpec, bench: Bench) -> Counted:
+def _work(spec: CensusSpec, bench: Workbench) -> Counted:
     from graph_schema.store.records.circuits import read_circuit
 
     bench.lease("counting", 0, 1)

@@ -186,6 +186,20 @@ def test_the_report_is_found_by_verdict_or_job_and_every_query_in_it_answers(
     assert "counterexamples" in shown.stdout
 
 
+def test_what_a_job_found_stays_when_another_seed_judges_the_same(
+    client: CircuitClient, embedded_store: GraphStore
+) -> None:
+    models = made("seeds", ("llama", "d"), ("gpt2", "m"))
+    first, spec = judged(client, embedded_store, models)
+    later, other = judged(client, embedded_store, models, seed=1)
+    own = [[each.verdict_id for each in found.verdicts] for found in (first, later)]
+    assert own[0] == own[1]
+    for asked, found in ((spec, first), (other, later)):
+        assert client.job(asked.job_id).outcome(progress=False).document == found.document
+        assert client.report(asked.job_id[:20]).document == found.document
+    assert client.report(own[0][0][:20]).document == later.document
+
+
 def test_wired_otherwise_names_the_mediator_by_family(
     client: CircuitClient, embedded_store: GraphStore
 ) -> None:

@@ -57,6 +57,7 @@ def test_counts_are_those_of_the_graph(filled: tuple[GraphStore, MadeWorld]) -> 
     assert counts["Model"] == 5
     assert counts["Job"] == counts["Occurrence"] == counts["Annotation"] == counts["ON"] == 1
     assert counts["Verdict"] == 5
+    assert counts["Report"] == counts["REPORTS"] == 1
     assert counts["CARRIES"] == 4
     assert counts["ALIGNED"] == 3
     assert [name for name, count in counts.items() if count == 0] == []

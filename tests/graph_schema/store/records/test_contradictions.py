@@ -29,8 +29,17 @@ from graph_schema.store.records.motifs import write_motif
 from graph_schema.store.records.role_graphs import write_role_graph
 from graph_schema.store.records.role_tests import write_roles
 from graph_schema.store.records.verdicts import write_verdict
-from tests.factories import INDUCTION_EDGES, make_circuit, make_model
-from tests.findings import finding, role_graph, roles_played
+from tests.factories import (
+    INDUCTION_EDGES,
+    make_circuit,
+    make_circuit_evaluation,
+    make_dataset,
+    make_imported,
+    make_model,
+    make_run,
+)
+from tests.findings import INDUCTION_PLAYS, finding, role_graph, roles_played
+from workers.job.results import EvaluationResult, Result, RolesResult
 
 MOTIF = find_motif("induction")
 PROTOCOL = default_protocol(MOTIF)
@@ -161,7 +170,7 @@ def test_a_verdict_on_direct_wiring_contradicts_none_on_wiring(store: GraphStore
 def test_a_circuit_without_the_motif_is_flagged_where_roles_are_known(store: GraphStore) -> None:
     task = "flagged circuit"
     verdict = strong(store, task)
-    fields = {"task": task, "task_id": sha256_hex(task)}
+    fields: dict[str, Any] = {"task": task, "task_id": sha256_hex(task)}
     bare = make_circuit(WITHOUT, model=make_model(f"{task}/x"), job=f"{task} bare", **fields)
     whole = make_circuit(model=make_model(f"{task}/x"), job=f"{task} whole", **fields)
 
@@ -186,3 +195,85 @@ def test_a_circuit_without_the_motif_is_flagged_where_roles_are_known(store: Gra
     ]
     store_occurrences(store, MOTIF, bare.circuit_id)
     assert len(flags(store, task)) == 1
+
+
+def test_roles_that_come_later_flag_the_circuits_that_were_there(store: GraphStore) -> None:
+    """As every universality job has it: circuits first, then who plays what in them."""
+    task = "roles come later"
+    strong(store, task)
+    model = make_model(f"{task}/x")
+    fields: dict[str, Any] = {"task": task, "task_id": sha256_hex(task), "model": model}
+    bare = make_circuit(WITHOUT, job=f"{task} bare", **fields)
+    whole = make_circuit(job=f"{task} whole", **fields)
+    result = Result((bare, whole), make_dataset(), make_run(task))
+    store.write(result.write)
+    assert flags(store, task) == []  # nobody knows what their nodes do
+
+    def tell(*plays: tuple[str, str, float, bool]) -> None:
+        played = roles_played(model, plays, task=task)
+        store.write(RolesResult(played, make_dataset(), make_run(task)).write)
+
+    tell(*INDUCTION_PLAYS)
+    assert [flag["contradicted_by"] for flag in flags(store, task)] == [bare.circuit_id]
+    tell(("a0.h1", "previous_token", 1.25, True))  # measured again: none does induction
+    assert {flag["contradicted_by"] for flag in flags(store, task)} == {
+        bare.circuit_id,
+        whole.circuit_id,
+    }
+    tell(*INDUCTION_PLAYS)
+    assert [flag["contradicted_by"] for flag in flags(store, task)] == [bare.circuit_id]
+    tell(("a0.h1", "previous_token", 1.25, False))  # and now nothing is known
+    assert flags(store, task) == []
+
+
+def test_an_evaluation_that_says_what_an_import_is_for_flags_it(store: GraphStore) -> None:
+    task = "told later"
+    strong(store, task)
+    model = make_model(f"{task}/x")
+    edges = make_circuit(WITHOUT).edges
+    imported = make_imported(task, model=model, edges=edges)
+    played = roles_played(model, task=task)
+    store.write(lambda tx: write_circuit(tx, imported))
+    store.write(RolesResult(played, make_dataset(), make_run(task)).write)
+    assert flags(store, task) == []
+    told: dict[str, Any] = {"task": task, "task_id": sha256_hex(task)}
+    judged = make_circuit_evaluation(imported, **told)
+    store.write(EvaluationResult(judged, model, make_dataset(), make_run(task)).write)
+    (flag,) = flags(store, task)
+    assert (flag["kind"], flag["contradicted_by"]) == ("Circuit", imported.circuit_id)
+
+
+def test_what_speaks_against_a_strong_verdict_goes_where_it_is_strong_no_more(
+    store: GraphStore,
+) -> None:
+    task = "judged again"
+    verdict = strong(store, task)
+    store.write(lambda tx: write_role_graph(tx, measured(task, 0.1)))
+    refuted = store_verdict(store, judged(task, ("olmo", "aa")))
+    named = store_verdict(store, judged(task, ("gpt2", "p" * 12 + "a")))
+    by = {flag["contradicted_by"] for flag in flags(store, task)}
+    assert by >= {refuted.verdict_id, named.verdict_id}
+    assert len(by) == 3  # and the role graph
+    store_verdict(store, verdict)  # judged again to the same end: all of it still holds
+    still = {f["contradicted_by"] for f in flags(store, task) if f["verdict"] == verdict.verdict_id}
+    assert still == by
+    again = judged(task, *((family, "p" * 11 + "i") for family in ("gpt2", "llama", "neox")))
+    assert again.verdict_id == verdict.verdict_id
+    assert again.outcome is Outcome.UNDECIDED
+    store_verdict(store, again)
+    assert flags(store, task) == []
+
+
+def test_a_strong_verdict_that_nobody_can_read_keeps_nothing_from_being_stored(
+    store: GraphStore,
+) -> None:
+    """An older release took some that say what cannot be."""
+    task = "not readable"
+    verdict = strong(store, task)
+    store.write(
+        lambda tx: tx.run(
+            "MATCH (v:Verdict {verdict_id: $id}) SET v.document = '{}'", id=verdict.verdict_id
+        ).consume()
+    )
+    store.write(lambda tx: write_role_graph(tx, measured(task, 0.1)))
+    assert flags(store, task) == []

@@ -40,7 +40,7 @@ REPORTED_VERSIONS = ("circuit-atlas", "torch", "transformers", "numpy")
 
 
 @dataclass
-class Bench:
+class Workbench:
     """One job's surroundings, and the steps that kinds of jobs have in common.
 
     Args:

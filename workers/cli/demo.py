@@ -1,93 +1,94 @@
-"""The demo: train a small GPT-2 on induction, find a circuit, show it, question the graph.
+"""The demo: is induction the same circuit in models of three families?
 
-It takes the way of every real job: client, graph, queue, worker, artifacts, and back.
+Three models of the zoo and a control are trained here, once. Then everything takes the way of every
+real job: client, graph, queue, worker, artifacts, and back. What is found is told by
+`demo_telling.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import LiteralString
+from pathlib import Path
+from typing import Any
 
 from graph_schema.errors import MissingExtraError
-from graph_schema.reports import layer_table, picture, summary
-from graph_schema.reports.text_picture import UNICODE, Marks
-from workers.client import Circuit, CircuitClient, Job
+from workers.client import CircuitClient, Job
 from workers.client.bars import Bars
+from workers.settings import Settings
 
-N_EDGES = 40
+MOTIF = "induction"
+MODELS = (("gpt2", 0), ("neox", 1), ("llama", 0))
+CONTROL = ("fixed-period", 0)
+"""It copies what stood 12 places back, which is as good as induction where all repeats by 12."""
+PAIRS = 64
+"""Twice the default: intervals of a control reach its ceiling less often by chance."""
 
 
 @dataclass(frozen=True)
-class Question:
-    """A question of the demo and the Cypher that asks it; `$id` is the circuit."""
+class Trained:
+    """A model of the demo.
 
-    words: str
-    cypher: LiteralString
+    Attributes:
+        name: The zoo's, `gpt2/0`.
+        path: Its folder.
+        by_period: How often it copies the right token, by how far apart the copies are.
+    """
 
+    name: str
+    path: Path
+    by_period: dict[str, float]
 
-QUESTIONS = (
-    Question(
-        "Which heads write to the logits?",
-        "MATCH (:Circuit {circuit_id: $id})-[:CONTAINS]->(head {kind: 'head'})\n"
-        "      -[edge:EDGE]->({kind: 'logits'})\n"
-        "RETURN head.name AS head, edge.score AS score ORDER BY abs(edge.score) DESC",
-    ),
-    Question(
-        "Which head feeds another one's keys the most? In an induction circuit, a previous-token\n"
-        "head of layer 0 feeds an induction head of layer 1.",
-        "MATCH (:Circuit {circuit_id: $id})-[:CONTAINS]->(sender {kind: 'head'})\n"
-        "      -[edge:EDGE {channel: 'k'}]->(receiver {kind: 'head'})\n"
-        "RETURN sender.name AS sender, receiver.name AS receiver, edge.score AS score\n"
-        "ORDER BY abs(edge.score) DESC LIMIT 1",
-    ),
-    Question(
-        "Which edges are the strongest?",
-        "MATCH (:Circuit {circuit_id: $id})-[:CONTAINS]->(sender)-[edge:EDGE]->(receiver)\n"
-        "RETURN sender.name AS sender, receiver.name AS receiver, edge.channel AS channel,\n"
-        "       edge.score AS score\n"
-        "ORDER BY abs(edge.score) DESC LIMIT 5",
-    ),
-)
+    @property
+    def is_control(self) -> bool:
+        return self.name == "/".join(map(str, CONTROL))
 
 
-def submit_demo(client: CircuitClient) -> Job:
-    """The demo's job: EAP-IG on induction, in a model trained here (once, then cached).
+def train_models(settings: Settings) -> list[Trained]:
+    """The demo's models, trained unless they are there, as many at once as there are cores.
 
     Raises:
         MissingExtraError: Torch is not installed.
+        NumericsError: One did not learn what it must, with any training seed.
     """
     try:
-        from discovery.models.zoo import ensure_demo_model
+        from discovery.models.zoo import RECORD, Steps, train_together
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            f"the demo trains a model, and {error.name} is not installed; "
+            f"the demo trains models, and {error.name} is not installed; "
             'run: pip install "circuit-atlas[demo]"'
         ) from error
-    with Bars("train a 2-layer GPT-2") as bars:
-        model = ensure_demo_model(client.settings.cache_dir, bars)
-    return client.submit(
-        model=str(model), task="induction", method="eap-ig", n_edges=N_EDGES, pairs=32
+    wanted = [*MODELS, CONTROL]
+    names = [f"{family}/{number}" for family, number in wanted]
+    with Bars("training") as bars:
+
+        def progress(steps: Sequence[Steps]) -> None:
+            running = [
+                f"{name} {done}/{total}"
+                for name, (done, total) in zip(names, steps, strict=True)
+                if 0 < done < total
+            ]
+            done, total = (sum(each[i] for each in steps) for i in (0, 1))
+            bars("all steps", done, total, ", ".join(running))
+
+        folders = train_together(settings.cache_dir, wanted, progress=progress)
+    return [
+        Trained(name, folder, _record(folder / RECORD)["by_period"])
+        for name, folder in zip(names, folders, strict=True)
+    ]
+
+
+def submit_demo(client: CircuitClient, models: Sequence[Trained]) -> Job:
+    """The demo's question, with all jobs that it needs: circuits, roles, effects of each model."""
+    return client.universality(
+        MOTIF,
+        [str(model.path) for model in models],
+        task="induction",
+        pairs=PAIRS,
+        stress="none",
     )
 
 
-def tell(
-    client: CircuitClient,
-    circuit: Circuit,
-    emit: Callable[[str], None],
-    *,
-    width: int = 100,
-    marks: Marks = UNICODE,
-) -> None:
-    """Show the circuit, then ask the three questions, each query with its answer."""
-    document = circuit.document
-    emit(summary(document))
-    emit("\n" + layer_table(document, width))
-    emit("\n" + picture(document, width, max_edges=20, marks=marks))
-    for question in QUESTIONS:
-        answer = client.cypher(question.cypher, id=circuit.circuit_id)
-        emit(f"\n{question.words}\n\n{_indented(question.cypher)}\n\n{_indented(str(answer))}")
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"    {line}".rstrip() for line in text.splitlines())
+def _record(file: Path) -> dict[str, Any]:
+    return dict(json.loads(file.read_text(encoding="utf-8")))

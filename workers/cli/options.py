@@ -129,7 +129,8 @@ def discover_request(
     model: Annotated[
         str,
         typer.Option(
-            metavar="MODEL", help="Hub id org/name, a folder (./…, ~/…, absolute), or a .gguf file."
+            metavar="MODEL",
+            help="Hub id org/name, a folder (./…, ~/…, absolute), a .gguf file, or zoo:llama/1.",
         ),
     ],
     revision: Revision = None,

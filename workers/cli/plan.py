@@ -18,6 +18,7 @@ from workers.cli.output import emit, emit_json
 from workers.local.service import require_worker
 from workers.requests.discover import DiscoverRequest, drafted
 from workers.requests.pairs import placement_of, source_of
+from workers.requests.zoo_names import place_of
 from workers.settings import read_settings
 
 TOKENS = 32
@@ -40,7 +41,7 @@ def plan(request: DiscoverRequest, tokens: Tokens = None, as_json: AsJson = Fals
     """
     settings = read_settings()
     draft, dataset = drafted(request, settings.limits)
-    source = source_of(request.model, request.revision)
+    source = source_of(place_of(request.model, settings.cache_dir), request.revision)
     placement = placement_of(request, source)
     require_worker(settings)
     from discovery.jobs.estimate import GIB, plan_run, read_config, sizes_of

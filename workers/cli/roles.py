@@ -43,7 +43,9 @@ from workers.requests.roles import RolesRequest
 def roles(
     model: Annotated[
         str,
-        typer.Argument(help="Hub id org/name, a folder (./…, ~/…, absolute), or a .gguf file."),
+        typer.Argument(
+            help="Hub id org/name, a folder (./…, ~/…, absolute), a .gguf file, or zoo:llama/1."
+        ),
     ],
     task: Annotated[str | None, TASK] = None,
     task_param: TaskParams = None,

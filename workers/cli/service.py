@@ -17,20 +17,26 @@ from workers.settings import Settings, read_settings
 
 @command("circuits demo")
 def demo() -> None:
-    """See it work: a model, a circuit, three questions.
+    """See it work: is induction the same circuit in three families of models?
 
-    Trains a two-layer GPT-2 on induction (once, then cached), finds a circuit in it through queue
-    and worker, shows it, and asks the graph three questions. Nothing is downloaded.
+    Trains three small models and a control (once, then cached), finds circuits in them, who plays
+    which role and what roles carry to each other, all through queue and worker, and says what holds
+    of how many. Then it shows the Cypher that finds this. Nothing is downloaded.
     """
-    from workers.cli.demo import submit_demo, tell
+    from workers.cli.demo import submit_demo, train_models
+    from workers.cli.demo_telling import next_steps, tell
+    from workers.local.service import require_worker
 
     with CircuitClient() as client:
-        job = submit_demo(client)
-        say(f"job {job.job_id} goes through queue, worker and graph")
-        circuit = job.result()
-        tell(client, circuit, emit, width=page_width(), marks=marks())
-    short = circuit.circuit_id[:12]
-    say(f"\nlook again: circuits show {short}; ask more: circuits cypher --help")
+        if client.settings.local:
+            require_worker(client.settings)
+        say(f"models: trained where they are not in {client.settings.cache_dir / 'zoo'}")
+        models = train_models(client.settings)
+        job = submit_demo(client, models)
+        say(f"job {job.job_id} and those that it needs go through queue, worker and graph")
+        found = job.outcome()
+        tell(client, models, found, emit, width=page_width(), marks=marks())
+    say(f"\n{next_steps(found)}")
 
 
 @command("circuits up")

@@ -51,7 +51,8 @@ def universality(
         str, typer.Argument(help="Name of a motif of roles; `circuits motifs` lists them.")
     ],
     model: Annotated[
-        list[str], typer.Option(metavar="MODEL", help="Hub id or folder; give several.")
+        list[str],
+        typer.Option(metavar="MODEL", help="Hub id, folder or zoo:llama/1; give several."),
     ],
     task: Annotated[str | None, TASK] = None,
     task_param: TaskParams = None,

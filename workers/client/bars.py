@@ -42,8 +42,16 @@ class Bars:
         self._stage: str | None = None
         self._row = self._progress.add_task(title, total=None, start=True)
 
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """Report `done` of `total` in this stage; a new stage closes the one before."""
+    @property
+    def watched(self) -> bool:
+        """Whether anybody sees them: who must ask before it can report may save the question."""
+        return not self._progress.disable
+
+    def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
+        """Report `done` of `total` in this stage; a new stage closes the one before.
+
+        `note` says what it is at just now, behind the stage's name.
+        """
         if stage != self._stage:
             if self._stage is None:
                 self._progress.remove_task(self._row)
@@ -53,7 +61,8 @@ class Bars:
                 self._progress.stop_task(self._row)
             self._stage = stage
             self._row = self._progress.add_task(f"{self._title}: {stage}")
-        self._progress.update(self._row, completed=done, total=total or None)
+        words = f"{self._title}: {stage}{f' ({note})' if note else ''}"
+        self._progress.update(self._row, completed=done, total=total or None, description=words)
 
     def __enter__(self) -> Self:
         self._progress.start()

@@ -17,6 +17,7 @@ from graph_schema.errors import (
     error_from_document,
 )
 from workers.client.bars import Bars
+from workers.client.before import Before
 from workers.results.circuit import Circuit
 from workers.results.evaluation import Evaluated
 
@@ -96,9 +97,11 @@ class Job:
             TimeoutError: It has not ended after `timeout` seconds.
         """
         with Bars(f"job {self.job_id[:12]}", show=progress) as bars:
+            before = Before(self._client, self._submission) if bars.watched else None
             for record in self._follow(timeout):
                 if record.state is JobState.QUEUED:
-                    bars("queued", 0, 0)
+                    if not (before and before.tell(bars)):
+                        bars("queued", 0, 0)
                 elif step := record.progress:
                     bars(step.stage, step.done, step.total)
         return self
@@ -187,9 +190,10 @@ class Job:
             if self.state is JobState.QUEUED and not told:
                 told = time.monotonic() - began > QUEUED_SECONDS
                 if told:
-                    log.warning(
-                        "job %s still waits: all workers are busy, or none runs", self.job_id
-                    )
+                    why = "all workers are busy, or none runs"
+                    if self.record.needs:
+                        why = "for jobs that it needs; see how far they are: circuits jobs"
+                    log.warning("job %s still waits: %s", self.job_id, why)
             if self.state.ended:
                 if self.submit_here():
                     continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from graph_schema.documents import Motif
@@ -15,6 +16,7 @@ from workers.client.service import Service
 from workers.requests.discover import Submission
 from workers.requests.effects import EffectsRequest, build_effects
 from workers.requests.evaluate import EvaluateRequest, build_evaluation
+from workers.requests.zoo_names import place_of
 
 
 def evaluation_asked(service: Service, request: EvaluateRequest) -> Submission:
@@ -31,6 +33,8 @@ def evaluation_asked(service: Service, request: EvaluateRequest) -> Submission:
         with suppress(NotFoundError):  # a circuit may be older than what is known of its job
             job = jobs.get(service.store, job_id)
     settings = service.settings
+    if request.model is not None:
+        request = replace(request, model=place_of(request.model, settings.cache_dir))
     made = build_evaluation(
         request,
         circuit,
@@ -59,6 +63,8 @@ def effects_asked(service: Service, request: EffectsRequest) -> Submission:
     from graph_schema.motifs import catalogue
 
     job, settings = jobs.get(service.store, request.roles_job), service.settings
+    if request.model is not None:
+        request = replace(request, model=place_of(request.model, settings.cache_dir))
 
     def named(name: str) -> Motif:
         return catalogue().get(name) or motif_named(service.store, name)

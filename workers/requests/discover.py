@@ -27,6 +27,7 @@ from graph_schema.models.fingerprint import fingerprint
 from graph_schema.printable import whole_number
 from workers.requests.checking import METHODS, Params, choice, named, validated
 from workers.requests.pairs import MeasureRequest, measured, placement_of, source_of
+from workers.requests.zoo_names import place_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +134,7 @@ def build_submission(request: DiscoverRequest, limits: Limits, cache_dir: Path) 
         ModelError: The model cannot be found.
     """
     draft, dataset = drafted(request, limits)
-    source = source_of(request.model, request.revision)
+    source = source_of(place_of(request.model, cache_dir), request.revision)
     placement = placement_of(request, source)
     model = ModelId(fingerprint=fingerprint(source, cache_dir))
     return Submission(draft.model_copy(update={"model": model}), placement, dataset)

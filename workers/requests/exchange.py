@@ -41,6 +41,7 @@ from graph_schema.models.fingerprint import fingerprint
 from workers.files import read_bounded
 from workers.requests.checking import choice, unknown, validated
 from workers.requests.pairs import MeasureRequest, data_of, source_of
+from workers.requests.zoo_names import place_of
 
 if TYPE_CHECKING:
     from graph_schema.store import GraphStore
@@ -229,6 +230,6 @@ def model_of(
 
     if _DIGITS.fullmatch(request.model) and request.revision is None:
         return find_model(store, request.model), None
-    source = source_of(request.model, request.revision)
+    source = source_of(place_of(request.model, cache_dir), request.revision)
     known = fingerprint(source, cache_dir)
     return stored_model(store, known) or read_model(source, known), source

@@ -19,6 +19,7 @@ from graph_schema.models.fingerprint import fingerprint
 from workers.requests.checking import choice, validated
 from workers.requests.discover import Submission
 from workers.requests.pairs import MeasureRequest, measured, placement_of, source_of
+from workers.requests.zoo_names import place_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +76,7 @@ def build_roles(request: RolesRequest, limits: Limits, cache_dir: Path) -> Submi
         ModelError: The model cannot be found.
     """
     draft, dataset = drafted_roles(request, limits)
-    source = source_of(request.model, request.revision)
+    source = source_of(place_of(request.model, cache_dir), request.revision)
     placement = placement_of(request, source)
     model = ModelId(fingerprint=fingerprint(source, cache_dir))
     return Submission(draft.model_copy(update={"model": model}), placement, dataset)

@@ -46,6 +46,7 @@ from graph_schema.models.fingerprint import fingerprint
 from workers.requests.checking import METHODS, choice, named, refuse, validated
 from workers.requests.discover import Submission
 from workers.requests.pairs import MeasureRequest, measured, placement_of, source_of
+from workers.requests.zoo_names import place_of
 
 SHARE_OF_EDGES, FEWEST_EDGES, MOST_EDGES = 0.1, 40, 1000
 """Edges of a circuit where nobody says how many: a share of the model's, within bounds."""
@@ -106,7 +107,7 @@ def build_universality(
         ModelError: A model cannot be found.
     """
     asked = _asked(request, motif, limits)
-    sources = [source_of(model, None) for model in _models(request)]
+    sources = [source_of(place_of(model, cache_dir), None) for model in _models(request)]
     found: dict[str, ModelSource] = {}
     for source in sources:  # the same model at two places is one
         found.setdefault(fingerprint(source, cache_dir), source)
@@ -137,7 +138,10 @@ def build_universality(
 
 def fingerprints(models: Sequence[str], cache_dir: Path) -> dict[str, str]:
     """The fingerprint of each model, by the name it was given."""
-    return {model: fingerprint(source_of(model, None), cache_dir) for model in models}
+    places = {model: place_of(model, cache_dir) for model in models}
+    return {
+        model: fingerprint(source_of(place, None), cache_dir) for model, place in places.items()
+    }
 
 
 def _models(request: UniversalityRequest) -> Sequence[str]:

@@ -3,7 +3,8 @@
 Transformers' own classes with two layers, so that every circuit method can be tried on models that
 have an induction circuit (Olsson et al. 2022, arXiv:2209.11895) without any download, and on
 controls that lack it. `RECIPES` is the zoo, `train` makes one model, `ensure_model` and `train_zoo`
-keep them in a cache with checkpoints along the training, `list_zoo` says what is there.
+keep them in a cache with checkpoints along the training, `train_together` several at once, and
+`list_zoo` says what is there.
 """
 
 from discovery.models.zoo.cache import (
@@ -17,6 +18,7 @@ from discovery.models.zoo.cache import (
 )
 from discovery.models.zoo.data import accuracy_by_period, repeated
 from discovery.models.zoo.recipes import ACCURATE, CONTROLS, D_VOCAB, DEMO, N_CTX, RECIPES, Recipe
+from discovery.models.zoo.together import Steps, train_together
 from discovery.models.zoo.training import RECORD, TrainingRecord, accuracy, train
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "RECORD",
     "SEEDS",
     "Recipe",
+    "Steps",
     "TrainingRecord",
     "ZooModel",
     "accuracy",
@@ -39,5 +42,6 @@ __all__ = [
     "list_zoo",
     "repeated",
     "train",
+    "train_together",
     "train_zoo",
 ]

@@ -1,0 +1,41 @@
+"""Models of the zoo trained at once, in processes of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from discovery.models.zoo import Steps, train_together
+from graph_schema.errors import SpecError
+
+pytestmark = pytest.mark.slow
+NAMES = [("markov", 0), ("one-layer", 1)]
+
+
+def test_both_are_under_way_and_whoever_leaves_ends_them_at_a_step(tmp_path: Path) -> None:
+    seen: list[Sequence[Steps]] = []
+
+    def leave(steps: Sequence[Steps]) -> None:
+        seen.append(steps)
+        if all(done > 0 for done, _ in steps):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_together(tmp_path, NAMES, processes=2, steps=4000, progress=leave)
+    assert [total for _, total in seen[-1]] == [4000, 4000]
+    assert all(0 < done < 4000 for done, _ in seen[-1])
+    begun = sorted(folder.name.split("-")[0] for folder in (tmp_path / "zoo").glob(".*.part"))
+    assert begun == [".markov", ".one"], "where the same call goes on"
+
+
+def test_what_is_there_is_not_trained_again_and_errors_come_back(tmp_path: Path) -> None:
+    folders = train_together(tmp_path, NAMES, steps=4)
+    assert all((folder / "model.safetensors").is_file() for folder in folders)
+    assert [folder.name.split("-")[0] for folder in folders] == ["markov", "one"]
+    told: list[Sequence[Steps]] = []
+    assert train_together(tmp_path, NAMES, steps=4, progress=told.append) == folders
+    assert told == []
+    with pytest.raises(SpecError, match="seed -1"):
+        train_together(tmp_path, [("markov", -1)], steps=4)

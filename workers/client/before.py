@@ -1,0 +1,46 @@
+"""How far the jobs are that another one waits for: what a bar shows while that one is queued."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from graph_schema.documents.jobs import JobRecord, JobState
+from workers.client.bars import Bars
+
+if TYPE_CHECKING:
+    from workers.client.connection import Connection
+    from workers.requests.discover import Submission
+
+AT_A_TIME = 16
+"""Jobs asked for at a look, the first that have not ended: nearly all that run are among them."""
+
+
+class Before:
+    """The jobs that a submission brought with it, in their order."""
+
+    def __init__(self, client: Connection, submission: Submission | None) -> None:
+        self._client = client
+        self._left = list(submission.before) if submission else []
+        self._total = len(self._left)
+
+    def tell(self, bars: Bars) -> bool:
+        """Show how many have ended and what one that runs is at; False where all have ended."""
+        running: list[tuple[Submission, JobRecord]] = []
+        for each in self._left[:AT_A_TIME]:
+            record = self._client.service.job(each.spec.job_id)
+            if record.state.ended:
+                self._left.remove(each)
+            elif record.state is JobState.RUNNING:
+                running.append((each, record))
+        if self._left:
+            note = _at(*running[0]) if running else ""
+            bars("jobs that it needs", self._total - len(self._left), self._total, note)
+        return bool(self._left)
+
+
+def _at(submission: Submission, record: JobRecord) -> str:
+    """`effects of gpt2-0: mediators 3/8`."""
+    what = f"{record.kind} of {Path(submission.placement.model.name).name}"
+    step = record.progress
+    return f"{what}: {step.stage} {step.done}/{step.total}" if step else what

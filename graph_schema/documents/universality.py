@@ -10,8 +10,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from graph_schema.documents.alignment import RoleAlignment
-from graph_schema.documents.base import Document
+from graph_schema.documents.base import Document, later
 from graph_schema.documents.model import Fingerprint
+from graph_schema.documents.motif_tests import MotifTest
 from graph_schema.documents.protocol import Protocol
 from graph_schema.documents.role import Behaviour, Transduction
 from graph_schema.documents.role_graph import Restored, RoleNode, SuperEdge
@@ -104,3 +105,5 @@ class UniversalityReport(Document):
     """Of all models' role graphs together; null for fewer than two."""
     alignments: tuple[RoleAlignment, ...]
     """Of each pair; none where there are too many pairs."""
+    occurrences: MotifTest | None = later(None)
+    """Of the motif in every circuit, held against chance; null where no circuit has roles."""

@@ -16,6 +16,7 @@ from graph_schema.documents.motif_tests import MotifTest
 from graph_schema.documents.protocol import Protocol
 from graph_schema.documents.role import Behaviour, Transduction
 from graph_schema.documents.role_graph import Restored, RoleNode, SuperEdge
+from graph_schema.documents.specificity import Specificity
 from graph_schema.documents.verdict import Rung, RungFinding, RungState, Verdict
 
 
@@ -61,6 +62,8 @@ class ModelEvidence(Document):
     role_test_id: str | None
     jobs: dict[str, str]
     failures: dict[str, str]
+    specificity: Specificity | None = later(None)
+    """What its roles are worth on other tasks; null where none were asked for, or it failed."""
 
     def at(self, rung: Rung) -> RungFinding:
         return next(found for found in self.rungs if found.rung is rung)

@@ -115,6 +115,7 @@ def _evidence(spec: UniversalitySpec, found: Gathered) -> ModelEvidence:
         role_test_id=roles.role_test_id if roles else None,
         jobs=found.jobs,
         failures=found.failures,
+        specificity=found.specificity,
     )
 
 

@@ -46,6 +46,7 @@ from graph_schema.models.fingerprint import fingerprint
 from workers.requests.checking import METHODS, choice, named, refuse, validated
 from workers.requests.discover import Submission
 from workers.requests.pairs import MeasureRequest, measured, placement_of, source_of
+from workers.requests.specificity import other_task, specificity_beside
 
 SHARE_OF_EDGES, FEWEST_EDGES, MOST_EDGES = 0.1, 40, 1000
 """Edges of a circuit where nobody says how many: a share of the model's, within bounds."""
@@ -67,6 +68,7 @@ class UniversalityRequest(MeasureRequest):
     metric: str | None = None
     ablation: str = "corrupt"
     stress: str | None = None
+    also_tasks: Sequence[str] = ()
     probes: int = 32
     add_bos: bool | None = None
     answers: str = "single"
@@ -86,6 +88,7 @@ class Asked:
     protocol: Protocol
     stress: Protocol | None
     method: AnyMethod
+    others: tuple[tuple[AnyData, DatasetDocument | None], ...]
     request: UniversalityRequest
 
 
@@ -173,7 +176,8 @@ def _asked(request: UniversalityRequest, motif: Motif, limits: Limits) -> Asked:
     stress = None
     if other is not None:
         stress = _protocol(motif, options | {"ablation": AblationSpec(kind=other)})
-    return Asked(motif, data, dataset, tokenisation, protocol, stress, method, request)
+    others = tuple(other_task(each, request, limits) for each in dict.fromkeys(request.also_tasks))
+    return Asked(motif, data, dataset, tokenisation, protocol, stress, method, others, request)
 
 
 def _protocol(motif: Motif, options: dict[str, Any]) -> Protocol:
@@ -212,6 +216,7 @@ def _of_model(asked: Asked, of: str, source: ModelSource) -> tuple[list[Submissi
     )
     submissions = [Submission(discover, placement, asked.dataset)]
     pairs: list[MeasuringJobs] = []
+    tested: list[RolesSpec] = []
     for protocol in (asked.protocol, asked.stress):
         if protocol is None:
             continue
@@ -228,11 +233,15 @@ def _of_model(asked: Asked, of: str, source: ModelSource) -> tuple[list[Submissi
         need = (Need(job_id=roles.job_id, on_failure="fail"),)
         submissions.append(Submission(effects, placement, asked.dataset, needs=need))
         pairs.append(MeasuringJobs(roles=roles.job_id, effects=effects.job_id))
+        tested.append(roles)
+    matrix = specificity_beside(tested[0], asked.others, placement) if asked.others else []
+    submissions += matrix
     return submissions, ModelJobs(
         fingerprint=of,
         discover=discover.job_id,
         main=pairs[0],
         stress=pairs[1] if len(pairs) > 1 else None,
+        specificity=matrix[-1].spec.job_id if matrix else None,
     )
 
 

@@ -110,6 +110,8 @@ def _model(report: UniversalityReport, found: ModelEvidence, given: str) -> dict
             for result in (report.occurrences.results if report.occurrences else ())
             if result.circuit_id in found.circuits
         ],
+        "specificity": found.specificity
+        and found.specificity.model_dump(mode="json", include={"job_id", "tasks", "cells"}),
         "jobs": found.jobs,
         "failures": found.failures,
     }

@@ -33,6 +33,7 @@ from graph_schema.documents import (
     Verdict,
     sha256_hex,
 )
+from graph_schema.documents.specificity import RandomSets, RoleDrop, Specificity, TaskMeasured
 from graph_schema.documents.universality import UniversalityReport
 from graph_schema.motifs import find_motif
 from tests.factories import make_dataset, make_model
@@ -113,6 +114,36 @@ def role_graph(model: ModelDocument | None = None, share: float = 0.5) -> RoleGr
     )
     fields = _measured(model, "induction")
     return RoleGraph.model_validate(fields | {"nodes": nodes, "edges": (by_keys, out)})
+
+
+def specificity(played: RolesPlayed | None = None) -> Specificity:
+    """Two roles of a task on it, one without a control, and a second task that is not done."""
+    played = played or roles_played()
+    job, other = "1" * 64, "2" * 64
+    how = {"metric": Metric.LOGIT_DIFF, "ablation": AblationSpec()}
+    own = {"task": played.task, "task_id": played.task_id, "role_test_id": played.role_test_id}
+    undone = {"task": "greater_than", "task_id": sha256_hex("greater_than"), "role_test_id": None}
+    why = {"reason": "accuracy is 0.12", "no_roles": "accuracy is 0.12"}
+    random = RandomSets(mean=0.02, low=-0.01, high=0.09, sets=50, p=1 / 51)
+    members = tuple(f"a1.h{i}" for i in range(8))
+    rows = (
+        {"role": RoleName.DUPLICATE_TOKEN, "members": ("a0.h1",), "sets": 7},
+        {"role": RoleName.NAME_MOVER, "members": members, "sets": 50, "random": random},
+    )
+    share = {"share": 0.41, "ci_low": 0.37, "ci_high": 0.44, "of": job, "on": job}
+    return Specificity(
+        job_id="d" * 64,
+        model=played.model,
+        draws=50,
+        seed=0,
+        tasks=(
+            TaskMeasured.model_validate(
+                {"roles_job": job, "split": "heldout", "n_pairs": 32} | own | how
+            ),
+            TaskMeasured.model_validate({"roles_job": other} | undone | why | how),
+        ),
+        cells=tuple(RoleDrop.model_validate(row | share) for row in rows),
+    )
 
 
 def alignment(one: str, two: str, similarity: float = 0.75) -> Alignment:

@@ -10,11 +10,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from graph_schema.documents.alignment import RoleAlignment
-from graph_schema.documents.base import Document
+from graph_schema.documents.base import Document, later
 from graph_schema.documents.model import Fingerprint
+from graph_schema.documents.motif_tests import MotifTest
 from graph_schema.documents.protocol import Protocol
 from graph_schema.documents.role import Behaviour, Transduction
 from graph_schema.documents.role_graph import Restored, RoleNode, SuperEdge
+from graph_schema.documents.specificity import Specificity
 from graph_schema.documents.verdict import Rung, RungFinding, RungState, Verdict
 
 
@@ -60,6 +62,8 @@ class ModelEvidence(Document):
     role_test_id: str | None
     jobs: dict[str, str]
     failures: dict[str, str]
+    specificity: Specificity | None = later(None)
+    """What its roles are worth on other tasks; null where none were asked for, or it failed."""
 
     def at(self, rung: Rung) -> RungFinding:
         return next(found for found in self.rungs if found.rung is rung)
@@ -104,3 +108,5 @@ class UniversalityReport(Document):
     """Of all models' role graphs together; null for fewer than two."""
     alignments: tuple[RoleAlignment, ...]
     """Of each pair; none where there are too many pairs."""
+    occurrences: MotifTest | None = later(None)
+    """Of the motif in every circuit, held against chance; null where no circuit has roles."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 from graph_schema.documents.universality import UniversalityReport
 from graph_schema.documents.verdict import Tally, Verdict
 from graph_schema.reports import universality_models as of_models
+from graph_schema.reports.universality_occurrences import occurrences
 from graph_schema.reports.universality_sections import Section, listed
+from graph_schema.reports.universality_specificity import specificity
 
 
 def title(found: UniversalityReport) -> str:
@@ -29,6 +31,8 @@ def sections(found: UniversalityReport) -> tuple[Section, ...]:
         of_models.transduction(found),
         of_models.depth(found),
         of_models.circuits(found),
+        occurrences(found),
+        specificity(found),
         _alignment(found),
         _equivalence(found),
         _jobs(found),

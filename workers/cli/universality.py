@@ -82,6 +82,13 @@ def universality(
             metavar="NAME", help="Ablation of the stress test, or none (mean, or corrupt)."
         ),
     ] = None,
+    also_task: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TASK",
+            help="Another task, or FILE.jsonl, on which the roles are ablated too; repeatable.",
+        ),
+    ] = None,
     probes: Annotated[
         int, typer.Option(parser=whole, metavar="N", help="Prompts a probe condition of roles.")
     ] = 32,
@@ -117,6 +124,7 @@ def universality(
         metric=metric,
         ablation=ablation,
         stress=stress,
+        also_tasks=also_task or (),
         probes=probes,
         add_bos=bos,
         answers=answers,

@@ -9,9 +9,11 @@ from typing import Any, Literal
 from graph_schema.documents import Motif
 from workers.client.job import Job
 from workers.client.requests import Requests
-from workers.client.stored import effects_asked
+from workers.client.stored import effects_asked, specificity_asked
+from workers.requests.discover import Submission
 from workers.requests.effects import EffectsRequest
 from workers.requests.roles import RolesRequest, build_roles
+from workers.requests.specificity import SpecificityRequest
 
 
 class RoleRequests(Requests):
@@ -148,3 +150,54 @@ class RoleRequests(Requests):
         self._require_worker()
         submission = effects_asked(self.service, request)
         return Job(self, self.service.submit(submission, force=force), submission)
+
+    def specificity(
+        self,
+        roles_jobs: Sequence[str],
+        *,
+        draws: int = 50,
+        seed: int = 0,
+        model: str | None = None,
+        device: str | None = None,
+        chunk: int | None = None,
+        priority: int = 5,
+        force: bool = False,
+    ) -> Job:
+        """Ablate each task's roles on every task; `job.outcome()` is the matrix.
+
+        Args:
+            roles_jobs: Of one model, each on another task: ids, or first digits. The job waits for
+                those that have not ended; one that failed leaves its task untestable.
+            draws: Random sets of heads for each role.
+            seed: Of these.
+            model: Where the model lies now; the first roles job's place where left out.
+            device: Likewise; `chunk` and `priority` are `submit`'s.
+            chunk: Pairs computed at once.
+            priority: 0 to 9, on Redis.
+            force: Run again what has ended before.
+
+        Raises:
+            SpecError: The request is wrong; nothing was sent.
+            NotFoundError: No job, or more than one, has an id.
+            StoreUnavailable: Graph or broker cannot be reached.
+        """
+        request = SpecificityRequest(
+            roles_jobs=roles_jobs,
+            draws=draws,
+            seed=seed,
+            model=model,
+            device=device,
+            chunk=chunk,
+            priority=priority,
+        )
+        return self.specificity_request(request, force=force)
+
+    def specificity_request(self, request: SpecificityRequest, *, force: bool = False) -> Job:
+        """`specificity`, with the request as one value."""
+        self._require_worker()
+        submission = self.specificity_asked(request)
+        return Job(self, self.service.submit(submission, force=force), submission)
+
+    def specificity_asked(self, request: SpecificityRequest) -> Submission:
+        """The checked request, not yet sent."""
+        return specificity_asked(self.service, request)

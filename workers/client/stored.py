@@ -16,6 +16,7 @@ from workers.client.service import Service
 from workers.requests.discover import Submission
 from workers.requests.effects import EffectsRequest, build_effects
 from workers.requests.evaluate import EvaluateRequest, build_evaluation
+from workers.requests.specificity import SpecificityRequest, build_specificity
 from workers.requests.zoo_names import place_of
 
 
@@ -70,3 +71,13 @@ def effects_asked(service: Service, request: EffectsRequest) -> Submission:
         return catalogue().get(name) or motif_named(service.store, name)
 
     return build_effects(request, job, named, settings.limits, settings.cache_dir)
+
+
+def specificity_asked(service: Service, request: SpecificityRequest) -> Submission:
+    """The checked request to ablate roles on several tasks.
+
+    Raises:
+        SpecError: It is wrong; the message says what to change.
+        NotFoundError: No job, or more than one, has an id.
+    """
+    return build_specificity(request, lambda job_id: jobs.get(service.store, job_id))

@@ -35,6 +35,7 @@ class UniversalityRequests(RoleRequests):
         metric: str | None = None,
         ablation: str = "corrupt",
         stress: str | None = None,
+        also_tasks: Sequence[str] = (),
         probes: int = 32,
         add_bos: bool | None = None,
         answers: Literal["single", "first_difference"] = "single",
@@ -68,6 +69,8 @@ class UniversalityRequests(RoleRequests):
             ablation: What replaces what is patched.
             stress: Another ablation, by which roles and effects are measured again; `none` for no
                 stress test. `mean` where left out, or `corrupt` where that is not the protocol's.
+            also_tasks: Other built-in tasks, or files of pairs: of each model who plays what in
+                them, and what every task's roles are worth on every task (docs/specificity.md).
             probes: Prompts a probe condition of roles.
             add_bos: As in `submit`, as the others are.
             answers: Likewise.
@@ -99,6 +102,7 @@ class UniversalityRequests(RoleRequests):
             metric=metric,
             ablation=ablation,
             stress=stress,
+            also_tasks=also_tasks,
             probes=probes,
             add_bos=add_bos,
             answers=answers,

@@ -14,10 +14,11 @@ from workers.kinds.discover import DISCOVER
 from workers.kinds.effects import EFFECTS
 from workers.kinds.evaluate import EVALUATE
 from workers.kinds.roles import ROLES
+from workers.kinds.specificity import SPECIFICITY
 from workers.kinds.universality import UNIVERSALITY
 
 KINDS: dict[str, JobKind[Any, Any]] = {
-    kind.name: kind for kind in (DISCOVER, EFFECTS, EVALUATE, ROLES, UNIVERSALITY)
+    kind.name: kind for kind in (DISCOVER, EFFECTS, EVALUATE, ROLES, SPECIFICITY, UNIVERSALITY)
 }
 
 
@@ -41,6 +42,7 @@ __all__ = [
     "EVALUATE",
     "KINDS",
     "ROLES",
+    "SPECIFICITY",
     "UNIVERSALITY",
     "JobKind",
     "Product",

@@ -18,15 +18,20 @@ if TYPE_CHECKING:
 
     from graph_schema.documents import ModelDocument, Motif
     from workers.job.workbench import Workbench
+    from workers.kinds.universality_occurrences import Occurrences
 
 
 @dataclass(frozen=True)
 class UniversalityResult:
-    """What is written: the motif, models that nothing was stored of, verdicts with the report."""
+    """What is written: the motif, models that nothing was stored of, verdicts with the report.
+
+    `occurrences` is the test of the motif in the models' circuits, also told in the report.
+    """
 
     report: UniversalityReport
     motif: Motif
     models: tuple[ModelDocument, ...]
+    occurrences: Occurrences | None
 
     @property
     def circuit_ids(self) -> tuple[str, ...]:
@@ -42,6 +47,8 @@ class UniversalityResult:
         for model in self.models:
             write_model(tx, model)
         write_motif(tx, self.motif)
+        if self.occurrences is not None:
+            self.occurrences.write(tx)
         write_report(tx, self.report)
         for alignment in self.report.alignments:
             write_role_alignment(tx, alignment)
@@ -51,17 +58,21 @@ def _work(spec: UniversalitySpec, bench: Workbench) -> UniversalityResult:
     from graph_schema.store.records.models import ancestors
     from workers.kinds.universality_evidence import gather
     from workers.kinds.universality_judging import report
+    from workers.kinds.universality_occurrences import occurrences
 
     gathered = []
     for number, each in enumerate(spec.models):
         bench.lease("models", number, len(spec.models))
         gathered.append(gather(bench.store, each))
+    bench.lease("occurrences", 0, 1)
+    counted = occurrences(spec.motif, gathered, alpha=spec.protocol.alpha, seed=spec.seed)
     bench.lease("verdicts", 0, 1)
     derived = [
         (model, earlier) for model, all_ in ancestors(bench.store).items() for earlier in all_
     ]
     models = tuple(each.model for each in gathered if each.model is not None)
-    return UniversalityResult(report(spec, gathered, derived), spec.motif, models)
+    found = report(spec, gathered, derived, counted.test if counted else None)
+    return UniversalityResult(found, spec.motif, models, counted)
 
 
 def _outcome(stored: Stored, record: JobRecord) -> Universality:

@@ -22,6 +22,7 @@ from graph_schema.documents import (
     RolesPlayed,
 )
 from graph_schema.documents.jobs import JobRecord, JobState, MeasuringJobs, ModelJobs, Placement
+from graph_schema.documents.specificity import Specificity
 from graph_schema.errors import CircuitServiceError, NotFoundError
 from graph_schema.motifs import CircuitGraph, bindings
 from graph_schema.store import jobs
@@ -30,6 +31,7 @@ from graph_schema.store.records.circuits import read_circuit
 from graph_schema.store.records.models import stored_model
 from graph_schema.store.records.role_graphs import read_role_graph_of_job
 from graph_schema.store.records.role_tests import read_role_test_of_job
+from graph_schema.store.records.specificity import read_specificity_of_job
 
 NOT_PERFORMED = "TaskNotPerformedError"
 _Found = TypeVar("_Found")
@@ -45,6 +47,7 @@ class Gathered:
         main: What decides its states.
         stress: The same under the stress test's protocol.
         circuits: Those of its discover job.
+        specificity: What its roles are worth on other tasks, where that was asked for.
         jobs: Job ids by what they did.
         failures: By the same names, why those failed that did.
     """
@@ -57,6 +60,7 @@ class Gathered:
     circuits: tuple[CircuitDocument, ...]
     jobs: dict[str, str]
     failures: dict[str, str]
+    specificity: Specificity | None = None
 
 
 @dataclass
@@ -91,6 +95,14 @@ def gather(store: GraphStore, asked: ModelJobs) -> Gathered:
     names = {"discover": asked.discover, "roles": asked.main.roles, "effects": asked.main.effects}
     if asked.stress:
         names |= {"stress roles": asked.stress.roles, "stress effects": asked.stress.effects}
+    specificity: Specificity | None = None
+    if asked.specificity:
+        names["specificity"] = asked.specificity
+        specificity = evidence.read(
+            "specificity",
+            asked.specificity,
+            lambda record: read_specificity_of_job(store, record.job_id),
+        )
     placement = _placement(store, names.values())
     return Gathered(
         fingerprint=asked.fingerprint,
@@ -101,6 +113,7 @@ def gather(store: GraphStore, asked: ModelJobs) -> Gathered:
         circuits=circuits or (),
         jobs=names,
         failures=evidence.failures,
+        specificity=specificity,
     )
 
 

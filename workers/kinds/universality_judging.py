@@ -10,7 +10,7 @@ from graph_schema.comparing.protocols import output_role
 from graph_schema.comparing.role_alignment import align
 from graph_schema.comparing.states import edge_state, rungs, wired
 from graph_schema.comparing.universality import judge, shares_of
-from graph_schema.documents import ModelFinding, Rung, RungFinding
+from graph_schema.documents import ModelFinding, MotifTest, Rung, RungFinding
 from graph_schema.documents.jobs import UniversalitySpec
 from graph_schema.documents.protocol import Protocol
 from graph_schema.documents.role import Behaviour
@@ -36,7 +36,10 @@ MOST_PAIRED = 50
 
 
 def report(
-    spec: UniversalitySpec, gathered: Sequence[Gathered], derived: Iterable[tuple[str, str]]
+    spec: UniversalitySpec,
+    gathered: Sequence[Gathered],
+    derived: Iterable[tuple[str, str]],
+    occurrences: MotifTest | None,
 ) -> UniversalityReport:
     """All that the job found.
 
@@ -44,6 +47,7 @@ def report(
         spec: The job.
         gathered: Each model's findings, in the spec's order.
         derived: (model, what it was derived from), as fingerprints.
+        occurrences: Of the motif in the models' circuits, against chance.
     """
     lineage = tuple(derived)
     models = tuple(_evidence(spec, each) for each in gathered)
@@ -79,6 +83,7 @@ def report(
             align(pair, draws=PAIR_DRAWS, seed=spec.seed, alpha=spec.protocol.alpha)
             for pair in combinations(graphs if len(graphs) <= MOST_PAIRED else (), 2)
         ),
+        occurrences=occurrences,
     )
 
 
@@ -110,6 +115,7 @@ def _evidence(spec: UniversalitySpec, found: Gathered) -> ModelEvidence:
         role_test_id=roles.role_test_id if roles else None,
         jobs=found.jobs,
         failures=found.failures,
+        specificity=found.specificity,
     )
 
 

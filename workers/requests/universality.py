@@ -46,6 +46,7 @@ from graph_schema.models.fingerprint import fingerprint
 from workers.requests.checking import METHODS, choice, named, refuse, validated
 from workers.requests.discover import Submission
 from workers.requests.pairs import MeasureRequest, measured, placement_of, source_of
+from workers.requests.specificity import other_task, specificity_beside
 from workers.requests.zoo_names import place_of
 
 SHARE_OF_EDGES, FEWEST_EDGES, MOST_EDGES = 0.1, 40, 1000
@@ -68,6 +69,7 @@ class UniversalityRequest(MeasureRequest):
     metric: str | None = None
     ablation: str = "corrupt"
     stress: str | None = None
+    also_tasks: Sequence[str] = ()
     probes: int = 32
     add_bos: bool | None = None
     answers: str = "single"
@@ -87,6 +89,7 @@ class AskedOfAll:
     protocol: Protocol
     stress: Protocol | None
     method: AnyMethod
+    others: tuple[tuple[AnyData, DatasetDocument | None], ...]
     request: UniversalityRequest
 
 
@@ -177,7 +180,8 @@ def _asked(request: UniversalityRequest, motif: Motif, limits: Limits) -> AskedO
     stress = None
     if other is not None:
         stress = _protocol(motif, options | {"ablation": AblationSpec(kind=other)})
-    return AskedOfAll(motif, data, dataset, tokenisation, protocol, stress, method, request)
+    others = tuple(other_task(each, request, limits) for each in dict.fromkeys(request.also_tasks))
+    return AskedOfAll(motif, data, dataset, tokenisation, protocol, stress, method, others, request)
 
 
 def _protocol(motif: Motif, options: dict[str, Any]) -> Protocol:
@@ -218,6 +222,7 @@ def _of_model(
     )
     submissions = [Submission(discover, placement, asked.dataset)]
     pairs: list[MeasuringJobs] = []
+    tested: list[RolesSpec] = []
     for protocol in (asked.protocol, asked.stress):
         if protocol is None:
             continue
@@ -234,11 +239,15 @@ def _of_model(
         need = (Need(job_id=roles.job_id, on_failure="fail"),)
         submissions.append(Submission(effects, placement, asked.dataset, needs=need))
         pairs.append(MeasuringJobs(roles=roles.job_id, effects=effects.job_id))
+        tested.append(roles)
+    matrix = specificity_beside(tested[0], asked.others, placement) if asked.others else []
+    submissions += matrix
     return submissions, ModelJobs(
         fingerprint=of,
         discover=discover.job_id,
         main=pairs[0],
         stress=pairs[1] if len(pairs) > 1 else None,
+        specificity=matrix[-1].spec.job_id if matrix else None,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from graph_schema.documents.motif_tests import MotifTest
 from graph_schema.documents.role import Share
 from graph_schema.documents.universality import ModelEvidence, SuperEdgeFinding, UniversalityReport
 from graph_schema.documents.verdict import Verdict
@@ -15,6 +16,7 @@ from graph_schema.reports.universality_html import universality_html
 from graph_schema.reports.universality_markdown import universality_markdown
 
 KEYS = ("motif", "task", "models", "verdicts", "assumptions", "stress")
+NOT_THERE: dict[str, None] = {"alignment": None, "occurrences": None}
 
 
 @dataclass(frozen=True)
@@ -64,13 +66,14 @@ class Universality:
             "assumptions": list(found.assumptions),
             "stress": _stress(found),
             "alignment": found.alignment and found.alignment.model_dump(mode="json"),
+            "occurrences": _family(found.occurrences),
         }
 
     @staticmethod
     def no_json() -> dict[str, Any]:
         """The same keys with nothing in them, of a job that failed."""
         empty: dict[str, Any] = dict.fromkeys(KEYS)
-        return empty | {"models": [], "verdicts": [], "assumptions": [], "alignment": None}
+        return empty | {"models": [], "verdicts": [], "assumptions": []} | NOT_THERE
 
     def __str__(self) -> str:
         return universality_text(self.document)
@@ -82,11 +85,11 @@ class Universality:
 def _models(found: UniversalityReport, given: Mapping[str, str] | None) -> list[dict[str, Any]]:
     by_fingerprint = {each.fingerprint: each for each in found.models}
     if given is None:
-        return [_model(each, each.model) for each in found.models]
-    return [_model(by_fingerprint[of], name) for name, of in given.items()]
+        return [_model(found, each, each.model) for each in found.models]
+    return [_model(found, by_fingerprint[of], name) for name, of in given.items()]
 
 
-def _model(found: ModelEvidence, given: str) -> dict[str, Any]:
+def _model(report: UniversalityReport, found: ModelEvidence, given: str) -> dict[str, Any]:
     moved = found.transduction
     return {
         "model": given,
@@ -102,6 +105,13 @@ def _model(found: ModelEvidence, given: str) -> dict[str, Any]:
         "circuits": list(found.circuits),
         "motif_in_circuits": found.motif_in_circuits,
         "edge_iou": found.edge_iou,
+        "occurrences": [
+            result.model_dump(mode="json", exclude={"motif", "motif_id"})
+            for result in (report.occurrences.results if report.occurrences else ())
+            if result.circuit_id in found.circuits
+        ],
+        "specificity": found.specificity
+        and found.specificity.model_dump(mode="json", include={"job_id", "tasks", "cells"}),
         "jobs": found.jobs,
         "failures": found.failures,
     }
@@ -178,6 +188,14 @@ def _tally(verdict: Verdict) -> dict[str, Any] | None:
     if over is None:
         return None
     return {"k": over.present, "n": over.n, "low": over.low, "high": over.high}
+
+
+def _family(test: MotifTest | None) -> dict[str, Any] | None:
+    """The test that every model's `occurrences` are results of."""
+    if test is None:
+        return None
+    own: dict[str, Any] = test.model_dump(mode="json", include={"alpha", "draws", "seed"})
+    return {"test_id": test.test_id, **own, "tests": len(test.results), "family": test.family}
 
 
 def _stress(found: UniversalityReport) -> dict[str, Any] | None:

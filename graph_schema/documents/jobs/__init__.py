@@ -20,6 +20,7 @@ from graph_schema.documents.jobs.discover import DiscoverSpec
 from graph_schema.documents.jobs.effects import EffectsSpec
 from graph_schema.documents.jobs.evaluate import EvaluateSpec
 from graph_schema.documents.jobs.roles import RolesSpec
+from graph_schema.documents.jobs.specificity import SpecificitySpec
 from graph_schema.documents.jobs.universality import MeasuringJobs, ModelJobs, UniversalitySpec
 from graph_schema.errors import SpecError
 
@@ -56,6 +57,7 @@ __all__ = [
     "Placement",
     "RolesSpec",
     "RunRecord",
+    "SpecificitySpec",
     "Tokenisation",
     "UniversalitySpec",
     "read_spec",

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from graph_schema.documents.base import Document
+from graph_schema.documents.base import Document, later
 from graph_schema.documents.jobs.base import JobSpec, Tokenisation
 from graph_schema.documents.model import Fingerprint
 from graph_schema.documents.motif import Motif
@@ -27,6 +27,7 @@ class MeasuringJobs(Document):
 class ModelJobs(Document):
     """A model and the jobs whose findings are judged; those of the stress test where there is one.
 
+    `specificity` measures the roles on other tasks, where such were asked for.
     They need not succeed: what failed makes the model untestable, with the reason.
     """
 
@@ -34,12 +35,14 @@ class ModelJobs(Document):
     discover: JobId
     main: MeasuringJobs
     stress: MeasuringJobs | None = None
+    specificity: JobId | None = later(None)
 
     @property
     def job_ids(self) -> tuple[str, ...]:
         """All of them, in the order in which they are asked for."""
         each = [self.main, *([self.stress] if self.stress else [])]
-        return (self.discover, *(job for pair in each for job in (pair.roles, pair.effects)))
+        measured = (job for pair in each for job in (pair.roles, pair.effects))
+        return (self.discover, *measured, *([self.specificity] if self.specificity else []))
 
 
 class UniversalitySpec(JobSpec):

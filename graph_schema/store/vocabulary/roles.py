@@ -115,6 +115,29 @@ ROLE_RELATIONSHIPS: tuple[RelationshipKind, ...] = (
         "MATCH (r:Run)-[:TESTED]->(t:RoleTest) RETURN t.task, r.host, r.cpu_seconds LIMIT 10",
     ),
     RelationshipKind(
+        "ABLATED_ON",
+        "RoleTest",
+        "Task",
+        "what all heads of a role that the test found are worth on a task, its own or another",
+        {
+            "job_id": "of the specificity job that measured it",
+            "role": "whose heads were ablated together",
+            "members": "names of these",
+            "share": "of the task's loss(empty) - loss(full) that is lost without them",
+        }
+        | INTERVAL
+        | {
+            "control_sets": "distinct random sets of as many heads alike in depth",
+            "random_mean": "mean share lost without such a set; none where they are too few",
+            "random_low": "95 % of the sets lose more than this",
+            "random_high": "95 % of the sets lose less than this",
+            "p": "share of random sets that lose as much, the role's own counted",
+            "n_pairs": "pairs of the task",
+        },
+        "MATCH (t:RoleTest)-[e:ABLATED_ON]->(k:Task) RETURN t.task, e.role, k.name, e.share, "
+        "e.random_mean, e.p LIMIT 10",
+    ),
+    RelationshipKind(
         "MEASURED_IN",
         "RoleGraph",
         "Model",

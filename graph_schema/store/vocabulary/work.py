@@ -33,6 +33,7 @@ WORK_NODES: tuple[NodeKind, ...] = (
             "host": "machine",
             "versions": "of what it ran on, as JSON",
             "cpu_seconds": "by stage, as JSON",
+            "found": "what a specificity job found, as JSON",
         },
         "MATCH (r:Run)-[:PRODUCED]->(c:Circuit) RETURN c.task, r.host, r.cpu_seconds LIMIT 10",
     ),

@@ -248,3 +248,31 @@ def test_what_is_stored_later_against_a_strong_verdict_is_flagged(
     mine = [row for row in rows if row["verdict"] == strong.verdict_id]
     assert "RoleGraph" not in {row["kind"] for row in mine}
     assert spec.job_id == strong.job_id
+
+
+def test_occurrences_of_every_circuit_stand_beside_chance_in_every_form(
+    client: CircuitClient, embedded_store: GraphStore
+) -> None:
+    found, _ = judged(client, embedded_store, made("chance", ("llama", "dd"), ("gpt2", "bf")))
+    test = found.document.occurrences
+    assert test is not None
+    # Of the model that does not do the task no role passes; of the failed job nothing is known.
+    assert len(test.results) == 3 * 3
+    by_model = {each.model.rsplit("/", 1)[-1]: each for each in found.models}
+    counts = {r.circuit_id: (r.observed, r.null_mean, r.distinct) for r in test.results}
+    mine = [counts[each] for each in by_model["llama-0"].circuits]
+    assert sorted(count[0] for count in mine) == [0, 1, 1]
+    # In one of the distinct deals both heads get their own role, in the others at most one of them.
+    for observed, mean, distinct in mine:
+        assert mean in (0, pytest.approx(1 / distinct)), (observed, mean, distinct)
+    assert {r.state.value for r in test.results} == {"untestable"}
+    told = found.to_json()
+    by_name = {each["model"].rsplit("/", 1)[-1]: each["occurrences"] for each in told["models"]}
+    assert [len(by_name[f"{family}-1"]) for family in ("llama", "gpt2")] == [3, 0]
+    assert by_name["llama-0"][0]["null_mean"] == pytest.approx(mine[0][1])
+    assert told["occurrences"]["test_id"] == test.test_id
+    assert told["occurrences"]["tests"] == 9
+    for text in (str(found), found.to_markdown(), found.to_html()):
+        assert "Occurrences against chance" in text
+        assert f"untestable: {test.results[0].reason}" in text
+    assert test.test_id in {each.test_id for each in client.motifs.tests()}

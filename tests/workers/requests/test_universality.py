@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from graph_schema.documents import Ablation, Limits
+from graph_schema.documents import Ablation, Limits, Metric
 from graph_schema.documents.jobs import (
     DiscoverSpec,
     EffectsSpec,
     RolesSpec,
+    SpecificitySpec,
     UniversalitySpec,
     read_spec,
 )
@@ -100,3 +101,32 @@ def test_a_wrong_request_is_refused_in_one_line(
     with pytest.raises(error, match=said) as refused:
         build(folders, tmp_path, **options)
     assert "\n" not in str(refused.value)
+
+
+def test_other_tasks_bring_their_roles_jobs_and_a_matrix(
+    folders: list[str], tmp_path: Path
+) -> None:
+    plain = build(folders, tmp_path)
+    pairs = tmp_path / "mine.jsonl"
+    pairs.write_bytes(make_tiny(tmp_path / "m", n_pairs=16).jsonl)
+    found = build(folders, tmp_path, also_tasks=("greater_than", str(pairs)))
+    assert isinstance(found.spec, UniversalitySpec)
+    new = [each for each in found.before if each not in plain.before]
+    kinds = [each.spec.kind_name() for each in new]
+    assert kinds == ["roles", "roles", "specificity"] * 2
+    for model in found.spec.models:
+        (matrix,) = [each for each in new if each.spec.job_id == model.specificity]
+        assert isinstance(matrix.spec, SpecificitySpec)
+        tasks = {each.data.task_name: each for each in matrix.spec.tasks}
+        assert set(tasks) == {"induction", "greater_than", "mine"}
+        assert tasks["induction"].job_id == model.main.roles
+        assert tasks["greater_than"].metric is Metric.PROB_DIFF
+        assert {(n.job_id, n.on_failure) for n in matrix.needs} == {
+            (each.job_id, "proceed") for each in tasks.values()
+        }
+        assert model.specificity in {need.job_id for need in found.needs}
+    assert [each.dataset is not None for each in new] == [False, True, False] * 2
+    with pytest.raises(SpecError, match=r"unknown task 'induktion'; did you mean 'induction'"):
+        build(folders, tmp_path, also_tasks=("induktion",))
+    with pytest.raises(SpecError, match="2 roles jobs are on the task 'induction'"):
+        build(folders, tmp_path, also_tasks=("induction",))

@@ -15,10 +15,12 @@ from graph_schema.store.migrations import VERSION
 from graph_schema.store.questions.summary import summarise_schema
 from graph_schema.store.records.evaluations import write_evaluation
 from graph_schema.store.records.models import ancestors, write_derived
+from graph_schema.store.records.specificity import write_specificity
 from graph_schema.store.servers.java import JavaServer
 from graph_schema.store.user_cypher.run import run_user_query
 from graph_schema.store.vocabulary.data_model import NODE_KINDS, RELATIONSHIP_KINDS
 from tests.factories import make_circuit_evaluation, make_model, make_run
+from tests.findings import roles_played, specificity
 from tests.made_world import MadeWorld, fill
 from tests.servers import EMPTY
 
@@ -34,6 +36,10 @@ def filled(server: JavaServer) -> Generator[tuple[GraphStore, MadeWorld]]:
         store.write(lambda tx: write_evaluation(tx, judged, make_run(job="judge")))
         models = [world.circuits[name].model.fingerprint for name in ("g1", "l1")]
         write_derived(store, *models)
+        played = roles_played(world.circuits["g1"].model)
+        matrix = specificity(played)
+        run = make_run(job="specificity")
+        store.write(lambda tx: write_specificity(tx, matrix, run))
         spec = DiscoverSpec(
             model=ModelId(fingerprint=make_model().fingerprint),
             data=TaskData(task=InductionTask()),

@@ -1,0 +1,70 @@
+"""`specificity`: what a model's roles of one task are worth on its other tasks."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from workers.cli.app import command
+from workers.cli.jobs import Force, Wait, report_here, show_submitted
+from workers.cli.options import AsJson, Chunk, Priority, whole
+from workers.client import CircuitClient
+from workers.requests.specificity import SpecificityRequest
+
+
+@command(
+    "circuits specificity --roles 3f2a --roles 9c41 --wait",
+    "circuits specificity --roles 3f2a --roles 9c41 --draws 100 --wait --json",
+)
+def specificity(
+    roles: Annotated[
+        list[str],
+        typer.Option(metavar="JOB", help="Roles job of a task, or its first digits; give several."),
+    ],
+    draws: Annotated[
+        int, typer.Option(parser=whole, metavar="N", help="Random sets of heads for each role.")
+    ] = 50,
+    seed: Annotated[
+        int, typer.Option(parser=whole, metavar="N", help="Seed of the random sets.")
+    ] = 0,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Where the model lies now: hub id or folder."),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="NAME", help="cpu, cuda or mps (the first roles job's).")
+    ] = None,
+    chunk: Chunk = None,
+    priority: Priority = 5,
+    here: Annotated[
+        bool, typer.Option("--here", help="In this process, without a queue, as run does.")
+    ] = False,
+    force: Force = False,
+    wait: Wait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Ablate the heads of each task's roles on every task.
+
+    All heads of a role together: the share of each task's behaviour that is lost, beside random
+    sets of as many heads alike in depth. A role of one task that another task does without is
+    specific to it.
+    """
+    request = SpecificityRequest(
+        roles_jobs=roles,
+        draws=draws,
+        seed=seed,
+        model=model,
+        device=device,
+        chunk=chunk,
+        priority=priority,
+    )
+    if here:
+        from workers.running.inline import do_here
+
+        with CircuitClient(worker=False) as client:
+            asked = client.specificity_asked(request)
+            report_here(lambda: do_here(client, asked, force), as_json)
+        return
+    with CircuitClient() as client:
+        show_submitted(client.specificity_request(request, force=force), wait, as_json)

@@ -13,6 +13,11 @@ Report = Callable[[int, int], None]
 """Of one stage: told how much of how much is done."""
 
 
+def part(report: Report, number: int, of: int) -> Report:
+    """The callback of one of several parts alike."""
+    return lambda done, total: report(number * total + done, of * total)
+
+
 @runtime_checkable
 class Progress(Protocol):
     """Called often; may raise `JobCancelled`, which passes through all of `discovery`."""

@@ -3,7 +3,9 @@
 `graph` names the edges, `ablation` the values put in their place, `metrics` what is measured. An
 `Experiment` joins these to a model; a `State` computes a set of kept edges: `schedule` says which
 components must run, `window` at which positions, `reading` what a receiver reads. A `Restart` tries
-other reads of one receiver; `values` measures kept sets on every pair.
+other reads of one receiver; `values` measures kept sets on every pair. Where whole senders are
+ablated nobody reads a mixture: `stream` runs the model on its residual stream alone, and `silence`
+sets of senders.
 """
 
 from discovery.engine.ablation import Ablator, Example

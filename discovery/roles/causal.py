@@ -13,11 +13,9 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.engine.experiment import Bench, Experiment
-from discovery.engine.graph import BoolMatrix
+from discovery.engine.experiment import Experiment
 from discovery.engine.silence import silenced
-from discovery.engine.state import State
-from discovery.progress import Report
+from discovery.progress import Report, part
 from discovery.tasks.base import TokenPair
 from graph_schema.documents.role import LEAST_CONTROL_SETS
 from graph_schema.errors import NonFiniteError
@@ -65,53 +63,35 @@ def head_effects(
     """
     graph, shape = experiment.graph, experiment.adapter.shape
     wanted = list(np.ndindex(shape.n_layers, shape.n_heads)) if heads is None else list(heads)
-    kept = dropped(experiment, without)
+    base = [graph.head_sender(*head) for head in without]
+    sets = [base, *([*base, graph.head_sender(*head)] for head in wanted)]
+    clean, *found = silenced_on(experiment, pairs, sets, chunk=chunk, progress=progress)
     rises = np.full((shape.n_layers, shape.n_heads, len(pairs)), np.nan)
-    for head in wanted:
-        rises[head] = 0.0
-    chunks = experiment.chunks(pairs, chunk or experiment.fitting(pairs))
-    for number, examples in enumerate(chunks):
-        bench = experiment.bench(examples)
-        state = State(bench, kept, restartable=True)
-        clean = state.loss.double()
-        for done, (layer, head) in enumerate(wanted):
-            if progress:
-                progress(number * len(wanted) + done, len(chunks) * len(wanted))
-            loss = silenced(state, [graph.head_sender(layer, head)]).loss.double()
-            _add(rises[layer, head], bench, (loss - clean).cpu().numpy())
+    for head, loss in zip(wanted, found, strict=True):
+        rises[head] = loss - clean
     if not all(np.isfinite(rises[head]).all() for head in wanted):
         raise NonFiniteError(experiment.describe_overflow(pairs))
     return HeadEffects(rises)
 
 
-def dropped(experiment: Experiment, heads: Sequence[Head]) -> BoolMatrix:
-    """The kept set of every edge but those out of `heads`."""
-    kept = experiment.graph.upstream.copy()
-    for layer, head in heads:
-        kept[experiment.graph.head_sender(layer, head)] = False
-    return kept
-
-
-def edge_effects(
+def silenced_on(
     experiment: Experiment,
     pairs: Sequence[TokenPair],
-    edges: Sequence[BoolMatrix],
+    sets: Sequence[Sequence[int]],
+    *,
     chunk: int | None = None,
+    progress: Report | None = None,
 ) -> NDArray[np.float64]:
-    """What dropping each set of edges from the whole model adds to each pair's loss [set, pair]."""
-    upstream = experiment.graph.upstream
-    rises = np.zeros((len(edges), len(pairs)))
-    for examples in experiment.chunks(pairs, chunk or experiment.fitting(pairs)):
+    """The loss with all of a set's senders ablated [set, pair]."""
+    found = np.zeros((len(sets), len(pairs)))
+    chunks = experiment.chunks(pairs, chunk or experiment.fitting(pairs))
+    for number, examples in enumerate(chunks):
         bench = experiment.bench(examples)
-        clean = State(bench, upstream).loss.double()
-        for row, gone in zip(rises, edges, strict=True):
-            loss = State(bench, upstream & ~gone).loss.double()
-            _add(row, bench, (loss - clean).cpu().numpy())
-    return rises
-
-
-def _add(into: NDArray[np.float64], bench: Bench, values: NDArray[np.float64]) -> None:
-    np.add.at(into, bench.index, values / bench.experiment.ablator.draws)
+        report = None if progress is None else part(progress, number, len(chunks))
+        losses = silenced(bench, sets, report).double().cpu().numpy()
+        for row, loss in zip(found, losses, strict=True):
+            np.add.at(row, bench.index, loss / experiment.ablator.draws)
+    return found
 
 
 @dataclass(frozen=True)

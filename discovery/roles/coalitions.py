@@ -16,10 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.engine.experiment import Experiment
-from discovery.engine.silence import silenced
-from discovery.engine.state import State
 from discovery.progress import Report
-from discovery.roles.causal import Head
+from discovery.roles.causal import Head, silenced_on
 from discovery.tasks.base import TokenPair
 
 RUNS = 128
@@ -52,19 +50,17 @@ def kin_effects(
     senders = [graph.head_sender(layer, head) for layer, head in kin]
     taken = orders(len(kin), seed)
     sets = sorted({tuple(sorted(order[:n])) for order in taken for n in range(len(kin) + 1)})
+    losses = silenced_on(
+        experiment,
+        pairs,
+        [[senders[i] for i in each] for each in sets],
+        chunk=chunk,
+        progress=progress,
+    )
+    loss = dict(zip(sets, losses, strict=True))
     found = np.zeros((len(kin), len(pairs)))
-    chunks = experiment.chunks(pairs, chunk or experiment.fitting(pairs))
-    for number, examples in enumerate(chunks):
-        bench = experiment.bench(examples)
-        state = State(bench, graph.upstream, restartable=True)
-        loss: dict[tuple[int, ...], NDArray[np.float64]] = {}
-        for done, each in enumerate(sets):
-            if progress:
-                progress(number * len(sets) + done, len(chunks) * len(sets))
-            got = silenced(state, [senders[i] for i in each]).loss if each else state.loss
-            loss[each] = got.double().cpu().numpy()
-        for order in taken:
-            for place, head in enumerate(order):
-                rise = loss[tuple(sorted(order[: place + 1]))] - loss[tuple(sorted(order[:place]))]
-                np.add.at(found[head], bench.index, rise / (len(taken) * experiment.ablator.draws))
+    for order in taken:
+        for place, head in enumerate(order):
+            rise = loss[tuple(sorted(order[: place + 1]))] - loss[tuple(sorted(order[:place]))]
+            found[head] += rise / len(taken)
     return found

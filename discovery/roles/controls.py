@@ -11,7 +11,7 @@ import random
 from collections.abc import Sequence
 
 from discovery.roles.cast import Cast
-from discovery.roles.group_effects import Patch
+from discovery.roles.path_patching import Patch
 from discovery.roles.positions import has_wrong_positions, wrong_positions
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import Channel, Component

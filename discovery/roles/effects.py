@@ -15,7 +15,8 @@ from discovery.engine.pair_values import values
 from discovery.roles import mediators
 from discovery.roles.cast import Cast
 from discovery.roles.controls import controls
-from discovery.roles.group_effects import Patch, losses
+from discovery.roles.group_effects import losses
+from discovery.roles.path_patching import Patch
 from discovery.roles.shares import Shares
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import ControlShare

@@ -16,13 +16,13 @@ from discovery.roles.causal import (
     FLOOR,
     Head,
     HeadEffects,
-    edge_effects,
     head_effects,
     worth_ablating,
 )
 from discovery.roles.coalitions import kin_effects
 from discovery.roles.columns import composition, direct_logits
 from discovery.roles.copying import copying
+from discovery.roles.group_effects import losses
 from discovery.roles.movers import into_queries, looks_without
 from discovery.roles.patterns import patterns
 from discovery.roles.probing import Probed
@@ -194,25 +194,34 @@ class Examination:
             self.untested |= dict.fromkeys(roles, NO_MOVERS)
             return
         if RoleName.S_INHIBITION in roles:
-            tests.done += [self._inhibits(head, movers) for head in self._ablated]
+            tests.done += self._inhibitors(movers)
         if RoleName.BACKUP_NAME_MOVER in roles:
             tests.done += self._backups(movers)
 
-    def _inhibits(self, head: Head, movers: list[Head]) -> Hypothesis:
+    def _inhibitors(self, movers: list[Head]) -> list[Hypothesis]:
         """S-inhibition works through the name movers' queries."""
-        found = self._hypothesis(RoleName.S_INHIBITION, head)
-        if not found.fits:
-            return found
-        edges = into_queries(self._session.experiment, head, movers)
-        (rises,) = edge_effects(
-            self._session.experiment, self._discovery.pairs, [edges], self._session.chunk
+        found = {head: self._hypothesis(RoleName.S_INHIBITION, head) for head in self._ablated}
+        fitting = [head for head, each in found.items() if each.fits]
+        patched = losses(
+            self._session.experiment,
+            self._discovery.pairs,
+            [into_queries(self._session.experiment, head, movers) for head in fitting],
+            chunk=self._session.chunk,
+            progress=self._session.report("movers"),
         )
-        through = effect_of(rises, self._discovery.groups, 0.0, self._spec.seed)
-        self.columns.setdefault(head_name(*head), {})["effect_through_movers_queries"] = (
-            through.mean
-        )
-        lacks = "" if through.low > 0 else "its edges into the name movers' queries carry nothing"
-        return self._hypothesis(RoleName.S_INHIBITION, head, besides=lacks, p_besides=through.p)
+        for head, loss in zip(fitting, patched, strict=True):
+            rises = loss - self._discovery.full.loss
+            through = effect_of(rises, self._discovery.groups, 0.0, self._spec.seed)
+            self.columns.setdefault(head_name(*head), {})["effect_through_movers_queries"] = (
+                through.mean
+            )
+            lacks = (
+                "" if through.low > 0 else "its edges into the name movers' queries carry nothing"
+            )
+            found[head] = self._hypothesis(
+                RoleName.S_INHIBITION, head, besides=lacks, p_besides=through.p
+            )
+        return list(found.values())
 
     def _backups(self, movers: list[Head]) -> list[Hypothesis]:
         """Backups look at the answer's name, more than before, when the name movers are ablated.

@@ -1,21 +1,20 @@
 """Group interventions: what changes when senders are patched together and only some inputs see it.
 
 Path patching (Wang et al. 2022, arXiv:2211.00593; Goldowsky-Dill et al. 2023, arXiv:2304.05969),
-exactly, on the engine that ablates edges. Three runs of a chunk stand behind a `Patch`:
+exactly. Three runs of a chunk stand behind a `Patch`:
 
 1. the model as it is;
 2. the *world* of the patch: its senders write their ablated values, everything downstream follows;
 3. the model in which some inputs read that world, and all else follows from these.
 
-The third is an ordinary kept set whose dropped edges carry what the world writes. So families with
-post-norms, parallel blocks and grouped queries need nothing of their own: every receiver reads its
-own mixture, and only the query heads meant see a key patched.
+The first is run once a chunk, the second once for all patches of the same senders, and the third
+from the first layer on that has such an input. Every input reads a stream of its own, so only the
+query heads meant see a key patched where several share it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -23,35 +22,13 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from discovery.engine.ablation import Example
 from discovery.engine.experiment import Bench, Experiment
-from discovery.engine.forward import run
-from discovery.engine.state import State
+from discovery.engine.stream import Recorded, Stream, recorded
 from discovery.progress import Report
+from discovery.roles.path_patching import Patch, PathPatched, Where, first_layer
 from discovery.tasks.base import TokenPair
 
 PerPair = NDArray[np.float64]
-Where = Callable[[Example], Sequence[bool]]
-"""At which of an example's positions a patch is put."""
-
-
-@dataclass(frozen=True)
-class Patch:
-    """Senders patched together, and who sees it; numbers are the graph's.
-
-    Attributes:
-        senders: They write their ablated values.
-        receivers: The inputs that see what follows from it; all else follows from them. The logits
-            alone see the patch as if it were plainly made.
-        carriers: The senders through whose edges these inputs see it; None: all, on any path.
-            Those of `senders` alone are the direct edges.
-        where: At which positions the senders are patched; None: at all.
-    """
-
-    senders: tuple[int, ...]
-    receivers: tuple[int, ...]
-    carriers: tuple[int, ...] | None = None
-    where: Where | None = None
 
 
 def losses(
@@ -71,17 +48,22 @@ def losses(
     found = [np.zeros(len(pairs)) for _ in patches]
     share, total, done = 1 / experiment.ablator.draws, len(chunks) * len(patches), 0
     for examples in chunks:
+        if progress:
+            progress(done, total)
         bench = experiment.bench(examples)
-        for world, members in _by_world(patches):
-            patched: _World | None = None
-            for number in members:
+        stream = Stream(bench)
+        clean = recorded(stream)
+        for (senders, where), members in _by_world(patches):
+            if progress:
+                progress(done, total)
+            world = recorded(stream, _put(clean, senders, where))
+            for together in _alike(stream, patches, members):
                 if progress:
                     progress(done, total)
-                if patched is None:
-                    patched = _World(bench, *world)
-                loss = patched.loss(patches[number])
-                np.add.at(found[number], bench.index, share * loss.double().cpu().numpy())
-                done += 1
+                seen = PathPatched(clean, world, [patches[n] for n in together])
+                for number, loss in zip(together, seen.losses(), strict=True):
+                    np.add.at(found[number], bench.index, share * loss.double().cpu().numpy())
+                done += len(together)
     return found
 
 
@@ -95,36 +77,30 @@ def _by_world(
     return groups.items()
 
 
-class _World:
-    """A chunk in which some senders write their ablated values, and what follows from it."""
+def _alike(stream: Stream, patches: Sequence[Patch], members: Sequence[int]) -> Iterable[list[int]]:
+    """Patches of one world that are run side by side: their first inputs lie in one layer."""
+    by_first: dict[int, list[int]] = {}
+    for number in members:
+        by_first.setdefault(first_layer(stream, patches[number]), []).append(number)
+    for mine in by_first.values():
+        for start in range(0, len(mine), stream.width):
+            yield mine[start : start + stream.width]
 
-    @torch.no_grad()
-    def __init__(self, bench: Bench, senders: tuple[int, ...], where: Where | None) -> None:
-        experiment, window = bench.experiment, bench.window
-        put = {sender: bench.ablated[sender] for sender in senders}
-        if where is not None:
-            clean = window.run(experiment.dtype).writes
-            chosen = _chosen(bench, where)
-            put = {sender: torch.where(chosen, put[sender], clean[sender]) for sender in senders}
-        world = run(
-            experiment.adapter,
-            experiment.graph,
-            window.batch,
-            experiment.dtype,
-            window.before,
-            put,
-        )
-        self._bench = bench.ablated_to(world.writes)
 
-    def loss(self, patch: Patch) -> Float[Tensor, " example"]:
-        """The loss where the patch's receivers read this world, one value an example."""
-        kept = self._bench.experiment.graph.upstream.copy()
-        receivers = list(patch.receivers)
-        if patch.carriers is None:
-            kept[:, receivers] = False
-        else:
-            kept[np.ix_(patch.carriers, receivers)] = False
-        return State(self._bench, kept).loss
+def _put(
+    clean: Recorded, senders: tuple[int, ...], where: Where | None
+) -> dict[int, Float[Tensor, "batch place d_model"]]:
+    """What a world's senders write."""
+    stream = clean.stream
+    bench = stream.bench
+    if where is None:
+        return {sender: bench.ablated[sender] for sender in senders}
+    chosen, found = _chosen(bench, where).to(bench.ablated.dtype), dict[int, Tensor]()
+    for sender in senders:
+        layer = int(stream.graph.sender_layers[sender])
+        ablated, own = stream.here(layer, bench.ablated[sender]), clean.write(sender)
+        found[sender] = torch.where(stream.here(layer, chosen).bool(), ablated, own)
+    return found
 
 
 def _chosen(bench: Bench, where: Where) -> Bool[Tensor, "example pos 1"]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from discovery.roles.cast import Cast
-from discovery.roles.group_effects import Patch
+from discovery.roles.path_patching import Patch
 from graph_schema.documents.jobs.effects import AskedEdge
 
 FLOOR = 0.05

@@ -15,19 +15,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from discovery.engine.experiment import Experiment, pad
-from discovery.engine.graph import BoolMatrix
 from discovery.models import ModelAdapter
 from discovery.roles.causal import Head
 from discovery.roles.names import Named
+from discovery.roles.path_patching import Patch
 from discovery.roles.patterns import fitting
 from discovery.roles.watching import AtLayer, attention, watched
 from graph_schema.documents import Channel, head_name
 
 
-def into_queries(experiment: Experiment, head: Head, movers: Sequence[Head]) -> BoolMatrix:
-    """The edges from a head into the queries of later name movers."""
+def into_queries(experiment: Experiment, head: Head, movers: Sequence[Head]) -> Patch:
+    """A head patched, seen by its edges into the queries of later name movers alone."""
+    graph = experiment.graph
     later = [head_name(*mover) for mover in movers if mover[0] > head[0]]
-    return experiment.graph.between([head_name(*head)], later, [Channel.Q])
+    sender = graph.head_sender(*head)
+    return Patch((sender,), tuple(graph.inputs_of(later, [Channel.Q])), (sender,))
 
 
 Looks = NDArray[np.float64]

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from discovery.evaluation.measured import Measured
 from discovery.progress import Report
-from discovery.roles.group_effects import Patch, PerPair, losses
+from discovery.roles.group_effects import PerPair, losses
+from discovery.roles.path_patching import Patch
 from graph_schema.documents.role import Share
 from graph_schema.intervals import group_interval
 

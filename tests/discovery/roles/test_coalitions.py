@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from discovery.engine.experiment import Experiment
+from discovery.engine.pair_values import values
 from discovery.roles import coalitions
-from discovery.roles.causal import dropped, edge_effects, head_effects
+from discovery.roles.causal import head_effects
 from discovery.roles.coalitions import kin_effects, orders
 from graph_schema.documents import AblationSpec, Metric
 from tests.discovery.cases import made_pairs
@@ -22,9 +23,10 @@ def test_values_sum_to_what_all_of_them_are_worth_together() -> None:
     pairs = made_pairs(4)
     experiment = Experiment(tiny("llama"), Metric.LOGIT_DIFF, AblationSpec(), pairs)
     found = kin_effects(experiment, pairs, KIN, seed=0, chunk=3)
-    gone = experiment.graph.upstream & ~dropped(experiment, KIN)
-    (together,) = edge_effects(experiment, pairs, [gone])
-    assert np.allclose(found.sum(0), together, atol=1e-5)
+    without = experiment.graph.upstream.copy()
+    without[[experiment.graph.head_sender(*head) for head in KIN]] = False
+    clean, left = values(experiment, pairs, [experiment.graph.upstream, without])
+    assert np.allclose(found.sum(0), left.loss - clean.loss, atol=1e-5)
 
 
 def test_they_are_shapley_values(monkeypatch: pytest.MonkeyPatch) -> None:

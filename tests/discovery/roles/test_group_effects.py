@@ -13,10 +13,12 @@ from torch import Tensor
 
 from discovery.engine.experiment import Bench, Experiment
 from discovery.engine.forward import run
+from discovery.engine.graph import Graph
 from discovery.engine.pair_values import values
 from discovery.engine.state import State
 from discovery.models import ModelAdapter
-from discovery.roles.group_effects import Patch, losses
+from discovery.roles.group_effects import losses
+from discovery.roles.path_patching import Patch
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import Ablation, AblationSpec, Channel, Metric
 from graph_schema.errors import SpecError
@@ -179,6 +181,22 @@ def _every_other(example: Any) -> list[bool]:
     return [at % 2 == 0 for at in range(len(example.pair.clean))]
 
 
+def _over_layers(graph: Graph, senders: tuple[int, ...]) -> list[Patch]:
+    """Inputs of several layers, MLPs' and the logits' among them, and carriers between these."""
+    several = tuple(graph.inputs_of(["a1.h0", "m1", "a2.h1", "m2"], Channel))
+    every, last = tuple(range(graph.n_senders)), (graph.head_sender(2, 1), graph.mlp_sender(2))
+    return [
+        Patch(senders, several),
+        Patch(senders, (*several, graph.logits)),
+        Patch(senders, several, every),
+        Patch((*senders, 0), (*several, graph.logits), (0, graph.head_sender(1, 1), *last)),
+        Patch(senders, (graph.logits,), last),
+        Patch((*senders, *last), (graph.logits,), (*senders, *last)),
+        Patch((*senders, *last), (graph.logits,), where=_every_other),
+        Patch(senders, several, ()),
+    ]
+
+
 @torch.no_grad()
 @pytest.mark.parametrize(
     ("family", "ablation"),
@@ -203,6 +221,7 @@ def test_every_kind_of_patch_equals_the_textbook(family: str, ablation: Ablation
         Patch(tuple(every_head), tuple(receivers)),
         Patch((0,), tuple(receivers)),
         Patch(mlp, tuple(graph.inputs_of(["a2.h0"], [Channel.V]))),
+        *_over_layers(graph, tuple(senders)),
     ]
     found = losses(experiment, PAIRS, patches, chunk=3)
     for examples in experiment.chunks(PAIRS, 16):
@@ -252,7 +271,8 @@ def test_progress_counts_every_patch_and_may_stop_the_work() -> None:
     losses(
         experiment, PAIRS, patches, chunk=3, progress=lambda done, all_: seen.append((done, all_))
     )
-    assert [done for done, _ in seen] == list(range(4))
+    # At each chunk's clean run, its world, and the patches that go side by side.
+    assert [done for done, _ in seen] == [0, 0, 0, 2, 2, 2]
     assert {total for _, total in seen} == {4}
 
     def stop(done: int, total: int) -> None:

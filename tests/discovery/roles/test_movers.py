@@ -84,5 +84,8 @@ def _attention(adapter: ModelAdapter, prompt: Named, layer: int) -> NDArray[np.f
 
 def test_edges_into_queries_are_those_of_later_movers() -> None:
     experiment = Experiment(tiny("llama"), Metric.LOGIT_DIFF, AblationSpec(), made_pairs(4))
-    edges = into_queries(experiment, (0, 1), [(1, 2), (0, 3)])
-    assert experiment.graph.names(edges) == ["a0.h1->a1.h2<q>"]
+    patch, graph = into_queries(experiment, (0, 1), [(1, 2), (0, 3)]), experiment.graph
+    assert [graph.edge(patch.senders[0], receiver).name for receiver in patch.receivers] == [
+        "a0.h1->a1.h2<q>"
+    ]
+    assert patch.carriers == patch.senders

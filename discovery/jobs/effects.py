@@ -26,7 +26,7 @@ from graph_schema.documents import Limits, RoleGraph, RoleNode, RolesPlayed, Spl
 from graph_schema.documents.jobs.effects import AskedEdge, EffectsSpec
 from graph_schema.documents.role import Behaviour, RolePlace
 from graph_schema.documents.role_graph import Restored, SuperEdge
-from graph_schema.errors import SpecError
+from graph_schema.models.same import EFFECTS, require_same
 
 
 @dataclass(frozen=True)
@@ -61,16 +61,11 @@ def measure_effects(
         chunk: Pairs at a time (default: what fits).
 
     Raises:
-        SpecError: Roles of another model.
+        ModelError: Roles of another model, whose weights or shape are not this one's.
         DatasetError: The data lack what the metric or the ablation needs.
         NonFiniteError: NaN or infinite values; names the layer.
     """
-    if not played.model.is_same(model.document):
-        raise SpecError(
-            f"roles job {spec.roles_job[:12]} is of model {played.model.name!r} "
-            f"({played.model.fingerprint[:12]}), not of {model.document.name!r} "
-            f"({model.document.fingerprint[:12]}): effects are measured between a model's own roles"
-        )
+    require_same(played.model, model.document, EFFECTS)
     session = Session.of(spec, model, pairs, limits=limits, progress=progress, chunk=chunk)
     cast = _cast(spec, played, session)
     judged, usable = _judged(session)

@@ -7,6 +7,7 @@ refuses the file by its name.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from typing import Any, Never
 
@@ -74,6 +75,20 @@ class Keys:
     def take(self, key: str, default: Any = None) -> Any:
         """A key's value, now read; `default` where the file has not got it."""
         return self._left.pop(key, default)
+
+    def positive(self, key: str, default: int | float) -> Any:
+        """A key's value, now read, which is a finite number above 0; `default` where it is missing.
+
+        Raises:
+            ModelError: It is another.
+        """
+        found = self.take(key)
+        if found is None:
+            return default
+        is_number = isinstance(found, int | float) and not isinstance(found, bool)
+        if not is_number or not math.isfinite(found) or found <= 0:
+            self.refuse(key, found, "expected a finite number above 0")
+        return found
 
     def expect(self, key: str, wanted: Any, why: str) -> None:
         """Read a key that has one right value, if it is there.

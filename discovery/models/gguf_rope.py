@@ -30,7 +30,7 @@ def settle_rope(config: Any, keys: Keys, d_head: int) -> None:
     nested = set(NESTED) <= set(known)
     found: dict[str, Any] = {
         "rope_type": "default",
-        "rope_theta": keys.take("rope.freq_base", DEFAULT_BASE),
+        "rope_theta": keys.positive("rope.freq_base", DEFAULT_BASE),
         **_partial(config, keys, d_head),
     }
     found |= _scaling(config, keys, found)
@@ -38,7 +38,10 @@ def settle_rope(config: Any, keys: Keys, d_head: int) -> None:
         keys.expect("rope.freq_base_swa", found["rope_theta"], "this family has one base")
         config.rope_parameters = found
         return
-    local = {"rope_type": "default", "rope_theta": keys.take("rope.freq_base_swa", DEFAULT_BASE)}
+    local = {
+        "rope_type": "default",
+        "rope_theta": keys.positive("rope.freq_base_swa", DEFAULT_BASE),
+    }
     config.rope_parameters = dict(zip(NESTED, (found, local), strict=True))
 
 
@@ -59,11 +62,11 @@ def _partial(config: Any, keys: Keys, d_head: int) -> dict[str, float]:
 
 def _scaling(config: Any, keys: Keys, plain: dict[str, Any]) -> dict[str, Any]:
     header = keys.header
-    older = keys.take("rope.scale_linear", 1.0)
-    factor = keys.take("rope.scaling.factor", 0) or older
+    older = keys.positive("rope.scale_linear", 1.0)
+    factor = keys.positive("rope.scaling.factor", older)
     kind = keys.take("rope.scaling.type", "linear")
     n_rotary = _n_rotary(keys, config, plain)
-    original = keys.take("rope.scaling.original_context_length") or config.max_position_embeddings
+    original = keys.positive("rope.scaling.original_context_length", config.max_position_embeddings)
     if LONG in header.tensors or SHORT in header.tensors or kind == "longrope":
         return _longrope(config, keys, kind, n_rotary, original)
     if FREQS in header.tensors:
@@ -118,6 +121,12 @@ def _by_factors(
             f"{keys.header.path.name}: tensor {name!r} has {len(long)} factors; expected one for "
             f"each of {n_rotary // 2} frequencies: convert the model again"
         )
+    for each in (*long, *short):
+        if not (math.isfinite(each) and each > 0):
+            raise ModelError(
+                f"{keys.header.path.name}: tensor {name!r} has a factor of {each}; expected finite "
+                "numbers above 0: convert the model again"
+            )
     return {"rope_type": "longrope", "long_factor": long, "short_factor": short}
 
 
@@ -127,8 +136,8 @@ def _yarn(keys: Keys, factor: float, original: int) -> dict[str, Any]:
         "rope_type": "yarn",
         "factor": factor,
         "original_max_position_embeddings": original,
-        "beta_fast": keys.take("rope.scaling.yarn_beta_fast", 32.0),
-        "beta_slow": keys.take("rope.scaling.yarn_beta_slow", 1.0),
+        "beta_fast": keys.positive("rope.scaling.yarn_beta_fast", 32.0),
+        "beta_slow": keys.positive("rope.scaling.yarn_beta_slow", 1.0),
     }
     if (times := keys.take("rope.scaling.attn_factor", 1.0)) not in (0, 1):
         found["attention_factor"] = times * (0.1 * math.log(factor) + 1.0)

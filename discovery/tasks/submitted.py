@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from discovery.tasks.answers import (
@@ -59,6 +60,13 @@ def submitted_pairs(
     )
 
 
+def _alone(name: str, taken: AbstractSet[str | None]) -> str:
+    """A group for a pair whose id is what others call a group of theirs."""
+    while name in taken:
+        name = f"pair {name}"
+    return name
+
+
 def _fitting(
     pairs: Sequence[PairDocument],
     vocabulary: Vocabulary,
@@ -69,6 +77,7 @@ def _fitting(
     misfits: list[str] = []
     # A pair without an id goes by its line, and is a group alone: not another's id or group.
     taken = {name for pair in pairs for name in (pair.id, pair.group)}
+    groups = {pair.group for pair in pairs}
     for number, (place, pair) in enumerate(zip(places(pairs), pairs, strict=True), 1):
         label = str(number)
         while label in taken:
@@ -76,6 +85,8 @@ def _fitting(
         try:
             token = tokenise(place, pair, vocabulary, tokenisation.answers, label)
             check_lengths(place, token, vocabulary, limits)
+            if pair.group is None and token.id in groups:
+                token = replace(token, group=_alone(token.id, taken))
         except DatasetError as error:
             if tokenisation.misfits == "refuse":
                 raise

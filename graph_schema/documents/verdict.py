@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -78,6 +79,18 @@ class ModelFinding(Document):
         rungs = [found.rung for found in self.rungs]
         if twice := [rung.value for rung in Rung if rungs.count(rung) > 1]:
             raise ValueError(f"model {self.fingerprint} has several states of {twice[0]}")
+        return self
+
+    @model_validator(mode="after")
+    def _stands_on_the_rungs_below(self) -> ModelFinding:
+        found = [each for rung in Rung if (each := self.at(rung)) is not None]
+        for below, above in pairwise(found):
+            if above.state is RungState.PRESENT and below.state is not RungState.PRESENT:
+                raise ValueError(
+                    f"model {self.fingerprint} has {above.rung.value} present above "
+                    f"{below.rung.value} {below.state.value}; expected {below.rung.value} present, "
+                    f"or {above.rung.value} not present"
+                )
         return self
 
     @property
@@ -280,10 +293,15 @@ class Verdict(Document):
                     f"{who} needs {FAMILIES} families of at least {MODELS_A_FAMILY} testable "
                     f"models; {len(tested)} of {len(self.families)} are"
                 )
-        if self.outcome is Outcome.REFUTED:
-            highs = [each.high for each in (self.pooled, *self.families) if each.high is not None]
-            if not highs or min(highs) >= ENOUGH:
-                raise ValueError(f"{who} needs an upper bound below {ENOUGH}, pooled or a family's")
+        highs = [each.high for each in (self.pooled, *self.families) if each.high is not None]
+        below = bool(highs) and min(highs) < ENOUGH
+        if self.outcome is Outcome.REFUTED and not below:
+            raise ValueError(f"{who} needs an upper bound below {ENOUGH}, pooled or a family's")
+        if self.outcome is Outcome.UNDECIDED and below and self.rung is not Rung.BEHAVIOUR:
+            raise ValueError(
+                f"{who} has no upper bound below {ENOUGH}, pooled or a family's; one is "
+                f"{min(highs):.3f}: expected refuted"
+            )
 
 
 def _check_tally(what: str, tally: Tally, states: Sequence[RungState]) -> None:

@@ -70,7 +70,14 @@ def effects_asked(service: Service, request: EffectsRequest) -> Submission:
     def named(name: str) -> Motif:
         return catalogue().get(name) or motif_named(service.store, name)
 
-    return build_effects(request, job, named, settings.limits, settings.cache_dir)
+    return build_effects(
+        request,
+        job,
+        named,
+        settings.limits,
+        settings.cache_dir,
+        known=lambda fingerprint: stored_model(service.store, fingerprint),
+    )
 
 
 def specificity_asked(service: Service, request: SpecificityRequest) -> Submission:

@@ -6,6 +6,7 @@ weights are the same is `graph_schema/models/same.py`'s.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,17 @@ from graph_schema.documents import (
     AnyData,
     Limits,
     Metric,
+    ModelDocument,
     ModelSource,
     TaskData,
 )
 from graph_schema.errors import SpecError
 from graph_schema.models.fingerprint import COMMIT, fingerprint, is_path
+from graph_schema.models.same import Purpose, require_known, require_same
 from workers.requests.checking import choice, validated
 from workers.requests.pairs import MeasureRequest, data_of, source_of
+
+Known = Callable[[str], ModelDocument | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,3 +121,26 @@ def fingerprint_again(
     if is_own and request.revision is None:
         return own
     return fingerprint(source, cache_dir)
+
+
+def checked_fingerprint(
+    there: str, own: ModelDocument, name: str, known: Known, purpose: Purpose
+) -> str:
+    """A fingerprint that a model of these weights may have; the worker looks where nobody knows.
+
+    Args:
+        there: The fingerprint of what lies where it is to be run.
+        own: The model that the circuit was found, or roles assigned, in.
+        name: Where the other lies, for the message.
+        known: What the graph knows of a model, by its fingerprint.
+        purpose: What the other is held to it for.
+
+    Raises:
+        ModelError: It has other weights, or nobody knows the own ones.
+    """
+    if there != own.fingerprint:
+        require_known(own, name, purpose)
+        found = known(there)
+        if found is not None and found.weights_sha256 is not None:
+            require_same(own, found, purpose)
+    return there

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from graph_schema.documents import Limits, Metric, Motif
+from graph_schema.documents import Limits, Metric, ModelId, Motif
 from graph_schema.documents.jobs import (
     EffectsSpec,
     JobRecord,
@@ -20,8 +20,16 @@ from graph_schema.documents.jobs import (
     read_spec,
 )
 from graph_schema.errors import ModelError, SpecError
-from graph_schema.models.fingerprint import fingerprint, is_path
-from workers.requests.again import AgainRequest, ablation_again, data_again, source_again
+from graph_schema.models.same import EFFECTS
+from workers.requests.again import (
+    AgainRequest,
+    Known,
+    ablation_again,
+    checked_fingerprint,
+    data_again,
+    fingerprint_again,
+    source_again,
+)
 from workers.requests.checking import choice, validated
 from workers.requests.discover import Submission
 from workers.requests.pairs import placement_of
@@ -41,6 +49,7 @@ def build_effects(
     named: Callable[[str], Motif],
     limits: Limits,
     cache_dir: Path,
+    known: Known,
 ) -> Submission:
     """The effects job of a request.
 
@@ -52,14 +61,16 @@ def build_effects(
         named: From a motif's name to the motif.
         limits: Bounds of pairs.
         cache_dir: Keeps the hashes of model files.
+        known: What the graph knows of a model, by its fingerprint.
 
     Raises:
         SpecError: The request is wrong, or the job has found no roles and will not.
-        ModelError: Another model lies where the roles job's should.
+        ModelError: A model of other weights lies where the roles job's should. Weights that nobody
+            knows yet are looked at by the worker.
     """
     short = job.job_id[:12]
-    own = read_spec(job.spec)
-    if job.kind != "roles" or not isinstance(own, MeasuredSpec):
+    asked = read_spec(job.spec)
+    if job.kind != "roles" or not isinstance(asked, MeasuredSpec):
         raise SpecError(
             f"job {short} is of kind {job.kind!r}; expected a roles job, which says who plays what "
             "(circuits roles)"
@@ -73,25 +84,30 @@ def build_effects(
     spec = validated(
         EffectsSpec,
         {
-            "model": own.model,
-            "data": data_again(request, own.data, None, limits),
-            "tokenisation": own.tokenisation,
-            "metric": choice("metric", Metric, request.metric) if request.metric else own.metric,
-            "ablation": ablation_again(request, own.ablation),
-            "dtype": own.dtype,
-            "seed": own.seed if request.seed is None else request.seed,
+            "model": asked.model,
+            "data": data_again(request, asked.data, None, limits),
+            "tokenisation": asked.tokenisation,
+            "metric": choice("metric", Metric, request.metric) if request.metric else asked.metric,
+            "ablation": ablation_again(request, asked.ablation),
+            "dtype": asked.dtype,
+            "seed": asked.seed if request.seed is None else request.seed,
             "motif": motif,
             "roles_job": job.job_id,
         },
     )
     lay = Placement.model_validate_json(job.placement).model
     source = source_again(request) or lay
-    if is_path(source.name) and Path(source.name).exists():
-        known = fingerprint(source, cache_dir)
-        if known != own.model.fingerprint:
+    own = asked.model.fingerprint
+    there = fingerprint_again(request, source, lay.name, own, own, cache_dir)
+    if there != own:
+        model = known(own)
+        if model is None:
             raise ModelError(
-                f"model {source.name!r} has fingerprint {known}, roles job {short} is of "
-                f"{own.model.fingerprint}: say where that model lies now (--model)"
+                f"model {source.name!r} has fingerprint {there}, roles job {short} is of {own}, "
+                "whose weights nobody knows before it has ended: wait for it, or say where its "
+                "own model lies now (--model)"
             )
+        checked_fingerprint(there, model, source.name, known, EFFECTS)
+        spec = spec.model_copy(update={"model": ModelId(fingerprint=there)})
     needs = () if job.state is JobState.SUCCEEDED else (Need(job_id=job.job_id),)
     return Submission(spec, placement_of(request, source), None, needs)

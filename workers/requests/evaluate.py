@@ -6,7 +6,6 @@ metric, ablation, dtype and seed that its figures stand on, and the place its mo
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from graph_schema.documents import (
     DatasetDocument,
     Limits,
     Metric,
-    ModelDocument,
     ModelId,
     ModelSource,
 )
@@ -31,10 +29,12 @@ from graph_schema.documents.jobs import (
 )
 from graph_schema.errors import SpecError
 from graph_schema.models.fingerprint import COMMIT, is_path
-from graph_schema.models.same import require_known, require_same
+from graph_schema.models.same import JUDGING
 from workers.requests.again import (
     AgainRequest,
+    Known,
     ablation_again,
+    checked_fingerprint,
     data_again,
     fingerprint_again,
     source_again,
@@ -61,7 +61,7 @@ def build_evaluation(
     job: JobRecord | None,
     limits: Limits,
     cache_dir: Path,
-    known: Callable[[str], ModelDocument | None],
+    known: Known,
 ) -> Submission:
     """The evaluate job of a request.
 
@@ -103,12 +103,8 @@ def build_evaluation(
     model = circuit.model
     before = own.model.fingerprint if own else model.fingerprint
     there = fingerprint_again(request, source, model.name, model.fingerprint, before, cache_dir)
-    if there != model.fingerprint:
-        require_known(model, source.name)
-        found = known(there)
-        if found is not None and found.weights_sha256 is not None:
-            require_same(model, found)
-        spec = spec.model_copy(update={"model": ModelId(fingerprint=there)})
+    there = checked_fingerprint(there, model, source.name, known, JUDGING)
+    spec = spec.model_copy(update={"model": ModelId(fingerprint=there)})
     return Submission(spec, placement, dataset)
 
 

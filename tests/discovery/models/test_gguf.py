@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +265,23 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "an adapter": ("llama", {"general.type": "adapter"}, "'general.type' is adapter"),
     "an adapter's key": ("llama", {"adapter.lora.alpha": 8.0}, r"'adapter\.lora\.alpha' is 8\.0"),
 }
+
+
+ANGLES = (
+    *("rope.freq_base", "rope.scaling.factor", "rope.scale_linear"),
+    "rope.scaling.original_context_length",
+)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0, -4.0])
+@pytest.mark.parametrize("key", ANGLES)
+def test_angles_are_scaled_by_finite_numbers_above_0(
+    key: str, value: float, tmp_path: Path
+) -> None:
+    file = write_gguf(random_model("llama"), tmp_path / "tiny.gguf", "llama", {key: value})
+    said = rf"'llama\.{re.escape(key)}' is {value}; expected a finite number above 0"
+    with pytest.raises(ModelError, match=said):
+        inspect_model(_source(file))
 
 
 @pytest.mark.parametrize("case", REFUSED)

@@ -202,6 +202,17 @@ def test_a_pair_without_id_and_group_takes_nobody_elses() -> None:
     assert "line 2" in {each.id for each in every}
 
 
+def test_a_pair_whose_id_is_anothers_group_is_not_of_that_group() -> None:
+    some = list(many(20))
+    some[0] = some[0].model_copy(update={"id": "a"})
+    some[4] = some[4].model_copy(update={"id": "b", "group": "a"})
+    some[5] = some[5].model_copy(update={"id": "pair a", "group": "a"})
+    made = submitted_pairs(some, IDS, Tokenisation(), 0, Limits())
+    every = {each.id: each.group for each in (*made.discovery, *made.heldout)}
+    assert every["b"] == every["pair a"] == "a"
+    assert len(set(every.values())) == 19  # two of one group, and everybody else alone
+
+
 def test_given_splits_are_taken_as_given() -> None:
     pairs = [*many(8), *many(3, split=Split.HELDOUT)]
     made = submitted_pairs(pairs, IDS, Tokenisation(), 0, Limits())

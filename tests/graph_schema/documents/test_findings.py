@@ -155,3 +155,23 @@ def test_bounds_are_clopper_and_pearsons_with_the_inconclusive_either_way() -> N
     assert bounds(0, 2, 0) == (0.0, pytest.approx(1 - 0.025**0.5))
     assert bounds(3, 1, 2) == (bounds(3, 3, 0)[0], bounds(5, 1, 0)[1])
     assert bounds(0, 0, 0) == (None, None)
+
+
+def _of_nine(outcome: Outcome, states: str = "ppa", rung: Rung = Rung.WIRING) -> Verdict:
+    models = [finding(make_model(f"nine/{number}"), states) for number in range(9)]
+    return verdict(rung, outcome, models)
+
+
+def test_what_the_bounds_refute_is_not_undecided() -> None:
+    assert _of_nine(Outcome.REFUTED).outcome is Outcome.REFUTED
+    with pytest.raises(ValidationError, match=r"one is 0\.336: expected refuted"):
+        _of_nine(Outcome.UNDECIDED)
+    # A task that is not done refutes nothing.
+    assert _of_nine(Outcome.UNDECIDED, "auu", Rung.BEHAVIOUR).pooled.absent == 9
+
+
+@pytest.mark.parametrize("states", ["pap", "pip", "pup", "apu", "upp"])
+def test_a_rung_is_present_where_those_below_are(states: str) -> None:
+    with pytest.raises(ValidationError, match=r"present above .*; expected .* present, or"):
+        finding(make_model(), states)
+    assert finding(make_model(), "paa").at(Rung.ROLE) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,28 @@ def test_a_wrong_request_is_told_in_one_line(
     assert ran.code == ExitCode.REQUEST
     assert message in ran.err
     assert ran.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("roles_job", ["key"], indirect=True)
+def test_a_copy_with_another_fingerprint_is_the_same_model_and_other_weights_are_not(
+    roles_job: str, circuits: Circuits, world: World, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    Twin("key", n_tokens=37, n_ctx=33, n_heads=3).write(copy)
+    case = json.loads((copy / "case.json").read_text())
+    (copy / "case.json").write_text(json.dumps(case, indent=7))
+    words = ("effects", roles_job, "--here", "--json")
+    ran = circuits(*words, "--model", copy, world=world)
+    assert ran.code == ExitCode.DONE, ran.err
+    first = circuits(*words, world=world).json()
+    assert ran.json()["model"]["fingerprint"] != first["model"]["fingerprint"]
+    assert _edges(ran.json()) == _edges(first)
+
+    other = tmp_path / "other"
+    Twin("pointer", n_tokens=37, n_ctx=33, n_heads=3).write(other)
+    ran = circuits(*words, "--model", other, world=world)
+    assert ran.code != ExitCode.DONE
+    assert "has other weights than the roles' own" in ran.err
 
 
 def test_effects_are_of_a_roles_job(circuits: Circuits, world: World) -> None:

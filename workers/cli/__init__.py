@@ -14,6 +14,7 @@ from workers.cli import (
     query,
     roles,
     service,
+    training,
     universality,
     zoo,
 )  # each registers its commands on the app
@@ -35,6 +36,7 @@ __all__ = [
     "query",
     "roles",
     "service",
+    "training",
     "universality",
     "zoo",
 ]

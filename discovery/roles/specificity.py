@@ -7,11 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.engine.silence import silenced
-from discovery.engine.state import State
 from discovery.evaluation.measured import Measured, PerPair
 from discovery.progress import Report
-from discovery.roles.causal import Head, alike
+from discovery.roles.causal import Head, alike, silenced_on
 from graph_schema.documents.role import LEAST_CONTROL_SETS, Share
 from graph_schema.documents.specificity import RandomSets
 from graph_schema.errors import NonFiniteError
@@ -67,23 +65,12 @@ def set_effects(
         NonFiniteError: An effect is NaN or infinite.
     """
     experiment, pairs = split.experiment, split.pairs
-    graph, share = experiment.graph, 1 / experiment.ablator.draws
     wanted = list(dict.fromkeys(sets))
-    found = {each: np.zeros(len(pairs)) for each in wanted}
-    chunks = experiment.chunks(pairs, chunk or experiment.fitting(pairs))
-    for number, examples in enumerate(chunks):
-        bench = experiment.bench(examples)
-        state = State(bench, graph.upstream, restartable=True)
-        clean = state.loss.double()
-        for done, each in enumerate(wanted):
-            if progress:
-                progress(number * len(wanted) + done, len(chunks) * len(wanted))
-            senders = [graph.head_sender(layer, head) for layer, head in each]
-            rise = silenced(state, senders).loss.double() - clean
-            np.add.at(found[each], bench.index, share * rise.cpu().numpy())
-    if not all(np.isfinite(each).all() for each in found.values()):
+    senders = [[experiment.graph.head_sender(*head) for head in each] for each in wanted]
+    losses = silenced_on(experiment, pairs, [[], *senders], chunk=chunk, progress=progress)
+    if not np.isfinite(losses).all():
         raise NonFiniteError(experiment.describe_overflow(pairs))
-    return found
+    return dict(zip(wanted, losses[1:] - losses[0], strict=True))
 
 
 def drop(split: Measured, rise: NDArray[np.float64]) -> Share | None:

@@ -15,6 +15,7 @@ from workers.cli import (
     roles,
     service,
     specificity,
+    training,
     universality,
     zoo,
 )  # each registers its commands on the app
@@ -37,6 +38,7 @@ __all__ = [
     "roles",
     "service",
     "specificity",
+    "training",
     "universality",
     "zoo",
 ]

@@ -19,7 +19,7 @@ from workers.machine import known_error
 ORDER = (
     *("demo", "plan", "submit", "run", "job", "jobs", "cancel"),
     *("evaluate", "import", "export"),
-    *("roles", "effects", "specificity", "universality", "report"),
+    *("roles", "effects", "specificity", "universality", "training", "report"),
     *("list", "show", "compare", "query", "cypher", "schema", "motifs"),
     *("up", "down", "status", "worker"),
     *("zoo", "benchmark"),

@@ -88,6 +88,10 @@ def next_steps(found: Universality) -> str:
             '"MATCH (v:Verdict {job_id: $job}) RETURN v.rung, v.path, v.outcome, v.k, v.n"',
         ),
         (
+            "when along a training it comes",
+            f"circuits training {MOTIF} --task induction --model zoo:gpt2/0 --wait",
+        ),
+        (
             "with a stress test, and without the control",
             f"circuits universality {MOTIF} --task induction --pairs {PAIRS} {zoo} --wait",
         ),

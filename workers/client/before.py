@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graph_schema.documents.jobs import JobRecord, JobState
+from graph_schema.errors import StoreUnavailable
 from workers.client.bars import Bars
 
 if TYPE_CHECKING:
@@ -17,18 +19,24 @@ AT_A_TIME = 16
 
 
 class Before:
-    """The jobs that a submission brought with it, in their order."""
+    """Jobs that something waits for, in the order in which they were submitted."""
 
-    def __init__(self, client: Connection, submission: Submission | None) -> None:
+    def __init__(self, client: Connection, submissions: Sequence[Submission]) -> None:
         self._client = client
-        self._left = list(submission.before) if submission else []
+        self._left = list(submissions)
         self._total = len(self._left)
 
     def tell(self, bars: Bars) -> bool:
-        """Show how many have ended and what one that runs is at; False where all have ended."""
+        """Show how many have ended and what one that runs is at; False where all have ended.
+
+        While the graph is away nothing is shown: whoever waits says when it has been for long.
+        """
         running: list[tuple[Submission, JobRecord]] = []
         for each in self._left[:AT_A_TIME]:
-            record = self._client.service.job(each.spec.job_id)
+            try:
+                record = self._client.service.job(each.spec.job_id)
+            except StoreUnavailable:
+                return True
             if record.state.ended:
                 self._left.remove(each)
             elif record.state is JobState.RUNNING:

@@ -1,6 +1,6 @@
 """The client: ask for circuits and roles, follow jobs, read circuits, ask the graph.
 
-What it asks for is in `requests.py`, `role_requests.py` and `universality.py`.
+What it asks for is in `requests.py`, `role_requests.py`, `universality.py` and `training.py`.
 
 Nothing heavy is loaded by importing this; the driver comes in with the first call that needs the
 graph, and torch never does.
@@ -15,7 +15,7 @@ from graph_schema.documents.jobs import JobState
 from graph_schema.errors import SpecError
 from workers.client.job import Job
 from workers.client.motifs import Motifs
-from workers.client.universality import UniversalityRequests
+from workers.client.training import TrainingRequests
 from workers.requests.checking import choice, validated
 from workers.results.circuit import Circuit
 from workers.results.comparison import Compared
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MOST_COMPARED = 50
 
 
-class CircuitClient(UniversalityRequests):
+class CircuitClient(TrainingRequests):
     """Submits jobs and reads what they found.
 
     Without URLs it uses the local service of `CIRCUITS_HOME` and starts it where none runs. It

@@ -97,10 +97,11 @@ class Job:
             TimeoutError: It has not ended after `timeout` seconds.
         """
         with Bars(f"job {self.job_id[:12]}", show=progress) as bars:
-            before = Before(self._client, self._submission) if bars.watched else None
+            needed = self._submission.before if self._submission and bars.watched else ()
+            before = Before(self._client, needed)
             for record in self._follow(timeout):
                 if record.state is JobState.QUEUED:
-                    if not (before and before.tell(bars)):
+                    if not before.tell(bars):
                         bars("queued", 0, 0)
                 elif step := record.progress:
                     bars(step.stage, step.done, step.total)

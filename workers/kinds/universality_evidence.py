@@ -117,6 +117,13 @@ def gather(store: GraphStore, asked: ModelJobs) -> Gathered:
     )
 
 
+def measurements(store: GraphStore, asked: MeasuringJobs) -> Measurements:
+    """What a roles and an effects job of one model left, and why one has left nothing."""
+    evidence = _Evidence(store)
+    found = _measured(evidence, asked, "")
+    return Measurements(found.roles, found.graph, found.failed, evidence.not_performed)
+
+
 def share_with_motif(
     circuits: Sequence[CircuitDocument], motif: Motif, played: RolesPlayed | None
 ) -> float | None:

@@ -10,7 +10,7 @@ from graph_schema.comparing.protocols import output_role
 from graph_schema.comparing.role_alignment import align
 from graph_schema.comparing.states import edge_state, rungs, wired
 from graph_schema.comparing.universality import judge, shares_of
-from graph_schema.documents import ModelFinding, MotifTest, Rung, RungFinding
+from graph_schema.documents import ModelFinding, MotifTest, RoleGraph, Rung, RungFinding
 from graph_schema.documents.jobs import UniversalitySpec
 from graph_schema.documents.protocol import Protocol
 from graph_schema.documents.role import Behaviour
@@ -102,7 +102,7 @@ def _evidence(spec: UniversalitySpec, found: Gathered) -> ModelEvidence:
         behaviour=_behaviour(found),
         members=tuple(RoleNode(role=node.role, members=node.members) for node in members),
         depths=depths(by_role, found.model) if found.model else {},
-        super_edges=_super_edges(protocol, found),
+        super_edges=super_edges(protocol, graph),
         transduction=next((t for t in roles.transductions if t.role is role), None)
         if roles
         else None,
@@ -124,8 +124,8 @@ def _behaviour(found: Gathered) -> Behaviour | None:
     return next((each.behaviour for each in measured if each and each.behaviour), None)
 
 
-def _super_edges(protocol: Protocol, found: Gathered) -> tuple[SuperEdgeFinding, ...]:
-    graph = found.main.graph
+def super_edges(protocol: Protocol, graph: RoleGraph | None) -> tuple[SuperEdgeFinding, ...]:
+    """Each super-edge of the protocol in a role graph, held to it; none where none is measured."""
     if graph is None or not graph.edges:
         return ()
     findings: list[SuperEdgeFinding] = []

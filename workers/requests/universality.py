@@ -109,7 +109,7 @@ def build_universality(
         DatasetError: The dataset is; the message names the line.
         ModelError: A model cannot be found.
     """
-    asked = _asked(request, motif, limits)
+    asked = asked_of(request, motif, limits)
     sources = [source_of(place_of(model, cache_dir), None) for model in _models(request)]
     found: dict[str, ModelSource] = {}
     for source in sources:  # the same model at two places is one
@@ -156,7 +156,13 @@ def _models(request: UniversalityRequest) -> Sequence[str]:
     return models
 
 
-def _asked(request: UniversalityRequest, motif: Motif, limits: Limits) -> AskedOfAll:
+def asked_of(request: UniversalityRequest, motif: Motif, limits: Limits) -> AskedOfAll:
+    """What a request asks of every model, its models left aside.
+
+    Raises:
+        SpecError: The request is wrong; the message says what to change.
+        DatasetError: The dataset is; the message names the line.
+    """
     metric, data, dataset = measured(request, request.metric, limits)
     tokenisation = validated(
         Tokenisation,
@@ -226,20 +232,11 @@ def _of_model(
     for protocol in (asked.protocol, asked.stress):
         if protocol is None:
             continue
-        roles = validated(RolesSpec, {**_measuring(asked, of, protocol), "probes": request.probes})
-        effects = validated(
-            EffectsSpec,
-            {
-                **_measuring(asked, of, protocol),
-                "motif": asked.motif,
-                "roles_job": roles.job_id,
-            },
-        )
-        submissions.append(Submission(roles, placement, asked.dataset))
-        need = (Need(job_id=roles.job_id, on_failure="fail"),)
-        submissions.append(Submission(effects, placement, asked.dataset, needs=need))
-        pairs.append(MeasuringJobs(roles=roles.job_id, effects=effects.job_id))
-        tested.append(roles)
+        roles, effects = roles_and_effects(asked, of, source, protocol)
+        submissions += [roles, effects]
+        pairs.append(MeasuringJobs(roles=roles.spec.job_id, effects=effects.spec.job_id))
+        assert isinstance(roles.spec, RolesSpec)
+        tested.append(roles.spec)
     matrix = specificity_beside(tested[0], asked.others, placement) if asked.others else []
     submissions += matrix
     return submissions, ModelJobs(
@@ -248,6 +245,21 @@ def _of_model(
         main=pairs[0],
         stress=pairs[1] if len(pairs) > 1 else None,
         specificity=matrix[-1].spec.job_id if matrix else None,
+    )
+
+
+def roles_and_effects(
+    asked: AskedOfAll, of: str, source: ModelSource, protocol: Protocol
+) -> tuple[Submission, Submission]:
+    """The two jobs that measure a model, of fingerprint `of`, under a protocol."""
+    placement = placement_of(asked.request, source)
+    fields = _measuring(asked, of, protocol)
+    roles = validated(RolesSpec, {**fields, "probes": asked.request.probes})
+    effects = validated(EffectsSpec, {**fields, "motif": asked.motif, "roles_job": roles.job_id})
+    need = (Need(job_id=roles.job_id, on_failure="fail"),)
+    return (
+        Submission(roles, placement, asked.dataset),
+        Submission(effects, placement, asked.dataset, needs=need),
     )
 
 

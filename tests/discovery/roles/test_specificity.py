@@ -7,7 +7,7 @@ import pytest
 
 from discovery.engine.state import State
 from discovery.evaluation.measured import Measured
-from discovery.roles.causal import Head, dropped
+from discovery.roles.causal import Head
 from discovery.roles.specificity import (
     HeadSet,
     beside,
@@ -31,8 +31,10 @@ def slowly(split: Measured, heads: HeadSet) -> np.ndarray:
     """The loss with every edge out of the heads dropped from the start."""
     experiment = split.experiment
     bench = experiment.bench(experiment.chunks(split.pairs, split.n)[0])
+    kept = experiment.graph.upstream.copy()
+    kept[[experiment.graph.head_sender(*head) for head in heads]] = False
     loss = np.empty(split.n)
-    loss[bench.index] = State(bench, dropped(experiment, heads)).loss.double().numpy()
+    loss[bench.index] = State(bench, kept).loss.double().numpy()
     return loss - split.full.loss
 
 

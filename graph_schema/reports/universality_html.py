@@ -25,6 +25,7 @@ h1{font-size:1.5rem}h2{font-size:1.15rem;margin:2rem 0 .4rem}h3{font-size:.95rem
 ul{margin:.3rem 0;padding-left:1.3rem}
 table{border-collapse:collapse;font-size:.85rem;overflow-wrap:normal}
 th,td{border-bottom:1px solid #ddd;padding:.25rem .6rem;text-align:left;vertical-align:top}
+.tight{font-size:.74rem}.tight th,.tight td{padding:.2rem .3rem}.tight .long{min-width:11rem}
 .long{min-width:16rem}.wide{overflow-x:auto}.nw{white-space:nowrap}
 .graphs{display:flex;flex-wrap:wrap;gap:.5rem}svg{max-width:100%;height:auto}
 .cards{display:flex;flex-wrap:wrap;gap:1rem}
@@ -54,7 +55,11 @@ OUTCOMES = {
 }
 _LONG = 60
 """Letters from which a cell's column is given room."""
-_NUMBERS = re.compile(r"(?:\b[a-z]\w* )?-?\d[\d.]* \[-?[\d.]+, -?[\d.]+\]|-(?:\w-)?&gt; \w+")
+_MANY = 8
+"""Columns from which letters are smaller."""
+_NUMBERS = re.compile(
+    r"(?:at most |\b[a-z]\w* )?-?\d[\d.]* \[-?[\d.]+, -?[\d.]+\]|-(?:\w-)?&gt; \w+"
+)
 """What must not be parted at a line's end: a number with its interval, an arrow and its end."""
 
 
@@ -107,22 +112,24 @@ def _prose(lines: Sequence[str]) -> list[str]:
 
 
 def _table(section: Section) -> str:
-    """On a narrow screen each row is a block, its cells named one below the other."""
-    long = [any(len(row[i]) > _LONG for row in section.rows) for i in range(len(section.columns))]
-    kinds = [" class='long'" if each else "" for each in long]
-    head = "".join(
-        f"<th{kind}>{_safe(name)}</th>" for kind, name in zip(kinds, section.columns, strict=True)
-    )
+    """Columns with something in them; on a narrow screen each row is a block of named cells."""
+    columns = [
+        (name, cells, " class='long'" if max(map(len, cells)) > _LONG else "")
+        for name, *cells in zip(section.columns, *section.rows, strict=True)
+        if any(cells)
+    ]
+    head = "".join(f"<th{kind}>{_safe(name)}</th>" for name, _, kind in columns)
     rows = "".join(
         "<tr>"
         + "".join(
-            f"<td{kind} data-name='{_safe(name)}'>{_words(cell)}</td>"
-            for kind, name, cell in zip(kinds, section.columns, row, strict=True)
+            f"<td{kind} data-name='{_safe(name)}'>{_words(cells[number])}</td>"
+            for name, cells, kind in columns
         )
         + "</tr>"
-        for row in section.rows
+        for number in range(len(section.rows))
     )
-    return f"<div class='wide'><table><tr class='head'>{head}</tr>{rows}</table></div>"
+    tight = " class='tight'" if len(columns) > _MANY else ""
+    return f"<div class='wide'><table{tight}><tr class='head'>{head}</tr>{rows}</table></div>"
 
 
 def _words(words: str) -> str:

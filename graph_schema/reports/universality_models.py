@@ -69,7 +69,6 @@ def effects(found: UniversalityReport) -> Section:
             rows.append(
                 (
                     model.name,
-                    model.family,
                     each.name,
                     f"{'at most ' if edge.is_bound else ''}{interval(edge)}",
                     each.state.value,
@@ -81,7 +80,7 @@ def effects(found: UniversalityReport) -> Section:
                     model.jobs.get("effects", "")[:12],
                 )
             )
-    columns = ("model", "family", "super-edge", "share", "state", "direct part", "runs")
+    columns = ("model", "super-edge", "share", "state", "direct part", "runs")
     return Section(
         "Effects",
         (

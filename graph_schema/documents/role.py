@@ -58,7 +58,7 @@ class Share(Interval):
     @property
     def text(self) -> str:
         """The share with its interval: `0.42 [0.40, 0.44]`."""
-        return f"{self.share:.2f} [{self.ci_low:.2f}, {self.ci_high:.2f}]"
+        return f"{self.share:z.2f} [{self.ci_low:z.2f}, {self.ci_high:z.2f}]"
 
 
 class Behaviour(Document):

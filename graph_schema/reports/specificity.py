@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from graph_schema.documents.evaluation import Split
 from graph_schema.documents.role import RoleName
 from graph_schema.documents.specificity import RoleDrop, Specificity
 from graph_schema.printable import printable
@@ -40,7 +41,8 @@ def columns_told(found: Specificity) -> list[str]:
         if each.reason:
             lines.append(f"{each.task}: untestable: {each.reason}")
             continue
-        pairs = f"{each.n_pairs} {each.split.value if each.split else ''} pairs"
+        kind = "held-out" if each.split is Split.HELDOUT else "discovery"
+        pairs = f"{each.n_pairs} {kind} pairs"
         by = f"{each.metric.value}, ablation {each.ablation.kind.value}"
         none = f"; no roles: {each.no_roles}" if each.no_roles else ""
         lines.append(f"{each.task}: {pairs}, {by}{none}")

@@ -77,6 +77,14 @@ def box(
     )
 
 
+def mark(x: float, y: float, radius: float, fill: str, *, hint: str) -> str:
+    """A dot through which others can be seen; `hint` shows when the pointer is on it."""
+    return (
+        f"<circle cx='{x:.1f}' cy='{y:.1f}' r='{radius:.1f}' fill='{fill}' fill-opacity='.6' "
+        f"stroke='{fill}'><title>{_escaped(hint)}</title></circle>"
+    )
+
+
 def legend(x: float, y: float, entries: Sequence[tuple[str, str]]) -> list[str]:
     """Coloured strokes with their meaning, one beside the other."""
     shapes: list[str] = []

@@ -1,4 +1,4 @@
-"""Role graphs side by side, as one SVG: a column a model, its roles by depth, what they carry.
+"""Role graphs as pictures, one a model, to lie side by side: roles by depth, what they carry.
 
 An edge is as thick as its share, drawn through where it runs from member to member, dashed where
 others carry it, which are named beside; red where it is absent.
@@ -13,7 +13,7 @@ from graph_schema.documents.universality import ModelEvidence, SuperEdgeFinding
 from graph_schema.documents.verdict import Rung, RungState
 from graph_schema.reports import svg
 
-COLUMN, STEP, TOP, BOX = 250, 92, 64, 150
+COLUMN, STEP, TOP, BOX, BOX_HEIGHT = 236, 92, 52, 150, 36
 LETTERS = 30
 _COLOURS = {
     RungState.PRESENT: svg.BLUE,
@@ -23,23 +23,36 @@ _COLOURS = {
 }
 
 
-def role_graphs_svg(models: Sequence[ModelEvidence]) -> str:
-    """The role graphs of all models that have one."""
+def role_graph_svgs(models: Sequence[ModelEvidence]) -> list[str]:
+    """A picture for each model that has a role graph, all of one size, and last what they mean."""
     drawn = [model for model in models if model.super_edges]
     if not drawn:
         empty = [svg.text(12, 30, "no model has a role graph", fill=svg.FAINT)]
-        return svg.sheet(COLUMN, 50, empty, "no role graphs")
-    tallest = max(len(_places(model)) for model in drawn)
-    shapes: list[str] = []
-    for number, model in enumerate(drawn):
-        shapes += _column(model, 12 + number * COLUMN)
-    height = TOP + tallest * STEP + 34
-    shapes += svg.legend(
-        12,
-        height - 12,
+        return [svg.sheet(COLUMN, 50, empty, "no role graphs")]
+    height = TOP + max(len(_places(model)) for model in drawn) * STEP - STEP + BOX_HEIGHT + 8
+    found = [
+        svg.sheet(COLUMN, height, _column(model, 8), f"role graph of {model.name}")
+        for model in drawn
+    ]
+    return [*found, _meaning()]
+
+
+def _meaning() -> str:
+    """The legend: colours, width, letters, dashes."""
+    shapes = svg.legend(
+        8,
+        18,
         [(svg.BLUE, "present"), (svg.ORANGE, "absent"), (svg.FAINT, "not settled")],
     )
-    return svg.sheet(max(360, 12 + len(drawn) * COLUMN), height, shapes, "role graphs of models")
+    lines = (
+        "width and number: share carried",
+        "q, k, v: by queries, keys, values; r: any",
+        "≤: a bound, for a role that nobody plays",
+        "dashed: through the component named",
+    )
+    for number, words in enumerate(lines):
+        shapes.append(svg.text(8, 40 + 18 * number, words, size=11))
+    return svg.sheet(270, 40 + 18 * len(lines), shapes, "what colours and lines mean")
 
 
 def depth_svg(models: Sequence[ModelEvidence]) -> str:
@@ -77,9 +90,10 @@ def _column(model: ModelEvidence, x: float) -> list[str]:
         shapes += _edge(finding, at, middle)
     members = {str(node.role): node.members for node in model.members}
     for place, y in at.items():
-        names = " ".join(members.get(place, ())) if place not in ("input", "logits") else ""
-        shapes.append(svg.box(x, y, BOX, 36))
-        shapes.append(svg.text(middle, y + 15, place, anchor="middle"))
+        is_end = place in ("input", "logits")
+        names = "" if is_end else " ".join(members.get(place, ())) or "nobody plays it"
+        shapes.append(svg.box(x, y, BOX, BOX_HEIGHT))
+        shapes.append(svg.text(middle, y + (22 if is_end else 15), place, anchor="middle"))
         shapes.append(svg.text(middle, y + 30, _short(names, 24), size=10, anchor="middle"))
     return shapes
 
@@ -89,13 +103,13 @@ def _edge(finding: SuperEdgeFinding, at: Mapping[str, float], middle: float) -> 
     if edge is None:
         return []
     sender, receiver = at[str(edge.sender)], at[str(edge.receiver)]
-    low, high = (sender + 36, receiver) if sender < receiver else (sender, receiver + 36)
-    words = f"{edge.channel.value} {'≤ ' if edge.is_bound else ''}{edge.share:.2f}"
+    low, high = min(sender, receiver) + BOX_HEIGHT, max(sender, receiver)
+    words = f"{edge.channel.value} {'≤ ' if edge.is_bound else ''}{edge.share:z.2f}"
     through = finding.wired.startswith("through")
     return [
         svg.curve(
-            (middle, min(low, high)),
-            (middle, max(low, high)),
+            (middle, low),
+            (middle, high),
             _COLOURS[finding.state],
             width=1 + 8 * min(1.0, max(0.0, edge.share)),
             dashed=through,

@@ -21,6 +21,6 @@ def _section(section: Section) -> str:
     parts += [printable(line) for line in section.lines]
     if section.rows:
         parts += ["", table(section.columns, section.rows)]
-    if section.cypher and section.rows:
-        parts += ["", f"cypher: {section.cypher}"]
+    for query in section.queries:
+        parts += ["", f"cypher: {query}"]
     return "\n".join(parts)

@@ -6,38 +6,73 @@ an oversight would let through.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from html import escape
 
 from graph_schema.documents.universality import UniversalityReport
 from graph_schema.documents.verdict import Outcome, Verdict
 from graph_schema.printable import printable
-from graph_schema.reports.svg_role_graphs import depth_svg, role_graphs_svg
+from graph_schema.reports.svg_role_graphs import depth_svg, role_graph_svgs
 from graph_schema.reports.universality_sections import Section
-from graph_schema.reports.universality_tables import k_of_n, said_of, sections, title
+from graph_schema.reports.universality_tables import by_family, k_of_n, said_of, sections, title
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#222;background:#fff;margin:2rem auto;max-width:76rem;
-padding:0 1rem}h1{font-size:1.5rem}h2{font-size:1.15rem;margin:2rem 0 .4rem}
-table{border-collapse:collapse;font-size:.85rem}
+padding:0 1rem;overflow-wrap:anywhere}
+h1{font-size:1.5rem}h2{font-size:1.15rem;margin:2rem 0 .4rem}h3{font-size:.95rem;margin:.8rem 0 0}
+ul{margin:.3rem 0;padding-left:1.3rem}
+table{border-collapse:collapse;font-size:.85rem;overflow-wrap:normal}
 th,td{border-bottom:1px solid #ddd;padding:.25rem .6rem;text-align:left;vertical-align:top}
-.wide{overflow-x:auto}
+.tight{font-size:.74rem}.tight th,.tight td{padding:.2rem .3rem}.tight .long{min-width:11rem}
+.long{min-width:16rem}.wide{overflow-x:auto}.nw{white-space:nowrap}
+.graphs{display:flex;flex-wrap:wrap;gap:.5rem}svg{max-width:100%;height:auto}
 .cards{display:flex;flex-wrap:wrap;gap:1rem}
-.card{border:1px solid #999;border-radius:6px;padding:.6rem 1rem;min-width:14rem}
-.card b{display:block;font-size:1.3rem}.strong b,.weak b{color:#0072b2}.refuted b{color:#d55e00}
+.card{border:1px solid #999;border-radius:6px;padding:.6rem 1rem;min-width:14rem;flex:1}
+.card b{font-size:1.3rem}.strong b,.weak b{color:#0072b2}.refuted b{color:#d55e00}
+.of{font-size:1.05rem}
 pre{white-space:pre-wrap;background:#f5f5f5;padding:.5rem;font-size:.78rem}
+@media (max-width:44rem){
+table,tbody,tr,td{display:block}tr.head{display:none}
+tr{border-bottom:1px solid #999;padding:.4rem 0}
+td{border:0;padding:.1rem 0}td:empty{display:none}.long{min-width:0}.nw{white-space:normal}
+td::before{content:attr(data-name) ": ";color:#666}
+}
+@media print{
+@page{size:A4 landscape;margin:12mm}
+body{margin:0;max-width:none;padding:0;font-size:11px}.wide{overflow:visible}
+table{width:100%;font-size:9px}th,td{padding:.15rem .3rem}.long{min-width:9rem}
+h2,h3{break-after:avoid}tr,.card,svg{break-inside:avoid}tr.head{break-after:avoid}
+.graphs svg{width:24%}details::details-content{content-visibility:visible}
+}
 """
-_PICTURES = {"Effects": role_graphs_svg, "Depth of roles": depth_svg}
+OUTCOMES = {
+    Outcome.STRONG: "enough models of enough families have it, and families carry the same",
+    Outcome.WEAK: "enough models have it to bound the share from below",
+    Outcome.REFUTED: "the share of models with it is bounded below what the statement asks for",
+    Outcome.UNDECIDED: "neither shown nor refuted: the bounds leave it open",
+}
+_LONG = 60
+"""Letters from which a cell's column is given room."""
+_MANY = 8
+"""Columns from which letters are smaller."""
+_NUMBERS = re.compile(
+    r"(?:at most |\b[a-z]\w* )?-?\d[\d.]* \[-?[\d.]+, -?[\d.]+\]|-(?:\w-)?&gt; \w+"
+)
+"""What must not be parted at a line's end: a number with its interval, an arrow and its end."""
 
 
 def universality_html(found: UniversalityReport) -> str:
     """The whole report as a page."""
+    found = by_family(found)
     heading = _safe(title(found))
     cards = "".join(_card(verdict) for verdict in found.verdicts)
     body = "".join(_section(found, section) for section in sections(found))
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        "<meta name='viewport' content='width=device-width,initial-scale=1'>"
         f"<title>{heading}</title><style>{STYLE}</style></head><body>"
         f"<h1>{heading}</h1><div class='cards'>{cards}</div>{body}</body></html>"
     )
@@ -45,36 +80,61 @@ def universality_html(found: UniversalityReport) -> str:
 
 def _card(verdict: Verdict) -> str:
     low, high = verdict.pooled.low, verdict.pooled.high
-    bounds = "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+    bounds = "no bounds" if low is None or high is None else f"bounds {low:.3f} to {high:.3f}"
     kind = verdict.outcome if verdict.outcome in Outcome else Outcome.UNDECIDED
     return (
-        f"<div class='card {kind.value}'>{_safe(said_of(verdict))}<b>{kind.value}</b>"
-        f"{_safe(k_of_n(verdict.pooled))}<br>{bounds}</div>"
+        f"<div class='card {kind.value}'>{_safe(said_of(verdict))}<br><b>{kind.value}</b> "
+        f"<span class='of'>{_safe(k_of_n(verdict.pooled))}</span><br>95 % {bounds}"
+        f"<br><small>{OUTCOMES[kind]}</small></div>"
     )
 
 
 def _section(found: UniversalityReport, section: Section) -> str:
-    parts = [f"<h2>{_safe(section.title)}</h2>"]
-    if len(section.lines) > 1:
-        parts.append(
-            "<ul>" + "".join(f"<li>{_safe(line)}</li>" for line in section.lines) + "</ul>"
-        )
-    else:
-        parts += [f"<p>{_safe(line)}</p>" for line in section.lines]
-    if picture := _PICTURES.get(section.title):
-        parts.append(f"<div class='wide'>{picture(found.models)}</div>")
+    parts = [f"<h2>{_safe(section.title)}</h2>", *_prose(section.lines)]
+    if section.title == "Effects":
+        drawn = "".join(role_graph_svgs(found.models))
+        parts.append(f"<div class='graphs'>{drawn}</div>")
+    if section.title == "Depth of roles":
+        parts.append(f"<div>{depth_svg(found.models)}</div>")
     if section.rows:
-        head = "".join(f"<th>{_safe(name)}</th>" for name in section.columns)
-        rows = "".join(
-            "<tr>" + "".join(f"<td>{_safe(cell)}</td>" for cell in row) + "</tr>"
-            for row in section.rows
-        )
-        parts.append(f"<div class='wide'><table><tr>{head}</tr>{rows}</table></div>")
-    if section.cypher and section.rows:
-        parts.append(
-            f"<details><summary>Cypher</summary><pre>{_safe(section.cypher)}</pre></details>"
-        )
+        parts.append(_table(section))
+    if section.queries:
+        queries = "".join(f"<pre>{_safe(query)}</pre>" for query in section.queries)
+        parts.append(f"<details><summary>Cypher</summary>{queries}</details>")
     return "".join(parts)
+
+
+def _prose(lines: Sequence[str]) -> list[str]:
+    """A paragraph, or a list where there are several lines."""
+    if len(lines) > 1:
+        return ["<ul>", *(f"<li>{_words(line)}</li>" for line in lines), "</ul>"]
+    return [f"<p>{_words(line)}</p>" for line in lines]
+
+
+def _table(section: Section) -> str:
+    """Columns with something in them; on a narrow screen each row is a block of named cells."""
+    columns = [
+        (name, cells, " class='long'" if max(map(len, cells)) > _LONG else "")
+        for name, *cells in zip(section.columns, *section.rows, strict=True)
+        if any(cells)
+    ]
+    head = "".join(f"<th{kind}>{_safe(name)}</th>" for name, _, kind in columns)
+    rows = "".join(
+        "<tr>"
+        + "".join(
+            f"<td{kind} data-name='{_safe(name)}'>{_words(cells[number])}</td>"
+            for name, cells, kind in columns
+        )
+        + "</tr>"
+        for number in range(len(section.rows))
+    )
+    tight = " class='tight'" if len(columns) > _MANY else ""
+    return f"<div class='wide'><table{tight}><tr class='head'>{head}</tr>{rows}</table></div>"
+
+
+def _words(words: str) -> str:
+    """Text in which numbers stay beside their intervals."""
+    return _NUMBERS.sub(r"<span class='nw'>\g<0></span>", _safe(words))
 
 
 def _safe(words: str) -> str:

@@ -28,8 +28,7 @@ def _section(section: Section) -> str:
     if section.rows:
         rows = [section.columns, ("---",) * len(section.columns), *section.rows]
         parts.append("\n".join(_row(row, number == 1) for number, row in enumerate(rows)))
-    if section.cypher and section.rows:
-        parts.append(f"```cypher\n{section.cypher}\n```")
+    parts += [f"```cypher\n{query}\n```" for query in section.queries]
     return "\n\n".join(parts)
 
 

@@ -5,6 +5,7 @@ The rows name the job that measured them.
 
 from __future__ import annotations
 
+from graph_schema.documents.role import Behaviour
 from graph_schema.documents.universality import ModelEvidence, UniversalityReport
 from graph_schema.documents.verdict import Rung
 from graph_schema.reports.tables import number
@@ -17,19 +18,39 @@ def models(found: UniversalityReport) -> Section:
             each.name,
             each.family,
             *(each.at(rung).state.value for rung in Rung),
+            _accuracy(each.behaviour),
+            _gap(each.behaviour),
             _why(each),
+            each.jobs.get("roles", "")[:12],
         )
         for each in found.models
     )
     return Section(
         "Models",
-        (),
-        ("model", "family", "behaviour", "role", "wiring", "why"),
+        (
+            "Accuracy is that of the condition (a repeat period, a template) a model does worst "
+            "on; the gap is loss(empty) - loss(full) with its 95 % interval, both by the job named "
+            "here. What the states rest on stands in the tables below.",
+        ),
+        ("model", "family", *(rung.value for rung in Rung), "accuracy", "gap", "why", "job"),
         rows,
         f"MATCH (v:Verdict {{job_id: '{found.job_id}', rung: 'wiring', path: 'any'}})"
         "-[e:SUPPORTED_BY|CONTRADICTED_BY|UNDECIDED_IN]->(m:Model) "
         "RETURN m.family, m.name, e.behaviour, e.role, e.wiring, e.reason",
+        f"UNWIND {listed(m.jobs.get('roles') for m in found.models)} AS job "
+        "MATCH (t:RoleTest {job_id: job})-[:OF_MODEL]->(m:Model) RETURN m.name, t.document",
     )
+
+
+def _accuracy(told: Behaviour | None) -> str:
+    if told is None:
+        return ""
+    where = min(told.accuracy, key=lambda name: told.accuracy[name])
+    return f"{told.worst:.2f} ({where})"
+
+
+def _gap(told: Behaviour | None) -> str:
+    return "" if told is None else f"{told.gap:.3g} [{told.gap_low:.3g}, {told.gap_high:.3g}]"
 
 
 def _why(found: ModelEvidence) -> str:
@@ -48,7 +69,6 @@ def effects(found: UniversalityReport) -> Section:
             rows.append(
                 (
                     model.name,
-                    model.family,
                     each.name,
                     f"{'at most ' if edge.is_bound else ''}{interval(edge)}",
                     each.state.value,
@@ -60,12 +80,12 @@ def effects(found: UniversalityReport) -> Section:
                     model.jobs.get("effects", "")[:12],
                 )
             )
-    columns = ("model", "family", "super-edge", "share", "state", "direct part", "runs")
+    columns = ("model", "super-edge", "share", "state", "direct part", "runs")
     return Section(
         "Effects",
         (
             "Shares are of loss(empty) - loss(full), with 95 % intervals over prompts; direct "
-            "parts and mediators are parts of the share; `restored` is what comes back under the "
+            "parts and mediators are parts of the share; restored is what comes back under the "
             "motif's wiring alone.",
         ),
         (*columns, "mediators", "controls", "restored", "job"),
@@ -73,7 +93,9 @@ def effects(found: UniversalityReport) -> Section:
         f"UNWIND {listed(m.jobs.get('effects') for m in found.models)} AS job "
         "MATCH (g:RoleGraph {job_id: job})-[:HAS_ROLE]->(a)-[e:CARRIES]->(b) "
         "RETURN g.model, a.role, e.channel, b.role, e.share, e.ci_low, e.ci_high, e.direct, "
-        "e.mediators, e.mediator_shares, e.controls, e.control_shares",
+        "e.direct_ci_low, e.direct_ci_high, e.mediators, e.mediator_shares, e.mediator_ci_low, "
+        "e.mediator_ci_high, e.controls, e.control_shares, e.control_ci_low, e.control_ci_high, "
+        "g.restored_direct, g.restored_mediated",
     )
 
 
@@ -85,7 +107,7 @@ def transduction(found: UniversalityReport) -> Section:
             " ".join(moved.members),
             interval(moved.moved),
             interval(moved.same_answer),
-            "" if moved.others is None else f"{moved.others:.2f}",
+            "" if moved.others is None else f"{moved.others:z.2f}",
             model.jobs.get("roles", "")[:12],
         )
         for model in found.models
@@ -141,10 +163,18 @@ def circuits(found: UniversalityReport) -> Section:
         "Circuits",
         (
             "Several circuits a model, each found with the edges of those before penalised: in "
-            "what share of them the motif occurs, and how much their edges overlap.",
+            "what share of them the motif occurs (counted below), and how much their edges "
+            "overlap: the mean over pairs.",
         ),
         ("model", "circuits", "faithfulness", "with motif", "edge IoU", "failure", "job"),
         rows,
         f"UNWIND {listed(m.jobs.get('discover') for m in found.models)} AS job "
         "MATCH (c:Circuit {job_id: job}) RETURN c.model, c.circuit_id, c.n_edges, c.faithfulness",
+        f"UNWIND {listed(m.jobs.get('discover') for m in found.models)} AS job "
+        "MATCH (c:Circuit {job_id: job})-[:CONTAINS]->(a)-[e:EDGE]->(b) "
+        "WITH job, c, collect(a.name + e.channel + b.name) AS edges "
+        "WITH job, collect({id: c.circuit_id, edges: edges}) AS found "
+        "UNWIND found AS x UNWIND found AS y WITH x, y WHERE x.id < y.id "
+        "WITH x, y, size([n IN x.edges WHERE n IN y.edges]) AS shared "
+        "RETURN x.id, y.id, toFloat(shared) / (size(x.edges) + size(y.edges) - shared) AS edge_iou",
     )

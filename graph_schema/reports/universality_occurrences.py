@@ -33,9 +33,9 @@ def occurrences(found: UniversalityReport) -> Section:
             "How often the motif occurs in a circuit, against its roles dealt anew among nodes "
             "alike in kind, depth, |effect| and degree: mean and standard deviation over "
             f"{test.draws:,} deals, or over all where there are fewer. p is the share of deals "
-            "with as many occurrences; q is Benjamini and Hochberg's, over "
-            f"{_tests(test.family)} of {len(test.results)}. Untestable: so few deals differ that "
-            f"no count could reach level {test.alpha:g}.",
+            "with as many occurrences; q is Benjamini and Hochberg's over those circuits of which "
+            f"one could have been called, {test.family} of {len(test.results)}. Untestable: so few "
+            f"deals differ that no count could reach level {test.alpha:g}.",
         ),
         _COLUMNS,
         rows,
@@ -59,7 +59,3 @@ def _counted(result: MotifResult) -> tuple[str, ...]:
         f"{result.distinct:,}{' (all)' if result.exact else ''}",
         outcome,
     )
-
-
-def _tests(n: int) -> str:
-    return "the 1 test that can come out" if n == 1 else f"the {n} tests that can come out"

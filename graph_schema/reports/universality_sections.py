@@ -13,13 +13,22 @@ from graph_schema.documents.role import Share
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, then lines of prose, then a table and the query behind it, where there are any."""
+    """A heading, then lines of prose, then a table and the query behind it, where there are any.
+
+    `also` is a second query, where one does not find all of the table's figures.
+    """
 
     title: str
     lines: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
     cypher: str = ""
+    also: str = ""
+
+    @property
+    def queries(self) -> tuple[str, ...]:
+        """The queries behind the figures; none where there are no figures."""
+        return tuple(filter(None, (self.cypher, self.also))) if self.rows else ()
 
 
 def interval(share: Share | None) -> str:

@@ -16,8 +16,8 @@ def specificity(found: UniversalityReport) -> Section:
     known = [(model, model.specificity) for model in found.models if model.specificity]
     asked = [model for model in found.models if "specificity" in model.jobs]
     if not asked:
-        told = "No other task was asked for: what these roles do elsewhere is not known."
-        return Section(TITLE, (told,))
+        none = "No other task was asked for: what these roles do elsewhere is not known."
+        return Section(TITLE, (none,))
     tasks = list(dict.fromkeys(each.task for _, matrix in known for each in matrix.tasks))
     rows = tuple(
         (
@@ -30,7 +30,11 @@ def specificity(found: UniversalityReport) -> Section:
         for of, role in matrix.rows
     )
     lines = [LEGEND[:1].upper() + LEGEND[1:] + "."]
-    lines += [f"{model.name}: {line}" for model, matrix in known for line in columns_told(matrix)]
+    told: dict[str, list[str]] = {}  # what holds for several models stands once
+    for model, matrix in known:
+        for line in columns_told(matrix):
+            told.setdefault(line, []).append(model.name)
+    lines += [f"{', '.join(names)}: {line}" for line, names in told.items()]
     lines += [
         f"{model.name}: not measured: {model.failures.get('specificity', '')}"
         for model in asked

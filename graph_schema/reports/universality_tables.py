@@ -6,6 +6,8 @@ them. Nothing is escaped here: that is the business of each form.
 
 from __future__ import annotations
 
+import re
+
 from graph_schema.documents.universality import UniversalityReport
 from graph_schema.documents.verdict import Tally, Verdict
 from graph_schema.reports import universality_models as of_models
@@ -13,13 +15,23 @@ from graph_schema.reports.universality_occurrences import occurrences
 from graph_schema.reports.universality_sections import Section, listed
 from graph_schema.reports.universality_specificity import specificity
 
+_FINGERPRINT = re.compile(r"\b[0-9a-f]{12}\b")
+"""A model as a verdict alone can call it."""
+
 
 def title(found: UniversalityReport) -> str:
     return f"{found.motif} on {found.task}, in {len(found.models)} models"
 
 
+def by_family(found: UniversalityReport) -> UniversalityReport:
+    """The report with its models in the order that a reader looks for them in."""
+    models = sorted(found.models, key=lambda model: (model.family, model.name))
+    return found.model_copy(update={"models": tuple(models)})
+
+
 def sections(found: UniversalityReport) -> tuple[Section, ...]:
-    """The report from top to bottom."""
+    """The report from top to bottom; models of a family stand together."""
+    found = by_family(found)
     return (
         _verdicts(found),
         _scope(found),
@@ -70,7 +82,10 @@ def _verdicts(found: UniversalityReport) -> Section:
     columns = ("said of", "outcome", "models", "95 % bounds", "by family", "families")
     return Section(
         "Verdicts",
-        (f"Super-edges: {found.notation}",),
+        (
+            f"Super-edges: {found.notation}. Models are counted in which the rung is present, of "
+            f"those that could be tested. Judged by job {found.job_id[:12]}.",
+        ),
         (*columns, "bounds over families", "counterexamples", "verdict"),
         rows,
         f"MATCH (v:Verdict {{job_id: '{found.job_id}'}})-[e:COUNTED_IN]->(f:ModelFamily) "
@@ -84,8 +99,14 @@ def _scope(found: UniversalityReport) -> Section:
 
 
 def _falsifiers(found: UniversalityReport) -> Section:
-    lines = (f"{said_of(each)}: {text}" for each in found.verdicts for text in each.falsifiers)
-    return Section("What would change the verdicts", tuple(lines))
+    names = {each.fingerprint[:12]: each.name for each in found.models}
+    lines: dict[str, list[str]] = {}  # what is said of several verdicts alike stands once
+    for verdict in found.verdicts:
+        for text in verdict.falsifiers:
+            named = _FINGERPRINT.sub(lambda m: names.get(m.group(), m.group()), text)
+            lines.setdefault(named, []).append(said_of(verdict))
+    told = (f"{' and '.join(of)}: {text}" for text, of in lines.items())
+    return Section("What would change the verdicts", tuple(told))
 
 
 def _stress(found: UniversalityReport) -> Section:
@@ -94,12 +115,30 @@ def _stress(found: UniversalityReport) -> Section:
         return Section("Stress test", ("None was asked for.",))
     n_states = sum(len(rungs) for rungs in stress.states.values())
     told = f"{stress.what}: {len(stress.moves)} of {n_states} states moved."
+    models = {each.fingerprint: each for each in found.models}
     rows = tuple(
-        (each.model, each.rung.value, each.before.value, each.after.value, each.reason)
+        (
+            models[each.fingerprint].name,
+            each.rung.value,
+            each.before.value,
+            each.after.value,
+            each.reason,
+            models[each.fingerprint].jobs.get("stress effects", "")[:12],
+        )
         for each in stress.moves
     )
-    columns = ("model", "rung", "before", "after", "why") if rows else ()
-    return Section("Stress test", (told[:1].upper() + told[1:],), columns, rows)
+    return Section(
+        "Stress test",
+        (told[:1].upper() + told[1:],),
+        ("model", "rung", "before", "after", "why", "job") if rows else (),
+        rows,
+        f"UNWIND {listed(m.jobs.get('stress effects') for m in found.models)} AS job "
+        "MATCH (g:RoleGraph {job_id: job})-[:HAS_ROLE]->(a)-[e:CARRIES]->(b) "
+        "RETURN g.model, a.role, e.channel, b.role, e.share, e.ci_low, e.ci_high, e.controls, "
+        "e.control_shares, e.control_ci_low, e.control_ci_high",
+        f"UNWIND {listed(m.jobs.get('stress roles') for m in found.models)} AS job "
+        "MATCH (t:RoleTest {job_id: job}) RETURN t.fingerprint, t.document",
+    )
 
 
 def _alignment(found: UniversalityReport) -> Section:
@@ -152,6 +191,7 @@ def _equivalence(found: UniversalityReport) -> Section:
         ),
         ("said of", "super-edge", "means by family", "p", "equivalent"),
         rows,
+        f"MATCH (v:Verdict {{job_id: '{found.job_id}'}}) RETURN v.rung, v.path, v.document",
     )
 
 

@@ -12,7 +12,7 @@ from tests.findings import specificity
 
 def test_a_cell_stands_beside_random_heads_and_a_column_says_why_it_is_empty() -> None:
     text = specificity_text(specificity())
-    assert "induction: 32 heldout pairs, logit_diff, ablation corrupt" in text
+    assert "induction: 32 held-out pairs, logit_diff, ablation corrupt" in text
     assert "greater_than: untestable: accuracy is 0.12" in text
     assert "0.41 [0.37, 0.44] ~ 0.02 [-0.01, 0.09], p 0.02, 50" in text
     assert "0.41 [0.37, 0.44] ~ not available (7 distinct sets)" in text

@@ -77,7 +77,7 @@ def test_roles_are_worth_as_much_on_a_task_that_needs_them_and_others_say_why_no
     again = circuits("specificity", *reversed(asked[1::2]), world=world)
     assert again.code == ExitCode.REQUEST
     text = circuits("specificity", *asked, "--here", world=world)
-    assert "upper: 14 heldout pairs" in text.out
+    assert "upper: 14 held-out pairs" in text.out
     assert "undone: untestable" in text.out
     cypher = (
         "MATCH (t:RoleTest)-[e:ABLATED_ON {job_id: '" + found["job_id"] + "'}]->(k:Task) "

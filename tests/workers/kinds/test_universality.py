@@ -167,17 +167,22 @@ def test_hostile_names_stay_text_in_every_form(
 def test_the_report_is_found_by_verdict_or_job_and_every_query_in_it_answers(
     client: CircuitClient, embedded_store: GraphStore
 ) -> None:
-    found, spec = judged(client, embedded_store, made("asked", ("llama", "dd"), ("gpt2", "m")))
+    models = made("asked", ("llama", "dd"), ("gpt2", "m"))
+    found, spec = judged(client, embedded_store, models, stressed="a")
     verdict = found.verdicts[1]
     assert read_verdict(embedded_store, verdict.verdict_id) == verdict
     for given in (verdict.verdict_id[:20], spec.job_id[:20]):
         assert client.report(given).document == found.document
     from graph_schema.reports.universality_tables import sections
 
-    asked = [part for part in sections(found.document) if part.cypher and part.rows]
-    assert len(asked) >= 6
-    for part in asked:
-        assert len(client.cypher(part.cypher)) > 0, part.title
+    asked = [part for part in sections(found.document) if part.queries]
+    assert len(asked) >= 8
+    answers = {
+        part.title: [client.cypher(query).records() for query in part.queries] for part in asked
+    }
+    assert all(rows for told in answers.values() for rows in told)
+    assert {part.title for part in sections(found.document) if part.rows} == set(answers)
+    _are_the_figures(answers, found)
     rows = client.verdicts()
     assert {verdict.verdict_id} <= {row["verdict_id"] for row in rows}
     environment = client.settings.environment()
@@ -198,6 +203,57 @@ def test_what_a_job_found_stays_when_another_seed_judges_the_same(
         assert client.job(asked.job_id).outcome(progress=False).document == found.document
         assert client.report(asked.job_id[:20]).document == found.document
     assert client.report(own[0][0][:20]).document == later.document
+
+
+def _are_the_figures(answers: dict[str, list[list[dict[str, Any]]]], found: Universality) -> None:
+    """What the queries answer is what the report says, for every kind of figure."""
+    by_name = {each.name: each for each in found.models}
+    edges = {(row["g.model"], row["a.role"], row["b.role"]): row for row in answers["Effects"][0]}
+    assert len(edges) == 6
+    for name, model in by_name.items():
+        for each in model.super_edges:
+            assert each.edge is not None
+            row = edges[name, each.edge.sender, each.edge.receiver]
+            told = (row["e.share"], row["e.ci_low"], row["e.ci_high"])
+            assert told == (each.edge.share, each.edge.ci_low, each.edge.ci_high)
+            assert row["e.mediator_shares"] == [m.share for m in each.edge.mediators]
+            assert row["e.control_ci_high"] == [c.ci_high for c in each.edge.controls]
+            assert row["g.restored_direct"] == model.restored[0].share
+    states = {row["m.name"]: row for row in answers["Models"][0]}
+    gaps = {row["m.name"]: json.loads(row["t.document"]) for row in answers["Models"][1]}
+    moved = [
+        json.loads(row["t.document"]) for row in answers["What the output role's heads carry"][0]
+    ]
+    shares = {each["model"]["name"]: each["transductions"][0]["moved"]["share"] for each in moved}
+    for name, model in by_name.items():
+        assert states[name]["e.wiring"] == model.at(Rung.WIRING).state
+        assert gaps[name]["behaviour"]["gap"] == (model.behaviour and model.behaviour.gap)
+        assert model.transduction is not None
+        assert shares[name] == model.transduction.moved.share
+    overlaps = [row["edge_iou"] for row in answers["Circuits"][1]]
+    assert len(overlaps) == 9
+    assert sum(overlaps) / 9 == pytest.approx(sum(m.edge_iou or 0 for m in found.models) / 3)
+    counts = {
+        row["r.circuit_id"]: row["r.observed"] for row in answers["Occurrences against chance"][0]
+    }
+    test = found.document.occurrences
+    assert test is not None
+    assert counts == {each.circuit_id: each.observed for each in test.results}
+    kinds = {row["v.rung"]: (row["v.k"], row["v.n"]) for row in answers["Verdicts"][0]}
+    assert kinds["role"] == (3, 3)
+    alike = answers["Alignment of role graphs"][0]
+    assert {row["e.similarity"] for row in alike} == {
+        each.similarity for each in found.document.alignments
+    }
+    assert len(answers["Stress test"][0]) == 6
+    documents = {
+        (row["v.rung"], row["v.path"]): json.loads(row["v.document"])
+        for row in answers["Do families carry the same"][0]
+    }
+    for path, mean in (("any", 0.5), ("direct", 0.45)):
+        (keys, _) = documents["wiring", path]["equivalence"]
+        assert keys["means"]["llama"] == pytest.approx(mean)
+    assert {row["j.state"] for row in answers["Jobs"][0]} == {"succeeded"}
 
 
 def test_wired_otherwise_names_the_mediator_by_family(

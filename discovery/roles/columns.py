@@ -7,7 +7,7 @@ queries, keys or values read, by their weights alone; position is left out of it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -21,9 +21,17 @@ from discovery.engine.forward import at_positions, logits_at
 from discovery.engine.metrics import target_of, wide
 from discovery.models import ModelAdapter, Qkv
 from discovery.roles.causal import Head
-from discovery.roles.patterns import fitting
+from discovery.roles.patterns import Patterns, fitting
 from discovery.roles.watching import AtLayer, watched
 from discovery.tasks.base import TokenPair
+from graph_schema.documents import RoleName, head_name
+
+COMPOSED: tuple[tuple[RoleName, RoleName, Qkv], ...] = (
+    (RoleName.PREVIOUS_TOKEN, RoleName.INDUCTION, "k"),
+    (RoleName.DUPLICATE_TOKEN, RoleName.INDUCTION, "q"),
+    (RoleName.S_INHIBITION, RoleName.NAME_MOVER, "q"),
+)
+"""Pairs of roles whose heads' composition scores are written down, and through which input."""
 
 
 def direct_logits(
@@ -118,3 +126,40 @@ def _out(adapter: ModelAdapter, head: Head) -> Float[Tensor, "d_head d_model"]:
     weight = adapter.out_weights(layer)[number].double()
     norm = adapter.closed_form(layer, "attn", after=True)
     return weight if norm is None else weight * norm.weight.double()
+
+
+def columns(
+    adapter: ModelAdapter,
+    pairs: Sequence[TokenPair],
+    found: Patterns,
+    players: Callable[[RoleName], list[Head]],
+    chunk: int | None = None,
+) -> dict[str, dict[str, float]]:
+    """What describes each head, by its name.
+
+    Args:
+        adapter: The model.
+        pairs: What direct logit attribution is taken on.
+        found: What the heads look at.
+        players: The heads that pass for a role.
+        chunk: Pairs at a time.
+    """
+    direct, shape = direct_logits(adapter, pairs, chunk), adapter.shape
+    told = {
+        head_name(layer, head): {
+            "direct_logits": float(direct[layer, head]),
+            "offset": float(found.offset[layer, head]),
+            "first": float(found.first[layer, head]),
+        }
+        for layer in range(shape.n_layers)
+        for head in range(shape.n_heads)
+    }
+    for sends, reads, channel in COMPOSED:
+        for sender in players(sends):
+            for receiver in players(reads):
+                if sender[0] < receiver[0]:
+                    name = f"{channel}_composition_{head_name(*sender)}"
+                    told[head_name(*receiver)][name] = composition(
+                        adapter, sender, receiver, channel
+                    )
+    return told

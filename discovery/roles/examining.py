@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from discovery.evaluation.measured import Measured
 from discovery.evaluation.session import Session
-from discovery.models import Qkv
 from discovery.roles.causal import (
     FLOOR,
     Head,
@@ -20,10 +19,10 @@ from discovery.roles.causal import (
     worth_ablating,
 )
 from discovery.roles.coalitions import kin_effects
-from discovery.roles.columns import composition, direct_logits
+from discovery.roles.columns import columns
 from discovery.roles.copying import copying
 from discovery.roles.group_effects import losses
-from discovery.roles.movers import into_queries, looks_without
+from discovery.roles.movers import into_queries, looks_without, onto_logits
 from discovery.roles.patterns import patterns
 from discovery.roles.probing import Probed
 from discovery.roles.statistics import Effect, effect_of, p_above
@@ -35,13 +34,9 @@ from graph_schema.documents.jobs import RolesSpec
 TOLD_BY_MOVERS = frozenset((RoleName.S_INHIBITION, RoleName.BACKUP_NAME_MOVER))
 """Roles that are told by what they do to name movers, so that there must be some."""
 NO_MOVERS = "no head passes as a name mover here, and this role is told by what it does to those"
+ON_LOGITS = frozenset((RoleName.NAME_MOVER, RoleName.COPY_SUPPRESSION))
+"""Roles that are told by what heads write to the logits, whatever others make up for."""
 OUTPUT_ROLES = (RoleName.INDUCTION, RoleName.NAME_MOVER)
-COMPOSED: tuple[tuple[RoleName, RoleName, Qkv], ...] = (
-    (RoleName.PREVIOUS_TOKEN, RoleName.INDUCTION, "k"),
-    (RoleName.DUPLICATE_TOKEN, RoleName.INDUCTION, "q"),
-    (RoleName.S_INHIBITION, RoleName.NAME_MOVER, "q"),
-)
-"""Pairs of roles whose heads' composition scores are written down, and through which input."""
 
 
 class Examination:
@@ -85,7 +80,8 @@ class Examination:
         tests = Hypotheses(self._effects.means.size * len(tested))
         with session.clock.stage("kin"):
             for role in sorted(tested - TOLD_BY_MOVERS):
-                tests.done += self._with_kin(role)
+                found = self._with_kin(role)
+                tests.done += self._with_direct(found) if role in ON_LOGITS else found
         if told:
             with session.clock.stage("movers"):
                 self._told_by_movers(told, tests)
@@ -94,7 +90,15 @@ class Examination:
         plays = tests.plays(self._effects.means, self._spec.seed, unfit)
         self.plays = [play for play in plays if play.role in roles]
         with session.clock.stage("columns"):
-            self._describe(tests)
+            described = columns(
+                self._adapter,
+                self._discovery.pairs,
+                self._patterns,
+                tests.players,
+                self._session.chunk,
+            )
+            for name, found in described.items():
+                self.columns.setdefault(name, {}).update(found)
 
     @cached_property
     def _floor(self) -> float:
@@ -158,6 +162,24 @@ class Examination:
             replace(each, kin=len(kin), among=among[each.head]) if each.fits else each
             for each in found
         ]
+
+    def _with_direct(self, found: list[Hypothesis]) -> list[Hypothesis]:
+        """Those with the pattern also by what they write to the logits themselves."""
+        session, fitting = self._session, {each.head: each for each in found if each.fits}
+        patched = losses(
+            session.experiment,
+            self._discovery.pairs,
+            [onto_logits(session.experiment, head) for head in fitting],
+            chunk=session.chunk,
+            progress=session.report("kin"),
+        )
+        for (head, each), loss in zip(list(fitting.items()), patched, strict=True):
+            direct = self._effect(each.sign * (loss - self._discovery.full.loss))
+            told = direct.signed(each.sign)
+            own = self.columns.setdefault(head_name(*head), {})
+            own |= {"direct_effect": told.mean, "direct_low": told.low, "direct_high": told.high}
+            fitting[head] = replace(each, direct=direct)
+        return [fitting.get(each.head, each) for each in found]
 
     def _effect(self, values: NDArray[np.float64]) -> Effect:
         """Of one value a discovery pair, held against the floor."""
@@ -289,19 +311,3 @@ class Examination:
                 )
             )
         return {each.role: reason for each in self.transductions if (reason := why_not(each))}
-
-    def _describe(self, tests: Hypotheses) -> None:
-        direct = direct_logits(self._adapter, self._discovery.pairs, self._session.chunk)
-        for head in self._heads:
-            self.columns.setdefault(head_name(*head), {}).update(
-                direct_logits=float(direct[head]),
-                offset=float(self._patterns.offset[head]),
-                first=float(self._patterns.first[head]),
-            )
-        for sends, reads, channel in COMPOSED:
-            for sender in tests.players(sends):
-                for receiver in tests.players(reads):
-                    if sender[0] < receiver[0]:
-                        self.columns[head_name(*receiver)][
-                            f"{channel}_composition_{head_name(*sender)}"
-                        ] = composition(self._adapter, sender, receiver, channel)

@@ -3,6 +3,10 @@
 An S-inhibition head works through the name movers' queries: that is tested by dropping its edges
 into these alone. A backup name mover looks at the answer's name when the name movers are ablated,
 more than before, and is worth something then.
+
+Name movers themselves are told by what they write to the logits directly, as Wang et al. do: a head
+that suppresses what is about to be said (McDougall et al. 2023, arXiv:2310.04625) reads their
+writes, and makes up for an ablated mover.
 """
 
 from __future__ import annotations
@@ -30,6 +34,13 @@ def into_queries(experiment: Experiment, head: Head, movers: Sequence[Head]) -> 
     later = [head_name(*mover) for mover in movers if mover[0] > head[0]]
     sender = graph.head_sender(*head)
     return Patch((sender,), tuple(graph.inputs_of(later, [Channel.Q])), (sender,))
+
+
+def onto_logits(experiment: Experiment, head: Head) -> Patch:
+    """A head patched, seen by its own edge to the logits alone."""
+    graph = experiment.graph
+    sender = (graph.head_sender(*head),)
+    return Patch(sender, (graph.logits,), sender)
 
 
 Looks = NDArray[np.float64]

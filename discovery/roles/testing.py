@@ -1,10 +1,11 @@
 """Who plays a role: the pattern on every probe condition, and an effect on the behaviour.
 
 A head plays a role where its pattern scores at least `PATTERN` on each condition, the lower end of
-its effect's interval, alone or among its kin, is above an absolute floor, and the hypothesis is
-rejected at a false discovery rate of `ALPHA` over all heads and roles tested. The hypothesis is
-that the head does not play the role: that its pattern fails, p = 1, or that its effect is no more
-than the floor; of two effects the smaller p counts twice (Bonferroni). Probes and pairs are drawn
+its effect's interval, alone, among its kin, or directly on the logits where the role acts there, is
+above an absolute floor, and the hypothesis is rejected at a false discovery rate of `ALPHA` over
+all heads and roles tested. The hypothesis is that the head does not play the role: that its pattern
+fails, p = 1, or that its effect is no more than the floor; of several effects the smallest p counts
+as often as there are effects (Bonferroni). Probes and pairs are drawn
 apart, so the one choice does not favour the other.
 """
 
@@ -29,6 +30,8 @@ class Hypothesis:
     """One head tested for one role: its pattern on each condition, its effect and that one's floor.
 
     `among` is its effect among `kin` heads with this pattern, itself counted, where there are more.
+    `direct` is what its own edge to the logits carries, asked of roles that act there. Of all
+    effects one must exceed the floor.
     `sign` is -1 for a role that works against the answer: `effect` is then minus the loss's rise.
     `besides` says what else this role asks for that the head lacks; `p_besides` is the p-value of
     it.
@@ -41,6 +44,7 @@ class Hypothesis:
     floor: float
     kin: int = 0
     among: Effect | None = None
+    direct: Effect | None = None
     sign: int = 1
     besides: str = ""
     p_besides: float = 0.0
@@ -56,12 +60,18 @@ class Hypothesis:
         return self.scores[self.worst] >= PATTERN
 
     @property
+    def effects(self) -> list[tuple[str, Effect]]:
+        """The effects that were measured, with what they are called."""
+        found = [("effect", self.effect)]
+        found += [(f"among {self.kin} alike", self.among)] if self.among else []
+        return found + ([("directly on the logits", self.direct)] if self.direct else [])
+
+    @property
     def p(self) -> float:
         if not self.fits:
             return 1.0
-        alone = self.effect.p
-        either = alone if self.among is None else min(1.0, 2 * min(alone, self.among.p))
-        return max(either, self.p_besides)
+        found = [each.p for _, each in self.effects]
+        return max(min(1.0, len(found) * min(found)), self.p_besides)
 
     def why_not(self, q: float) -> str:
         """Why the head does not play the role; empty where it does."""
@@ -70,12 +80,10 @@ class Hypothesis:
                 f"pattern {self.scores[self.worst]:.2f} on {self.worst}; expected at least "
                 f"{PATTERN:.2f} on every condition"
             )
-        found = [("effect", self.effect)]
-        found += [(f"among {self.kin} alike", self.among)] if self.among else []
-        if all(each.low <= self.floor for _, each in found):
+        if all(each.low <= self.floor for _, each in self.effects):
             told = ", ".join(
                 f"{name} {each.mean:.3g} with its interval from {each.low:.3g}"
-                for name, each in found
+                for name, each in self.effects
             )
             return f"{told}; expected above {self.floor:.3g}"
         if self.besides:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,11 +12,16 @@ from numpy.typing import NDArray
 
 from discovery.engine.experiment import Experiment
 from discovery.engine.forward import logits_at
+from discovery.engine.pair_values import values
 from discovery.models import ModelAdapter
+from discovery.models.compiled import CompiledAdapter
+from discovery.roles.causal import head_effects
 from discovery.roles.copying import copying
-from discovery.roles.movers import into_queries, looks_without
+from discovery.roles.group_effects import losses
+from discovery.roles.movers import into_queries, looks_without, onto_logits
 from discovery.roles.names import Named, named
 from discovery.roles.watching import AtLayer, attention, watched
+from discovery.tasks.base import TokenPair
 from discovery.tasks.vocabulary import Vocabulary
 from graph_schema.documents import AblationSpec, Metric
 from tests.discovery.cases import made_pairs
@@ -89,3 +95,53 @@ def test_edges_into_queries_are_those_of_later_movers() -> None:
         "a0.h1->a1.h2<q>"
     ]
     assert patch.carriers == patch.senders
+
+
+def _made_up_for(share: float) -> CompiledAdapter:
+    """A head that hands the token at position 1 on to the end, and one that takes a share back."""
+    n, d_head = 12, 12
+    token, place, out = slice(0, n), slice(n, n + 8), slice(n + 8, 2 * n + 8)
+    d_model = 2 * n + 8
+    weights: dict[str, NDArray[Any]] = {
+        "W_E": np.zeros((n, d_model)),
+        "W_pos": np.zeros((8, d_model)),
+        "W_U": np.zeros((d_model, n)),
+    }
+    weights["W_E"][:, token], weights["W_pos"][:, place] = np.eye(n), np.eye(8)
+    weights["W_U"][out] = 4 * np.eye(n)
+    for layer in (0, 1):
+        for name in ("W_Q", "W_K", "W_V"):
+            weights[f"L{layer}.{name}"] = np.zeros((1, d_model, d_head))
+        weights[f"L{layer}.W_O"] = np.zeros((1, d_head, d_model))
+        weights[f"L{layer}.W_in"] = np.zeros((d_model, 2))
+        weights[f"L{layer}.W_out"] = np.zeros((2, d_model))
+    sharp = 60 * np.sqrt(d_head)
+    weights["L0.W_Q"][0, place, 0], weights["L0.W_K"][0, place.start + 1, 0] = sharp, 1
+    weights["L0.W_V"][0, token], weights["L0.W_O"][0, :, out] = np.eye(n), np.eye(n)
+    weights["L1.W_Q"][0, place, :8], weights["L1.W_K"][0, place, :8] = sharp * np.eye(8), np.eye(8)
+    weights["L1.W_V"][0, out], weights["L1.W_O"][0, :, out] = np.eye(n), -share * np.eye(n)
+    made = {name: value.astype(np.float32) for name, value in weights.items()}
+    return CompiledAdapter(made, {"n_layers": 2, "causal": True, "act": "relu"})
+
+
+def test_a_head_that_another_makes_up_for_counts_by_its_own_edge_to_the_logits() -> None:
+    pairs = [
+        TokenPair(
+            clean=(2, answer, 3, 1),
+            corrupt=(2, wrong, 3, 1),
+            answers=((answer,),),
+            wrong_answers=((wrong,),),
+            positions=(3,),
+            id=str(answer),
+            group=str(answer),
+        )
+        for answer, wrong in ((4, 5), (6, 7), (8, 9))
+    ]
+    adapter = _made_up_for(0.95)
+    experiment = Experiment(adapter, Metric.LOGIT_DIFF, AblationSpec(), pairs)
+    effects = head_effects(experiment, pairs)
+    (patched,) = losses(experiment, pairs, [onto_logits(experiment, (0, 0))])
+    (clean,) = values(experiment, pairs, [experiment.graph.upstream])
+    # From 4 for the answer to 4 for the wrong one; the other head takes all but a twentieth.
+    assert np.allclose(effects.of((0, 0)), 8 * 0.05, atol=1e-3)
+    assert np.allclose(patched - clean.loss, 8, atol=1e-3)

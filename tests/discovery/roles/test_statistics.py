@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import binom, false_discovery_control, ttest_1samp
@@ -53,6 +55,20 @@ def test_false_roles_stay_within_five_percent(skewed: bool) -> None:
     assert false <= binom.ppf(0.975, 200, 0.05)
     if not skewed:
         assert false >= binom.ppf(0.025, 200, 0.05)
+
+
+def test_one_effect_of_several_is_enough_and_each_more_has_its_price() -> None:
+    scores, rng = {"abba-1": 0.6}, np.random.default_rng(3)
+    small = effect_of(rng.normal(0.1, 0.3, 33), GROUPS, 0.1)
+    large = effect_of(rng.normal(1.0, 0.3, 33), GROUPS, 0.1)
+    alone = Hypothesis((0, 0), RoleName.NAME_MOVER, scores, small, 0.1)
+    assert "expected above" in alone.why_not(0.0)
+    made_up_for = replace(alone, direct=large)
+    assert not made_up_for.why_not(0.0)
+    assert made_up_for.p == pytest.approx(2 * large.p)
+    among = replace(made_up_for, kin=3, among=small)
+    assert among.p == pytest.approx(3 * large.p)
+    assert "directly on the logits" in replace(alone, direct=small).why_not(0.0)
 
 
 def test_controls_need_twenty_others() -> None:

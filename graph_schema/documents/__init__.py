@@ -23,9 +23,13 @@ from graph_schema.documents.component import (
     Component,
     ComponentKind,
     Edge,
+    error_name,
+    feature_name,
     head_name,
     mlp_name,
+    neuron_name,
     receiver_name,
+    rest_name,
 )
 from graph_schema.documents.dataset import DatasetDocument, PairDocument, Split
 from graph_schema.documents.evaluation import (
@@ -214,8 +218,12 @@ __all__ = [
     "Transduction",
     "Verdict",
     "circuit_id",
+    "error_name",
+    "feature_name",
     "head_name",
     "mlp_name",
+    "neuron_name",
     "receiver_name",
+    "rest_name",
     "sha256_hex",
 ]

@@ -162,7 +162,7 @@ def saelens(folder: Path, architecture: str = "standard", **more: Any) -> Case:
         "metadata": about | more.pop("metadata", {}),
     } | more
     if transcodes:
-        said["d_out"] = D
+        said.setdefault("d_out", D)
     stored = dict(w)
     if "jumprelu" not in architecture:
         del stored["threshold"]

@@ -55,6 +55,12 @@ class ModelUnavailable(ModelError):
     """The model is not where it was said to be now: its folder is away, the hub out of reach."""
 
 
+class DictionaryError(SpecError):
+    """A dictionary cannot be read, or does not fit the model; its files may change: not lasting."""
+
+    lasting = False
+
+
 class TaskNotPerformedError(SpecError):
     """The model does not do the task, so there is no behaviour to find a circuit for.
 

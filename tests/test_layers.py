@@ -40,7 +40,9 @@ def test_imports_follow_the_arrows() -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-@pytest.mark.parametrize("module", ["workers.client", "workers.cli", "graph_schema.store"])
+@pytest.mark.parametrize(
+    "module", ["workers.client", "workers.cli", "graph_schema.store", "graph_schema.dictionaries"]
+)
 def test_light_modules_load_no_torch(module: str) -> None:
     heavy = ["torch", "transformers", "pandas", "discovery", "workers.running.tasks"]
     code = f"import sys, {module}\nprint([name for name in {heavy!r} if name in sys.modules])"

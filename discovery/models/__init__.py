@@ -9,6 +9,7 @@ from discovery.models.gpt2 import GPT2Adapter
 from discovery.models.inspecting import InspectedModel, inspect_model, weight_bytes
 from discovery.models.llama import LlamaAdapter, MistralAdapter
 from discovery.models.load import LoadedModel, load_model
+from discovery.models.mlp import MlpWeights
 from discovery.models.neox import NeoXAdapter
 from discovery.models.norms import Norm, Slope
 from discovery.models.olmo2 import Olmo2Adapter
@@ -29,6 +30,7 @@ __all__ = [
     "LlamaAdapter",
     "LoadedModel",
     "MistralAdapter",
+    "MlpWeights",
     "ModelAdapter",
     "NeoXAdapter",
     "Norm",

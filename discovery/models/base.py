@@ -27,6 +27,7 @@ from torch import Tensor
 
 from discovery.models.batch import Batch, Shape
 from discovery.models.half import product
+from discovery.models.mlp import MlpWeights
 from discovery.models.norms import Norm
 from discovery.models.projection import Apart, HeadWeights, own_input, shared_input
 from graph_schema.models.layout import Layout
@@ -258,6 +259,10 @@ class ModelAdapter(ABC):
         self, layer: int, x: Float[Tensor, "batch pos d_model"]
     ) -> Float[Tensor, "batch pos d_model"]:
         """What the MLP writes, its own biases included, from its normed input."""
+
+    @abstractmethod
+    def mlp_weights(self, layer: int) -> MlpWeights:
+        """The MLP taken apart into its neurons (mlp.py), by views of its weights."""
 
     def post_norm(
         self, layer: int, sublayer: Sublayer, x: Float[Tensor, "*rows d_model"]

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from discovery.models.base import Batch, ModelAdapter, Qkv, Reader, Shape
 from discovery.models.compiled_plain import plain_logits
 from discovery.models.half import wide
+from discovery.models.mlp import MlpWeights
 from discovery.models.projection import HeadWeights, unembed
 from graph_schema.errors import ModelError
 
@@ -162,6 +163,16 @@ class CompiledAdapter(ModelAdapter):
             found = self._add(rows @ weight, "b_U")
             return found if tokens is None else found[..., tokens]
         return unembed(rows, weight.T, self._weights.get("b_U"), tokens)
+
+    def mlp_weights(self, layer: int) -> MlpWeights:
+        found = self._weights.get
+        return MlpWeights(
+            self._act,
+            self._weight(f"L{layer}.W_in").T,
+            self._weight(f"L{layer}.W_out"),
+            found(f"L{layer}.b_in"),
+            found(f"L{layer}.b_out"),
+        )
 
     def own_logits(self, prompt: Sequence[int], rows: int) -> Float[Tensor, "row d_vocab"]:
         """The last positions' outputs by the format's definition."""

@@ -11,6 +11,7 @@ from transformers.activations import NewGELUActivation
 
 from discovery.models.base import Batch, Qkv, Reader, Shape
 from discovery.models.decoder import DecoderAdapter
+from discovery.models.mlp import MlpWeights, plain_mlp
 from discovery.models.projection import HeadWeights
 
 PLACE = {"q": 0, "k": 1, "v": 2}
@@ -84,3 +85,7 @@ class GPT2Adapter(DecoderAdapter):
             return mlp(x)
         # The same function in one kernel, not in eight.
         return mlp.c_proj(nn.functional.gelu(mlp.c_fc(x), approximate="tanh"))
+
+    def mlp_weights(self, layer: int) -> MlpWeights:
+        mlp = self._block(layer).mlp
+        return plain_mlp(mlp.act, mlp.c_fc, mlp.c_proj)

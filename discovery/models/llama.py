@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from discovery.models.base import Batch, HeadWeights, Qkv, Reader
 from discovery.models.decoder import FULL, SLIDING, DecoderAdapter
+from discovery.models.mlp import MlpWeights, gated_mlp
 from discovery.models.projection import linear_all, linear_heads
 
 
@@ -89,6 +90,10 @@ class LlamaAdapter(DecoderAdapter):
         self, layer: int, x: Float[Tensor, "batch pos d_model"]
     ) -> Float[Tensor, "batch pos d_model"]:
         return self._block(layer).mlp(x)
+
+    def mlp_weights(self, layer: int) -> MlpWeights:
+        mlp = self._block(layer).mlp
+        return gated_mlp(mlp.act_fn, mlp.gate_proj, mlp.up_proj, mlp.down_proj)
 
 
 class MistralAdapter(LlamaAdapter):

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 
 from discovery.models.base import Batch, Qkv, Reader
 from discovery.models.decoder import DecoderAdapter
+from discovery.models.mlp import MlpWeights, plain_mlp
 from discovery.models.projection import HeadWeights, linear_heads
 
 PLACE = {"q": 0, "k": 1, "v": 2}
@@ -71,3 +72,7 @@ class NeoXAdapter(DecoderAdapter):
         self, layer: int, x: Float[Tensor, "batch pos d_model"]
     ) -> Float[Tensor, "batch pos d_model"]:
         return self._block(layer).mlp(x)
+
+    def mlp_weights(self, layer: int) -> MlpWeights:
+        mlp = self._block(layer).mlp
+        return plain_mlp(mlp.act, mlp.dense_h_to_4h, mlp.dense_4h_to_h)

@@ -6,6 +6,7 @@ from torch import nn
 
 from discovery.models.base import ModelAdapter, Qkv
 from discovery.models.llama import LlamaAdapter
+from discovery.models.mlp import MlpWeights, linear_rows
 from discovery.models.projection import HeadWeights, linear_heads
 
 
@@ -26,3 +27,11 @@ class Phi3Adapter(LlamaAdapter):
         first = {"q": 0, "k": queries, "v": queries + shared}[channel]
         part = slice(first, first + (queries if channel == "q" else shared))
         return HeadWeights(fused.weight[part], None if fused.bias is None else fused.bias[part])
+
+    def mlp_weights(self, layer: int) -> MlpWeights:
+        # The gate's rows, then those that its value is multiplied by.
+        mlp = self._block(layer).mlp
+        (fused, bias), (down, down_bias) = linear_rows(mlp.gate_up_proj), linear_rows(mlp.down_proj)
+        gate, up = fused.chunk(2)
+        gate_bias, up_bias = (None, None) if bias is None else bias.chunk(2)
+        return MlpWeights(mlp.activation_fn, up, down.T, up_bias, down_bias, gate, gate_bias)

@@ -36,6 +36,7 @@ class ComponentKind(StrEnum):
     NEURON = "neuron"
     FEATURE = "feature"
     ERROR = "error"
+    REST = "rest"
 
 
 _WHOLE = {
@@ -48,9 +49,15 @@ DIGITS = 9
 _INT = f"0|[1-9][0-9]{{0,{DIGITS - 1}}}"
 _TOO_LONG = re.compile(f"[1-9][0-9]{{{DIGITS},}}")
 _BLOCK = re.compile(
-    rf"(?:a(?P<attn>{_INT})(?:\.h(?P<head>{_INT}))?|m(?P<mlp>{_INT}))"
-    rf"(?:\.(?:n(?P<neuron>{_INT})|f(?P<feature>{_INT})|(?P<error>error)))?"
+    rf"(?:a(?P<attn>{_INT})(?:\.h(?P<head>{_INT}))?|m(?P<mlp>{_INT})|(?P<whole>input|embed|pos_embed))"
+    rf"(?:\.(?:n(?P<neuron>{_INT})|f(?P<feature>{_INT})|(?P<error>error)|(?P<rest>rest)))?"
 )
+_FINE = {
+    "neuron": ComponentKind.NEURON,
+    "feature": ComponentKind.FEATURE,
+    "error": ComponentKind.ERROR,
+    "rest": ComponentKind.REST,
+}
 _RECEIVER = re.compile(r"(?P<name>.+?)(?:<(?P<channel>[qkv])>|\.(?P<dotted>[qkv]))?")
 
 
@@ -69,7 +76,7 @@ class Component:
 
     @classmethod
     def parse(cls, name: str) -> Component:
-        """Read a name such as `a3.h5`, `m3`, `m3.f1024`, `a1.h0.f12`, `m3.error`, `input`.
+        """Read a name: `a3.h5`, `m3`, `m3.f1024`, `m3.n217`, `a1.h0.f12`, `m3.error`, `m3.rest`.
 
         Raises:
             SpecError: The name is none of these.
@@ -89,29 +96,37 @@ class Component:
                 "as m3.f17"
             )
         part = found.groupdict()
-        layer = int(part["attn"] or part["mlp"])
+        whole = part["whole"]
+        layer = None if whole else int(part["attn"] or part["mlp"])
         head = int(part["head"]) if part["head"] else None
         index = part["neuron"] or part["feature"]
-        if part["neuron"]:
-            kind = ComponentKind.NEURON
-        elif part["feature"]:
-            kind = ComponentKind.FEATURE
-        elif part["error"]:
-            kind = ComponentKind.ERROR
-        elif part["mlp"]:
-            kind = ComponentKind.MLP
-        elif part["head"]:
-            kind = ComponentKind.HEAD
-        else:
+        fine = next((kind for key, kind in _FINE.items() if part[key]), None)
+        if whole and fine is ComponentKind.NEURON:
+            raise SpecError(
+                f"component {quoted(name)}: {whole} has no neurons; expected {whole}.f0"
+            )
+        if fine is None and part["attn"] and head is None:
             raise SpecError(
                 f"component {quoted(name)} names a layer's attention; expected a head, a3.h5"
             )
+        kind = fine or (ComponentKind.MLP if part["mlp"] else ComponentKind.HEAD)
         return cls(name, kind, layer, head, int(index) if index else None)
 
     @property
     def fine(self) -> bool:
-        """Whether it is a part of a head or MLP: a neuron, a feature, what a dictionary misses."""
-        return self.kind in (ComponentKind.NEURON, ComponentKind.FEATURE, ComponentKind.ERROR)
+        """Whether it is a part of another: neuron, feature, what a dictionary misses, the rest."""
+        return self.kind in _RANK
+
+    @property
+    def host(self) -> str:
+        """What it is a part of: `m3` of `m3.f17`, `a1.h0` of `a1.h0.error`; itself where whole."""
+        return self.name.rpartition(".")[0] if self.fine else self.name
+
+    def place(self, n_layers: int) -> tuple[int, int, str, int, int]:
+        """What to sort by: forward pass, head, host; then whole, units by number, error, rest."""
+        head = -1 if self.head is None else self.head
+        rank = _RANK.get(self.kind, 0)
+        return (self.order(n_layers), head, self.host, rank, self.index or 0)
 
     def order(self, n_layers: int) -> int:
         """Where it stands in the forward pass: input 0, heads 2l+1, MLPs 2l+2, logits last."""
@@ -126,6 +141,29 @@ class Component:
         if self.kind is ComponentKind.LOGITS:
             return 1.0
         return 0.0 if self.layer is None else (self.layer + 0.5) / n_layers
+
+
+_RANK = {kind: rank for rank, kind in enumerate(_FINE.values(), 1)}
+
+
+def neuron_name(host: str, index: int) -> str:
+    """`m3.n217`: one input of the MLP's down projection."""
+    return f"{host}.n{index}"
+
+
+def feature_name(host: str, index: int) -> str:
+    """`m3.f1024`, `a1.h0.f12`: a dictionary's unit."""
+    return f"{host}.f{index}"
+
+
+def error_name(host: str) -> str:
+    """`m3.error`: what the dictionary of a component misses of its write."""
+    return f"{host}.error"
+
+
+def rest_name(host: str) -> str:
+    """`m3.rest`: what a component's units that are no candidates write together."""
+    return f"{host}.rest"
 
 
 def head_name(layer: int, head: int) -> str:

@@ -26,7 +26,7 @@ def check_names(sender: str, receiver: str, channel: Channel) -> tuple[Component
     name = f"{sender}->{receiver_name(receiver, channel)}"
     if source.kind is ComponentKind.LOGITS:
         raise SpecError(f"edge {name!r}: the logits send nothing")
-    if target.kind in INPUTS:
+    if target.host in INPUTS:
         raise SpecError(f"edge {name!r}: {receiver} reads nothing")
     if target.kind is ComponentKind.HEAD and channel is Channel.R:
         raise SpecError(f"edge {name!r} ends in a head; say which input: {receiver}<q>")
@@ -56,8 +56,8 @@ def check_edge(sender: str, receiver: str, channel: Channel, model: ModelDocumen
                 f"{part.name.rpartition('.')[0]} of {model.name!r}"
             )
     parallel, split = _blocks(model.n_layers, model.n_heads, model.n_edges)
-    whole = source.kind is ComponentKind.INPUT
-    if split is not None and source.kind in INPUTS and whole == split:
+    whole = source.host == ComponentKind.INPUT
+    if split is not None and source.host in INPUTS and whole == split:
         there = "embed and pos_embed" if split else "input"
         raise SpecError(f"edge {name!r}: {model.name!r} sends {there}, not {sender}")
     if source.order(model.n_layers) >= target.order(model.n_layers):

@@ -43,7 +43,7 @@ def hook_edge(edge: Edge, n_layers: int) -> str:
     """
     sender, receiver = Component.parse(edge.sender), Component.parse(edge.receiver)
     for part in (sender, receiver):
-        if part.kind in (ComponentKind.FEATURE, ComponentKind.NEURON, ComponentKind.ERROR):
+        if part.fine:
             raise SpecError(f"edge {edge.name!r}: {part.name!r} has no TransformerLens hook")
     if sender.kind is ComponentKind.HEAD:
         start = f"blocks.{sender.layer}.attn.hook_result[:, :, {sender.head}]"

@@ -33,27 +33,45 @@ def fetch_from_hub(source: ModelSource, revision: str | None, *, weights: bool) 
         ModelError: The hub lacks one, or a name leaves the folder.
         ResourceError: The hub did not answer.
     """
-    folder = _snapshot(source, revision, (*READ_FIRST, INDEXES))
+    folder = snapshot(source, revision, (*READ_FIRST, INDEXES))
     _check_fetched(source, revision, folder, CONFIG_FILE)
     if not weights:
         return folder
     with by_its_name(source, folder):
         said = explicit_weights(folder)
         if said is None:
-            _snapshot(source, revision, [WEIGHTS_FILE])
+            snapshot(source, revision, [WEIGHTS_FILE])
         names = weight_names(folder, there=False)
-    _snapshot(source, revision, map(glob.escape, names))
+    snapshot(source, revision, map(glob.escape, names))
     for name in names:
         none = name == INDEX_FILE and said is None and not (folder / name).is_file()
         _check_fetched(source, revision, folder, WEIGHTS_FILE if none else name)
     return folder
 
 
-def _snapshot(source: ModelSource, revision: str | None, patterns: Iterable[str]) -> Path:
+def snapshot(
+    source: ModelSource,
+    revision: str | None,
+    patterns: Iterable[str],
+    *,
+    ignored: Iterable[str] = (),
+    what: str = "model",
+) -> Path:
+    """The cache's folder of a repository, with the files that fit a pattern and are not ignored.
+
+    Raises:
+        ModelUnavailable: The cache lacks them, and the hub cannot be reached.
+        ModelError: The hub has no such repository or revision, or not for this user.
+        ResourceError: The hub did not answer.
+    """
     from huggingface_hub import errors, snapshot_download
 
-    asked: dict[str, Any] = {"revision": revision, "allow_patterns": list(patterns)}
-    with hub_errors(source):
+    asked: dict[str, Any] = {
+        "revision": revision,
+        "allow_patterns": list(patterns),
+        "ignore_patterns": list(ignored),
+    }
+    with hub_errors(source, what=what):
         try:
             return Path(snapshot_download(source.name, **asked))
         except errors.RevisionNotFoundError:
@@ -91,8 +109,12 @@ def by_its_name(source: ModelSource, folder: Path) -> Generator[None]:
 
 
 @contextmanager
-def hub_errors(source: ModelSource, file: str = CONFIG_FILE) -> Generator[None]:
+def hub_errors(
+    source: ModelSource, file: str = CONFIG_FILE, *, what: str = "model"
+) -> Generator[None]:
     """Raise the hub's errors as ours, each with what to do about it; `file` is what was asked for.
+
+    `what` is what the repository is of, in words.
 
     Raises:
         ModelUnavailable: It is not in the cache, and the hub cannot be reached.
@@ -107,22 +129,24 @@ def hub_errors(source: ModelSource, file: str = CONFIG_FILE) -> Generator[None]:
         yield
     except errors.GatedRepoError as error:
         raise ModelError(
-            f"model {name!r} is gated: accept its licence at {page}, then set HF_TOKEN to a token "
+            f"{what} {name!r} is gated: accept its licence at {page}, then set HF_TOKEN to a token "
             "that may read it"
         ) from error
     except errors.RepositoryNotFoundError as error:
         raise ModelError(
-            f"model {name!r} is not on the hub, or is private; check {page}, set HF_TOKEN, or "
+            f"{what} {name!r} is not on the hub, or is private; check {page}, set HF_TOKEN, or "
             f"write ./{name} for a folder"
         ) from error
     except errors.RevisionNotFoundError as error:
         raise ModelError(
-            f"model {name!r} has no revision {source.revision!r}; see {page}"
+            f"{what} {name!r} has no revision {source.revision!r}; see {page}"
         ) from error
     except errors.LocalEntryNotFoundError as error:
-        what = f"model {name!r}{at}" if file == CONFIG_FILE else f"{file} of model {name!r}{at}"
+        missing = f"{what} {name!r}{at}"
+        if file != CONFIG_FILE:
+            missing = f"{file} of {missing}"
         raise ModelUnavailable(
-            f"{what} is not in the local cache and the hub cannot be reached; check "
+            f"{missing} is not in the local cache and the hub cannot be reached; check "
             "the network and HF_HUB_OFFLINE, or give a local folder"
         ) from error
     except errors.EntryNotFoundError as error:
@@ -132,12 +156,12 @@ def hub_errors(source: ModelSource, file: str = CONFIG_FILE) -> Generator[None]:
             if file == CONFIG_FILE
             else "and other weights are not read; convert it to safetensors, and give the folder"
         )
-        raise ModelError(f"model {name!r}{at} has no {file}, {why}") from error
+        raise ModelError(f"{what} {name!r}{at} has no {file}, {why}") from error
     except errors.HFValidationError as error:
-        raise ModelError(f"model {name!r} is not a hub id: expected org/name") from error
+        raise ModelError(f"{what} {name!r} is not a hub id: expected org/name") from error
     except (errors.HfHubHTTPError, ConnectionError, TimeoutError, *_http_errors()) as error:
         raise ResourceError(
-            f"the hub did not answer for model {name!r}{at}; try again, or give a local folder"
+            f"the hub did not answer for {what} {name!r}{at}; try again, or give a local folder"
         ) from error
 
 

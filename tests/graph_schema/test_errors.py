@@ -25,6 +25,7 @@ ELSEWHERE = {
     # where the model lies, what the hub gives, what this installation reads
     "ModelError",
     "ModelUnavailable",
+    "DictionaryError",
     "NonFiniteWeightsError",
     "MissingExtraError",
     "StoreVersionError",

@@ -4,10 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graph_schema.documents import Channel, Component, ComponentKind, Edge
+from graph_schema.documents import (
+    Channel,
+    Component,
+    ComponentKind,
+    Edge,
+    error_name,
+    feature_name,
+    neuron_name,
+    rest_name,
+)
 from graph_schema.errors import SpecError
 
 LAYER = st.integers(0, 99)
+QKV = st.sampled_from("qkv")
 SENDERS = st.one_of(
     st.sampled_from(["input", "embed", "pos_embed"]),
     st.builds("a{}.h{}".format, LAYER, LAYER),
@@ -15,12 +25,17 @@ SENDERS = st.one_of(
     st.builds("m{}.n{}".format, LAYER, LAYER),
     st.builds("a{}.h{}.f{}".format, LAYER, LAYER, LAYER),
     st.builds("m{}.error".format, LAYER),
+    st.builds("m{}.rest".format, LAYER),
+    st.builds("a{}.h{}.rest".format, LAYER, LAYER),
+    st.builds("{}.f{}".format, st.sampled_from(["input", "embed", "pos_embed"]), LAYER),
 )
 RECEIVERS = st.one_of(
     st.just("logits"),
     st.builds("m{}".format, LAYER),
     st.builds("a{}.h{}<{}>".format, LAYER, LAYER, st.sampled_from("qkv")),
     st.builds("a{}.h{}.f{}<{}>".format, LAYER, LAYER, LAYER, st.sampled_from("qkv")),
+    st.builds("a{}.h{}.{}<{}>".format, LAYER, LAYER, st.sampled_from(["error", "rest"]), QKV),
+    st.builds("m{}.{}".format, LAYER, st.sampled_from(["error", "rest"])),
 )
 
 
@@ -40,7 +55,23 @@ def test_a_head_named_without_channel_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "m", "a3", "a3.h", "x3", "m3.q4", "a1.h0.f", "m-1", "logits "]
+    "name",
+    [
+        "",
+        "m",
+        "a3",
+        "a3.h",
+        "x3",
+        "m3.q4",
+        "a1.h0.f",
+        "m-1",
+        "logits ",
+        "m3.rest1",
+        "logits.f1",
+        "m3.f1.error",
+        "embed.n3",
+        "m3.f01",
+    ],
 )
 def test_unknown_component_names_are_refused_by_name(name: str) -> None:
     with pytest.raises(SpecError, match="component"):
@@ -77,3 +108,32 @@ def test_features_know_their_kind() -> None:
     assert Component.parse("m3.n217").kind is ComponentKind.NEURON
     assert Component.parse("a1.h0.f12") == Component("a1.h0.f12", ComponentKind.FEATURE, 1, 0, 12)
     assert Edge.parse("m0.f1->a1.h0.f12<k>").channel is Channel.K
+
+
+def test_what_is_left_of_a_component_knows_its_kind_and_whose_it_is() -> None:
+    assert Component.parse("m3.rest") == Component("m3.rest", ComponentKind.REST, 3)
+    assert Component.parse("a1.h0.error").host == "a1.h0"
+    assert Component.parse("embed.f20").host == "embed"
+    assert Component.parse("m3").host == "m3"
+    assert all(Component.parse(name).fine for name in ("m3.rest", "m3.error", "a3.f7", "m3.n2"))
+    assert not any(Component.parse(name).fine for name in ("m3", "a3.h5", "input", "logits"))
+
+
+def test_parts_of_a_component_sort_behind_it_by_number() -> None:
+    names = ["input", "embed.f2", "a0.f1", "a0.h1", "a0.h1.f2", "a0.h1.f10", "a0.h1.error", "a0.h2"]
+    names += ["m0", "m0.n2", "m0.n10", "m0.f3", "m0.error", "m0.rest", "a1.h0", "logits"]
+    parts = [Component.parse(name) for name in reversed(names)]
+    found = [part.name for part in sorted(parts, key=lambda part: part.place(2))]
+    assert sorted(found[:2]) == ["embed.f2", "input"]
+    assert found[2:] == names[2:]
+
+
+def test_names_are_made_as_they_are_read() -> None:
+    names = (
+        neuron_name("m3", 217),
+        feature_name("a1.h0", 12),
+        error_name("m3"),
+        rest_name("a1.h0"),
+    )
+    assert names == ("m3.n217", "a1.h0.f12", "m3.error", "a1.h0.rest")
+    assert [Component.parse(name).name for name in names] == list(names)

@@ -60,6 +60,6 @@ def test_a_sign_is_the_same_on_an_edge_and_in_a_rule() -> None:
 
 
 def test_all_kinds_and_all_channels_are_as_none() -> None:
-    kinds = "[input, embed, pos_embed, head, mlp, logits, neuron, feature, error]"
+    kinds = "[input, embed, pos_embed, head, mlp, logits, neuron, feature, error, rest]"
     assert len(automorphisms(parse_motif(FAN.replace("a: {}", f"a: {{kinds: {kinds}}}")))) == 2
     assert len(automorphisms(parse_motif(FAN.replace("s -> a", "s -q|k|v|r-> a")))) == 2

@@ -22,8 +22,6 @@ MOTIF = "induction"
 MODELS = (("gpt2", 0), ("neox", 1), ("llama", 0))
 CONTROL = ("fixed-period", 0)
 """It copies what stood 12 places back, which is as good as induction where all repeats by 12."""
-PAIRS = 64
-"""Twice the default: intervals of a control reach its ceiling less often by chance."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,6 @@ def submit_demo(client: CircuitClient, models: Sequence[Trained]) -> Job:
         MOTIF,
         [str(model.path) for model in models],
         task="induction",
-        pairs=PAIRS,
         stress="none",
     )
 

@@ -51,7 +51,8 @@ TASK = typer.Option(metavar="NAME", help=f"Built-in task: {', '.join(TASKS)}.")
 PAIRS = typer.Option(
     parser=whole,
     metavar="N",
-    help="Pairs for each split that the task makes (32, or as many as before).",
+    help="Pairs for each split that the task makes (32, 64 about many models, or as many as "
+    "before).",
 )
 HELDOUT = typer.Option(metavar="FILE", help="The held-out pairs, FILE.jsonl.")
 ABLATION = typer.Option(

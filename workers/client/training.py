@@ -114,7 +114,7 @@ class TrainingRequests(UniversalityRequests):
             heldout: Likewise.
             label: Likewise.
             task_params: Likewise.
-            pairs: Likewise.
+            pairs: Likewise; 64 of a built-in task where left out.
             metric: Likewise.
             ablation: Likewise.
             probes: Likewise.

@@ -61,7 +61,7 @@ class UniversalityRequests(RoleRequests):
             heldout: Likewise.
             label: Likewise.
             task_params: Likewise.
-            pairs: Likewise.
+            pairs: Likewise; 64 of a built-in task where left out.
             method: What finds circuits: `exact`, `eap` or `eap-ig`.
             n_edges: Edges of a circuit; a tenth of the model's, within bounds, where left out.
             circuits: Low-overlap circuits of each model.

@@ -8,7 +8,7 @@ the same job and is not done again. A job that fails holds nothing up: its model
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,9 @@ SHARE_OF_EDGES, FEWEST_EDGES, MOST_EDGES = 0.1, 40, 1000
 """Edges of a circuit where nobody says how many: a share of the model's, within bounds."""
 UNKNOWN_EDGES = 200
 """Where the sizes of a model are not known before it is loaded."""
+PAIRS = 64
+"""Of a built-in task where nobody says how many, twice what a circuit is searched on: a control's
+interval must end below a ceiling of .05 of the gap."""
 STRESS = {Ablation.CORRUPT: Ablation.MEAN}
 """The other ablation of the stress test; `corrupt` where the protocol has another."""
 
@@ -163,6 +166,8 @@ def asked_of(request: UniversalityRequest, motif: Motif, limits: Limits) -> Aske
         SpecError: The request is wrong; the message says what to change.
         DatasetError: The dataset is; the message names the line.
     """
+    if request.pairs is None and request.dataset is None:
+        request = replace(request, pairs=min(PAIRS, limits.pairs))
     metric, data, dataset = measured(request, request.metric, limits)
     tokenisation = validated(
         Tokenisation,

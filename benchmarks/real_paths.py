@@ -1,10 +1,11 @@
-"""How SmolLM2-135M does indirect object identification, head by head: docs/universality.md.
+"""How SmolLM2-135M does two tasks, head by head: docs/universality.md.
 
     python -m benchmarks.real_paths [--model FOLDER] [--pairs N] [--write]
 
-The heads are those with the largest effects on the roles job's discovery pairs, whatever their
-pattern; all figures here are of held-out pairs. Paths are patched as in an effects job: the senders
-ablated, seen through one channel of the receivers alone.
+Of induction: what the heads carry whose pattern reaches a threshold, for several. Of the indirect
+object: the heads with the largest effects on the roles job's discovery pairs, whatever their
+pattern, and the paths between them, patched as in an effects job: the senders ablated, seen through
+one channel of the receivers alone. All figures are of held-out pairs.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from benchmarks.page import cpu, put, versions
 from benchmarks.real_universality import FOLDER, PAGE, between
+from benchmarks.real_universality import share as of_share
 from discovery.engine.experiment import Experiment, pad
 from discovery.engine.forward import logits_at
 from discovery.evaluation.measured import Measured
@@ -29,10 +31,23 @@ from discovery.roles.causal import silenced_on
 from discovery.roles.group_effects import losses
 from discovery.roles.names import Named, named
 from discovery.roles.path_patching import Patch
+from discovery.roles.patterns import patterns
+from discovery.roles.probes import repeats
+from discovery.roles.transduction import of_repeats, transduction
 from discovery.roles.watching import AtLayer, attention, watched
 from discovery.tasks import TASKS
 from discovery.tasks.vocabulary import Vocabulary
-from graph_schema.documents import AblationSpec, Channel, Component, IoiTask, Metric, ModelSource
+from graph_schema.documents import (
+    AblationSpec,
+    Channel,
+    Component,
+    InductionTask,
+    IoiTask,
+    Metric,
+    ModelSource,
+    RoleName,
+    head_name,
+)
 from graph_schema.documents import Split as OfData
 from graph_schema.intervals import group_interval
 
@@ -54,6 +69,7 @@ PATHS = (
     ("duplicates", Channel.K, "suppressor"),
     ("duplicates", Channel.V, "suppressor"),
 )
+PREVIOUS, THRESHOLDS = "a16.h0", (0.3, 0.2, 0.1)
 PLACES = ("io", "s1", "s2")
 
 
@@ -134,6 +150,35 @@ def paths_table(split: Measured) -> Iterator[str]:
         yield f"| {name} | {share(loss - split.full.loss, split)} |"
 
 
+def thresholds_table(adapter: ModelAdapter, vocabulary: Vocabulary, seed: int = 0) -> Iterator[str]:
+    """What heads with an induction pattern carry, by how much of it is asked."""
+    task = InductionTask(length=24, max_period=10)
+    made = TASKS["induction"](task, vocabulary, 16, seed)
+    experiment = Experiment(adapter, Metric.LOGIT_DIFF, AblationSpec(), made.discovery)
+    split = Measured(experiment, OfData.HELDOUT, made.heldout, seed=seed)
+    conditions = repeats(task, vocabulary, 16, seed)
+    scores = patterns(adapter, conditions).scores[RoleName.INDUCTION]
+    least = np.min(list(scores.values()), axis=0)
+    of_tokens = [each for each in conditions if each.name.startswith("period")]
+    swaps, graph = of_repeats(of_tokens, vocabulary, 16, seed), experiment.graph
+    previous = tuple(graph.senders_of([PREVIOUS]))
+    yield f"| pattern | heads | moved | same answer | {PREVIOUS} -k-> them | them -> logits |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for threshold in THRESHOLDS:
+        heads = [(int(layer), int(head)) for layer, head in np.argwhere(least >= threshold)]
+        names = [head_name(*head) for head in heads]
+        carried = transduction(adapter, RoleName.INDUCTION, heads, swaps, seed=seed)
+        keys = tuple(graph.inputs_of(names, [Channel.K]))
+        found = losses(
+            experiment,
+            split.pairs,
+            [Patch(previous, keys), Patch(tuple(graph.senders_of(names)), (graph.logits,))],
+        )
+        shares = (share(loss - split.full.loss, split) for loss in found)
+        moved = of_share(carried.moved), of_share(carried.same_answer)
+        yield f"| {threshold} | {len(heads)} | {' | '.join((*moved, *shares))} |"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--model", type=Path, default=FOLDER / "smollm2-135m")
@@ -160,7 +205,10 @@ def main() -> None:
     told = f"`python -m benchmarks.real_paths`: {given.pairs} held-out pairs, seed 0; {seconds:.0f}"
     section = [f"{told} CPU s; {versions('torch', 'transformers')}.", "", *lines]
     print("\n".join(section))
+    lines = list(thresholds_table(adapter, vocabulary))
+    print("\n".join(lines))
     if given.write:
+        put("real thresholds", "\n".join(lines), PAGE)
         put("real paths", "\n".join(section), PAGE)
 
 

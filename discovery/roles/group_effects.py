@@ -42,7 +42,7 @@ def losses(
     """Each patch's loss on every pair. What patches have in common is run once a chunk."""
     if not patches:
         return []
-    # Beside a state's writes there are the world's.
+    # Beside the ablated writes there are two runs, the model's own and the world's.
     size = chunk or max(1, experiment.fitting(pairs) // 2)
     chunks = experiment.chunks(pairs, size)
     found = [np.zeros(len(pairs)) for _ in patches]

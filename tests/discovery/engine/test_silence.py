@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -10,7 +12,9 @@ from discovery.engine.experiment import Bench, Experiment
 from discovery.engine.silence import silenced
 from discovery.engine.state import State
 from discovery.engine.stream import Stream
+from discovery.models.load import load_model
 from graph_schema.documents import Ablation, AblationSpec, Metric
+from graph_schema.models.fingerprint import resolve_source
 from tests.discovery.cases import made_pairs
 from tests.discovery.models.families import FAMILIES, tiny
 
@@ -93,3 +97,15 @@ def test_progress_is_told_at_every_branch_and_may_stop_the_work() -> None:
 
     with pytest.raises(InterruptedError):
         silenced(bench, sets, stop)
+
+
+@pytest.mark.slow
+@pytest.mark.needs_real_models
+def test_a_real_model_s_heads_and_sets_of_them(smollm2_folder: Path) -> None:
+    adapter = load_model(resolve_source(str(smollm2_folder)), fingerprint=None).adapter
+    pairs = made_pairs(2, shared=1)
+    experiment = Experiment(adapter, Metric.LOGIT_DIFF, AblationSpec(), pairs)
+    (examples,) = experiment.chunks(pairs, 8)
+    graph = experiment.graph
+    some = [graph.head_sender(layer, 2) for layer in (0, 9, 17, 29)]
+    _check(experiment.bench(examples), [[], *([sender] for sender in some), some, some[1:]])

@@ -13,7 +13,7 @@ from graph_schema.printable import printable
 from graph_schema.reports import layer_table, picture, summary, table
 from graph_schema.reports.text_picture import UNICODE, Marks
 from graph_schema.reports.universality_tables import k_of_n, said_of
-from workers.cli.demo import MODELS, MOTIF, PAIRS, Trained
+from workers.cli.demo import MODELS, MOTIF, Trained
 from workers.client import CircuitClient
 from workers.results.universality import Universality
 
@@ -93,7 +93,7 @@ def next_steps(found: Universality) -> str:
         ),
         (
             "with a stress test, and without the control",
-            f"circuits universality {MOTIF} --task induction --pairs {PAIRS} {zoo} --wait",
+            f"circuits universality {MOTIF} --task induction {zoo} --wait",
         ),
     )
     return "\n".join(["next:", *(f"  # {words}\n  {command}" for words, command in steps)])

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -33,10 +32,8 @@ def silenced(state: State, senders: Sequence[int]) -> Silenced:
     graph, bench, last = state.graph, state.bench, state.last
     layer = int(graph.sender_layers[list(senders)].min())
     schedule = hanging(graph, state.kept, senders, max(layer, 0))
-    numbers = np.cumsum(schedule.moving) - 1
-    lanes = state.lanes(numbers, int(schedule.moving.sum()), 1)
-    mute = [lanes.row(sender) for sender in senders]
-    lanes.delta[mute] = 0
+    lanes = state.lanes(schedule.moving, 1)
+    lanes.mute(senders)
     for step in schedule.steps:
         mixture = state.mixture(step, schedule.moving)
         if isinstance(step, LogitsStep):
@@ -44,6 +41,6 @@ def silenced(state: State, senders: Sequence[int]) -> Silenced:
             continue
         held = state.held(step) if isinstance(step, AttentionStep) else None
         lanes.run(step, mixture, held)
-        lanes.delta[mute] = 0  # one of them may hang on another
+        lanes.mute(senders)  # one of them may hang on another
     (loss,) = losses_at(bench.experiment.adapter, bench.objective, last[None])
     return Silenced(loss, last)

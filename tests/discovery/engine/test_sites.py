@@ -22,7 +22,7 @@ def test_a_number_stands_for_the_component_of_that_name(parallel: bool, split_em
         component = Component.parse(name)
         layer = sites.n_layers if component.layer is None else component.layer
         assert sites.layer(number) == layer
-        head = sites.head(number)
+        head = sites.attention_part(number)
         assert head == (None if component.head is None else (channel, component.head))
         if head is not None:
             assert number == sites.head_receivers(layer, channel).start + head[1]

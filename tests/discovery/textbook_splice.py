@@ -1,0 +1,152 @@
+"""The slow exact way for spliced models: by names, each part's every input a mixture of its own.
+
+Nothing of the engine's numbering, planning or blocks is used. What a sender writes is a whole
+[batch, pos, d_model]; a part of a component is made by running the component on what that part
+reads, and taking the part out of what comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from discovery.engine.experiment import Bench, pad
+from discovery.engine.forward import at_positions
+from discovery.engine.splice import Encodes, Splice
+from discovery.models import Batch, ModelAdapter
+from discovery.tasks.base import TokenPair
+from graph_schema.documents import Ablation
+
+Writes = dict[str, Tensor]
+
+
+class Spliced:
+    """A model with dictionaries, run part by part."""
+
+    def __init__(self, adapter: ModelAdapter, splices: Sequence[Splice]) -> None:
+        self.adapter, self.splices = adapter, {each.split.component: each for each in splices}
+
+    def parts(self, component: str) -> tuple[str, ...]:
+        found = self.splices.get(component)
+        return (component,) if found is None else found.split.parts
+
+    def attention(self, layer: int) -> list[str]:
+        if f"a{layer}" in self.splices:
+            return [f"a{layer}"]
+        return [f"a{layer}.h{head}" for head in range(self.adapter.shape.n_heads)]
+
+    @torch.no_grad()
+    def run(
+        self,
+        batch: Batch,
+        kept: set[str] | None = None,
+        ablated: Mapping[str, Tensor] | None = None,
+    ) -> tuple[Writes, Tensor]:
+        """Every part's write, and the final stream, with the `kept` edges (None: all)."""
+        adapter, now = self.adapter, Writes()
+
+        def sent(sender: str, receiver: str) -> Tensor:
+            if kept is None or f"{sender}->{receiver}" in kept:
+                return now[sender]
+            assert ablated is not None
+            return ablated[sender]
+
+        def read(receiver: str, layer: int, attention: bool) -> Tensor:
+            """The stream before a layer, or past its attention."""
+            names = [part for name in adapter.embed_parts(batch) for part in self.parts(name)]
+            x = torch.stack([sent(name, receiver) for name in names]).sum(0)
+            for each in range(layer + attention):
+                names = [part for name in self.attention(each) for part in self.parts(name)]
+                total = torch.stack([sent(name, receiver) for name in names]).sum(0)
+                if (const := adapter.attn_const(each)) is not None:
+                    total = total + const
+                x = x + adapter.post_norm(each, "attn", total)
+                if each == layer:
+                    break
+                total = torch.stack([sent(p, receiver) for p in self.parts(f"m{each}")]).sum(0)
+                x = x + adapter.post_norm(each, "mlp", total)
+            return x
+
+        for name, write in adapter.embed_parts(batch).items():
+            for part in self.parts(name):
+                now[part] = self.take(name, part, None, None, write)
+        for layer in range(adapter.shape.n_layers):
+            found = Writes()
+            for name in self.attention(layer):
+                heads = [int(name.split(".h")[1])] if ".h" in name else None
+                for part in self.parts(name):
+                    q, k, v = (
+                        adapter.project(
+                            batch,
+                            layer,
+                            channel,
+                            adapter.norm(layer, "attn", read(f"{part}<{channel}>", layer, False)),
+                            heads,
+                        )
+                        for channel in ("q", "k", "v")
+                    )
+                    z = adapter.mix(batch, layer, q, k, v)
+                    write = adapter.head_out(layer, z, heads).sum(1)
+                    found[part] = self.take(name, part, None, z[:, 0], write)
+            now |= found
+            for part in self.parts(f"m{layer}"):
+                x = adapter.norm(layer, "mlp", read(part, layer, not adapter.parallel))
+                found[part] = self.take(f"m{layer}", part, x, None, adapter.mlp(layer, x))
+            now |= found
+        return now, read("logits", adapter.shape.n_layers, False)
+
+    def take(
+        self, component: str, part: str, x: Tensor | None, z: Tensor | None, write: Tensor
+    ) -> Tensor:
+        """What a part writes where its component reads `x` or mixes `z`, and writes `write`."""
+        found = self.splices.get(component)
+        if found is None:
+            return write
+        const: Tensor | float = 0.0
+        if component.startswith("a") and ".h" not in component:
+            const = self.adapter.attn_const(int(component[1:]))
+            const = 0.0 if const is None else const
+        dictionary, units = found.dictionary, list(found.split.units)
+        given = {Encodes.READ: x, Encodes.MIXED: z, Encodes.WRITE: write + const}
+        encoded = given[dictionary.encodes]
+        assert encoded is not None
+        acts = dictionary.encode(encoded)
+        last = part.rpartition(".")[2]
+        if last not in ("rest", "error"):
+            unit = int(last[1:])
+            return acts[..., unit, None] * dictionary.directions([unit])[0]
+        candidates = acts[..., units] @ dictionary.directions(units)
+        every = dictionary.decode(acts, encoded)
+        return write + const - every if last == "error" else every - const - candidates
+
+
+@torch.no_grad()
+def ablated(spliced: Spliced, bench: Bench, discovery: Sequence[TokenPair]) -> Writes:
+    """Every part's ablated write on a bench's examples; means are of the pairs of `discovery`."""
+    adapter, kind, examples = spliced.adapter, bench.experiment.ablator.kind, bench.examples
+    if kind in (Ablation.CORRUPT, Ablation.RESAMPLE):
+        return spliced.run(pad(adapter, [each.source or () for each in examples]))[0]
+    if kind is Ablation.ZERO:
+        writes = spliced.run(pad(adapter, [each.pair.clean for each in examples]))[0]
+        return {name: torch.zeros_like(write) for name, write in writes.items()}
+    batch = pad(adapter, [each.pair.clean for each in examples])
+    found = {name: torch.zeros_like(write) for name, write in spliced.run(batch)[0].items()}
+    for row, example in enumerate(examples):
+        own, length = example.pair.clean, len(example.pair.clean)
+        others = [p.clean for p in discovery if len(p.clean) == length and p.clean != own]
+        for name, write in spliced.run(pad(adapter, others))[0].items():
+            found[name][row, :length] = write.mean(0)
+    return found
+
+
+@torch.no_grad()
+def logits(
+    spliced: Spliced, batch: Batch, positions: Tensor, kept: set[str], writes: Writes
+) -> Tensor:
+    """At the metric's positions, under a kept set of edges' names."""
+    stream = spliced.run(batch, kept, writes)[1]
+    rows = at_positions(stream, positions)
+    adapter = spliced.adapter
+    return adapter.logits(adapter.norm(adapter.shape.n_layers, "logits", rows))

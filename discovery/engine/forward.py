@@ -183,15 +183,17 @@ def run(
             assert basis is not None
             total = put_split_heads(adapter, graph, basis, layer, z, writes, units)
         after = resid + adapter.post_norm(layer, "attn", add_const(adapter, layer, total))
-        read = adapter.norm(layer, "mlp", resid if graph.parallel else after)
-        mlp = adapter.mlp(layer, read)
+        read = resid if graph.parallel else after
+        normed = adapter.norm(layer, "mlp", read)
+        mlp = adapter.mlp(layer, normed)
         site = graph.layers[layer].mlp
         if site.split is None:
             mlp = pinned.get(site.senders.start, mlp).to(resid.dtype)
             writes[graph.rows[site.senders.start]] = mlp
         else:
             assert basis is not None
-            basis.put(site, basis.source(site, mlp[None], read=read[None]), writes, units)
+            parts = range(len(site.senders))
+            basis.put(site, basis.of_mlp(site, read[None], normed[None], parts), writes, units)
         resid = after + adapter.post_norm(layer, "mlp", mlp)
     return Run(writes, resid, units)
 
@@ -209,7 +211,7 @@ def put_inputs(
             writes[graph.rows[site.senders.start]] = write
         else:
             assert basis is not None
-            basis.put(site, basis.source(site, write[None]), writes, units)
+            basis.put(site, basis.of_input(write), writes, units)
 
 
 def put_split_heads(
@@ -222,13 +224,11 @@ def put_split_heads(
     units: Float[Tensor, "unit batch pos"],
 ) -> Float[Tensor, "batch pos d_model"]:
     """Write what the parts of a layer's attention write; what they write together."""
-    found = adapter.head_out(layer, z)
     for site in graph.layers[layer].attention:
-        heads = slice(site.heads[0], site.heads[-1] + 1)
-        write = found[:, heads].sum(1)
+        mine = z[:, adapter.index(site.heads)]
         if site.split is None:
-            writes[graph.rows[site.senders.start]] = write
+            writes[graph.rows[site.senders.start]] = adapter.head_out(layer, mine, site.heads)[:, 0]
         else:
-            source = basis.source(site, write[None], mixed=z[None, :, site.heads[0]])
+            source = basis.of_heads(site, mine, range(len(site.senders)))
             basis.put(site, source, writes, units)
-    return found.sum(1)
+    return adapter.attn_sum(layer, z)

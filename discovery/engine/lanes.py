@@ -181,13 +181,9 @@ class Lanes:
 
     def _write_parts(self, step: AttentionStep, run: SplitRun, z: Heads) -> None:
         """What parts of a split site write that are made of one run of its heads."""
-        basis, site = self._basis, run.site
         mine = z[:, run.places.start : run.places.stop]
-        write = None
-        if basis.needs_write(site, run.parts):
-            write = self._adapter.head_out(step.layer, mine, site.heads).sum(1)[None]
-        source = basis.source(site, write, mixed=mine[None, :, 0])
-        self._put(site, run.parts, [0] * len(run.parts), source, None)
+        source = self._basis.of_heads(run.site, mine, run.parts)
+        self._put(run.site, run.parts, [0] * len(run.parts), source, None)
 
     def _write_mlp(
         self, step: MlpStep, read: Float[Tensor, "column lane_batch place d_model"]
@@ -197,10 +193,7 @@ class Lanes:
         targets = narrow(self.bench, step)
         normed = adapter.norm(layer, "mlp", read)
         if site.split is not None:
-            write = None
-            if self._basis.needs_write(site, step.parts):
-                write = adapter.mlp(layer, normed.flatten(0, 1)).view(normed.shape)
-            source = self._basis.source(site, write, read=normed)
+            source = self._basis.of_mlp(site, read, normed, step.parts)
             self._put(site, step.parts, step.slots, source, targets)
             return
         (sender,) = site.senders

@@ -132,6 +132,8 @@ class Reading:
     def _block(self, layer: int, sublayer: Sublayer, senders: range, ablated: Writes) -> Tensor:
         """What a sublayer adds to the stream with everything ablated."""
         raw = self._sum(senders, ablated)
+        if self._basis.past_norm(layer, sublayer):
+            return raw
         if sublayer == "attn":
             raw = add_const(self._adapter, layer, raw)
         if not self._adapter.post_norms:

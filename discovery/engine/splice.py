@@ -16,70 +16,65 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
-from typing import Protocol, runtime_checkable
 
 import torch
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
+from discovery.dictionaries.protocol import Dictionary
+from discovery.dictionaries.streams import stream_directions
 from discovery.engine.graph import Graph
 from discovery.engine.sites import Site, Split
-from discovery.models import ModelAdapter
+from discovery.models import ModelAdapter, Sublayer
+from graph_schema.documents.dictionary import DictionaryKind, Place
 from graph_schema.errors import SpecError
 
-
-class Encodes(StrEnum):
-    """What a dictionary's encoder takes."""
-
-    READ = "read"
-    """What an MLP reads, normed: neurons and transcoders."""
-    MIXED = "mixed"
-    """What a head mixes, before its output projection (`hook_z`)."""
-    WRITE = "write"
-    """What the component writes, raw."""
-
-
-@runtime_checkable
-class Dictionary(Protocol):
-    """Units of one component: coefficients, and the directions they write along."""
-
-    @property
-    def encodes(self) -> Encodes: ...
-
-    @property
-    def n_units(self) -> int: ...
-
-    def encode(self, x: Float[Tensor, "*rows d_in"]) -> Float[Tensor, "*rows unit"]:
-        """Every unit's coefficient."""
-        ...
-
-    def directions(self, units: Sequence[int]) -> Float[Tensor, "unit d_model"]:
-        """What units write where their coefficient is 1."""
-        ...
-
-    def decode(
-        self, coefficients: Float[Tensor, "*rows unit"], x: Float[Tensor, "*rows d_in"]
-    ) -> Float[Tensor, "*rows d_model"]:
-        """All that the dictionary writes: units, its bias, what it adds of `x` itself."""
-        ...
+EXACT = (DictionaryKind.NEURONS, DictionaryKind.BASIS)
+"""Dictionaries that miss nothing."""
+PAST_NORM = (Place.MLP_ADDED, Place.ATTN_ADDED)
 
 
 @dataclass(frozen=True)
 class Splice:
-    """A split of a component, and the dictionary that cuts it."""
+    """A dictionary on a component, and those of its units that are candidates.
 
-    split: Split
+    Raises:
+        SpecError: It splits no component's write, or those of several layers.
+    """
+
     dictionary: Dictionary
+    units: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        document = self.dictionary.document
+        if document.site.component is None:
+            raise SpecError(
+                f"{document.words} lies on the residual stream: spliced in, it would cut the edges "
+                "that pass by; it can label what others find"
+            )
+        if len(document.site.written) > 1:
+            raise SpecError(
+                f"{document.words} writes to {len(document.site.written)} layers; an engine's site "
+                "writes to one"
+            )
+
+    @property
+    def split(self) -> Split:
+        document = self.dictionary.document
+        assert document.site.component is not None, "checked above"
+        letter = "n" if document.kind is DictionaryKind.NEURONS else "f"
+        error = document.kind not in EXACT
+        return Split(document.site.component, self.units, letter, error)
 
 
 @dataclass(frozen=True)
 class Source:
-    """What the parts of a component are made from: column by column, what it read and wrote.
+    """What the parts of a component are made from, column by column.
 
-    `encoded` is what the dictionary's encoder takes. `write` may be left out where no part is dense
-    and the encoder does not ask for it.
+    `encoded` is what the dictionary encodes. `write` is the component's own, raw or, where the
+    dictionary lies past the norm after the sublayer, past it; left out where no part needs it.
     """
 
     encoded: Float[Tensor, "column batch place d_in"]
@@ -93,20 +88,24 @@ class Basis:
         """Each split of the graph has its splice.
 
         Raises:
-            SpecError: A unit that a dictionary has not, or a dictionary that cannot sit there.
+            SpecError: A unit that a dictionary has not, or a place that the model has not.
         """
         self.adapter, self.graph = adapter, graph
         self._dictionaries = {splice.split.component: splice.dictionary for splice in splices}
         for site in graph.sites:
             if site.split is None:
                 continue
-            dictionary, units = self.dictionary(site), site.split.units
-            if units and max(units) >= dictionary.n_units:
+            document, units = self.dictionary(site).document, site.split.units
+            if units and max(units) >= document.width:
                 raise SpecError(
-                    f"{site.split.parts[units.index(max(units))]} is no unit of the dictionary on "
-                    f"{site.name}, which has {dictionary.n_units}"
+                    f"{site.split.parts[units.index(max(units))]} is no unit of {document.words}"
                 )
-            _check_place(site, dictionary)
+            norm = adapter.closed_form(site.layer, "mlp") if site.layer >= 0 else None
+            if document.site.reads is Place.MLP_UNIT and norm is None:
+                raise SpecError(
+                    f"{document.words} reads the normed input before the norm's scale, and this "
+                    "model has no such norm there"
+                )
 
     @cached_property
     def directions(self) -> Float[Tensor, "unit d_model"]:
@@ -116,33 +115,75 @@ class Basis:
         found = torch.zeros(shape, dtype=adapter.dtype, device=adapter.device)
         for site in graph.sites:
             if site.split is not None:
-                found[graph.blocks(site.senders)[1]] = self.dictionary(site).directions(
-                    site.split.units
-                )
+                dictionary, units = self.dictionary(site), torch.tensor(site.split.units, dtype=torch.long)
+                rows = stream_directions(dictionary, adapter, units.to(adapter.device))
+                found[graph.blocks(site.senders)[1]] = rows.to(found.dtype)
         return found
 
     def dictionary(self, site: Site) -> Dictionary:
         return self._dictionaries[site.name]
 
-    def source(
+    def past_norm(self, layer: int, sublayer: Sublayer) -> bool:
+        """Whether what a sublayer's parts write is past the norm after it already."""
+        if not self._dictionaries:
+            return False
+        sites = self.graph.layers[layer]
+        site = sites.mlp if sublayer == "mlp" else sites.attention[0]
+        return site.split is not None and self._place(site) in PAST_NORM
+
+    def _place(self, site: Site) -> Place:
+        return self.dictionary(site).document.site.writes
+
+    def of_mlp(
         self,
         site: Site,
-        write: Float[Tensor, "column batch place d_model"] | None,
-        read: Float[Tensor, "column batch place d_model"] | None = None,
-        mixed: Float[Tensor, "column batch place d_head"] | None = None,
+        x: Float[Tensor, "column batch place d_model"],
+        normed: Float[Tensor, "column batch place d_model"],
+        parts: Sequence[int],
     ) -> Source:
-        """A component's parts' source, from its raw write, normed read and mixed values."""
-        match self.dictionary(site).encodes:
-            case Encodes.READ:
-                encoded = read
-            case Encodes.MIXED:
-                encoded = mixed
-            case Encodes.WRITE:
+        """The source of some parts of an MLP that reads `x`."""
+        adapter, layer, reads = self.adapter, site.layer, self.dictionary(site).document.site.reads
+        write = None
+        if self._needs_write(site, parts):
+            write = adapter.mlp(layer, normed.flatten(0, 1)).view(normed.shape)
+            if self.past_norm(layer, "mlp"):
+                write = adapter.post_norm(layer, "mlp", write)
+        match reads:
+            case Place.MLP_IN:
+                encoded = normed
+            case Place.MLP_UNIT:
+                form = adapter.closed_form(layer, "mlp")
+                assert form is not None, "checked at the start"
+                encoded = form.at(x.flatten(0, 1)).unit.view(x.shape)
+            case Place.NEURONS:
+                encoded = adapter.mlp_weights(layer).neurons(normed)
+            case Place.RESID_MID:
+                encoded = x
+            case _:
+                assert write is not None
                 encoded = write
-                if (const := self._const(site)) is not None and write is not None:
-                    encoded = write + const
-        assert encoded is not None, f"{site.name}: what its dictionary encodes is not at hand"
         return Source(encoded, write)
+
+    def of_heads(
+        self, site: Site, z: Float[Tensor, "batch head pos d_head"], parts: Sequence[int]
+    ) -> Source:
+        """The source of some parts of a head, or of a layer's heads together, that mix `z`."""
+        adapter, layer, reads = self.adapter, site.layer, self.dictionary(site).document.site.reads
+        write = None
+        if self._needs_write(site, parts):
+            write = adapter.head_out(layer, z, site.heads).sum(1)
+            if self.past_norm(layer, "attn"):
+                const = adapter.attn_const(layer)
+                write = adapter.post_norm(layer, "attn", write if const is None else write + const)
+        if reads is Place.ATTN_Z:
+            encoded = rearrange(z, "batch head pos d_head -> batch pos (head d_head)")
+        else:
+            assert write is not None
+            encoded = write if (const := self._const(site)) is None else write + const
+        return Source(encoded[None], None if write is None else write[None])
+
+    def of_input(self, write: Float[Tensor, "batch pos d_model"]) -> Source:
+        return Source(write[None], write[None])
 
     def put(
         self,
@@ -157,10 +198,11 @@ class Basis:
         coefficients, dense = self.part_writes(site, parts, [0] * len(parts), source)
         writes[rows[0]], units[rows[1]] = dense, coefficients
 
-    def needs_write(self, site: Site, parts: Sequence[int]) -> bool:
+    def _needs_write(self, site: Site, parts: Sequence[int]) -> bool:
         """Whether these parts take the component's own write to be made."""
-        dense = any(part >= site.n_units for part in parts)
-        return dense or self.dictionary(site).encodes is Encodes.WRITE
+        reads = self.dictionary(site).document.site.reads
+        before = (Place.MLP_IN, Place.MLP_UNIT, Place.NEURONS, Place.RESID_MID, Place.ATTN_Z)
+        return reads not in before or any(part >= site.n_units for part in parts)
 
     def part_writes(
         self, site: Site, parts: Sequence[int], slots: Sequence[int], source: Source
@@ -170,64 +212,71 @@ class Basis:
         `slots` says which of the source's columns each part reads.
         """
         assert site.split is not None
-        dictionary = self.dictionary(site)
-        acts = dictionary.encode(source.encoded)
-        units = [
-            (part, slot) for part, slot in zip(parts, slots, strict=True) if part < site.n_units
+        dense = [part for part in parts if part >= site.n_units]
+        # Which units' coefficients are made: all where what is missed, or left, is of all.
+        every = bool(dense) and site.split.error
+        made = list(range(site.n_units)) if dense else [p for p in parts if p < site.n_units]
+        numbers = [site.split.units[part] for part in made]
+        units = torch.tensor(numbers, dtype=torch.long, device=self.adapter.device)
+        acts = self.dictionary(site).encode(source.encoded, None if every else units)
+        index = {
+            part: int(unit) if every else i
+            for i, (part, unit) in enumerate(zip(made, units.tolist(), strict=True))
+        }
+        mine = [
+            (slot, index[part])
+            for part, slot in zip(parts, slots, strict=True)
+            if part < site.n_units
         ]
-        numbers = [site.split.units[part] for part, _ in units]
-        coefficients = acts[[slot for _, slot in units], ..., numbers]
-        dense = [
-            self._dense(site, part, acts[slot], source, slot)
+        coefficients = acts[[slot for slot, _ in mine], ..., [place for _, place in mine]]
+        places = [index[part] for part in made]
+        writes = [
+            self._dense(site, part, acts[slot], places, source, slot)
             for part, slot in zip(parts, slots, strict=True)
             if part >= site.n_units
         ]
-        if not dense:
-            return coefficients, acts.new_empty((0, *source.encoded.shape[1:3], self._d_model))
-        return coefficients, torch.stack(dense)
+        if not writes:
+            sizes = (0, *source.encoded.shape[1:3], self.adapter.shape.d_model)
+            return coefficients, acts.new_empty(sizes)
+        return coefficients, torch.stack(writes)
 
     def _dense(
         self,
         site: Site,
         part: int,
         acts: Float[Tensor, "batch place unit"],
+        places: Sequence[int],
         source: Source,
         slot: int,
     ) -> Float[Tensor, "batch place d_model"]:
+        """What `rest` or `error` writes; the candidates' coefficients are at `places`."""
         assert site.split is not None
         assert source.write is not None, "what is missed of a write takes the write"
-        write, const = source.write[slot], self._const(site)
+        write, directions = source.write[slot], self.directions[self.graph.blocks(site.senders)[1]]
+        candidates = acts[..., list(places)] @ directions.to(acts.dtype)
         if not site.split.error:
-            return write - self._candidates(site, acts)
-        written = self.dictionary(site).decode(acts, source.encoded[slot])
-        if const is not None:
-            written = written - const
-        return write - written if part > site.n_units else written - self._candidates(site, acts)
+            return write - candidates
+        found = self._to_stream(site, self.dictionary(site).decode(acts, source.encoded[slot]))
+        return write - found if part > site.n_units else found - candidates
 
-    def _candidates(
-        self, site: Site, acts: Float[Tensor, "batch place unit"]
+    def _to_stream(
+        self, site: Site, written: Float[Tensor, "batch place d_out"]
     ) -> Float[Tensor, "batch place d_model"]:
-        """What the candidates write together."""
-        assert site.split is not None
-        rows = self.graph.blocks(site.senders)[1]
-        return acts[..., list(site.split.units)] @ self.directions[rows]
+        """What the component would write if its dictionary had all of it."""
+        adapter = self.adapter
+        match self._place(site):
+            case Place.NEURONS:
+                return adapter.mlp_weights(site.layer).write(written)
+            case Place.ATTN_Z:
+                z = rearrange(
+                    written,
+                    "batch place (head d_head) -> batch head place d_head",
+                    head=len(site.heads),
+                )
+                return adapter.head_out(site.layer, z, site.heads).sum(1)
+            case _:
+                return written if (const := self._const(site)) is None else written - const
 
     def _const(self, site: Site) -> Float[Tensor, " d_model"] | None:
-        """The output projection's bias, where the dictionary's output has it."""
-        together = site.name == f"a{site.layer}"
-        return self.adapter.attn_const(site.layer) if together else None
-
-    @property
-    def _d_model(self) -> int:
-        return self.adapter.shape.d_model
-
-
-def _check_place(site: Site, dictionary: Dictionary) -> None:
-    encodes = dictionary.encodes
-    if (encodes is Encodes.READ and (site.heads or site.layer < 0)) or (
-        encodes is Encodes.MIXED and len(site.heads) != 1
-    ):
-        raise SpecError(
-            f"a dictionary that encodes {encodes.value!r} cannot sit on {site.name}; expected an "
-            "MLP for 'read' and one head for 'mixed'"
-        )
+        """The output projection's bias, which a dictionary of attention's output was made with."""
+        return self.adapter.attn_const(site.layer) if self._place(site) is Place.ATTN_OUT else None

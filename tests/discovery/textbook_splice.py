@@ -14,16 +14,21 @@ from torch import Tensor
 
 from discovery.engine.experiment import Bench, pad
 from discovery.engine.forward import at_positions
-from discovery.engine.splice import Encodes, Splice
+from discovery.engine.splice import Splice
 from discovery.models import Batch, ModelAdapter
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import Ablation
+from graph_schema.documents.dictionary import Place
 
 Writes = dict[str, Tensor]
 
 
 class Spliced:
-    """A model with dictionaries, run part by part."""
+    """A model with dictionaries, run part by part.
+
+    A part's write is what it adds to its sublayer's sum: raw, or past the norm that follows where
+    its dictionary lies there.
+    """
 
     def __init__(self, adapter: ModelAdapter, splices: Sequence[Splice]) -> None:
         self.adapter, self.splices = adapter, {each.split.component: each for each in splices}
@@ -31,6 +36,13 @@ class Spliced:
     def parts(self, component: str) -> tuple[str, ...]:
         found = self.splices.get(component)
         return (component,) if found is None else found.split.parts
+
+    def past_norm(self, component: str) -> bool:
+        found = self.splices.get(component)
+        return found is not None and found.dictionary.document.site.writes in (
+            Place.MLP_ADDED,
+            Place.ATTN_ADDED,
+        )
 
     def attention(self, layer: int) -> list[str]:
         if f"a{layer}" in self.splices:
@@ -60,13 +72,17 @@ class Spliced:
             for each in range(layer + attention):
                 names = [part for name in self.attention(each) for part in self.parts(name)]
                 total = torch.stack([sent(name, receiver) for name in names]).sum(0)
-                if (const := adapter.attn_const(each)) is not None:
-                    total = total + const
-                x = x + adapter.post_norm(each, "attn", total)
+                if not self.past_norm(f"a{each}"):
+                    const = adapter.attn_const(each)
+                    total = total if const is None else total + const
+                    total = adapter.post_norm(each, "attn", total)
+                x = x + total
                 if each == layer:
                     break
                 total = torch.stack([sent(p, receiver) for p in self.parts(f"m{each}")]).sum(0)
-                x = x + adapter.post_norm(each, "mlp", total)
+                if not self.past_norm(f"m{each}"):
+                    total = adapter.post_norm(each, "mlp", total)
+                x = x + total
             return x
 
         for name, write in adapter.embed_parts(batch).items():
@@ -89,7 +105,7 @@ class Spliced:
                     )
                     z = adapter.mix(batch, layer, q, k, v)
                     write = adapter.head_out(layer, z, heads).sum(1)
-                    found[part] = self.take(name, part, None, z[:, 0], write)
+                    found[part] = self.take(name, part, None, z, write)
             now |= found
             for part in self.parts(f"m{layer}"):
                 x = adapter.norm(layer, "mlp", read(part, layer, not adapter.parallel))
@@ -104,22 +120,61 @@ class Spliced:
         found = self.splices.get(component)
         if found is None:
             return write
-        const: Tensor | float = 0.0
-        if component.startswith("a") and ".h" not in component:
-            const = self.adapter.attn_const(int(component[1:]))
-            const = 0.0 if const is None else const
-        dictionary, units = found.dictionary, list(found.split.units)
-        given = {Encodes.READ: x, Encodes.MIXED: z, Encodes.WRITE: write + const}
-        encoded = given[dictionary.encodes]
-        assert encoded is not None
-        acts = dictionary.encode(encoded)
+        adapter, dictionary = self.adapter, found.dictionary
+        site, units = dictionary.document.site, list(found.split.units)
+        if site.layer is not None:
+            const = adapter.attn_const(site.layer)
+            with_const = write if const is None else write + const
+
+        def given() -> Tensor:
+            match site.reads:
+                case Place.MLP_IN:
+                    assert x is not None
+                    return x
+                case Place.NEURONS:
+                    assert x is not None
+                    return adapter.mlp_weights(site.layer).neurons(x)
+                case Place.ATTN_Z:
+                    assert z is not None
+                    return torch.cat(list(z.unbind(1)), -1)
+                case Place.ATTN_OUT:
+                    return with_const
+                case Place.ATTN_ADDED:
+                    return adapter.post_norm(site.layer, "attn", with_const)
+                case _:
+                    return write
+
+        def stream(written: Tensor) -> Tensor:
+            """What is written in the dictionary's own space, in the stream's, without biases."""
+            if site.writes is Place.NEURONS:
+                return written @ adapter.mlp_weights(site.layer).down
+            if site.writes is Place.ATTN_Z:
+                heads = [site.head] if site.head is not None else None
+                d_head, n = adapter.shape.d_head, written.shape[-1] // adapter.shape.d_head
+                rows = torch.stack(written.split([d_head] * n, -1), 1)
+                return adapter.head_out(site.layer, rows, heads).sum(1)
+            return written
+
+        if site.writes is Place.MLP_ADDED:
+            write = adapter.post_norm(site.layer, "mlp", write)
+        if site.writes is Place.ATTN_ADDED:
+            write = adapter.post_norm(site.layer, "attn", with_const)
+        acts = dictionary.encode(given())
         last = part.rpartition(".")[2]
         if last not in ("rest", "error"):
             unit = int(last[1:])
-            return acts[..., unit, None] * dictionary.directions([unit])[0]
-        candidates = acts[..., units] @ dictionary.directions(units)
-        every = dictionary.decode(acts, encoded)
-        return write + const - every if last == "error" else every - const - candidates
+            return stream(acts[..., unit, None] * dictionary.directions()[unit])
+        candidates = stream(acts[..., units] @ dictionary.directions()[units])
+        if site.writes is Place.ATTN_OUT:
+            every = dictionary.decode(acts, given()) - (with_const - write)
+        else:
+            every = stream(dictionary.decode(acts, given()))
+            if (
+                site.writes is Place.NEURONS
+                and (bias := adapter.mlp_weights(site.layer).down_bias) is not None
+            ):
+                every = every + bias
+        return write - every if last == "error" else every - candidates
 
 
 @torch.no_grad()

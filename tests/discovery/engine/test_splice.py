@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -12,15 +13,15 @@ from discovery.engine.experiment import Bench, Experiment
 from discovery.engine.forward import graph_of, run
 from discovery.engine.graph import BoolMatrix
 from discovery.engine.restart import Restart
-from discovery.engine.sites import Split
-from discovery.engine.splice import Encodes, Splice
+from discovery.engine.splice import Splice
 from discovery.engine.state import State
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import Ablation, AblationSpec, Metric
+from graph_schema.documents.dictionary import Place, Site
 from graph_schema.errors import SpecError
 from tests.discovery import textbook_splice
 from tests.discovery.cases import made_pairs
-from tests.discovery.dictionaries_made import made, splices
+from tests.discovery.dictionaries_made import made, other_splices, splices
 from tests.discovery.models.families import FAMILIES, tiny
 
 KINDS = ["gpt2", "llama-biased", "neox-parallel", "gemma3", "olmo2"]
@@ -69,13 +70,18 @@ def test_parts_sum_to_what_their_component_writes(family: str) -> None:
         names = [f"{site.name}.h{head}" for head in site.heads]
         if len(names) < 2:
             names = [site.name]
-        component = sum(wanted.writes[numbers[name]] for name in names)
+        component = torch.stack([wanted.writes[numbers[name]] for name in names]).sum(0)
+        sublayer = "attn" if site.heads else "mlp"
+        if site.layer >= 0 and experiment.basis.past_norm(site.layer, sublayer):
+            component = adapter.post_norm(site.layer, sublayer, component)
         torch.testing.assert_close(total, component, atol=1e-12, rtol=1e-10)
 
 
-def _equals_textbook(experiment: Experiment, density: float) -> None:
+def _equals_textbook(
+    experiment: Experiment, density: float, cuts: Sequence[Splice] | None = None
+) -> None:
     bench, kept = _bench(experiment), _drawn(experiment, density)
-    book = textbook_splice.Spliced(experiment.adapter, splices(experiment.adapter))
+    book = textbook_splice.Spliced(experiment.adapter, cuts or splices(experiment.adapter))
     ablated = textbook_splice.ablated(book, bench, _discovery(experiment.ablator.kind))
     names = set(experiment.graph.names(kept))
     positions = bench.objective.target.positions
@@ -86,6 +92,14 @@ def _equals_textbook(experiment: Experiment, density: float) -> None:
 @pytest.mark.parametrize("family", list(FAMILIES))
 def test_a_kept_set_equals_the_textbook_in_every_family(family: str) -> None:
     _equals_textbook(_experiment(family), 0.6)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama-biased", "olmo2"])
+def test_a_kept_set_equals_the_textbook_at_other_places(family: str) -> None:
+    adapter = tiny(family, torch.float64)
+    cuts = other_splices(adapter)
+    experiment = Experiment(adapter, Metric.LOGIT_DIFF, AblationSpec(), PAIRS, splices=cuts)
+    _equals_textbook(experiment, 0.6, cuts)
 
 
 @pytest.mark.parametrize("family", ["gpt2", "gemma3"])
@@ -158,17 +172,38 @@ def test_accepted_removals_leave_the_state_of_what_is_kept(family: str) -> None:
         torch.testing.assert_close(mine[rows], theirs[rows], atol=1e-9, rtol=1e-8)
 
 
+MLP = Site(reads=Place.MLP_OUT, writes=Place.MLP_OUT, layer=0)
+STREAM = Site(reads=Place.RESID_PRE, writes=Place.RESID_PRE, layer=1)
+
+
 @pytest.mark.parametrize(
-    ("split", "says"),
+    ("site", "units", "says"),
     [
-        (Split("m7", (0,)), "m7"),
-        (Split("m0", (99,)), "m0.f99"),
-        (Split("m0", (1, 1)), "each once"),
-        (Split("a0.h0", (0,)), "cannot sit on a0.h0"),
+        (MLP.model_copy(update={"layer": 7}), (0,), "m7"),
+        (MLP, (99,), "m0.f99"),
+        (MLP, (1, 1), "each once"),
+        (STREAM, (0,), "residual stream"),
+        (MLP.model_copy(update={"last_written": 1}), (0,), "2 layers"),
     ],
 )
-def test_a_splice_that_does_not_fit_is_refused(split: Split, says: str) -> None:
+def test_a_splice_that_does_not_fit_is_refused(
+    site: Site, units: tuple[int, ...], says: str
+) -> None:
     adapter = tiny("gpt2")
-    splice = Splice(split, made(adapter, Encodes.READ))
+    dictionary = made(adapter, site)
+
+    def spliced() -> Experiment:
+        cuts = (Splice(dictionary, units),)
+        return Experiment(adapter, Metric.LOGIT_DIFF, AblationSpec(), PAIRS, splices=cuts)
+
     with pytest.raises(SpecError, match=says):
-        Experiment(adapter, Metric.LOGIT_DIFF, AblationSpec(), PAIRS, splices=(splice,))
+        spliced()
+
+
+def test_a_component_has_one_dictionary_and_a_layers_heads_are_split_once() -> None:
+    adapter = tiny("gpt2")
+    cut = Splice(made(adapter, MLP), (1,))
+    head = Site(reads=Place.HEAD_OUT, writes=Place.HEAD_OUT, layer=1, head=0)
+    for cuts in ((cut, cut), (Splice(made(adapter, head), (1,)), splices(adapter)[4])):
+        with pytest.raises(SpecError, match=r"twice|split too"):
+            Experiment(adapter, Metric.LOGIT_DIFF, AblationSpec(), PAIRS, splices=cuts)

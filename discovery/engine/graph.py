@@ -52,7 +52,7 @@ class Graph(Sites):
         for layer in range(self.n_layers):
             for channel in (Channel.K, Channel.V):
                 heads = self.head_receivers(layer, channel)
-                found[heads] = heads.start + np.arange(self.n_heads) // group * group
+                found[heads] = heads.start + np.arange(heads.stop - heads.start) // group * group
         return found
 
     @cached_property

@@ -109,7 +109,7 @@ class Reading:
         self._window, self._basis, self._graph = window, basis, basis.graph
         self._adapter, self.dtype = basis.adapter, ablated.dense.dtype
         graph = self._graph
-        base = self._sum(range(graph.n_inputs), ablated)
+        base = self._basis.total(range(graph.n_inputs), ablated)
         self._bases: list[Tensor] = []
         self._blocks: list[Block] = []
         for layer in range(graph.n_layers):
@@ -120,18 +120,9 @@ class Reading:
             base = after + self._block(layer, "mlp", range(mlp.start, mlp.stop), ablated)
         self._bases.append(base)
 
-    def _sum(self, senders: range, writes: Writes) -> Float[Tensor, "batch pos d_model"]:
-        """What senders write together."""
-        dense, directed = self._graph.blocks(senders)
-        total = writes.dense[dense].sum(0)
-        if directed.stop > directed.start:
-            found = writes.units[directed].movedim(0, -1)
-            total = total + found @ self._basis.directions[directed].to(found.dtype)
-        return total
-
     def _block(self, layer: int, sublayer: Sublayer, senders: range, ablated: Writes) -> Tensor:
         """What a sublayer adds to the stream with everything ablated."""
-        raw = self._sum(senders, ablated)
+        raw = self._basis.total(senders, ablated)
         if self._basis.past_norm(layer, sublayer):
             return raw
         if sublayer == "attn":

@@ -27,6 +27,7 @@ from discovery.dictionaries.protocol import Dictionary
 from discovery.dictionaries.streams import stream_directions
 from discovery.engine.graph import Graph
 from discovery.engine.sites import Site, Split
+from discovery.engine.writes import Writes
 from discovery.models import ModelAdapter, Sublayer
 from graph_schema.documents.dictionary import DictionaryKind, Place
 from graph_schema.errors import SpecError
@@ -115,10 +116,22 @@ class Basis:
         found = torch.zeros(shape, dtype=adapter.dtype, device=adapter.device)
         for site in graph.sites:
             if site.split is not None:
-                dictionary, units = self.dictionary(site), torch.tensor(site.split.units, dtype=torch.long)
+                dictionary, units = (
+                    self.dictionary(site),
+                    torch.tensor(site.split.units, dtype=torch.long),
+                )
                 rows = stream_directions(dictionary, adapter, units.to(adapter.device))
                 found[graph.blocks(site.senders)[1]] = rows.to(found.dtype)
         return found
+
+    def total(self, senders: range, writes: Writes) -> Float[Tensor, "batch pos d_model"]:
+        """What senders that follow each other write together, of the writes of all."""
+        dense, directed = self.graph.blocks(senders)
+        total = writes.dense[dense].sum(0)
+        if directed.stop > directed.start:
+            found = writes.units[directed].movedim(0, -1)
+            total = total + found @ self.directions[directed].to(found.dtype)
+        return total
 
     def dictionary(self, site: Site) -> Dictionary:
         return self._dictionaries[site.name]

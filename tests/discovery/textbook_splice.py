@@ -49,17 +49,25 @@ class Spliced:
             return [f"a{layer}"]
         return [f"a{layer}.h{head}" for head in range(self.adapter.shape.n_heads)]
 
-    @torch.no_grad()
     def run(
         self,
         batch: Batch,
         kept: set[str] | None = None,
         ablated: Mapping[str, Tensor] | None = None,
+        masks: Mapping[str, Tensor] | None = None,
+        plus: Mapping[str, Tensor] | None = None,
     ) -> tuple[Writes, Tensor]:
-        """Every part's write, and the final stream, with the `kept` edges (None: all)."""
+        """Every part's write, and the final stream, with the `kept` edges (None: all).
+
+        Edges with `masks` are kept to that share; `plus` is added to what parts write.
+        """
         adapter, now = self.adapter, Writes()
 
         def sent(sender: str, receiver: str) -> Tensor:
+            mask = None if masks is None else masks.get(f"{sender}->{receiver}")
+            if mask is not None:
+                assert ablated is not None
+                return ablated[sender] + mask * (now[sender] - ablated[sender])
             if kept is None or f"{sender}->{receiver}" in kept:
                 return now[sender]
             assert ablated is not None
@@ -105,11 +113,12 @@ class Spliced:
                     )
                     z = adapter.mix(batch, layer, q, k, v)
                     write = adapter.head_out(layer, z, heads).sum(1)
-                    found[part] = self.take(name, part, None, z, write)
+                    found[part] = self.take(name, part, None, z, write) + (plus or {}).get(part, 0)
             now |= found
             for part in self.parts(f"m{layer}"):
                 x = adapter.norm(layer, "mlp", read(part, layer, not adapter.parallel))
-                found[part] = self.take(f"m{layer}", part, x, None, adapter.mlp(layer, x))
+                write = self.take(f"m{layer}", part, x, None, adapter.mlp(layer, x))
+                found[part] = write + (plus or {}).get(part, 0)
             now |= found
         return now, read("logits", adapter.shape.n_layers, False)
 
@@ -122,9 +131,9 @@ class Spliced:
             return write
         adapter, dictionary = self.adapter, found.dictionary
         site, units = dictionary.document.site, list(found.split.units)
-        if site.layer is not None:
-            const = adapter.attn_const(site.layer)
-            with_const = write if const is None else write + const
+        layer = site.layer or 0
+        const = adapter.attn_const(layer)
+        with_const = write if const is None else write + const
 
         def given() -> Tensor:
             match site.reads:
@@ -133,32 +142,32 @@ class Spliced:
                     return x
                 case Place.NEURONS:
                     assert x is not None
-                    return adapter.mlp_weights(site.layer).neurons(x)
+                    return adapter.mlp_weights(layer).neurons(x)
                 case Place.ATTN_Z:
                     assert z is not None
                     return torch.cat(list(z.unbind(1)), -1)
                 case Place.ATTN_OUT:
                     return with_const
                 case Place.ATTN_ADDED:
-                    return adapter.post_norm(site.layer, "attn", with_const)
+                    return adapter.post_norm(layer, "attn", with_const)
                 case _:
                     return write
 
         def stream(written: Tensor) -> Tensor:
             """What is written in the dictionary's own space, in the stream's, without biases."""
             if site.writes is Place.NEURONS:
-                return written @ adapter.mlp_weights(site.layer).down
+                return written @ adapter.mlp_weights(layer).down
             if site.writes is Place.ATTN_Z:
                 heads = [site.head] if site.head is not None else None
                 d_head, n = adapter.shape.d_head, written.shape[-1] // adapter.shape.d_head
                 rows = torch.stack(written.split([d_head] * n, -1), 1)
-                return adapter.head_out(site.layer, rows, heads).sum(1)
+                return adapter.head_out(layer, rows, heads).sum(1)
             return written
 
         if site.writes is Place.MLP_ADDED:
-            write = adapter.post_norm(site.layer, "mlp", write)
+            write = adapter.post_norm(layer, "mlp", write)
         if site.writes is Place.ATTN_ADDED:
-            write = adapter.post_norm(site.layer, "attn", with_const)
+            write = adapter.post_norm(layer, "attn", with_const)
         acts = dictionary.encode(given())
         last = part.rpartition(".")[2]
         if last not in ("rest", "error"):
@@ -171,7 +180,7 @@ class Spliced:
             every = stream(dictionary.decode(acts, given()))
             if (
                 site.writes is Place.NEURONS
-                and (bias := adapter.mlp_weights(site.layer).down_bias) is not None
+                and (bias := adapter.mlp_weights(layer).down_bias) is not None
             ):
                 every = every + bias
         return write - every if last == "error" else every - candidates
@@ -196,12 +205,16 @@ def ablated(spliced: Spliced, bench: Bench, discovery: Sequence[TokenPair]) -> W
     return found
 
 
-@torch.no_grad()
 def logits(
-    spliced: Spliced, batch: Batch, positions: Tensor, kept: set[str], writes: Writes
+    spliced: Spliced,
+    bench: Bench,
+    kept: set[str] | None,
+    writes: Writes,
+    masks: Mapping[str, Tensor] | None = None,
+    plus: Mapping[str, Tensor] | None = None,
 ) -> Tensor:
     """At the metric's positions, under a kept set of edges' names."""
-    stream = spliced.run(batch, kept, writes)[1]
-    rows = at_positions(stream, positions)
+    stream = spliced.run(bench.batch, kept, writes, masks, plus)[1]
+    rows = at_positions(stream, bench.objective.target.positions)
     adapter = spliced.adapter
     return adapter.logits(adapter.norm(adapter.shape.n_layers, "logits", rows))

@@ -154,6 +154,14 @@ class Restart:
             [self.ahead(senders[start : start + self.width], gone=False) for start in starts]
         )
 
+    def rows(self, senders: Sequence[int]) -> Float[Tensor, "try batch target d_model"]:
+        """What the logits read if the receiver no longer keeps a sender, for each of them alone."""
+        found: list[Tensor] = []
+        for start in range(0, len(senders), self.width):
+            self.ahead(senders[start : start + self.width], gone=False)
+            found += [tried.last for tried in self._tries]
+        return torch.stack(found)
+
     @torch.no_grad()
     def ahead(self, senders: Sequence[int], *, gone: bool) -> Float[Tensor, "try batch"]:
         """The loss if the receiver no longer keeps a sender, of several tried in one go.

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from discovery.engine.experiment import Bench
 from discovery.engine.forward import add_const, at_positions, inputs, loss_at, put_inputs
-from discovery.engine.parts import PROJECTION, Stream, part_writes
+from discovery.engine.lanes import PROJECTION
+from discovery.engine.parts import Stream, part_writes
 from discovery.engine.sites import HEAD_CHANNELS, Site
 from discovery.engine.writes import Writes
 from discovery.methods.taped import Write, through
@@ -48,6 +49,8 @@ class MaskedRun:
         delta: Each sender's write there less its ablated one; complete once `gradients` is through.
         places: What is read before each layer's attention and MLP, and by the logits.
         blocks: By layer, the attention's and the MLP's.
+        of_inputs: The loss's gradient with respect to what the inputs write together.
+        to_logits: And with respect to what the logits read.
         loss: The sum over examples.
     """
 
@@ -60,6 +63,7 @@ class MaskedRun:
         self.delta = Writes(torch.zeros_like(bench.ablated), torch.zeros_like(bench.ablated_units))
         self.places: list[Stream] = []
         self.blocks: list[dict[Sublayer, Block]] = []
+        self.of_inputs: Stream
         self.to_logits: Stream
         self.loss: float
         self._run()
@@ -75,7 +79,8 @@ class MaskedRun:
             block[rows] -= less[rows]
         embeddings = range(graph.n_inputs)
         x = basis.total(embeddings, self._ablated)
-        x = x + self._share * basis.total(embeddings, self.delta)
+        of_inputs = torch.zeros_like(x, requires_grad=True)
+        x = x + self._share * (basis.total(embeddings, self.delta) + of_inputs)
         made: list[tuple[range, Write, Tensor]] = []
         for layer in range(graph.n_layers):
             self.places.append(x.detach())
@@ -94,7 +99,8 @@ class MaskedRun:
         rows = at_positions(x, bench.window.positions)
         loss = loss_at(adapter, bench.objective, rows).sum()
         self.loss = float(loss.detach())
-        *grads, self.to_logits = torch.autograd.grad(loss, [*(probe for _, _, probe in made), x])
+        probes = [probe for _, _, probe in made]
+        *grads, self.of_inputs, self.to_logits = torch.autograd.grad(loss, [*probes, of_inputs, x])
         found = [
             Block(senders, write, grad)
             for (senders, write, _), grad in zip(made, grads, strict=True)
@@ -242,7 +248,21 @@ class MaskedRun:
         dense = (writes.dense * g.repeat(n, 1, 1)).sum(-1)
         return torch.cat([writes.units * slopes.repeat(1, n, 1), dense])
 
-    # Edges.
+    # Senders, and edges.
+
+    def slopes(self) -> Float[Tensor, " sender"]:
+        """The loss's derivative by the share of all of a sender's edges together.
+
+        For a run at a share that is not 0.
+        """
+        for _ in self.gradients(np.zeros(self.graph.n_receivers, dtype=np.bool_)):
+            pass
+        found = self.of_inputs.new_zeros((self.graph.n_senders, 1))
+        self._meet(range(self.graph.n_inputs), self.of_inputs[None], found)
+        for layer in self.blocks:
+            for block in layer.values():
+                self._meet(block.senders, block.grad[None], found)
+        return found[:, 0] / self._share
 
     def contract(self, receivers: list[int], grads: Reads) -> Float[Tensor, "sender receiver"]:
         """What the loss's gradient makes of each sender's difference, for receivers of one place.

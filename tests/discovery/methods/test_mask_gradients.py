@@ -15,6 +15,7 @@ from discovery.methods.eap import eap
 from discovery.methods.exact import exact
 from discovery.methods.mask_gradients import attribution, mask_ig
 from discovery.methods.masked_run import MaskedRun
+from discovery.methods.sender_scores import sender_scores
 from discovery.methods.two_leg import two_leg
 from graph_schema.documents import AblationSpec, Metric
 from graph_schema.documents.dictionary import Place, Site
@@ -144,3 +145,13 @@ def test_into_the_logits_a_two_leg_score_is_exact() -> None:
     found = two_leg(experiment, PAIRS, only=only)
     np.testing.assert_allclose(found, exact(experiment, PAIRS, only=only), atol=1e-6)
     assert np.count_nonzero(found) > graph.n_senders // 2
+
+
+@pytest.mark.parametrize("family", ["gpt2", "neox-parallel", "gemma3"])
+@pytest.mark.parametrize("steps", [0, 3])
+def test_a_senders_score_is_the_sum_of_its_edges(family: str, steps: int) -> None:
+    experiment = _experiment(family)
+    edges = attribution(experiment, PAIRS) if not steps else mask_ig(experiment, PAIRS, steps=steps)
+    wanted = experiment.graph.to_matrix(edges).sum(1)
+    found = sender_scores(experiment, PAIRS, steps=steps)
+    np.testing.assert_allclose(found, wanted, atol=2e-6, rtol=1e-5)

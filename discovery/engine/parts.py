@@ -7,15 +7,14 @@ from collections.abc import Mapping
 from jaxtyping import Float
 from torch import Tensor
 
+from discovery.engine.lanes import PROJECTION
 from discovery.engine.sites import HEAD_CHANNELS, Site
 from discovery.engine.splice import Basis
 from discovery.engine.window import Window
 from discovery.engine.writes import Writes
-from discovery.models import Qkv
 from graph_schema.documents import Channel
 
 Stream = Float[Tensor, "batch pos d_model"]
-PROJECTION: dict[Channel, Qkv] = {Channel.Q: "q", Channel.K: "k", Channel.V: "v"}
 
 
 def part_writes(

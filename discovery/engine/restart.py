@@ -56,7 +56,7 @@ class Restart:
         graph, kept = state.graph, state.kept
         same = kept[:, self._receivers] == kept[:, receivers[:1]]
         assert same.all(), "receivers are tried together when they keep the same senders"
-        self._schedule = after(graph, kept, self._receivers)
+        self._schedule = after(state.plan, self._receivers)
         self.live = receivers[0] == graph.logits or bool(self._schedule.steps)
         """Whether the receiver has a kept path to the logits: if not, no read matters."""
         self._tries: list[Try] = []
@@ -74,9 +74,8 @@ class Restart:
             )
             for step in self._schedule.steps
         ]
-        reaching = graph.live_receivers(kept)
-        live = [receiver for receiver in receivers if reaching[receiver]]
-        self._first = component(graph, kept, live)
+        live = [receiver for receiver in receivers if state.plan.live[receiver]]
+        self._first = component(state.plan, live)
         self._narrow = narrow(state.bench, self._first)
         first_held = None
         if isinstance(self._first, AttentionStep):
@@ -195,7 +194,7 @@ class Restart:
         """
         state, tried = self._state, self._tries[number]
         assert state.kept[tried.sender, self._receivers[0]], "this edge has been removed"
-        state.kept[tried.sender, self._receivers] = False
+        state.drop(tried.sender, self._receivers)
         if not self.live:
             return
         assert tried.read is not None

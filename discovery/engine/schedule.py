@@ -14,11 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.engine.graph import BoolMatrix, Graph
+from discovery.engine.graph import BoolMatrix
+from discovery.engine.kept import Kept, Mask, Words
 from discovery.engine.sites import HEAD_CHANNELS, LayerSites, Site
 from graph_schema.documents import Channel
-
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -104,42 +103,41 @@ class Schedule:
     moving: Mask
 
 
-def whole(graph: Graph, kept: BoolMatrix, first: int = 0) -> Schedule:
+def whole(kept: Kept, first: int = 0) -> Schedule:
     """Compute every component, from layer `first` on, that has a kept path to the logits."""
-    return _schedule(graph, kept, np.ones(graph.n_senders, dtype=np.bool_), first, everything=True)
+    moving = np.ones(kept.graph.n_senders, dtype=np.bool_)
+    return _schedule(kept, moving, first, everything=True)
 
 
-def after(graph: Graph, kept: BoolMatrix, receivers: Sequence[int]) -> Schedule:
+def after(kept: Kept, receivers: Sequence[int]) -> Schedule:
     """Compute what hangs on `receivers` of one layer, their components left to the caller."""
-    moving = np.zeros(graph.n_senders, dtype=np.bool_)
-    reaching = graph.live_receivers(kept)
-    live = [receiver for receiver in receivers if reaching[receiver]]
+    graph, moving = kept.graph, np.zeros(kept.graph.n_senders, dtype=np.bool_)
+    live = [receiver for receiver in receivers if kept.live[receiver]]
     if receivers[0] == graph.logits or not live:
         return Schedule((), moving)
     moving[graph.writer[live]] = True
-    return _schedule(graph, kept, moving, graph.layer(live[0]), everything=False)
+    return _schedule(kept, moving, graph.layer(live[0]), everything=False)
 
 
-def hanging(graph: Graph, kept: BoolMatrix, senders: Sequence[int], first: int) -> Schedule:
+def hanging(kept: Kept, senders: Sequence[int], first: int) -> Schedule:
     """Compute what hangs on what `senders` write, from layer `first` on."""
-    moving = np.zeros(graph.n_senders, dtype=np.bool_)
+    moving = np.zeros(kept.graph.n_senders, dtype=np.bool_)
     moving[list(senders)] = True
-    return _schedule(graph, kept, moving, first, everything=False)
+    return _schedule(kept, moving, first, everything=False)
 
 
-def component(graph: Graph, kept: BoolMatrix, receivers: Sequence[int]) -> Step:
+def component(kept: Kept, receivers: Sequence[int]) -> Step:
     """The step that computes the components of receivers when their one read changes.
 
     Several are heads of one layer, on one channel.
     """
-    nothing = np.zeros((0, 1), dtype=np.bool_)
+    graph, nothing = kept.graph, np.zeros((0, 1), dtype=np.bool_)
     if receivers[0] == graph.logits:
         return LogitsStep(nothing)
     layer, found = graph.layer(receivers[0]), graph.attention_part(receivers[0])
     if found is None:
-        spread = graph.spread_senders(kept)
         part = receivers[0] - graph.mlp_receivers(layer).start
-        everywhere = bool(spread[graph.mlp_senders(layer).start + part])
+        everywhere = bool(kept.spread[graph.mlp_senders(layer).start + part])
         return MlpStep(layer, nothing, everywhere, [part], [0])
     channel, first = found
     parts = [first + receiver - receivers[0] for receiver in receivers]
@@ -167,78 +165,66 @@ class _Runs:
         self.splits = tuple(splits)
 
 
-def _schedule(
-    graph: Graph, kept: BoolMatrix, moving: Mask, first: int, *, everything: bool
-) -> Schedule:
-    live, spread = graph.live_receivers(kept), graph.spread_senders(kept)
+def _schedule(kept: Kept, moving: Mask, first: int, *, everything: bool) -> Schedule:
+    graph, live, spread = kept.graph, kept.live, kept.spread
     steps: list[Step] = []
+    # Receivers that read what moves, so far.
+    reading = np.ones(graph.n_receivers, dtype=np.bool_)
+    if not everything:
+        reading = kept.readers(np.flatnonzero(moving), graph.attention_receivers(first).start)
     for layer in range(first, graph.n_layers):
-        receivers = graph.attention_receivers(layer)
-        n = graph.before(layer)
-        moved = live[receivers]
-        if not everything:
-            moved = moved & (kept[:n, receivers] & moving[:n, None]).any(axis=0)
+        receivers, n = graph.attention_receivers(layer), graph.before(layer)
+        moved = live[receivers] & reading[receivers]
         if moved.any():
-            steps.append(_attention(graph, kept, layer, moved))
+            steps.append(_attention(kept, layer, moved))
             parts = moved.reshape(len(HEAD_CHANNELS), -1).any(axis=0)
             moving[graph.head_senders(layer)] |= parts
+            if not everything:
+                senders = graph.head_senders(layer).start + np.flatnonzero(parts)
+                reading |= kept.readers(senders, graph.mlp_receivers(layer).start)
         receivers, n = graph.mlp_receivers(layer), graph.before_mlp(layer)
-        moved = live[receivers]
-        if not everything:
-            moved = moved & (kept[:n, receivers] & moving[:n, None]).any(axis=0)
+        moved = live[receivers] & reading[receivers]
         if moved.any():
-            senders = graph.mlp_senders(layer)
-            everywhere = bool(spread[senders][moved].any())
-            steps.append(_mlp(kept[:n, receivers], layer, moved, everywhere))
-            moving[senders] |= moved
-    last = kept[:, graph.logits, None]
-    if everything or (last[:, 0] & moving).any():
-        steps.append(LogitsStep(last))
+            parts = np.flatnonzero(moved)
+            senders = graph.mlp_senders(layer).start + parts
+            _, firsts, slots = np.unique(
+                kept.marks[receivers][parts], return_index=True, return_inverse=True
+            )
+            columns = kept.columns(receivers.start + parts[firsts], n)
+            everywhere = bool(spread[senders].any())
+            steps.append(MlpStep(layer, columns, everywhere, parts.tolist(), slots.tolist()))
+            moving[senders] = True
+            if not everything:
+                reading |= kept.readers(senders, receivers.stop)
+    if reading[graph.logits]:
+        steps.append(LogitsStep(kept.columns([graph.logits], graph.n_senders)))
     return Schedule(tuple(steps), moving)
 
 
-def _mlp(kept: BoolMatrix, layer: int, moved: Mask, everywhere: bool) -> MlpStep:
-    """The step of an MLP's moved parts; those that keep the same senders read one column."""
-    parts = np.flatnonzero(moved).tolist()
-    slots, firsts = _distinct(kept, parts)
-    return MlpStep(layer, kept[:, firsts], everywhere, parts, slots)
-
-
-def _distinct(kept: BoolMatrix, columns: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Which of the distinct columns each is, and where each of them is first met."""
-    if len(columns) == 1:
-        return [0], list(columns)
-    numbers: dict[bytes, int] = {}
-    firsts: list[int] = []
-    slots: list[int] = []
-    for column in columns:
-        key = np.packbits(kept[:, column]).tobytes()
-        if key not in numbers:
-            numbers[key] = len(firsts)
-            firsts.append(column)
-        slots.append(numbers[key])
-    return slots, firsts
-
-
-def _attention(graph: Graph, kept: BoolMatrix, layer: int, moved: Mask) -> AttentionStep:
+def _attention(kept: Kept, layer: int, moved: Mask) -> AttentionStep:
     """The step of a layer's heads; `moved` says which q, k, v inputs move.
 
     Inputs that keep the same edges read the same. The commonest column is read once for all of
     them (with every edge kept, that is everybody); the others are read each for itself. Of a split
     head's parts those that read the same on every channel are made of one run.
     """
+    graph = kept.graph
     sites, start, n = (
         graph.layers[layer],
         graph.attention_receivers(layer).start,
         graph.before(layer),
     )
-    places = [int(place) for place in np.flatnonzero(moved)]
-    keys = {place: kept[:n, start + place].tobytes() for place in places}
-    groups = [[part] for part in sorted({place % sites.n_parts for place in places})]
+    by_channel = moved.reshape(len(HEAD_CHANNELS), -1)
+    parts = np.flatnonzero(by_channel.any(axis=0))
+    groups: list[list[int]] = [[part] for part in parts.tolist()]
     if not sites.is_whole:
-        groups = _alike(sites, kept[:n, graph.attention_receivers(layer)], groups)
-        firsts = {group[0] for group in groups}
-        places = [place for place in places if place % sites.n_parts in firsts]
+        groups = _alike(sites, kept.marks[graph.attention_receivers(layer)], parts)
+        firsts = np.zeros(sites.n_parts, dtype=np.bool_)
+        firsts[[group[0] for group in groups]] = True
+        by_channel = by_channel & firsts
+    places: list[int] = np.flatnonzero(by_channel).tolist()
+    marks = kept.marks[start : start + by_channel.size].tolist()
+    keys = {place: marks[place] for place in places}
     runs = _Runs(sites, groups)
     commonest, count = Counter(keys[place] for place in places).most_common(1)[0]
     shared = {place for place in places if count > 1 and keys[place] == commonest}
@@ -266,17 +252,21 @@ def _attention(graph: Graph, kept: BoolMatrix, layer: int, moved: Mask) -> Atten
     return AttentionStep(
         layer,
         runs.entries,
-        kept[:n, [start + place for place in taken]],
+        kept.columns([start + place for place in taken], n),
         tuple(channels),
         runs.whole,
         runs.splits,
     )
 
 
-def _alike(sites: LayerSites, kept: BoolMatrix, parts: Sequence[list[int]]) -> list[list[int]]:
+def _alike(sites: LayerSites, marks: Words, parts: NDArray[np.intp]) -> list[list[int]]:
     """Parts, those of one split site together that keep the same senders on every channel."""
-    found: dict[tuple[str, bytes], list[int]] = {}
-    for (part,) in parts:
-        columns = kept[:, part :: sites.n_parts]
-        found.setdefault((sites.part_sites[part].name, columns.tobytes()), []).append(part)
-    return list(found.values())
+    # One mark of three and of the site: a product tells the channels apart.
+    keys = sites.part_numbers[parts].astype(np.uint64)
+    for mine in marks.reshape(len(HEAD_CHANNELS), -1)[:, parts]:
+        keys = (keys ^ mine) * np.uint64(0x9E3779B97F4A7C15)
+    _, groups = np.unique(keys, return_inverse=True)
+    order = np.argsort(groups, kind="stable")
+    ends = np.cumsum(np.bincount(groups))[:-1]
+    found = [each.tolist() for each in np.split(parts[order], ends)]
+    return sorted(found)

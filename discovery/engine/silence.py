@@ -31,7 +31,7 @@ def silenced(state: State, senders: Sequence[int]) -> Silenced:
     """The state, which must be restartable, with all edges out of `senders` dropped too."""
     graph, bench, last = state.graph, state.bench, state.last
     layer = int(graph.sender_layers[list(senders)].min())
-    schedule = hanging(graph, state.kept, senders, max(layer, 0))
+    schedule = hanging(state.plan, senders, max(layer, 0))
     lanes = state.lanes(schedule.moving, 1)
     lanes.mute(senders)
     for step in schedule.steps:

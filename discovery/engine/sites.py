@@ -109,6 +109,12 @@ class LayerSites:
         return tuple(site for site in self.attention for _ in site.senders)
 
     @cached_property
+    def part_numbers(self) -> NDArray[np.intp]:
+        """The number, within the layer, of the site of each of the attention's parts."""
+        sizes = [len(site.senders) for site in self.attention]
+        return np.repeat(np.arange(len(sizes)), sizes)
+
+    @cached_property
     def entry_heads(self) -> tuple[int, ...]:
         """The head of each entry."""
         return tuple(head for site in self.part_sites for head in site.heads)

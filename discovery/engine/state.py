@@ -8,6 +8,7 @@ not (dead ends then write what they compute from ablated inputs).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +20,7 @@ from torch import Tensor
 from discovery.engine.experiment import Bench
 from discovery.engine.forward import inputs, logits_at, put_inputs
 from discovery.engine.graph import BoolMatrix
+from discovery.engine.kept import Kept
 from discovery.engine.lanes import HeadValues, Lanes, narrow
 from discovery.engine.reading import Mixture
 from discovery.engine.room import room
@@ -38,7 +40,7 @@ class State:
     Attributes:
         delta: Activation differences: each sender's write less its ablated one; of units,
             coefficients.
-        kept: The kept set; `Restart.accept` removes edges from it.
+        plan: The kept set, and what follows from it; `Restart.accept` removes edges.
         loss: One value an example.
         last: What the logits read, at the metric's positions.
     """
@@ -60,9 +62,10 @@ class State:
         With `instead` the memory of a state on the same bench, as restartable, is taken over,
         which ends it. Its first layers stay as they were run, up to the first whose reads differ.
         """
-        self.bench, self.kept, self._ran = bench, kept.copy(), kept.copy()
+        self.bench, self._ran = bench, kept.copy()
         self.graph, self._adapter = bench.experiment.graph, bench.experiment.adapter
         graph = self.graph
+        self.plan = Kept(graph, kept)
         if instead is None:
             # Of its own layout: the ablated writes may be a view.
             dense = torch.zeros_like(bench.ablated, memory_format=torch.contiguous_format)
@@ -92,7 +95,7 @@ class State:
             for layer in range(first, graph.n_layers):
                 self.heads.pop(layer, None)
         lanes = Lanes(bench, self.delta)
-        for step in whole(self.graph, kept, first).steps:
+        for step in whole(self.plan, first).steps:
             mixture = self.mixture(step, None)
             if isinstance(step, LogitsStep):
                 self.last = lanes.read(mixture)[0]
@@ -114,6 +117,15 @@ class State:
         return self.graph.layer(int(unlike[0])) if len(unlike) else self.graph.n_layers
 
     @property
+    def kept(self) -> BoolMatrix:
+        """The kept set; `drop` alone changes it."""
+        return self.plan.matrix
+
+    def drop(self, sender: int, receivers: Sequence[int]) -> None:
+        """Keep some edges no longer; what was run stays as it is."""
+        self.plan.drop(sender, receivers)
+
+    @property
     @torch.no_grad()
     def logits(self) -> Float[Tensor, "batch target d_vocab"]:
         """At the metric's positions; computed when asked for, as most metrics read a few alone."""
@@ -126,7 +138,7 @@ class State:
         """
         if columns is None:
             columns = self.kept[:, [receiver]]
-        step = component(self.graph, self.kept, [receiver])
+        step = component(self.plan, [receiver])
         step = replace(step, columns=columns[: self.graph.n_upstream[receiver]])
         reader = self.bench.reader
         return reader.read(self.mixture(step, None), self.delta, self.bench.window)

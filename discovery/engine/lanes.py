@@ -19,7 +19,8 @@ from torch import Tensor
 from discovery.engine.experiment import Bench
 from discovery.engine.reading import Mixture, beside
 from discovery.engine.schedule import AttentionStep, LogitsStep, MlpStep, SplitRun, Step
-from discovery.engine.sites import HEAD_CHANNELS, Site
+from discovery.engine.site import Site
+from discovery.engine.sites import HEAD_CHANNELS
 from discovery.engine.splice import Source
 from discovery.engine.writes import Writes
 from discovery.models import Qkv

@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from discovery.engine.lanes import PROJECTION
-from discovery.engine.sites import HEAD_CHANNELS, Site
+from discovery.engine.site import Site
+from discovery.engine.sites import HEAD_CHANNELS
 from discovery.engine.splice import Basis
 from discovery.engine.window import Window
 from discovery.engine.writes import Writes

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from discovery.engine.graph import BoolMatrix
 from discovery.engine.kept import Kept, Mask, Words
-from discovery.engine.sites import HEAD_CHANNELS, LayerSites, Site
+from discovery.engine.site import LayerSites, Site
+from discovery.engine.sites import HEAD_CHANNELS
 from graph_schema.documents import Channel
 
 

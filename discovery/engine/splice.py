@@ -26,7 +26,7 @@ from torch import Tensor
 from discovery.dictionaries.protocol import Dictionary
 from discovery.dictionaries.streams import stream_directions
 from discovery.engine.graph import Graph
-from discovery.engine.sites import Site, Split
+from discovery.engine.site import Site, Split
 from discovery.engine.writes import Writes
 from discovery.models import ModelAdapter, Sublayer
 from graph_schema.documents.dictionary import DictionaryKind, Place

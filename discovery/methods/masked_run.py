@@ -21,7 +21,8 @@ from discovery.engine.experiment import Bench
 from discovery.engine.forward import add_const, at_positions, inputs, loss_at, put_inputs
 from discovery.engine.lanes import PROJECTION
 from discovery.engine.parts import Stream, part_writes
-from discovery.engine.sites import HEAD_CHANNELS, Site
+from discovery.engine.site import Site
+from discovery.engine.sites import HEAD_CHANNELS
 from discovery.engine.writes import Writes
 from discovery.methods.taped import Write, through
 from discovery.models import Sublayer

@@ -21,7 +21,8 @@ from torch import Tensor
 from discovery.engine.experiment import Bench, Experiment
 from discovery.engine.graph import BoolMatrix
 from discovery.engine.parts import Stream, part_writes
-from discovery.engine.sites import HEAD_CHANNELS, Site
+from discovery.engine.site import Site
+from discovery.engine.sites import HEAD_CHANNELS
 from discovery.engine.unembedding import losses_at
 from discovery.methods.attribution import check_finite
 from discovery.methods.masked_run import MaskedRun

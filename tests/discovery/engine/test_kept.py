@@ -10,7 +10,7 @@ import pytest
 from discovery.engine.graph import Graph
 from discovery.engine.kept import Kept
 from discovery.engine.schedule import after
-from discovery.engine.sites import Split
+from discovery.engine.site import Split
 from graph_schema.documents import Channel
 
 GRAPHS = {

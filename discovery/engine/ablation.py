@@ -13,14 +13,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
-from torch import Tensor
 
 from discovery.engine.forward import run
 from discovery.engine.graph import Graph
+from discovery.engine.splice import Basis
+from discovery.engine.writes import Writes
 from discovery.models import Batch, ModelAdapter
 from discovery.tasks.base import TokenIds, TokenPair
 from discovery.tasks.means import FEWEST, check_means, prompts_of_length
@@ -58,14 +59,16 @@ class Ablator:
         *,
         seed: int,
         dtype: torch.dtype,
+        basis: Basis | None = None,
     ) -> None:
+        self._basis = basis
         self.kind = spec.kind
         self.draws = spec.draws if spec.kind is Ablation.RESAMPLE else 1
         self._adapter, self._graph, self._dtype = adapter, graph, dtype
         self._pairs, self._seed = tuple(pairs), seed
         self._copies = Counter(pair.clean for pair in self._pairs)
         self._lengths = Counter(len(pair.clean) for pair in self._pairs)
-        self._sums: dict[int, Tensor] = {}
+        self._sums: dict[int, Writes] = {}
 
     def covers(self, pairs: Sequence[TokenPair]) -> NDArray[np.bool_]:
         """Which of `pairs` discovery can ablate."""
@@ -111,37 +114,41 @@ class Ablator:
         allowed = _partners(pairs, self._pairs)
         return np.stack([_assign(allowed, rng) for _ in range(self.draws)], axis=1)
 
-    def writes(
-        self, examples: Sequence[Example], batch: Batch, source: Batch | None
-    ) -> Float[Tensor, "sender batch pos d_model"]:
+    def writes(self, examples: Sequence[Example], batch: Batch, source: Batch | None) -> Writes:
         """Every sender's ablated write; `source` is the batch of the examples' sources."""
         if source is not None:
-            return run(self._adapter, self._graph, source, self._dtype).writes
-        shape = (self._graph.n_senders, *batch.tokens.shape, self._adapter.shape.d_model)
-        writes = torch.zeros(shape, dtype=self._dtype, device=self._adapter.device)
+            return self._run(source)
+        graph, like = self._graph, torch.zeros(0, dtype=self._dtype, device=self._adapter.device)
+        dense = like.new_zeros((graph.n_dense, *batch.tokens.shape, self._adapter.shape.d_model))
+        units = like.new_zeros((graph.n_directed, *batch.tokens.shape))
         if self.kind is Ablation.MEAN:
             prompts = [example.pair.clean for example in examples]
-            own = None
-            if any(prompt in self._copies for prompt in prompts):
-                own = run(self._adapter, self._graph, batch, self._dtype).writes
+            own = self._run(batch) if any(prompt in self._copies for prompt in prompts) else None
             for row, prompt in enumerate(prompts):
                 length, copies = len(prompt), self._copies[prompt]
-                others = self._sum(length)
-                if own is not None and copies:
-                    others = others - copies * own[:, row, :length]
-                writes[:, row, :length] = others / (self._lengths[length] - copies)
-        return writes
+                n, others = self._lengths[length] - copies, self._sum(length)
+                for into, total, mine in zip(
+                    (dense, units), others, own or (None, None), strict=True
+                ):
+                    if mine is not None and copies:
+                        total = total - copies * mine[:, row, :length]
+                    into[:, row, :length] = total / n
+        return Writes(dense, units)
 
-    def _sum(self, length: int) -> Float[Tensor, "sender pos d_model"]:
+    def _run(self, batch: Batch) -> Writes:
+        found = run(self._adapter, self._graph, batch, self._dtype, basis=self._basis)
+        return Writes(found.writes, found.units)
+
+    def _sum(self, length: int) -> Writes:
         """Clean writes of the discovery pairs of one length, summed by position."""
         if length not in self._sums:
             prompts = [pair.clean for pair in self._pairs if len(pair.clean) == length]
-            total: Tensor | None = None
+            total: Writes | None = None
             for start in range(0, len(prompts), 8):
                 tokens = torch.tensor(prompts[start : start + 8])
-                batch = self._adapter.batch(tokens, None)
-                part = run(self._adapter, self._graph, batch, self._dtype).writes.sum(1)
-                total = part if total is None else total + part
+                dense, units = self._run(self._adapter.batch(tokens, None))
+                part = Writes(dense.sum(1), units.sum(1))
+                total = part if total is None else Writes(total[0] + part[0], total[1] + part[1])
             assert total is not None, "examples() has checked that the length is there"
             self._sums[length] = total
         return self._sums[length]

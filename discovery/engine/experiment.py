@@ -17,7 +17,9 @@ from discovery.engine.forward import Run, at_positions, graph_of, logits_at, run
 from discovery.engine.metrics import Objective, Target, target_of, wide
 from discovery.engine.reading import Reading
 from discovery.engine.room import room
+from discovery.engine.splice import Basis, Splice
 from discovery.engine.window import Window, first_difference
+from discovery.engine.writes import Writes
 from discovery.models import Batch, ModelAdapter
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import AblationSpec, Component, Metric
@@ -55,13 +57,24 @@ class Experiment:
         *,
         seed: int = 0,
         receivers: Receivers = "query_head",
+        splices: Sequence[Splice] = (),
     ) -> None:
-        """Ablated values come from `pairs`, the discovery split, alone."""
+        """Ablated values come from `pairs`, the discovery split, alone.
+
+        `splices` cut components into units of dictionaries, `rest` and `error`.
+
+        Raises:
+            SpecError: A splice does not fit the model, or another one.
+        """
         self.adapter, self.metric = adapter, metric
         group = adapter.shape.kv_group if receivers == "kv_group" else 1
-        self.graph = replace(graph_of(adapter), kv_group=group)
+        splits = tuple(splice.split for splice in splices)
+        self.graph = replace(graph_of(adapter), kv_group=group, splits=splits)
+        self.basis = Basis(adapter, self.graph, splices)
         self.dtype = wide(adapter.dtype)
-        self.ablator = Ablator(ablation, adapter, self.graph, pairs, seed=seed, dtype=self.dtype)
+        self.ablator = Ablator(
+            ablation, adapter, self.graph, pairs, seed=seed, dtype=self.dtype, basis=self.basis
+        )
 
     def chunks(self, pairs: Sequence[TokenPair], size: int) -> list[list[Example]]:
         """The examples of `pairs`, at most `size` a chunk, those alike in length together.
@@ -86,10 +99,10 @@ class Experiment:
         """
         sizes, graph = self.adapter.shape, self.graph
         # Ablated and other writes of every sender, and a layer's reads or gradients.
-        width = 2 * graph.n_senders + 4 * 3 * graph.n_heads
+        width = 2 * graph.n_dense + 4 * 3 * graph.n_heads + 2 * graph.n_directed // sizes.d_model
         inner = 0
         if tape:
-            width = 2 * graph.n_senders + 3 * graph.n_heads + TAPE * graph.n_layers
+            width = 2 * graph.n_dense + 3 * graph.n_heads + TAPE * graph.n_layers
             inner = TAPE // 2 * graph.n_layers * sizes.d_mlp
         each = self._span(pairs) * (width * sizes.d_model + inner) + LOGITS * self.adapter.n_outputs
         if budget is None:
@@ -108,12 +121,12 @@ class Experiment:
         """A chunk's window, ablated writes and target."""
         batch = pad(self.adapter, [example.pair.clean for example in examples])
         target = target_of([each.pair for each in examples], self.adapter.device, self.dtype)
-        window = Window.of(self.adapter, self.graph, examples, batch, target.positions)
+        window = Window.of(self.adapter, self.graph, examples, batch, target.positions, self.basis)
         if sources := [example.source for example in examples if example.source is not None]:
-            ablated = window.run(self.dtype, pad(self.adapter, sources)).writes
-        else:
-            ablated = self.ablator.writes(examples, batch, None)
-        return Ready(batch, window, ablated, target)
+            found = window.run(self.dtype, pad(self.adapter, sources))
+            return Ready(batch, window, found.writes, target, found.units)
+        ablated = self.ablator.writes(examples, batch, None)
+        return Ready(batch, window, ablated.dense, target, ablated.units)
 
     @torch.no_grad()
     def objective(self, ready: Ready, clean: Run | None = None) -> Objective:
@@ -133,8 +146,9 @@ class Experiment:
             ready.batch,
             ready.window,
             ready.ablated,
-            Reading(self.adapter, self.graph, ready.ablated, ready.window),
+            Reading(self.basis, Writes(ready.ablated, ready.ablated_units), ready.window),
             self.objective(ready),
+            ready.ablated_units,
         )
 
     def describe_overflow(self, pairs: Sequence[TokenPair]) -> str:
@@ -144,11 +158,12 @@ class Experiment:
         prompts = [pair.clean for pair in pairs] + [pair.corrupt for pair in pairs]
         for start in range(0, len(prompts), 8):
             batch = pad(self.adapter, prompts[start : start + 8])
-            writes = run(self.adapter, self.graph, batch, self.dtype).writes
+            # Of whole components: a split one is not finite where one of its parts is not.
+            writes = run(self.adapter, graph_of(self.adapter), batch, self.dtype).writes
             real = batch.attention_mask
             bad = [sender for sender, w in enumerate(writes) if not w[real].isfinite().all()]
             if bad:
-                name = self.graph.sender_names[bad[0]]
+                name = graph_of(self.adapter).sender_names[bad[0]]
                 layer = Component.parse(name).layer
                 where = "before layer 0" if layer is None else f"in layer {layer}"
                 return f"{name} ({where}) writes NaN or infinite values in {dtype}; {advice}"
@@ -160,19 +175,24 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Ready:
-    """A chunk of examples as tensors: ablated writes of the window, a target of whole prompts."""
+    """A chunk of examples as tensors: ablated writes of the window, a target of whole prompts.
+
+    `ablated` are of the dense senders, `ablated_units` the coefficients of the directed ones.
+    """
 
     batch: Batch
     window: Window
     ablated: Float[Tensor, "sender batch pos d_model"]
     target: Target
+    ablated_units: Float[Tensor, "unit batch pos"]
 
 
 @dataclass(frozen=True)
 class Bench:
     """A chunk of examples made ready.
 
-    `batch` and `objective` are of whole prompts; `ablated` and `reader` of the window.
+    `batch` and `objective` are of whole prompts; `ablated` (of the dense senders), `ablated_units`
+    (coefficients of the directed ones) and `reader` of the window.
     """
 
     experiment: Experiment
@@ -182,11 +202,15 @@ class Bench:
     ablated: Float[Tensor, "sender batch pos d_model"]
     reader: Reading
     objective: Objective
+    ablated_units: Float[Tensor, "unit batch pos"]
 
     def ablated_to(self, writes: Float[Tensor, "sender batch pos d_model"]) -> Bench:
-        """This chunk with other ablated writes: what a dropped edge carries then."""
-        experiment = self.experiment
-        reader = Reading(experiment.adapter, experiment.graph, writes, self.window)
+        """This chunk with other ablated writes: what a dropped edge carries then.
+
+        Of a graph in which nothing is split.
+        """
+        every = Writes(writes, self.ablated_units)
+        reader = Reading(self.experiment.basis, every, self.window)
         return replace(self, ablated=writes, reader=reader)
 
     @property

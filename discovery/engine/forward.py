@@ -13,6 +13,7 @@ from torch import Tensor
 
 from discovery.engine.graph import Graph
 from discovery.engine.metrics import Objective
+from discovery.engine.splice import Basis
 from discovery.models import Batch, ModelAdapter, Qkv
 
 
@@ -88,10 +89,15 @@ def at_positions(x: Tensor, positions: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Run:
-    """What every sender writes on a batch, raw, and the final residual stream."""
+    """What every sender writes on a batch, raw, and the final residual stream.
+
+    `writes` are of the dense senders, in order: of all, where no component is split. `units` are
+    the coefficients of the directed ones.
+    """
 
     writes: Float[Tensor, "sender batch pos d_model"]
     resid: Float[Tensor, "batch pos d_model"]
+    units: Float[Tensor, "unit batch pos"]
 
 
 Heads = Float[Tensor, "batch head _ d_head"]
@@ -141,18 +147,23 @@ def run(
     dtype: torch.dtype,
     before: Sequence[KeysValues] = (),
     pinned: Mapping[int, Float[Tensor, "batch pos d_model"]] = MappingProxyType({}),
+    basis: Basis | None = None,
 ) -> Run:
     """Run the model as it is; writes are kept as `dtype`.
 
     `before` are each layer's keys and values of positions before the batch's. The senders that are
-    `pinned` write what is given in place of their own, and all else follows.
+    `pinned` write what is given in place of their own, and all else follows; they are whole
+    components. A graph with split components has a `basis`.
     """
+    assert not (pinned and graph.splits), "what is pinned is a whole component's write"
     first = inputs(adapter, batch)
     for sender in pinned:
         if sender < graph.n_inputs:
             first[sender] = pinned[sender]
-    writes = torch.empty((graph.n_senders, *first.shape[1:]), dtype=dtype, device=first.device)
-    writes[: graph.n_inputs] = first
+    like = first.new_empty(0, dtype=dtype)
+    writes = like.new_empty((graph.n_dense, *first.shape[1:]))
+    units = like.new_empty((graph.n_directed, *first.shape[1:3]))
+    put_inputs(graph, basis, first, writes, units)
     resid = reduce(first, "input batch pos d_model -> batch pos d_model", "sum")
     for layer in range(graph.n_layers):
         normed = adapter.norm(layer, "attn", resid)
@@ -160,16 +171,64 @@ def run(
         k = adapter.project(batch, layer, "k", normed)
         v = adapter.project(batch, layer, "v", normed)
         z = mix(adapter, batch, layer, q, k, v, before[layer] if before else None)
-        heads_at = graph.head_senders(layer)
-        heads = writes[heads_at]
-        put_heads(adapter, layer, z, heads)
-        for sender in pinned:
-            if heads_at.start <= sender < heads_at.stop:
-                writes[sender] = pinned[sender]
-        total = add_const(adapter, layer, heads.sum(0).to(resid.dtype))
-        after = resid + adapter.post_norm(layer, "attn", total)
-        mlp = adapter.mlp(layer, adapter.norm(layer, "mlp", resid if graph.parallel else after))
-        mlp = pinned.get(graph.mlp_sender(layer), mlp).to(resid.dtype)
-        writes[graph.mlp_sender(layer)] = mlp
+        if graph.layers[layer].is_whole:
+            heads_at = graph.head_senders(layer)
+            heads = writes[graph.blocks(heads_at)[0]]
+            put_heads(adapter, layer, z, heads)
+            for sender in pinned:
+                if heads_at.start <= sender < heads_at.stop:
+                    heads[sender - heads_at.start] = pinned[sender]
+            total = heads.sum(0).to(resid.dtype)
+        else:
+            assert basis is not None
+            total = put_split_heads(adapter, graph, basis, layer, z, writes, units)
+        after = resid + adapter.post_norm(layer, "attn", add_const(adapter, layer, total))
+        read = resid if graph.parallel else after
+        normed = adapter.norm(layer, "mlp", read)
+        mlp = adapter.mlp(layer, normed)
+        site = graph.layers[layer].mlp
+        if site.split is None:
+            mlp = pinned.get(site.senders.start, mlp).to(resid.dtype)
+            writes[graph.rows[site.senders.start]] = mlp
+        else:
+            assert basis is not None
+            parts = range(len(site.senders))
+            basis.put(site, basis.of_mlp(site, read[None], normed[None], parts), writes, units)
         resid = after + adapter.post_norm(layer, "mlp", mlp)
-    return Run(writes, resid)
+    return Run(writes, resid, units)
+
+
+def put_inputs(
+    graph: Graph,
+    basis: Basis | None,
+    first: Float[Tensor, "input batch pos d_model"],
+    writes: Float[Tensor, "sender batch pos d_model"],
+    units: Float[Tensor, "unit batch pos"],
+) -> None:
+    """Write what the embeddings write over the rows of their senders."""
+    for site, write in zip(graph.input_sites, first, strict=True):
+        if site.split is None:
+            writes[graph.rows[site.senders.start]] = write
+        else:
+            assert basis is not None
+            basis.put(site, basis.of_input(write), writes, units)
+
+
+def put_split_heads(
+    adapter: ModelAdapter,
+    graph: Graph,
+    basis: Basis,
+    layer: int,
+    z: Float[Tensor, "batch head pos d_head"],
+    writes: Float[Tensor, "sender batch pos d_model"],
+    units: Float[Tensor, "unit batch pos"],
+) -> Float[Tensor, "batch pos d_model"]:
+    """Write what the parts of a layer's attention write; what they write together."""
+    for site in graph.layers[layer].attention:
+        mine = z[:, adapter.index(site.heads)]
+        if site.split is None:
+            writes[graph.rows[site.senders.start]] = adapter.head_out(layer, mine, site.heads)[:, 0]
+        else:
+            source = basis.of_heads(site, mine, range(len(site.senders)))
+            basis.put(site, source, writes, units)
+    return adapter.attn_sum(layer, z)

@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.engine.sites import Sites
+from discovery.engine.sites import HEAD_CHANNELS, Sites
 from graph_schema.documents import Channel, Edge, receiver_name
 from graph_schema.errors import SpecError
-from graph_schema.models.layout import Layout
 
 BoolMatrix = NDArray[np.bool_]
 
@@ -29,9 +28,20 @@ class Graph(Sites):
 
     `kv_group`: keys and values of this many query heads in a row are patched together; edges are
     those of query heads all the same.
+
+    Raises:
+        SpecError: Query heads are patched together, and attention is split.
     """
 
     kv_group: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kv_group > 1 and not all(layer.is_whole for layer in self.layers):
+            raise SpecError(
+                "keys and values are patched by key-value head (receivers='kv_group'), which a "
+                "dictionary on heads or on attention outputs cuts apart; use 'query_head'"
+            )
 
     # Receivers that are patched together.
 
@@ -42,7 +52,7 @@ class Graph(Sites):
         for layer in range(self.n_layers):
             for channel in (Channel.K, Channel.V):
                 heads = self.head_receivers(layer, channel)
-                found[heads] = heads.start + np.arange(self.n_heads) // group * group
+                found[heads] = heads.start + np.arange(heads.stop - heads.start) // group * group
         return found
 
     @cached_property
@@ -107,8 +117,8 @@ class Graph(Sites):
         live = np.zeros(self.n_receivers, dtype=np.bool_)
         live[self.logits] = True
         for layer in reversed(range(self.n_layers)):
-            mlp = self.mlp_receiver(layer)
-            live[mlp] = bool((kept[self.mlp_sender(layer)] & live).any())
+            mlp = (kept[self.mlp_senders(layer)] & live).any(axis=1)
+            live[self.mlp_receivers(layer)] = mlp
             heads = (kept[self.head_senders(layer)] & live).any(axis=1)
             live[self.attention_receivers(layer)] = np.tile(heads, 3)
         return live
@@ -122,9 +132,9 @@ class Graph(Sites):
         live, spread = self.live_receivers(kept), np.zeros(self.n_senders, dtype=np.bool_)
         carries = np.zeros(self.n_receivers, dtype=np.bool_)
         for layer in reversed(range(self.n_layers)):
-            mlp = self.mlp_sender(layer)
-            spread[mlp] = bool((kept[mlp] & carries).any())
-            carries[self.mlp_receiver(layer)] = spread[mlp]
+            mlp = self.mlp_senders(layer)
+            spread[mlp] = (kept[mlp] & carries).any(axis=1)
+            carries[self.mlp_receivers(layer)] = spread[mlp]
             heads = self.head_senders(layer)
             spread[heads] = (kept[heads] & carries).any(axis=1)
             carries[self.head_receivers(layer, Channel.Q)] = spread[heads]
@@ -142,31 +152,30 @@ class Graph(Sites):
         for layer in range(self.n_layers):
             n = self.before(layer)
             inputs = (kept[:n, self.attention_receivers(layer)] & reached[:n, None]).any(axis=0)
-            reached[self.head_senders(layer)] = inputs.reshape(3, self.n_heads).any(axis=0)
-            reached[self.mlp_sender(layer)] = bool(
-                (kept[:, self.mlp_receiver(layer)] & reached).any()
-            )
+            reached[self.head_senders(layer)] = inputs.reshape(3, -1).any(axis=0)
+            mlp = kept[:, self.mlp_receivers(layer)] & reached[:, None]
+            reached[self.mlp_senders(layer)] = mlp.any(axis=0)
         return reached
 
     # Names.
 
     @cached_property
-    def layout(self) -> Layout:
-        """The same model as other tools list it: senders and receivers have one order."""
-        return Layout(self.n_layers, self.n_heads, self.parallel, self.split_embed)
-
-    @property
     def sender_names(self) -> tuple[str, ...]:
-        return self.layout.senders
+        return tuple(name for site in self.sites for name in site.names)
 
-    @property
+    @cached_property
     def receivers(self) -> tuple[tuple[str, Channel], ...]:
         """(component, channel) of every receiver."""
-        return self.layout.receivers
+        found: list[tuple[str, Channel]] = []
+        for layer in self.layers:
+            parts = [name for site in layer.attention for name in site.names]
+            found += [(name, channel) for channel in HEAD_CHANNELS for name in parts]
+            found += [(name, Channel.R) for name in layer.mlp.names]
+        return (*found, ("logits", Channel.R))
 
-    @property
+    @cached_property
     def receiver_names(self) -> tuple[str, ...]:
-        return self.layout.receiver_names
+        return tuple(receiver_name(*receiver) for receiver in self.receivers)
 
     def edge(self, sender: int, receiver: int) -> Edge:
         return Edge(self.sender_names[sender], *self.receivers[receiver])

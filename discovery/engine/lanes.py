@@ -6,6 +6,7 @@ cost a processor about as much as their rows, and an accelerator about as much a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import assert_never
 
 import numpy as np
@@ -17,8 +18,11 @@ from torch import Tensor
 
 from discovery.engine.experiment import Bench
 from discovery.engine.reading import Mixture, beside
-from discovery.engine.schedule import AttentionStep, LogitsStep, MlpStep, Step
+from discovery.engine.schedule import AttentionStep, LogitsStep, MlpStep, SplitRun, Step
+from discovery.engine.site import Site
 from discovery.engine.sites import HEAD_CHANNELS
+from discovery.engine.splice import Source
+from discovery.engine.writes import Writes
 from discovery.models import Qkv
 from graph_schema.documents import Channel
 
@@ -33,24 +37,33 @@ class Lanes:
 
     Attributes:
         n: How many tries lie side by side.
-        delta: Every sender's write minus its ablated one.
+        delta: Every sender's write minus its ablated one; of units, coefficients.
         window: The chunk's window, once a lane.
     """
 
     def __init__(
         self,
         bench: Bench,
-        delta: Float[Tensor, "row lane_batch pos d_model"],
+        delta: Writes,
         numbers: NDArray[np.intp] | None = None,
         n: int = 1,
     ) -> None:
-        """`numbers` says which row of `delta` a sender has (None: that of its own number)."""
-        self.bench, self.delta, self.n, self._numbers = bench, delta, n, numbers
+        """`numbers` says which row of its kind's block a sender has (None: the graph's)."""
+        self.bench, self.delta, self.n = bench, delta, n
         self.window = bench.window.beside(n)
+        self._basis = bench.experiment.basis
         self._adapter, self._graph = bench.experiment.adapter, bench.experiment.graph
+        self._numbers = self._graph.rows if numbers is None else numbers
 
     def row(self, sender: int) -> int:
-        return sender if self._numbers is None else int(self._numbers[sender])
+        """A sender's row in the block of its kind."""
+        return int(self._numbers[sender])
+
+    def mute(self, senders: Sequence[int]) -> None:
+        """Have senders write their ablated values."""
+        for sender in senders:
+            block = self.delta.units if self._graph.directed[sender] else self.delta.dense
+            block[self.row(sender)] = 0
 
     def read(self, mixture: Mixture) -> Float[Tensor, "column lane_batch place d_model"]:
         """What each column reads now."""
@@ -76,7 +89,7 @@ class Lanes:
             case AttentionStep():
                 return self._attend(step, read, held)
             case MlpStep():
-                self._write_mlp(step, read[0])
+                self._write_mlp(step, read)
             case LogitsStep():
                 pass
             case _ as never:
@@ -99,9 +112,12 @@ class Lanes:
                 mine = rearrange(
                     normed[reads.slots], "head batch pos d_model -> batch head pos d_model"
                 )
-                parts.append(adapter.project(batch, layer, name, mine, reads.own))
+                parts.append(
+                    adapter.project(batch, layer, name, mine, self._heads(step, reads.own))
+                )
             if reads.shared:
-                parts.append(adapter.project(batch, layer, name, normed[-1], reads.shared))
+                heads = self._heads(step, reads.shared)
+                parts.append(adapter.project(batch, layer, name, normed[-1], heads))
             value = parts[0]
             if len(parts) > 1:
                 value = torch.cat(parts, dim=1)[:, adapter.index(reads.order)]
@@ -113,52 +129,115 @@ class Lanes:
         # What is held as it was is not handed back, to be written over itself.
         return {channel: now[channel] for channel in computed}
 
+    def _heads(self, step: AttentionStep, entries: list[int]) -> list[int]:
+        """The heads that entries run."""
+        sites = self._graph.layers[step.layer]
+        return entries if sites.is_whole else [sites.entry_heads[entry] for entry in entries]
+
     def _complete(self, step: AttentionStep, now: HeadValues, held: HeadValues) -> None:
         """Put what is held in place of the inputs that do not move."""
-        moved = {reads.channel: reads.heads for reads in step.channels}
+        moved = {reads.channel: reads.entries for reads in step.channels}
         for channel in HEAD_CHANNELS:
-            heads = moved.get(channel, [])
-            if len(heads) == len(step.heads):
+            entries = moved.get(channel, [])
+            if len(entries) == len(step.entries):
                 continue
             every = beside(held[channel][None], self.n)[0]
-            if heads:
+            if entries:
                 every = every.clone()
-                places = [step.heads.index(head) for head in heads]
+                places = [step.entries.index(entry) for entry in entries]
                 every[:, self._adapter.index(places)] = now[channel]
             now[channel] = every
 
     def _write_heads(self, step: AttentionStep, values: HeadValues) -> None:
         """Mix positions and write, for some heads of a layer."""
-        adapter, heads = self._adapter, self._adapter.index(step.heads)
         q, k, v = (values[channel] for channel in HEAD_CHANNELS)
-        z = self.window.mix(step.layer, q, k, v, step.heads)
-        first = self._graph.head_senders(step.layer).start
-        ablated = self.bench.ablated[first : first + self._graph.n_heads][heads]
-        rows = [self.row(first + head) for head in step.heads]
-        weight = adapter.out_weights(step.layer)[heads].to(z.dtype)
+        z = self.window.mix(step.layer, q, k, v, self._heads(step, step.entries))
+        if step.whole:
+            self._write_whole(step, z)
+        for run in step.splits:
+            self._write_parts(step, run, z)
+
+    def _write_whole(self, step: AttentionStep, z: Heads) -> None:
+        """What heads that are not split write."""
+        adapter, entries = self._adapter, step.entries
+        if step.splits:
+            entries = [step.entries[place] for place in step.whole]
+            z = z[:, adapter.index(step.whole)]
+        heads = self._heads(step, entries)
+        senders = [self._graph.head_sender(step.layer, head) for head in heads]
+        ablated = self.bench.ablated[adapter.index(self._graph.rows[senders].tolist())]
+        rows = [self.row(sender) for sender in senders]
+        weight = adapter.out_weights(step.layer)[adapter.index(heads)].to(z.dtype)
         flat = rearrange(z, "batch head pos d_head -> head (batch pos) d_head")
         together = rows == list(range(rows[0], rows[0] + len(rows)))
+        dense = self.delta.dense
         if together:
-            written = self.delta[rows[0] : rows[0] + len(rows)]
+            written = dense[rows[0] : rows[0] + len(rows)]
             torch.bmm(flat, weight, out=written.view(len(rows), flat.shape[1], -1))
         else:
-            written = torch.bmm(flat, weight).view(len(rows), *self.delta.shape[1:])
+            written = torch.bmm(flat, weight).view(len(rows), *dense.shape[1:])
         written.view(len(rows), self.n, *ablated.shape[1:]).sub_(ablated[:, None])
         if not together:
-            self.delta[adapter.index(rows)] = written
+            dense[adapter.index(rows)] = written
 
-    def _write_mlp(self, step: MlpStep, read: Float[Tensor, "lane_batch place d_model"]) -> None:
+    def _write_parts(self, step: AttentionStep, run: SplitRun, z: Heads) -> None:
+        """What parts of a split site write that are made of one run of its heads."""
+        mine = z[:, run.places.start : run.places.stop]
+        source = self._basis.of_heads(run.site, mine, run.parts)
+        self._put(run.site, run.parts, [0] * len(run.parts), source, None)
+
+    def _write_mlp(
+        self, step: MlpStep, read: Float[Tensor, "column lane_batch place d_model"]
+    ) -> None:
         """Run a layer's MLP on what it reads, where it does."""
-        adapter, layer, sender = self._adapter, step.layer, self._graph.mlp_sender(step.layer)
-        written = adapter.mlp(layer, adapter.norm(layer, "mlp", read))
-        ablated, into = self.bench.ablated[sender], self.delta[self.row(sender)]
-        if narrow(self.bench, step):
+        adapter, layer, site = self._adapter, step.layer, self._graph.layers[step.layer].mlp
+        targets = narrow(self.bench, step)
+        normed = adapter.norm(layer, "mlp", read)
+        if site.split is not None:
+            source = self._basis.of_mlp(site, read, normed, step.parts)
+            self._put(site, step.parts, step.slots, source, targets)
+            return
+        (sender,) = site.senders
+        written = adapter.mlp(layer, normed[0])
+        ablated, into = (
+            self.bench.ablated[self._graph.rows[sender]],
+            self.delta.dense[self.row(sender)],
+        )
+        if targets:
             ablated = self.bench.window.at_targets(ablated)
         written = written.view(self.n, *ablated.shape) - ablated
-        if narrow(self.bench, step):
+        if targets:
             self.window.put_at_targets(into, written.flatten(0, 1))
         else:
             into.view(written.shape).copy_(written)
+
+    def _put(
+        self,
+        site: Site,
+        parts: Sequence[int],
+        slots: Sequence[int],
+        source: Source,
+        targets: bool | None,
+    ) -> None:
+        """Write what some parts of a split site write, made of what it read and wrote."""
+        units, dense = self._basis.part_writes(site, parts, slots, source)
+        senders = [site.senders[part] for part in parts]
+        for directed, written in ((True, units[..., None]), (False, dense)):
+            mine = [s for s in senders if bool(self._graph.directed[s]) is directed]
+            if not mine:
+                continue
+            ablated = self.bench.ablated_units[..., None] if directed else self.bench.ablated
+            into = self.delta.units[..., None] if directed else self.delta.dense
+            less = ablated[self._graph.rows[mine]]
+            if targets:
+                less = self.bench.window.at_targets(less)
+            # Of each part its lanes one after the other, as the chunk's copies are.
+            moved = written.unflatten(1, (self.n, -1)) - less[:, None]
+            for sender, row in zip(mine, moved.flatten(1, 2), strict=True):
+                if targets:
+                    self.window.put_at_targets(into[self.row(sender)], row)
+                else:
+                    into[self.row(sender)] = row
 
 
 def narrow(bench: Bench, step: Step) -> bool:

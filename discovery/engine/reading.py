@@ -18,11 +18,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from discovery.engine.forward import add_const
-from discovery.engine.graph import BoolMatrix, Graph
+from discovery.engine.graph import BoolMatrix
+from discovery.engine.splice import Basis
 from discovery.engine.window import Window
-from discovery.models import ModelAdapter, Sublayer
+from discovery.engine.writes import Writes
+from discovery.models import Sublayer
 
-Delta = Float[Tensor, "sender batch pos d_model"]
+LARGEST = 2**24
+"""Coefficients of columns, one a unit, batch and position, that are held at once."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,34 @@ class Within:
 
 
 @dataclass(frozen=True)
-class Part:
-    """Senders that columns keep: `weights` [column, row], 1 where kept."""
+class Numbering:
+    """Under which row of its kind a sender is found: `of` [sender].
+
+    `units` are the graph's rows of the directed ones that have a number; None: those of all.
+    """
+
+    of: NDArray[np.intp]
+    units: NDArray[np.intp] | None = None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Senders of one kind, by their rows, that columns keep: `weights` is 1 where kept.
+
+    Directed ones have their directions.
+    """
 
     rows: slice | Tensor
     weights: Float[Tensor, "column row"]
+    directions: Float[Tensor, "row d_model"] | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """Senders that columns keep, of either kind."""
+
+    dense: Rows | None
+    directed: Rows | None
     within: Within | None = None
 
 
@@ -79,30 +105,26 @@ def beside(x: Float[Tensor, "column batch *rest"], n: int) -> Float[Tensor, "col
 class Reading:
     """Reads mixtures of one chunk of pairs. `places` are numbered along the residual stream."""
 
-    def __init__(
-        self,
-        adapter: ModelAdapter,
-        graph: Graph,
-        ablated: Float[Tensor, "sender batch pos d_model"],
-        window: Window,
-    ) -> None:
-        self._window = window
-        self._adapter, self._graph, self.dtype = adapter, graph, ablated.dtype
-        base = ablated[: graph.n_inputs].sum(0)
+    def __init__(self, basis: Basis, ablated: Writes, window: Window) -> None:
+        self._window, self._basis, self._graph = window, basis, basis.graph
+        self._adapter, self.dtype = basis.adapter, ablated.dense.dtype
+        graph = self._graph
+        base = self._basis.total(range(graph.n_inputs), ablated)
         self._bases: list[Tensor] = []
         self._blocks: list[Block] = []
         for layer in range(graph.n_layers):
             self._bases.append(base)
-            heads = graph.head_senders(layer)
+            heads, mlp = graph.head_senders(layer), graph.mlp_senders(layer)
             after = base + self._block(layer, "attn", range(heads.start, heads.stop), ablated)
             self._bases.append(base if graph.parallel else after)
-            mlp = graph.mlp_sender(layer)
-            base = after + self._block(layer, "mlp", range(mlp, mlp + 1), ablated)
+            base = after + self._block(layer, "mlp", range(mlp.start, mlp.stop), ablated)
         self._bases.append(base)
 
-    def _block(self, layer: int, sublayer: Sublayer, senders: range, ablated: Delta) -> Tensor:
+    def _block(self, layer: int, sublayer: Sublayer, senders: range, ablated: Writes) -> Tensor:
         """What a sublayer adds to the stream with everything ablated."""
-        raw = ablated[senders.start : senders.stop].sum(0)
+        raw = self._basis.total(senders, ablated)
+        if self._basis.past_norm(layer, sublayer):
+            return raw
         if sublayer == "attn":
             raw = add_const(self._adapter, layer, raw)
         if not self._adapter.post_norms:
@@ -129,7 +151,7 @@ class Reading:
         self,
         place: int,
         columns: BoolMatrix,
-        delta: Delta,
+        delta: Writes,
         moving: NDArray[np.bool_] | None = None,
         *,
         narrow: bool = False,
@@ -142,7 +164,8 @@ class Reading:
         """
         kept: NDArray[np.bool_] = np.any(columns, axis=1)
         moves = kept if moving is None else kept & moving
-        numbers = None if moving is None else np.cumsum(moving) - 1
+        every = Numbering(self._graph.rows)
+        numbers = every if moving is None else self._among(moving)
         fixed = self._at(self._bases[place], narrow)[None]
         parts: list[Part] = []
         linear = np.ones_like(kept)
@@ -156,14 +179,16 @@ class Reading:
                 raw = self._at(block.raw, narrow)[None]
                 normed = self._at(block.normed, narrow)[None]
                 if (still := inside & ~moves).any():
-                    raw = self._add(self._part(columns, still), delta, raw, self._window, narrow)
+                    raw = self._add(
+                        self._part(columns, still, every), delta, raw, self._window, narrow
+                    )
                 within = Within(block.layer, block.sublayer, raw, normed)
                 if (here := inside & moves).any():
                     parts.append(replace(self._part(columns, here, numbers), within=within))
                 else:
                     fixed = fixed + (self._norm(block.layer, block.sublayer, raw) - normed)
         if (still := kept & ~moves & linear).any():
-            fixed = self._add(self._part(columns, still), delta, fixed, self._window, narrow)
+            fixed = self._add(self._part(columns, still, every), delta, fixed, self._window, narrow)
         if (here := moves & linear).any():
             parts.append(self._part(columns, here, numbers))
         return Mixture(fixed, tuple(parts), narrow)
@@ -171,15 +196,33 @@ class Reading:
     def _at(self, x: Float[Tensor, "batch pos d_model"], narrow: bool) -> Tensor:
         return self._window.at_targets(x) if narrow else x
 
-    def _part(
-        self,
-        columns: BoolMatrix,
-        rows: NDArray[np.bool_],
-        numbers: NDArray[np.intp] | None = None,
-    ) -> Part:
-        """The senders `rows`, found under `numbers` (None: their own)."""
-        senders = np.flatnonzero(rows)
-        places = senders if numbers is None else numbers[senders]
+    def _among(self, moving: NDArray[np.bool_]) -> Numbering:
+        graph = self._graph
+        directed = graph.directed[: len(moving)]
+        units = graph.rows[: len(moving)][moving & directed] if graph.n_directed else None
+        return Numbering(graph.rows_among(moving), units)
+
+    def _part(self, columns: BoolMatrix, chosen: NDArray[np.bool_], numbers: Numbering) -> Part:
+        """The chosen senders, found by their numbers."""
+        if not self._graph.n_directed:
+            return Part(self._rows(columns, np.flatnonzero(chosen), numbers), None)
+        units = self._graph.directed[: len(chosen)]
+        dense = self._rows(columns, np.flatnonzero(chosen & ~units), numbers)
+        directed = self._rows(columns, np.flatnonzero(chosen & units), numbers)
+        if directed is not None:
+            rows = directed.rows
+            if numbers.units is not None:
+                own = torch.from_numpy(numbers.units).to(self._adapter.device)
+                rows = own[rows]
+            directed = replace(directed, directions=self._basis.directions[rows].to(self.dtype))
+        return Part(dense, directed)
+
+    def _rows(
+        self, columns: BoolMatrix, senders: NDArray[np.intp], numbers: Numbering
+    ) -> Rows | None:
+        if not len(senders):
+            return None
+        places = numbers.of[senders]
         first, last = int(places[0]), int(places[-1]) + 1
         device = self._adapter.device
         # A dense run is read in place, with zero weights for the few rows that are not kept.
@@ -189,38 +232,54 @@ class Reading:
             taken: slice | Tensor = slice(first, last)
         else:
             weights, taken = columns[senders], torch.from_numpy(places).to(device)
-        return Part(taken, torch.from_numpy(weights.T).to(device, self.dtype))
+        return Rows(taken, torch.from_numpy(weights.T).to(device, self.dtype))
 
     def read(
-        self, mixture: Mixture, delta: Float[Tensor, "row lane_batch pos d_model"], window: Window
+        self, mixture: Mixture, delta: Writes, window: Window
     ) -> Float[Tensor, "column lane_batch place d_model"]:
         """What each column reads now; `delta` holds several copies of the chunk, as `window`."""
-        n = delta.shape[1] // self._window.positions.shape[0]
+        n = delta.dense.shape[1] // self._window.positions.shape[0]
         x = beside(mixture.fixed, n)
         for part in mixture.moving:
             x = self._add(part, delta, x, window, mixture.narrow)
         return x
 
-    def _add(
-        self,
-        part: Part,
-        delta: Float[Tensor, "row lane_batch pos d_model"],
-        onto: Tensor,
-        window: Window,
-        narrow: bool,
-    ) -> Tensor:
+    def _add(self, part: Part, delta: Writes, onto: Tensor, window: Window, narrow: bool) -> Tensor:
         """`onto` with what a part adds to it."""
-        rows = delta[part.rows]
-        if narrow:
-            rows = window.at_targets(rows)
-        flat = rearrange(rows, "row batch pos d_model -> row (batch pos d_model)")
-        sizes = {"batch": rows.shape[1], "pos": rows.shape[2]}
-        back = "column (batch pos d_model) -> column batch pos d_model"
         within = part.within
         if within is None:
-            start = rearrange(onto, "column batch pos d_model -> column (batch pos d_model)")
-            return rearrange(torch.addmm(start, part.weights, flat), back, **sizes)
-        n = rows.shape[1] // within.normed.shape[1]
-        mixed = beside(within.raw, n) + rearrange(part.weights @ flat, back, **sizes)
+            return self._plus(part, delta, onto, window, narrow)
+        n = delta.dense.shape[1] // within.normed.shape[1]
+        mixed = self._plus(part, delta, beside(within.raw, n), window, narrow)
         normed = self._norm(within.layer, within.sublayer, mixed)
         return onto + (normed - beside(within.normed, n))
+
+    def _plus(
+        self, part: Part, delta: Writes, onto: Tensor, window: Window, narrow: bool
+    ) -> Tensor:
+        """`onto` with the sum of what the senders of a part write."""
+        if (dense := part.dense) is not None:
+            rows = delta.dense[dense.rows]
+            if narrow:
+                rows = window.at_targets(rows)
+            flat = rearrange(rows, "row batch pos d_model -> row (batch pos d_model)")
+            start = rearrange(onto, "column batch pos d_model -> column (batch pos d_model)")
+            onto = rearrange(
+                torch.addmm(start, dense.weights, flat),
+                "column (batch pos d_model) -> column batch pos d_model",
+                batch=rows.shape[1],
+                pos=rows.shape[2],
+            )
+        if (directed := part.directed) is not None:
+            assert directed.directions is not None
+            units = delta.units[directed.rows]
+            if narrow:
+                units = window.at_targets(units[..., None])[..., 0]
+            units = units.movedim(0, -1)
+            together = max(1, LARGEST // units.numel())
+            found = [
+                (weights[:, None, None] * units) @ directed.directions
+                for weights in directed.weights.split(together)
+            ]
+            onto = onto + (found[0] if len(found) == 1 else torch.cat(found))
+        return onto

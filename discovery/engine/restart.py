@@ -56,7 +56,7 @@ class Restart:
         graph, kept = state.graph, state.kept
         same = kept[:, self._receivers] == kept[:, receivers[:1]]
         assert same.all(), "receivers are tried together when they keep the same senders"
-        self._schedule = after(graph, kept, self._receivers)
+        self._schedule = after(state.plan, self._receivers)
         self.live = receivers[0] == graph.logits or bool(self._schedule.steps)
         """Whether the receiver has a kept path to the logits: if not, no read matters."""
         self._tries: list[Try] = []
@@ -65,8 +65,7 @@ class Restart:
             return
         self._read, self._stale = state.read(receivers[0])[0], False
         moving = self._schedule.moving
-        self._moving = np.flatnonzero(moving).tolist()
-        self._numbers = np.cumsum(moving) - 1
+        self._moving = moving
         self._steps: list[tuple[Step, Mixture, HeadValues | None]] = [
             (
                 step,
@@ -75,9 +74,8 @@ class Restart:
             )
             for step in self._schedule.steps
         ]
-        reaching = graph.live_receivers(kept)
-        live = [receiver for receiver in receivers if reaching[receiver]]
-        self._first = component(graph, kept, live)
+        live = [receiver for receiver in receivers if state.plan.live[receiver]]
+        self._first = component(state.plan, live)
         self._narrow = narrow(state.bench, self._first)
         first_held = None
         if isinstance(self._first, AttentionStep):
@@ -113,8 +111,10 @@ class Restart:
 
     def _most_lanes(self) -> int:
         """How many tries fit side by side, and on a processor are the faster for it."""
-        delta, steps = self._state.delta, (self._first, *self._schedule.steps)
-        writes = delta[0].numel() * len(self._moving)
+        delta, steps = self._state.delta.dense, (self._first, *self._schedule.steps)
+        n_units = int((self._moving & self._state.graph.directed).sum())
+        n_dense = int(self._moving.sum()) - n_units
+        writes = delta[0].numel() * n_dense + delta[0, ..., 0].numel() * n_units
         each = (writes + max(self._size(step) for step in steps)) * delta.itemsize
         most = self._state.lanes_room() // each
         if delta.device.type == "cpu":
@@ -126,18 +126,18 @@ class Restart:
         bench = self._state.bench
         if narrow(bench, step):
             return bench.window.positions.numel()
-        return self._state.delta[0, ..., 0].numel()
+        return self._state.delta.dense[0, ..., 0].numel()
 
     def _size(self, step: Step) -> int:
         """Values that a step holds at once in one lane, about: what is read, within, written."""
         sizes = self._state.bench.experiment.adapter.shape
         match step:
             case AttentionStep():
-                columns, n_heads = step.columns.shape[1], len(step.heads)
+                columns, n_heads = step.columns.shape[1], len(step.entries)
                 # Each read before and after the norm; q, k, v and what they mix to.
                 width = (2 * columns + n_heads) * sizes.d_model + 4 * n_heads * sizes.d_head
             case MlpStep():
-                width = 3 * sizes.d_model + 3 * sizes.d_mlp
+                width = (3 * sizes.d_model + 3 * sizes.d_mlp) * max(1, step.columns.shape[1])
             case LogitsStep():
                 width = 2 * sizes.d_model
         return width * self._n_positions(step)
@@ -152,6 +152,14 @@ class Restart:
         return torch.cat(
             [self.ahead(senders[start : start + self.width], gone=False) for start in starts]
         )
+
+    def rows(self, senders: Sequence[int]) -> Float[Tensor, "try batch target d_model"]:
+        """What the logits read if the receiver no longer keeps a sender, for each of them alone."""
+        found: list[Tensor] = []
+        for start in range(0, len(senders), self.width):
+            self.ahead(senders[start : start + self.width], gone=False)
+            found += [tried.last for tried in self._tries]
+        return torch.stack(found)
 
     @torch.no_grad()
     def ahead(self, senders: Sequence[int], *, gone: bool) -> Float[Tensor, "try batch"]:
@@ -186,7 +194,7 @@ class Restart:
         """
         state, tried = self._state, self._tries[number]
         assert state.kept[tried.sender, self._receivers[0]], "this edge has been removed"
-        state.kept[tried.sender, self._receivers] = False
+        state.drop(tried.sender, self._receivers)
         if not self.live:
             return
         assert tried.read is not None
@@ -201,9 +209,12 @@ class Restart:
         state, lanes = self._state, self._lanes
         assert lanes is not None, "what is at hand lies in lanes"
         lane, n = self._accepted - self._at_hand.start, lanes.n
-        if self._moving:
-            rows = state.bench.experiment.adapter.index(self._moving)
-            state.delta[rows] = lanes.delta.unflatten(1, (n, -1))[:, lane]
+        directed = state.graph.directed
+        for which, into, made in zip((~directed, directed), state.delta, lanes.delta, strict=True):
+            rows = state.graph.rows[self._moving & which].tolist()
+            if rows:
+                index = state.bench.experiment.adapter.index(rows)
+                into[index] = made.unflatten(1, (n, -1))[:, lane]
         for step, values in self._heads:
             mine = {name: value.unflatten(0, (n, -1))[lane] for name, value in values.items()}
             state.keep_heads(step, mine)
@@ -240,11 +251,25 @@ class Restart:
             for number, sender in enumerate(senders):
                 columns[sender, number : None if gone else number + 1] = False
             return state.read(self._receivers[0], columns)
-        index = torch.tensor(list(senders), device=state.delta.device)
-        away = state.delta[index]
+        away = self._writes(senders)
         if self._narrow:
             away = state.bench.window.at_targets(away)
         return self._read - (away.cumsum(0) if gone else away)
+
+    def _writes(self, senders: Sequence[int]) -> Float[Tensor, "try batch pos d_model"]:
+        """The activation differences of some senders."""
+        state, graph = self._state, self._state.graph
+        dense, units = state.delta
+        rows = torch.from_numpy(graph.rows[list(senders)]).to(dense.device)
+        directed = graph.directed[list(senders)]
+        if not directed.any():
+            return dense[rows]
+        found = dense.new_empty((len(senders), *dense.shape[1:]))
+        chosen = torch.from_numpy(directed).to(dense.device)
+        along = state.bench.experiment.basis.directions[rows[chosen], None, None].to(dense.dtype)
+        found[chosen] = units[rows[chosen]][..., None] * along
+        found[~chosen] = dense[rows[~chosen]]
+        return found
 
     def _follow(
         self, reads: Float[Tensor, "try batch place d_model"], which: range
@@ -271,10 +296,10 @@ class Restart:
 
     def _lanes_of(self, n: int) -> Lanes:
         if self._lanes is None or self._lanes.n != n:
-            self._lanes = self._state.lanes(self._numbers, len(self._moving), n)
+            self._lanes = self._state.lanes(self._moving, n)
             for step in (self._first, *self._schedule.steps):
                 if isinstance(step, MlpStep) and narrow(self._state.bench, step):
                     # Nobody reads the other positions, but they must hold numbers.
-                    row = self._lanes.row(self._state.graph.mlp_sender(step.layer))
-                    self._lanes.delta[row].zero_()
+                    first = self._state.graph.mlp_senders(step.layer).start
+                    self._lanes.mute([first + part for part in step.parts])
         return self._lanes

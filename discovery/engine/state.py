@@ -7,6 +7,8 @@ not (dead ends then write what they compute from ablated inputs).
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,14 +18,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from discovery.engine.experiment import Bench
-from discovery.engine.forward import inputs, logits_at
+from discovery.engine.forward import inputs, logits_at, put_inputs
 from discovery.engine.graph import BoolMatrix
+from discovery.engine.kept import Kept
 from discovery.engine.lanes import HeadValues, Lanes, narrow
 from discovery.engine.reading import Mixture
 from discovery.engine.room import room
 from discovery.engine.schedule import AttentionStep, LogitsStep, MlpStep, Step, component, whole
 from discovery.engine.sites import HEAD_CHANNELS
 from discovery.engine.unembedding import losses_at
+from discovery.engine.writes import Writes
 from graph_schema.documents import Channel
 
 
@@ -34,8 +38,9 @@ class State:
     logits, and, where no key or value input lies on the path, at positions that no metric reads.
 
     Attributes:
-        delta: Activation differences: each sender's write less its ablated one.
-        kept: The kept set; `Restart.accept` removes edges from it.
+        delta: Activation differences: each sender's write less its ablated one; of units,
+            coefficients.
+        plan: The kept set, and what follows from it; `Restart.accept` removes edges.
         loss: One value an example.
         last: What the logits read, at the metric's positions.
     """
@@ -57,25 +62,40 @@ class State:
         With `instead` the memory of a state on the same bench, as restartable, is taken over,
         which ends it. Its first layers stay as they were run, up to the first whose reads differ.
         """
-        self.bench, self.kept, self._ran = bench, kept.copy(), kept.copy()
+        self.bench, self._ran = bench, kept.copy()
         self.graph, self._adapter = bench.experiment.graph, bench.experiment.adapter
+        graph = self.graph
+        self.plan = Kept(graph, kept)
         if instead is None:
             # Of its own layout: the ablated writes may be a view.
-            self.delta = torch.zeros_like(bench.ablated, memory_format=torch.contiguous_format)
-            self._scratch = self.delta.new_empty(0)
-            embeddings = slice(0, self.graph.n_inputs)
-            written = inputs(self._adapter, bench.window.batch)
-            self.delta[embeddings] = written - bench.ablated[embeddings]
+            dense = torch.zeros_like(bench.ablated, memory_format=torch.contiguous_format)
+            self.delta = Writes(dense, torch.zeros_like(bench.ablated_units))
+            self._scratch = Writes(dense.new_empty(0), dense.new_empty(0))
+            put_inputs(
+                graph,
+                bench.experiment.basis,
+                inputs(self._adapter, bench.window.batch),
+                *self.delta,
+            )
+            for rows, block, less in zip(
+                graph.blocks(range(graph.n_inputs)),
+                self.delta,
+                (bench.ablated, bench.ablated_units),
+                strict=True,
+            ):
+                block[rows] -= less[rows]
             self.heads: dict[int, HeadValues] = {}
             first = 0
         else:
             self.delta, self._scratch, self.heads = instead.delta, instead._scratch, instead.heads
             first = instead._first_unlike(kept)
-            self.delta[self.graph.before(first) :].zero_()
-            for layer in range(first, self.graph.n_layers):
+            later = graph.blocks(range(graph.before(first), graph.n_senders))
+            for rows, block in zip(later, self.delta, strict=True):
+                block[rows].zero_()
+            for layer in range(first, graph.n_layers):
                 self.heads.pop(layer, None)
         lanes = Lanes(bench, self.delta)
-        for step in whole(self.graph, kept, first).steps:
+        for step in whole(self.plan, first).steps:
             mixture = self.mixture(step, None)
             if isinstance(step, LogitsStep):
                 self.last = lanes.read(mixture)[0]
@@ -97,6 +117,15 @@ class State:
         return self.graph.layer(int(unlike[0])) if len(unlike) else self.graph.n_layers
 
     @property
+    def kept(self) -> BoolMatrix:
+        """The kept set; `drop` alone changes it."""
+        return self.plan.matrix
+
+    def drop(self, sender: int, receivers: Sequence[int]) -> None:
+        """Keep some edges no longer; what was run stays as it is."""
+        self.plan.drop(sender, receivers)
+
+    @property
     @torch.no_grad()
     def logits(self) -> Float[Tensor, "batch target d_vocab"]:
         """At the metric's positions; computed when asked for, as most metrics read a few alone."""
@@ -109,7 +138,7 @@ class State:
         """
         if columns is None:
             columns = self.kept[:, [receiver]]
-        step = component(self.graph, self.kept, [receiver])
+        step = component(self.plan, [receiver])
         step = replace(step, columns=columns[: self.graph.n_upstream[receiver]])
         reader = self.bench.reader
         return reader.read(self.mixture(step, None), self.delta, self.bench.window)
@@ -134,31 +163,53 @@ class State:
 
     def keep_heads(self, step: AttentionStep, values: HeadValues) -> None:
         """Remember queries, keys and values of a step's heads."""
+        sites = self.graph.layers[step.layer]
         if step.layer not in self.heads:
             like = values[Channel.Q]
-            sizes = (like.shape[0], self.graph.n_heads, *like.shape[2:])
-            self.heads[step.layer] = {name: like.new_zeros(sizes) for name in HEAD_CHANNELS}
-        index = self._adapter.index(step.heads)
+            shape = (like.shape[0], len(sites.entry_heads), *like.shape[2:])
+            self.heads[step.layer] = {name: like.new_zeros(shape) for name in HEAD_CHANNELS}
+        index = self._adapter.index(step.entries)
         for channel, value in values.items():
             self.heads[step.layer][channel][:, index] = value
+        for run in step.splits:
+            # Parts that read the same were run once, and are held each for itself.
+            first = run.site.senders.start - sites.before
+            mine = step.entries[run.places.start]
+            for part in run.parts[1:]:
+                into = sites.part_entries[first + part].start
+                n = len(run.places)
+                for channel in values:
+                    held = self.heads[step.layer][channel]
+                    held[:, into : into + n] = held[:, mine : mine + n]
 
     def held(self, step: AttentionStep) -> HeadValues:
         """The remembered queries, keys and values of a step's heads."""
-        index = self._adapter.index(step.heads)
+        index = self._adapter.index(step.entries)
         return {name: value[:, index] for name, value in self.heads[step.layer].items()}
 
-    def lanes(self, numbers: NDArray[np.intp], n_rows: int, n: int) -> Lanes:
-        """`n` lanes of `n_rows` senders, in memory that the next lanes asked for overwrite."""
-        _, batch, pos, d_model = self.delta.shape
-        size = n_rows * n * batch * pos * d_model
-        if self._scratch.numel() < size:
-            self._scratch = self.delta.new_empty(size)
-        delta = self._scratch[:size].view(n_rows, n * batch, pos, d_model)
-        return Lanes(self.bench, delta, numbers, n)
+    def lanes(self, moving: NDArray[np.bool_], n: int) -> Lanes:
+        """`n` lanes of the moving senders, in memory that the next lanes asked for overwrite."""
+        _, batch, pos, d_model = self.delta.dense.shape
+        n_units = int((moving & self.graph.directed).sum())
+        n_dense = int(moving.sum()) - n_units
+        shapes = ((n_dense, n * batch, pos, d_model), (n_units, n * batch, pos))
+        sizes = [math.prod(shape) for shape in shapes]
+        if any(have.numel() < size for have, size in zip(self._scratch, sizes, strict=True)):
+            self._scratch = Writes(
+                *(
+                    have if have.numel() >= size else have.new_empty(size)
+                    for have, size in zip(self._scratch, sizes, strict=True)
+                )
+            )
+        blocks = (
+            have[:size].view(shape)
+            for have, size, shape in zip(self._scratch, sizes, shapes, strict=True)
+        )
+        return Lanes(self.bench, Writes(*blocks), self.graph.rows_among(moving), n)
 
     def lanes_room(self) -> int:
         """Bytes that lanes may take: a quarter of the device's room, what they have included."""
-        device = self.delta.device
+        device = self.delta.dense.device
         # What they have is not free, and a processor's room is the same whatever is.
-        held = 0 if device.type == "cpu" else self._scratch.nbytes
+        held = 0 if device.type == "cpu" else sum(block.nbytes for block in self._scratch)
         return room(device) // 4 + held

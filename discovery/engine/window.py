@@ -21,6 +21,7 @@ from torch import Tensor
 from discovery.engine.ablation import Example
 from discovery.engine.forward import Run, keys_values, mix, run
 from discovery.engine.graph import Graph
+from discovery.engine.splice import Basis
 from discovery.models import Batch, ModelAdapter
 
 Heads = Float[Tensor, "batch head pos d_head"]
@@ -44,6 +45,7 @@ class Window:
     before: tuple[tuple[Tensor, Tensor], ...]
     _adapter: ModelAdapter
     _graph: Graph
+    _basis: Basis | None = None
     _copies: dict[int, Window] = field(default_factory=lambda: dict[int, Window]())
 
     @classmethod
@@ -54,15 +56,17 @@ class Window:
         examples: Sequence[Example],
         batch: Batch,
         positions: Int[Tensor, "batch target"],
+        basis: Basis | None = None,
     ) -> Window:
         """The window of a chunk whose prompts begin at position 0."""
         start = 0
         if not adapter.whole_prompts:
             start = min(int(positions.min()), *(first_difference(each) for each in examples))
         if start == 0:
-            return cls(0, batch, positions, (), adapter, graph)
+            return cls(0, batch, positions, (), adapter, graph, basis)
         before = keys_values(adapter, graph, adapter.cut(batch, 0, start))
-        return cls(start, adapter.cut(batch, start), positions - start, before, adapter, graph)
+        part = adapter.cut(batch, start)
+        return cls(start, part, positions - start, before, adapter, graph, basis)
 
     def run(self, dtype: torch.dtype, batch: Batch | None = None) -> Run:
         """The model as it is on these positions, or on those of other prompts that begin alike.
@@ -72,7 +76,7 @@ class Window:
         part = self.batch
         if batch is not None:
             part = self._adapter.cut(batch, self.start) if self.start else batch
-        return run(self._adapter, self._graph, part, dtype, self.before)
+        return run(self._adapter, self._graph, part, dtype, self.before, basis=self._basis)
 
     @property
     def few_targets(self) -> bool:

@@ -148,8 +148,8 @@ def judge(case: Case, method: str, ablation: Ablation) -> Judged:
         ablation=ablation.value,
         auroc={name: auroc(strengths, inside) for name, inside in truths.items()},
         kept=int(chosen.sum()),
-        precision={name: _share(inside, chosen) for name, inside in truths.items()},
-        recall={name: _share(chosen, inside) for name, inside in truths.items()},
+        precision={name: share_of(inside, chosen) for name, inside in truths.items()},
+        recall={name: share_of(chosen, inside) for name, inside in truths.items()},
         max_logit_change=max_logit_change(experiment, case.pairs, graph.to_matrix(chosen)),
         cpu_seconds=seconds,
     )
@@ -173,7 +173,7 @@ def find(
         case "eap-ig":
             scores = eap_ig(experiment, pairs, EAP_IG, chunk=chunk)
         case "acdc":
-            return _prune(Pruner(experiment, pairs), scale)
+            return prune(Pruner(experiment, pairs), scale)
         case _:
             raise SpecError(f"method {method!r} is unknown; expected one of {', '.join(METHODS)}")
     strengths = np.abs(scores).astype(np.float64)
@@ -188,7 +188,7 @@ def mean_gap(experiment: Experiment, pairs: Sequence[TokenPair]) -> float:
     return float((empty.loss - full.loss).mean())
 
 
-def _prune(pruner: Pruner, scale: float) -> tuple[Effects, NDArray[np.bool_]]:
+def prune(pruner: Pruner, scale: float) -> tuple[Effects, NDArray[np.bool_]]:
     """ACDC: the largest τ of the sweep that keeps each edge (0: none does), and what is kept."""
     scale = scale or float(np.finfo(np.float64).tiny)  # τ = 0 would keep what does nothing
 
@@ -211,7 +211,7 @@ def auroc(strengths: Effects, inside: NDArray[np.bool_]) -> float | None:
     return float(won / (len(ours) * len(others)))
 
 
-def _share(of: NDArray[np.bool_], among: NDArray[np.bool_]) -> float | None:
+def share_of(of: NDArray[np.bool_], among: NDArray[np.bool_]) -> float | None:
     """Which share of the edges `among` is in `of`."""
     return float(of[among].mean()) if among.any() else None
 

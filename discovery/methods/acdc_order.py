@@ -1,7 +1,7 @@
 """ACDC's order: which edge is decided when.
 
 Receivers come in the order logits, then from the last layer down its MLP, all heads' q, all k, all
-v; a receiver's senders from the latest to the earliest.
+v, of what is split part by part; a receiver's senders from the latest to the earliest.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def visits(graph: Graph, edges: BoolMatrix) -> list[Visit]:
     units = {unit[0]: unit for unit in graph.units}
     receivers = [(graph.logits, True)]
     for layer in reversed(range(graph.n_layers)):
-        heads = graph.attention_receivers(layer)
-        receivers.append((graph.mlp_receiver(layer), True))
+        heads, mlp = graph.attention_receivers(layer), graph.mlp_receivers(layer)
+        receivers += [(part, part == mlp.start) for part in range(mlp.start, mlp.stop)]
         receivers += [(lead, False) for lead in range(heads.start, heads.stop) if lead in units]
     found: list[Visit] = []
     begin = 0

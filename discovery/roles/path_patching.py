@@ -106,7 +106,7 @@ class PathPatched:
         for lane, patch in enumerate(self._patches):
             heads: dict[Channel, list[int]] = {}
             for receiver in patch.receivers:
-                if at.start <= receiver < at.stop and (read := graph.head(receiver)):
+                if at.start <= receiver < at.stop and (read := graph.attention_part(receiver)):
                     heads.setdefault(read[0], []).append(read[1])
             if heads:
                 seen = self._seen(lane, self._world.resid[layer], own[lane])

@@ -27,7 +27,7 @@ def ablated(bench: Bench) -> Tensor:
     source = None
     if None not in sources:
         source = pad(adapter, [each for each in sources if each is not None])
-    return bench.experiment.ablator.writes(bench.examples, bench.batch, source)
+    return bench.experiment.ablator.writes(bench.examples, bench.batch, source).dense
 
 
 class Textbook:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,22 +42,37 @@ benchmark = typer.Typer(
 )
 app.add_typer(benchmark)
 
+LEVELS = ("component", "feature")
 HEADINGS = ("case", "method", "ablation", "truth", "AUROC", "precision", "recall", "kept")
 
 
 @command(
     GROUND_TRUTH,
     "circuits benchmark ground-truth ./compiled --json",
+    "circuits benchmark ground-truth ./ground_truth --level feature --method exact",
     name="ground-truth",
     group=benchmark,
 )
 def ground_truth(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A folder with compiled cases, or one case.")
+        Path,
+        typer.Argument(
+            metavar="DIR",
+            help="A folder with compiled cases, or one case; at level feature one that holds "
+            "compiled/ and features/.",
+        ),
     ],
+    level: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="component (heads and MLPs), or feature."),
+    ] = "component",
     method: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="exact, eap, eap-ig, acdc; repeatable (all)."),
+        typer.Option(
+            metavar="NAME",
+            help="exact, eap, eap-ig, acdc; at level feature exact, attribution, two-leg, mask-ig, "
+            "acdc; repeatable (all).",
+        ),
     ] = None,
     ablation: Annotated[
         list[str] | None,
@@ -75,11 +90,15 @@ def ground_truth(
     survives. CPU seconds are of one run of the method. A case that cannot be read or judged is
     named on standard error and left out; the others go on, and the command ends with its code.
     Ctrl-C prints what is done.
+
+    At level feature the nodes are named directions that components write, each file of features/
+    is a case, and the candidates are all edges between its nodes. exact ranks them by the largest
+    change of an output when an edge alone is ablated, and is held to the file's own.
     """
     methods, ablations = method or None, ablation or [Ablation.CORRUPT.value]
     asked = [choice("ablation", Ablation, name) for name in ablations]
     require_worker(read_settings())
-    rows, code = _judged(folder, methods, asked)
+    rows, code = _judged(folder, _level(level), methods, asked)
     if as_json:
         emit_json([asdict(row) for row in rows])
     elif rows:
@@ -88,18 +107,41 @@ def ground_truth(
         raise typer.Exit(code)
 
 
+@dataclass(frozen=True)
+class _Level:
+    """What is judged: cases of a folder, by methods."""
+
+    methods: Sequence[str]
+    cases: Callable[[Path], list[Path]]
+    read: Callable[[Path], Any]
+    judge: Callable[[Any, str, Ablation], Judged]
+
+
+def _level(name: str) -> _Level:
+    if name == "component":
+        from discovery.known.recovery import METHODS, case_folders, judge, read_case
+
+        return _Level(METHODS, case_folders, read_case, judge)
+    if name == "feature":
+        from discovery.known.feature_recovery import FEATURE_METHODS, judge_features
+        from discovery.known.features import feature_files, read_feature_case
+
+        return _Level(FEATURE_METHODS, feature_files, read_feature_case, judge_features)
+    raise SpecError(unknown("level", name, LEVELS))
+
+
 def _judged(
-    folder: Path, names: Sequence[str] | None, ablations: list[Ablation]
+    folder: Path, level: _Level, names: Sequence[str] | None, ablations: list[Ablation]
 ) -> tuple[list[Judged], ExitCode]:
     """What could be judged, and how the first case ended that could not."""
     import torch
 
-    from discovery.known.recovery import ABLATIONS, METHODS, case_folders, judge, read_case
+    from discovery.known.recovery import ABLATIONS
 
-    methods = tuple(names or METHODS)
+    methods = tuple(names or level.methods)
     for name in methods:
-        if name not in METHODS:
-            raise SpecError(unknown("method", name, METHODS))
+        if name not in level.methods:
+            raise SpecError(unknown("method", name, level.methods))
     for ablation in ablations:
         if ablation not in ABLATIONS:
             known = ", ".join(each.value for each in ABLATIONS)
@@ -109,12 +151,12 @@ def _judged(
     torch.set_num_threads(read_settings().threads)
     rows: list[Judged] = []
     codes: list[ExitCode] = []
-    for each in case_folders(folder):
+    for each in level.cases(folder):
         try:
-            case = read_case(each)
+            case = level.read(each)
             for ablation in ablations:
                 for method in methods:
-                    rows.append(found := judge(case, method, ablation))
+                    rows.append(found := level.judge(case, method, ablation))
                     say(f"{case.name}: {method} under {ablation.value}, {found.cpu_seconds:.1f} s")
         except KeyboardInterrupt:
             say(f"\ninterrupted at {each.name}")

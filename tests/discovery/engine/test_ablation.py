@@ -41,7 +41,7 @@ def test_mean_values_are_taken_by_position_within_one_length() -> None:
     ablator = _ablator(Ablation.MEAN, pairs)
     examples = ablator.examples(pairs)[:2]
     batch = pad(tiny_gpt2(), [found.pair.clean for found in examples])
-    found = ablator.writes(examples, batch, None)
+    found = ablator.writes(examples, batch, None).dense
     for row, length in ((0, 6), (1, 4)):
         own = pairs[row].clean
         alike = [p.clean for p in pairs if len(p.clean) == length and p.clean != own]
@@ -54,7 +54,7 @@ def test_held_out_pairs_are_ablated_with_the_mean_of_all_discovery_pairs() -> No
     pairs, [held_out] = made_pairs(8, lengths=(5,)), made_pairs(1, lengths=(5,), seed=1)
     ablator = _ablator(Ablation.MEAN, pairs)
     batch = pad(tiny_gpt2(), [held_out.clean])
-    found = ablator.writes(ablator.examples([held_out]), batch, None)
+    found = ablator.writes(ablator.examples([held_out]), batch, None).dense
     torch.testing.assert_close(found[:, 0], _writes(*[pair.clean for pair in pairs]).mean(1))
 
 
@@ -62,7 +62,7 @@ def test_zero_is_nothing() -> None:
     ablator = _ablator(Ablation.ZERO)
     examples = ablator.examples(PAIRS)
     batch = pad(tiny_gpt2(), [found.pair.clean for found in examples])
-    assert not ablator.writes(examples, batch, None).any()
+    assert not ablator.writes(examples, batch, None).dense.any()
 
 
 def test_resample_deranges_within_lengths_and_answers() -> None:

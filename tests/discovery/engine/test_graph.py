@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from discovery.engine.graph import BoolMatrix, Graph
 from graph_schema.errors import SpecError
+from graph_schema.models.layout import Layout
 
 
 @pytest.mark.parametrize(
@@ -49,8 +50,9 @@ def test_split_embeddings_send_apart() -> None:
 @pytest.mark.parametrize("split_embed", [False, True])
 def test_numbers_and_the_layouts_names_say_the_same(parallel: bool, split_embed: bool) -> None:
     graph = Graph(3, 2, parallel=parallel, split_embed=split_embed)
-    assert graph.names() == [edge.name for edge in graph.layout.edges()]
-    assert graph.n_edges == graph.layout.n_edges
+    layout = Layout(3, 2, parallel=parallel, split_embed=split_embed)
+    assert graph.names() == [edge.name for edge in layout.edges()]
+    assert graph.n_edges == layout.n_edges
     assert len(graph.sender_names) == graph.n_senders
     assert len(graph.receivers) == graph.n_receivers
 

@@ -33,7 +33,7 @@ def test_several_tries_equal_running_without_each_edge(family: str, gone: bool) 
     bench = _bench(family)
     graph = bench.experiment.graph
     state = State(bench, graph.upstream, restartable=True)
-    before, delta = state.loss.clone(), state.delta.clone()
+    before, delta = state.loss.clone(), state.delta.dense.clone()
     for unit in [*graph.units[::4], graph.units[-1]]:
         senders = np.flatnonzero(graph.upstream[:, unit[0]])[::-1][:3].tolist()
         with Restart(state, *unit) as restart:
@@ -45,7 +45,7 @@ def test_several_tries_equal_running_without_each_edge(family: str, gone: bool) 
             without[senders[number], unit] = False
             torch.testing.assert_close(loss, State(bench, without).loss, atol=3e-5, rtol=1e-4)
     assert (state.loss == before).all()
-    assert (state.delta == delta).all()
+    assert (state.delta.dense == delta).all()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -75,7 +75,7 @@ def test_what_is_accepted_of_several_tries_stays_and_nothing_else(
     torch.testing.assert_close(state.loss, fresh.loss, atol=3e-5, rtol=1e-4)
     torch.testing.assert_close(state.last, fresh.last, atol=3e-5, rtol=1e-4)
     live = torch.from_numpy((state.kept & graph.live_receivers(state.kept)).any(axis=1))
-    mine, theirs = (bench.window.at_targets(each.delta[live]) for each in (state, fresh))
+    mine, theirs = (bench.window.at_targets(each.delta.dense[live]) for each in (state, fresh))
     torch.testing.assert_close(mine, theirs, atol=3e-5, rtol=1e-4)
     assert 0.3 < state.kept.sum() / graph.n_edges < 0.7
 
@@ -194,4 +194,4 @@ def test_a_try_that_was_not_accepted_is_never_taken_for_one_that_was(
         restart.accept(0)
         restart.without(0)
     fresh = State(bench, state.kept)
-    torch.testing.assert_close(state.delta, fresh.delta, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(state.delta.dense, fresh.delta.dense, atol=1e-5, rtol=1e-4)

@@ -170,7 +170,7 @@ def test_an_mlp_that_no_key_or_value_hangs_on_runs_at_the_metrics_positions_alon
     kept = graph.kept(names.split())
     state = State(bench, kept)
     torch.testing.assert_close(state.logits, textbook.logits(bench, kept), atol=2e-5, rtol=1e-4)
-    computed = (state.delta[graph.mlp_sender(0)] != 0).any(-1)
+    computed = (state.delta.dense[graph.mlp_sender(0)] != 0).any(-1)
     targets = torch.zeros_like(computed).scatter(1, bench.objective.target.positions, True)
     assert computed.any()
     assert not (computed & ~targets).any()

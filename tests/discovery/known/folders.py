@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 KEPT = Path(__file__).parent / "compiled"
-_SHARED = Path(__file__).parents[4] / "shared" / "ground_truth" / "compiled"
+SHARED = Path(__file__).parents[4] / "shared" / "ground_truth"
+_COMPILED = SHARED / "compiled"
 
 HERE = sorted(KEPT.iterdir())
 ELSEWHERE = [
     folder
-    for folder in (sorted(_SHARED.iterdir()) if _SHARED.is_dir() else [])
+    for folder in (sorted(_COMPILED.iterdir()) if _COMPILED.is_dir() else [])
     if not (KEPT / folder.name).is_dir()
 ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from discovery import progress
 from discovery.engine.experiment import Experiment
 from discovery.engine.graph import BoolMatrix, Graph
 from discovery.engine.restart import Restart
+from discovery.engine.state import State
 from discovery.known.ground_truth import load_case
 from discovery.methods import acdc as module
 from discovery.methods.acdc import Pruner
@@ -26,6 +27,7 @@ from graph_schema.documents import Ablation, AblationSpec, Metric
 from graph_schema.errors import JobCancelled, NonFiniteError
 from tests.discovery import textbook_acdc
 from tests.discovery.cases import made_pairs, tiny_gpt2, tiny_llama
+from tests.discovery.dictionaries_made import splices
 from tests.discovery.known.folders import KEPT
 from tests.discovery.models.families import FAMILIES, tiny
 
@@ -343,3 +345,39 @@ def test_tests_are_made_ahead_as_far_as_the_guess_holds_more_often_than_not() ->
     for number in range(60):
         outlook.add(number % 2 == 0)
     assert outlook.length == 1, "a coin"
+
+
+def test_between_parts_acdc_keeps_what_running_anew_at_every_test_keeps() -> None:
+    adapter = tiny("gpt2")
+    pairs = made_pairs(4, targets=2, shared=1)
+    cuts = splices(adapter)[:4]
+    experiment = Experiment(adapter, Metric.KL, AblationSpec(), pairs, splices=cuts)
+    graph = experiment.graph
+    candidates = graph.upstream & (np.random.default_rng(2).random(graph.upstream.shape) < 0.6)
+    bench = experiment.bench(experiment.chunks(pairs, 4)[0])
+    kept = candidates.copy()
+    current = float(State(bench, kept).loss.double().mean())
+    threshold = 1e-4
+    for receiver in [graph.logits, *_from_the_last_layer(graph)]:
+        for sender in np.flatnonzero(candidates[:, receiver])[::-1].tolist():
+            kept[sender, receiver] = False
+            loss = float(State(bench, kept).loss.double().mean())
+            if loss - current < threshold:
+                current = loss
+            else:
+                kept[sender, receiver] = True
+    pruned = Pruner(experiment, pairs, candidates).run(threshold)
+    assert np.array_equal(pruned.kept, kept)
+    assert 0 < pruned.n_edges < candidates.sum()
+
+
+def _from_the_last_layer(graph: Graph) -> Iterator[int]:
+    for layer in reversed(range(graph.n_layers)):
+        names = [name for name in graph.receiver_names if name.startswith(f"m{layer}")]
+        for channel in "qkv":
+            names += [
+                name
+                for name in graph.receiver_names
+                if name.startswith(f"a{layer}") and name.endswith(f"<{channel}>")
+            ]
+        yield from (graph.receiver_names.index(name) for name in names)

@@ -41,6 +41,28 @@ def test_json_has_an_object_for_each_case_and_method(circuits: Circuits) -> None
         assert row["cpu_seconds"] > 0
 
 
+def test_between_features_a_case_is_a_file_of_edges(circuits: Circuits) -> None:
+    words = ("benchmark", "ground-truth", CASES.parent, "--level", "feature")
+    ran = circuits(*words, "--method", "exact", "--method", "two-leg", "--json")
+    assert ran.code == ExitCode.DONE, ran.err
+    rows = ran.json()
+    assert [(row["case"], row["method"], row["ablation"]) for row in rows] == [
+        (case, method, "corrupt")
+        for case in ("ib03_frac_prevs", "ib07_hist")
+        for method in ("exact", "two-leg")
+    ]
+    for row in rows:
+        more = {"level", "candidates", "max_d_logit_error", "outside_rule"}
+        assert set(row) == KEYS | more
+        assert row["auroc"]["resample_minimal"] == 1
+    assert rows[0]["max_d_logit_error"] < 1e-4
+    assert rows[0]["outside_rule"] == 0
+    for wrong, says in (("features", "unknown level"), ("component", "unknown method")):
+        ran = circuits(*words[:3], "--level", wrong, "--method", "two-leg")
+        assert ran.code == ExitCode.REQUEST
+        assert says in ran.err
+
+
 def test_the_table_has_a_line_for_each_truth(circuits: Circuits) -> None:
     ran = circuits(
         "benchmark", "ground-truth", CASES / "ib07_hist", "--method", "eap", "--ablation", "zero"

@@ -260,7 +260,8 @@ def cost(client: CircuitClient, models: tuple[ModelEvidence, ...]) -> float:
     for each in models:
         for kind, job_id in each.jobs.items():
             if kind not in each.failures:
-                run = getattr(client.job(job_id).outcome(), "run", None)
+                found = client.job(job_id).outcome()
+                run = (found[0] if isinstance(found, list) else found).run
                 total += sum(run.cpu_seconds.values()) if run else 0.0
     return total
 

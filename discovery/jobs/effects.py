@@ -17,12 +17,13 @@ from discovery.progress import Progress
 from discovery.roles.behaviour import behaviour_on
 from discovery.roles.cast import Cast
 from discovery.roles.effects import super_edges
+from discovery.roles.movers import TOLD_BY_MOVERS
 from discovery.roles.positions import pulled_apart
 from discovery.roles.shares import Shares
 from discovery.roles.sufficiency import direct_wiring, mediated_wiring
 from discovery.tasks.base import PairSet, TokenPair
 from discovery.tasks.vocabulary import Vocabulary
-from graph_schema.documents import Limits, RoleGraph, RoleNode, RolesPlayed, Split
+from graph_schema.documents import Limits, RoleGraph, RoleName, RoleNode, RolesPlayed, Split
 from graph_schema.documents.jobs.effects import AskedEdge, EffectsSpec
 from graph_schema.documents.role import Behaviour, RolePlace
 from graph_schema.documents.role_graph import Restored, SuperEdge
@@ -75,8 +76,8 @@ def measure_effects(
         found_on = _measured(session, Split.DISCOVERY, pairs.discovery)
         split = _measured(session, Split.HELDOUT, usable) if judged else found_on
     told = behaviour_on(split, vocabulary)
-    if played.behaviour is not None and played.behaviour.reason:
-        told = told.model_copy(update={"reason": f"no roles: {played.behaviour.reason}"})
+    if why := _no_roles(spec, played):
+        told = told.model_copy(update={"reason": f"no roles: {why}"})
     if not judged:
         few = f"{len(usable)} held-out pairs that can be ablated; {limits.min_pairs} are needed"
         told = told.model_copy(update={"reason": few})
@@ -94,6 +95,21 @@ def measure_effects(
             restored = _restored(session, cast, spec.asked, edges, shares)
     graph = _graph(spec, played, model, pairs, cast, split, told, edges, restored)
     return Effects(graph, session.clock.seconds)
+
+
+def _no_roles(spec: EffectsSpec, played: RolesPlayed) -> str:
+    """Why nobody knows who plays the motif's roles; empty where that is known, be it nobody.
+
+    All heads bound what a role carries that nobody plays. One that could not be tested may have
+    players, so there is nothing to bound. Where there are no name movers, though, nobody inhibits
+    or backs them up.
+    """
+    if played.behaviour is not None and played.behaviour.reason:
+        return played.behaviour.reason
+    untested = dict(played.untested)
+    if RoleName.NAME_MOVER not in untested:
+        untested = {role: why for role, why in untested.items() if role not in TOLD_BY_MOVERS}
+    return next((why for role, why in untested.items() if role in spec.places), "")
 
 
 def _cast(spec: EffectsSpec, played: RolesPlayed, session: Session) -> Cast:

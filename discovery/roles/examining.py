@@ -22,7 +22,13 @@ from discovery.roles.coalitions import kin_effects
 from discovery.roles.columns import columns
 from discovery.roles.copying import copying
 from discovery.roles.group_effects import losses
-from discovery.roles.movers import into_queries, looks_without, onto_logits
+from discovery.roles.movers import (
+    NO_MOVERS,
+    TOLD_BY_MOVERS,
+    into_queries,
+    looks_without,
+    onto_logits,
+)
 from discovery.roles.patterns import patterns
 from discovery.roles.probing import Probed
 from discovery.roles.statistics import Effect, effect_of, p_above
@@ -31,9 +37,6 @@ from discovery.roles.transduction import of_names, of_repeats, transduction, why
 from graph_schema.documents import RoleName, RolePlay, Transduction, head_name
 from graph_schema.documents.jobs import RolesSpec
 
-TOLD_BY_MOVERS = frozenset((RoleName.S_INHIBITION, RoleName.BACKUP_NAME_MOVER))
-"""Roles that are told by what they do to name movers, so that there must be some."""
-NO_MOVERS = "no head passes as a name mover here, and this role is told by what it does to those"
 ON_LOGITS = frozenset((RoleName.NAME_MOVER, RoleName.COPY_SUPPRESSION))
 """Roles that are told by what heads write to the logits, whatever others make up for."""
 OUTPUT_ROLES = (RoleName.INDUCTION, RoleName.NAME_MOVER)

@@ -25,7 +25,11 @@ from discovery.roles.names import Named
 from discovery.roles.path_patching import Patch
 from discovery.roles.patterns import fitting
 from discovery.roles.watching import AtLayer, attention, watched
-from graph_schema.documents import Channel, head_name
+from graph_schema.documents import Channel, RoleName, head_name
+
+TOLD_BY_MOVERS = frozenset((RoleName.S_INHIBITION, RoleName.BACKUP_NAME_MOVER))
+"""Roles that are told by what they do to name movers, so that there must be some."""
+NO_MOVERS = "no head passes as a name mover here, and this role is told by what it does to those"
 
 
 def into_queries(experiment: Experiment, head: Head, movers: Sequence[Head]) -> Patch:

@@ -112,6 +112,8 @@ def wiring_state(found: Measurements, protocol: Protocol, role: Stated) -> State
     if graph is None:
         why = _failure(found, "effects") or _failure(found, "roles")
         return Stated(RungState.UNTESTABLE, why or "no effects were measured")
+    if role.state is RungState.UNTESTABLE:  # who plays it nobody knows, so no edge is its own
+        return role
     states = {rule.name: edge_state(graph, rule, protocol) for rule in protocol.edges}
     for wanted in (RungState.ABSENT, RungState.UNTESTABLE, RungState.INCONCLUSIVE):
         said = [f"{name}: {s.reason}" for name, s in states.items() if s.state is wanted]

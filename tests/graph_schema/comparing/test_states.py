@@ -113,6 +113,17 @@ def test_probes_that_do_not_fit_are_untestable_with_the_reason() -> None:
     assert found[Rung.ROLE].reason == "the vocabulary lacks the probe tokens"
 
 
+def test_wiring_is_not_absent_where_nobody_knows_who_plays_the_role() -> None:
+    """A pointer of five tokens: too few for probes, and all its heads carry nothing by keys."""
+    fields = played().model_dump() | {"plays": [], "transductions": []}
+    why = "probes need 3 repeat periods; the vocabulary has 5 tokens"
+    fields |= {"untested": {"induction": why, "previous_token": why}}
+    nothing = graph(share(0) | {"is_bound": True}, share(1) | {"is_bound": True})
+    found = stated(RolesPlayed.model_validate(fields), nothing)
+    assert [each.state for each in found.values()] == [PRESENT, UNTESTABLE, UNTESTABLE]
+    assert found[Rung.WIRING].reason == why
+
+
 def test_failed_jobs_are_untestable_with_their_reason() -> None:
     nothing = Measurements(failed={"roles": "job 12ab failed: out of memory"})
     found = rungs(nothing, PROTOCOL, RoleName.INDUCTION)

@@ -171,6 +171,21 @@ def test_effects_are_of_a_roles_job(circuits: Circuits, world: World) -> None:
     assert "no job" in circuits("effects", "feed", "--here", world=world).err
 
 
+@pytest.mark.parametrize("kind", ["key", "pointer"])
+def test_roles_that_could_not_be_tested_have_no_effects_and_no_bounds(
+    kind: Any, circuits: Circuits, world: World, tmp_path: Path
+) -> None:
+    """Five tokens do the task, on two periods, and are too few for probes of three."""
+    folder = Twin(kind, n_tokens=5, n_ctx=20).write(tmp_path / kind)
+    few = ("--task-param", "length=14", "--task-param", "min_period=4", "--task-param")
+    words = ("roles", folder, "--task", "induction", "--pairs", 24, *few, "max_period=5")
+    roles = circuits(*words, "--here", "--json", world=world).json()
+    assert roles["behaviour"]["reason"] == ""
+    found = circuits("effects", roles["job_id"], "--here", "--json", world=world).json()
+    assert found["super_edges"] == []
+    assert "no roles: probes need 3 repeat periods" in found["behaviour"]["reason"]
+
+
 def test_a_task_that_is_not_done_has_no_effects_and_says_why(
     circuits: Circuits, world: World
 ) -> None:

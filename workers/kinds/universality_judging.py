@@ -57,13 +57,12 @@ def report(
         _verdict(spec, Rung.WIRING, spec.protocol, gathered, models, lineage),
         _verdict(spec, Rung.WIRING, direct, gathered, models, lineage),
     )
-    graphs = list(
-        {
-            each.main.graph.role_graph_id: each.main.graph
-            for each in gathered
-            if each.main.graph and each.main.graph.edges
-        }.values()
-    )
+    counted = {each.fingerprint for each in verdicts[0].models if each.counted_with is None}
+    graphs = [
+        each.main.graph
+        for each in gathered
+        if each.fingerprint in counted and each.main.graph and each.main.graph.edges
+    ]
     return UniversalityReport(
         job_id=spec.job_id,
         motif=spec.motif.name,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TypeVar
 
+from graph_schema.comparing.protocols import output_role
 from graph_schema.comparing.states import Measurements
 from graph_schema.documents import (
     CircuitDocument,
@@ -127,12 +128,17 @@ def measurements(store: GraphStore, asked: MeasuringJobs) -> Measurements:
 def share_with_motif(
     circuits: Sequence[CircuitDocument], motif: Motif, played: RolesPlayed | None
 ) -> float | None:
-    """In what share of the circuits the motif occurs; None without circuits or roles."""
-    if not circuits or played is None:
+    """In what share of the circuits the motif occurs; None without circuits or known roles."""
+    if not circuits or played is None or not tells(played, motif):
         return None
     roles = roles_of(played)
     with_motif = [bool(bindings(CircuitGraph.of(each, roles), motif)) for each in circuits]
     return sum(with_motif) / len(with_motif)
+
+
+def tells(played: RolesPlayed, motif: Motif) -> bool:
+    """Whether it is known who plays the motif's output role, be it nobody."""
+    return output_role(motif) not in played.untested
 
 
 def roles_of(played: RolesPlayed) -> dict[str, tuple[RoleName, ...]]:

@@ -16,7 +16,7 @@ from graph_schema.motifs import CircuitGraph, motif_tests
 from graph_schema.motifs.significance import DRAWS
 from graph_schema.store.records.motif_tests import write_motif_test
 from graph_schema.store.records.node_roles import stale_where_changed
-from workers.kinds.universality_evidence import Gathered, roles_of
+from workers.kinds.universality_evidence import Gathered, roles_of, tells
 
 MOST_DRAWS = 10_000
 """Of one circuit: with more than 500 circuits at level .05, too few to call anything."""
@@ -46,7 +46,7 @@ def occurrences(
     graphs = {
         circuit.circuit_id: CircuitGraph.of(circuit, roles_of(each.main.roles))
         for each in gathered
-        if each.main.roles is not None
+        if each.main.roles is not None and tells(each.main.roles, motif)
         for circuit in each.circuits
     }
     if not graphs:

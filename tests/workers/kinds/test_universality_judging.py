@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from graph_schema.comparing.protocols import default_protocol
 from graph_schema.comparing.states import Measurements
-from graph_schema.documents import AblationSpec
+from graph_schema.documents import AblationSpec, RolesPlayed
 from graph_schema.documents.jobs import (
     EffectsSpec,
     MeasuringJobs,
@@ -18,8 +18,9 @@ from graph_schema.documents.jobs import (
 from graph_schema.documents.universality import UniversalityReport
 from tests.factories import INDUCTION_EDGES, make_circuit
 from tests.made_universality import DATA, MOTIF, Made, effects_of, played
-from workers.kinds.universality_evidence import Gathered
+from workers.kinds.universality_evidence import Gathered, share_with_motif
 from workers.kinds.universality_judging import report
+from workers.kinds.universality_occurrences import occurrences
 
 WEIGHTS = "5" * 64
 
@@ -78,3 +79,15 @@ def test_copies_and_relatives_are_not_aligned_with_each_other() -> None:
         assert found.alignment is not None
         assert found.alignment.similarity == apart.alignment.similarity
         assert len(found.alignments) == 1
+
+
+def test_whether_the_motif_occurs_is_not_known_where_roles_could_not_be_tested() -> None:
+    found = gathered(Made("few/tokens", "gpt2", "b"))
+    circuits, roles = found.circuits, found.main.roles
+    assert roles is not None
+    assert share_with_motif(circuits, MOTIF, roles) == 0
+    why = {"induction": "too few tokens", "previous_token": "too few tokens"}
+    untested = RolesPlayed.model_validate(roles.model_dump() | {"untested": why})
+    assert share_with_motif(circuits, MOTIF, untested) is None
+    nobody_knows = replace(found, main=Measurements(untested, found.main.graph))
+    assert occurrences(MOTIF, [nobody_knows], alpha=0.05, seed=0) is None

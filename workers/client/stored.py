@@ -87,4 +87,7 @@ def specificity_asked(service: Service, request: SpecificityRequest) -> Submissi
         SpecError: It is wrong; the message says what to change.
         NotFoundError: No job, or more than one, has an id.
     """
+    if request.model is not None:
+        place = place_of(request.model, service.settings.cache_dir)
+        request = replace(request, model=place)
     return build_specificity(request, lambda job_id: jobs.get(service.store, job_id))

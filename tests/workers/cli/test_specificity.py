@@ -97,3 +97,5 @@ def test_a_wrong_request_is_refused(circuits: Circuits, world: World, tmp_path: 
     twice = circuits("specificity", "--roles", job, "--roles", job, "--here", world=world)
     assert twice.code == ExitCode.REQUEST
     assert "on the task 'induction'; expected tasks that differ" in twice.err
+    zoo = circuits("specificity", "--roles", job, "--model", "zoo:gpt2/7", "--here", world=world)
+    assert "run: circuits zoo train gpt2/7" in zoo.err

@@ -9,14 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from graph_schema.documents import Limits, Metric, ModelId, Motif
+from graph_schema.documents import Limits, Metric, ModelId, Motif, RoleName
 from graph_schema.documents.jobs import (
     EffectsSpec,
     JobRecord,
     JobState,
-    MeasuredSpec,
     Need,
     Placement,
+    RolesSpec,
     read_spec,
 )
 from graph_schema.errors import ModelError, SpecError
@@ -70,7 +70,7 @@ def build_effects(
     """
     short = job.job_id[:12]
     asked = read_spec(job.spec)
-    if job.kind != "roles" or not isinstance(asked, MeasuredSpec):
+    if not isinstance(asked, RolesSpec):
         raise SpecError(
             f"job {short} is of kind {job.kind!r}; expected a roles job, which says who plays what "
             "(circuits roles)"
@@ -95,6 +95,15 @@ def build_effects(
             "roles_job": job.job_id,
         },
     )
+    untold = [
+        place for place in spec.places if isinstance(place, RoleName) and place not in asked.roles
+    ]
+    if untold:
+        raise SpecError(
+            f"roles job {short} was not asked for {', '.join(untold)}, which motif {motif.name!r} "
+            "names: who plays it is not known, and not that nobody does; ask for all roles "
+            "(circuits roles without --role)"
+        )
     lay = Placement.model_validate_json(job.placement).model
     source = source_again(request) or lay
     own = asked.model.fingerprint

@@ -163,6 +163,17 @@ def test_a_copy_with_another_fingerprint_is_the_same_model_and_other_weights_are
     assert "has other weights than the roles' own" in ran.err
 
 
+def test_roles_that_nobody_asked_for_are_not_taken_for_played_by_nobody(
+    circuits: Circuits, world: World, tmp_path: Path
+) -> None:
+    folder = Twin("key", n_tokens=37, n_ctx=33).write(tmp_path / "key")
+    words = ("roles", folder, *DATA, *PERIODS, "--role", "induction", "--here", "--json")
+    job = circuits(*words, world=world).json()["job_id"]
+    ran = circuits("effects", job, "--here", world=world)
+    assert ran.code == ExitCode.REQUEST
+    assert "was not asked for previous_token, which motif 'induction' names" in ran.err
+
+
 def test_effects_are_of_a_roles_job(circuits: Circuits, world: World) -> None:
     found = circuits("run", *world.ask, "--edges", 12, "--json", world=world).json()
     ran = circuits("effects", found["job_id"], "--here", world=world)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from graph_schema.documents.jobs import UniversalitySpec, read_spec
 from graph_schema.errors import SpecError
 from graph_schema.reports import table
 from workers.cli.app import command
@@ -154,9 +155,11 @@ def _unfinished(job: Job) -> dict[str, Any]:
     """The object that it will print, with nothing found in it yet, or why nothing was."""
     from workers.results.universality import Universality
 
-    error = job.record.error
-    told = {"job_id": job.job_id, "state": job.state.value}
-    return told | Universality.no_json() | {"error": error and error.model_dump(mode="json")}
+    error, spec = job.record.error, read_spec(job.record.spec)
+    assert isinstance(spec, UniversalitySpec)
+    asked = {"motif": spec.motif.name, "task": spec.data.task_name}
+    told = {"job_id": job.job_id, "state": job.state.value} | Universality.no_json() | asked
+    return told | {"error": error and error.model_dump(mode="json")}
 
 
 def _print_object(job: Job, given: Mapping[str, str]) -> None:

@@ -20,7 +20,8 @@ _FINGERPRINT = re.compile(r"\b[0-9a-f]{12}\b")
 
 
 def title(found: UniversalityReport) -> str:
-    return f"{found.motif} on {found.task}, in {len(found.models)} models"
+    n = len(found.models)
+    return f"{found.motif} on {found.task}, in {n} model{'s' * (n != 1)}"
 
 
 def by_family(found: UniversalityReport) -> UniversalityReport:

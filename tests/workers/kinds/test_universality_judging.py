@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from graph_schema.comparing.protocols import default_protocol
 from graph_schema.comparing.states import Measurements
-from graph_schema.documents import AblationSpec, RolesPlayed
+from graph_schema.documents import AblationSpec, Outcome, RolesPlayed
 from graph_schema.documents.jobs import (
     EffectsSpec,
     MeasuringJobs,
@@ -16,6 +16,7 @@ from graph_schema.documents.jobs import (
     UniversalitySpec,
 )
 from graph_schema.documents.universality import UniversalityReport
+from graph_schema.reports.universality_tables import title
 from tests.factories import INDUCTION_EDGES, make_circuit
 from tests.made_universality import DATA, MOTIF, Made, effects_of, played
 from workers.kinds.universality_evidence import Gathered, share_with_motif
@@ -79,6 +80,13 @@ def test_copies_and_relatives_are_not_aligned_with_each_other() -> None:
         assert found.alignment is not None
         assert found.alignment.similarity == apart.alignment.similarity
         assert len(found.alignments) == 1
+
+
+def test_one_model_can_be_asked_alone_and_decides_nothing() -> None:
+    found = judged([gathered(Made("alone", "gpt2", "d"))])
+    assert title(found) == "induction on induction, in 1 model"
+    assert found.alignment is None
+    assert {each.outcome for each in found.verdicts} == {Outcome.UNDECIDED}
 
 
 def test_whether_the_motif_occurs_is_not_known_where_roles_could_not_be_tested() -> None:

@@ -106,10 +106,10 @@ def _no_roles(spec: EffectsSpec, played: RolesPlayed) -> str:
     """
     if played.behaviour is not None and played.behaviour.reason:
         return played.behaviour.reason
-    untested: dict[RolePlace, str] = {**played.untested}
+    untested = dict(played.untested)
     if RoleName.NAME_MOVER not in untested:
         untested = {role: why for role, why in untested.items() if role not in TOLD_BY_MOVERS}
-    return next((untested[place] for place in spec.places if place in untested), "")
+    return next((why for role, why in untested.items() if role in spec.places), "")
 
 
 def _cast(spec: EffectsSpec, played: RolesPlayed, session: Session) -> Cast:

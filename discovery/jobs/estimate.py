@@ -10,18 +10,15 @@ multiplications and divides by rates that were measured on one thread at GPT-2-s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from discovery.engine.experiment import LOGITS
 from discovery.engine.graph import Graph
 from discovery.engine.restart import ROWS
+from discovery.jobs.sizes import Sizes
 from discovery.methods.alternatives import PENALTIES
-from graph_schema.documents import Acdc, AnyMethod, Eap, EapIg, Exact, Metric, ModelSource
+from graph_schema.documents import Acdc, AnyMethod, Eap, EapIg, Exact, Metric
 from graph_schema.errors import ResourceError
-from graph_schema.models.compiled.program import CompiledProgram
-from graph_schema.models.files import CONFIG_FILE, refuse_adapter
-from graph_schema.models.fingerprint import is_path
 
 GIB = 2**30
 WIDTHS = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
@@ -45,85 +42,6 @@ SPENT = 500 * 2**20
 """What Python, torch and transformers take before a model is there."""
 MOST = 32
 """More examples at a time than these do not make attribution faster on a CPU."""
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """What of a model decides memory and time."""
-
-    n_layers: int
-    n_heads: int
-    d_model: int
-    d_mlp: int
-    d_vocab: int
-    n_weights: int
-    n_embeddings: int
-    """Weights that are looked up or read at the metric's positions alone."""
-    parallel: bool = False
-    split_embed: bool = False
-
-    @property
-    def graph(self) -> Graph:
-        return Graph(self.n_layers, self.n_heads, self.parallel, self.split_embed)
-
-
-def read_config(source: ModelSource, fingerprint: str | None = None) -> Any:
-    """A model's configuration; a local folder need not hold weights.
-
-    Raises:
-        ModelError: There is none, or no adapter for its family.
-    """
-    from discovery.models.families import adapter_class
-    from discovery.models.inspecting import inspect_model
-
-    folder = Path(source.name).expanduser()
-    if is_path(source.name) and (folder / CONFIG_FILE).is_file():
-        from transformers import AutoConfig
-
-        refuse_adapter(folder)
-        config = AutoConfig.from_pretrained(
-            str(folder), local_files_only=True, trust_remote_code=False
-        )
-        adapter_class(config)
-        return config
-    return inspect_model(source, fingerprint=fingerprint).config
-
-
-def sizes_of(config: Any) -> Sizes:
-    """A model's sizes from its configuration, its weights counted on the meta device."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    from discovery.models.families import adapter_class
-
-    if isinstance(config, CompiledProgram):
-        return Sizes(
-            n_layers=config.n_layers,
-            n_heads=config.n_heads,
-            d_model=config.d_model,
-            d_mlp=config.d_mlp,
-            d_vocab=config.d_out,
-            n_weights=config.n_weights,
-            n_embeddings=config.d_model * (config.d_vocab + config.n_ctx + config.d_out),
-            split_embed=True,
-        )
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-        adapter = adapter_class(config)(model)
-    shape = adapter.shape
-    inside = model.get_input_embeddings().weight
-    outside = model.get_output_embeddings()
-    tied = outside is None or outside.weight is inside
-    return Sizes(
-        n_layers=shape.n_layers,
-        n_heads=shape.n_heads,
-        d_model=shape.d_model,
-        d_mlp=shape.d_mlp,
-        d_vocab=shape.d_vocab,
-        n_weights=sum(weight.numel() for weight in model.parameters()),
-        n_embeddings=shape.d_model * shape.d_vocab * (1 if tied else 2),
-        parallel=adapter.parallel,
-    )
 
 
 @dataclass(frozen=True)

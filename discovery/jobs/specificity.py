@@ -25,7 +25,7 @@ from discovery.roles.specificity import (
 )
 from discovery.tasks.base import PairSet
 from discovery.tasks.vocabulary import Vocabulary
-from graph_schema.documents import Component, Limits, RoleName, RolesPlayed, Split
+from graph_schema.documents import Component, Limits, RoleName, RolesPlayed, Split, head_name
 from graph_schema.documents.jobs import RolesSpec, SpecificitySpec
 from graph_schema.documents.specificity import RoleDrop, Specificity, TaskMeasured
 
@@ -54,7 +54,7 @@ class Row:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(f"a{layer}.h{head}" for layer, head in self.members)
+        return tuple(head_name(*member) for member in self.members)
 
 
 @dataclass(frozen=True)

@@ -29,17 +29,17 @@ from discovery.roles.movers import (
     looks_without,
     onto_logits,
 )
+from discovery.roles.output_roles import OUTPUT_ROLES, transductions
 from discovery.roles.patterns import patterns
 from discovery.roles.probing import Probed
 from discovery.roles.statistics import Effect, effect_of, p_above
 from discovery.roles.testing import PATTERN, Hypotheses, Hypothesis, by_condition
-from discovery.roles.transduction import of_names, of_repeats, transduction, why_not
+from discovery.roles.transduction import why_not
 from graph_schema.documents import RoleName, RolePlay, Transduction, head_name
 from graph_schema.documents.jobs import RolesSpec
 
 ON_LOGITS = frozenset((RoleName.NAME_MOVER, RoleName.COPY_SUPPRESSION))
 """Roles that are told by what heads write to the logits, whatever others make up for."""
-OUTPUT_ROLES = (RoleName.INDUCTION, RoleName.NAME_MOVER)
 
 
 class Examination:
@@ -89,7 +89,16 @@ class Examination:
             with session.clock.stage("movers"):
                 self._told_by_movers(told, tests)
         with session.clock.stage("transduction"):
-            unfit = self._transductions(roles, tests)
+            self.transductions = transductions(
+                self._adapter,
+                {role: tests.players(role) for role in OUTPUT_ROLES if role in roles},
+                self._probed,
+                n=self._spec.probes,
+                seed=self._spec.seed,
+                chunk=chunk,
+                progress=session.report("transduction"),
+            )
+            unfit = {each.role: why for each in self.transductions if (why := why_not(each))}
         plays = tests.plays(self._effects.means, self._spec.seed, unfit)
         self.plays = [play for play in plays if play.role in roles]
         with session.clock.stage("columns"):
@@ -286,31 +295,3 @@ class Examination:
                 )
             )
         return found
-
-    # What output roles carry, and what describes.
-
-    def _transductions(self, roles: Collection[RoleName], tests: Hypotheses) -> dict[RoleName, str]:
-        """Measure the output roles that have players; why their heads carry no answer, by role."""
-        n, seed = self._spec.probes, self._spec.seed
-        for role in OUTPUT_ROLES:
-            members = tests.players(role) if role in roles else []
-            if role is RoleName.INDUCTION and not self._probed.answers_repeat:
-                continue
-            if not members:
-                continue
-            if role is RoleName.INDUCTION:
-                swaps = of_repeats(self._probed.repeats, self._probed.vocabulary, n, seed)
-            else:
-                swaps = of_names(dict(self._probed.prompts), n)
-            self.transductions.append(
-                transduction(
-                    self._adapter,
-                    role,
-                    members,
-                    swaps,
-                    seed=seed,
-                    chunk=self._session.chunk,
-                    progress=self._session.report("transduction"),
-                )
-            )
-        return {each.role: reason for each in self.transductions if (reason := why_not(each))}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from graph_schema.documents.rungs import Rung, RungState
 from graph_schema.documents.training import CheckpointFinding, Since
-from graph_schema.documents.verdict import Rung, RungState
 
 MOST_POINTS = 400
 

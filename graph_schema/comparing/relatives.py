@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from graph_schema.documents.verdict import ModelFinding
+from graph_schema.documents.rungs import ModelFinding
 
 
 def once_each(found: Sequence[ModelFinding]) -> tuple[list[ModelFinding], dict[str, str]]:

@@ -24,13 +24,7 @@ from graph_schema.documents import (
     Verdict,
 )
 from graph_schema.documents.protocol import Protocol
-from graph_schema.documents.verdict import (
-    ENOUGH,
-    FAMILIES,
-    MODELS_A_FAMILY,
-    Equivalence,
-    bounds,
-)
+from graph_schema.documents.verdict import ENOUGH, FAMILIES, MODELS_A_FAMILY, Equivalence, bounds
 
 Shares = Mapping[str, Mapping[str, float]]
 """By super-edge's name and model's fingerprint, what it carries."""

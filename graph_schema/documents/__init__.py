@@ -108,6 +108,7 @@ from graph_schema.documents.role_graph import (
     RoleNode,
     SuperEdge,
 )
+from graph_schema.documents.rungs import ModelFinding, Rung, RungFinding, RungState
 from graph_schema.documents.task import (
     AnyData,
     AnyTask,
@@ -120,16 +121,7 @@ from graph_schema.documents.task import (
     SubjectVerbAgreementTask,
     TaskData,
 )
-from graph_schema.documents.verdict import (
-    FamilyTally,
-    ModelFinding,
-    Outcome,
-    Rung,
-    RungFinding,
-    RungState,
-    Tally,
-    Verdict,
-)
+from graph_schema.documents.verdict import FamilyTally, Outcome, Tally, Verdict
 
 __all__ = [
     "Ablation",

@@ -14,8 +14,8 @@ from graph_schema.documents.model import Fingerprint
 from graph_schema.documents.protocol import Protocol
 from graph_schema.documents.role import Behaviour, Transduction
 from graph_schema.documents.role_graph import RoleNode
+from graph_schema.documents.rungs import Rung, RungFinding
 from graph_schema.documents.universality import SuperEdgeFinding
-from graph_schema.documents.verdict import Rung, RungFinding
 
 Step = Annotated[int, Field(ge=0)]
 

@@ -16,8 +16,9 @@ from graph_schema.documents.motif_tests import MotifTest
 from graph_schema.documents.protocol import Protocol
 from graph_schema.documents.role import Behaviour, Transduction
 from graph_schema.documents.role_graph import Restored, RoleNode, SuperEdge
+from graph_schema.documents.rungs import Rung, RungFinding, RungState
 from graph_schema.documents.specificity import Specificity
-from graph_schema.documents.verdict import Rung, RungFinding, RungState, Verdict
+from graph_schema.documents.verdict import Verdict
 
 
 class SuperEdgeFinding(Document):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from graph_schema.documents.protocol import super_edge_name
+from graph_schema.documents.rungs import Rung, RungState
 from graph_schema.documents.universality import ModelEvidence, SuperEdgeFinding
-from graph_schema.documents.verdict import Rung, RungState
 from graph_schema.reports import svg
 
 COLUMN, STEP, TOP, BOX, BOX_HEIGHT = 236, 92, 52, 150, 36

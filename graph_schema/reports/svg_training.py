@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from graph_schema.documents.rungs import Rung, RungState
 from graph_schema.documents.training import TrainingReport
-from graph_schema.documents.verdict import Rung, RungState
 from graph_schema.reports import svg
 
 WIDTH, LEFT, RIGHT, PANEL, GAP, TOP = 820, 96, 24, 170, 34, 40

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from graph_schema.documents.rungs import Rung
 from graph_schema.documents.training import CheckpointFinding, Since, TrainingReport
-from graph_schema.documents.verdict import Rung
 from graph_schema.printable import printable
 from graph_schema.reports.tables import table
 from graph_schema.reports.universality_sections import interval, listed

@@ -6,8 +6,8 @@ The rows name the job that measured them.
 from __future__ import annotations
 
 from graph_schema.documents.role import Behaviour
+from graph_schema.documents.rungs import Rung
 from graph_schema.documents.universality import ModelEvidence, UniversalityReport
-from graph_schema.documents.verdict import Rung
 from graph_schema.reports.tables import number
 from graph_schema.reports.universality_sections import Section, interval, listed
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import LiteralString
 
 from graph_schema.documents import Rung
+from graph_schema.documents.rungs import RungState
 from graph_schema.documents.universality import ModelEvidence
-from graph_schema.documents.verdict import RungState
 from graph_schema.printable import printable
 from graph_schema.reports import layer_table, picture, summary, table
 from graph_schema.reports.text_picture import UNICODE, Marks

@@ -44,7 +44,8 @@ def plan(request: DiscoverRequest, tokens: Tokens = None, as_json: AsJson = Fals
     source = source_of(place_of(request.model, settings.cache_dir), request.revision)
     placement = placement_of(request, source)
     require_worker(settings)
-    from discovery.jobs.estimate import GIB, plan_run, read_config, sizes_of
+    from discovery.jobs.estimate import GIB, plan_run
+    from discovery.jobs.sizes import read_config, sizes_of
     from discovery.models.inspecting import context_length
 
     limit = settings.limits.memory_bytes

@@ -8,7 +8,7 @@ import typer
 
 from workers.cli.app import command
 from workers.cli.jobs import Force, Wait, report_here, show_submitted
-from workers.cli.options import AsJson, Chunk, Priority, whole
+from workers.cli.options import AsJson, Chunk, Here, Priority, whole
 from workers.client import CircuitClient
 from workers.requests.specificity import SpecificityRequest
 
@@ -37,9 +37,7 @@ def specificity(
     ] = None,
     chunk: Chunk = None,
     priority: Priority = 5,
-    here: Annotated[
-        bool, typer.Option("--here", help="In this process, without a queue, as run does.")
-    ] = False,
+    here: Here = False,
     force: Force = False,
     wait: Wait = False,
     as_json: AsJson = False,

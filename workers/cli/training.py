@@ -14,7 +14,15 @@ from workers.cli.app import command
 from workers.cli.exits import ExitCode
 from workers.cli.jobs import Force, Wait
 from workers.cli.options import (
+    ABLATION,
+    ANSWERS,
+    BOS,
+    DTYPE,
+    HELDOUT,
     MISFITS,
+    PAIRS,
+    SEED,
+    TASK,
     AsJson,
     Chunk,
     Device,
@@ -52,37 +60,24 @@ def training(
         str | None,
         typer.Option(metavar="NAMES", help="A hub id's checkpoints: step0,step512,step1000."),
     ] = None,
-    task: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Built-in task that the model does.")
-    ] = None,
+    task: Annotated[str | None, TASK] = None,
     task_param: TaskParams = None,
-    pairs: Annotated[
-        int | None,
-        typer.Option(parser=whole, metavar="N", help="Pairs for each split that the task makes."),
-    ] = None,
+    pairs: Annotated[int | None, PAIRS] = None,
     dataset: OwnPairs = None,
-    heldout: Annotated[
-        str | None, typer.Option(metavar="FILE", help="The held-out pairs, FILE.jsonl.")
-    ] = None,
+    heldout: Annotated[str | None, HELDOUT] = None,
     label: Label = None,
     metric: Annotated[
         str | None, typer.Option(metavar="NAME", help="What effects are measured in (the task's).")
     ] = None,
-    ablation: Annotated[
-        str, typer.Option(metavar="NAME", help="What replaces what is patched.")
-    ] = "corrupt",
+    ablation: Annotated[str, ABLATION] = "corrupt",
     probes: Annotated[
         int, typer.Option(parser=whole, metavar="N", help="Prompts a probe condition of roles.")
     ] = 32,
-    bos: Annotated[bool | None, typer.Option(help="Force a BOS token on or off.")] = None,
-    answers: Annotated[
-        str, typer.Option(metavar="HOW", help="single tokens, or the first_difference of several.")
-    ] = "single",
+    bos: Annotated[bool | None, BOS] = None,
+    answers: Annotated[str, ANSWERS] = "single",
     misfits: Annotated[str, MISFITS] = "refuse",
-    seed: Annotated[
-        int, typer.Option(parser=whole, metavar="N", help="Seed of everything random.")
-    ] = 0,
-    dtype: Annotated[str, typer.Option(metavar="NAME", help="What to compute in.")] = "float32",
+    seed: Annotated[int, SEED] = 0,
+    dtype: Annotated[str, DTYPE] = "float32",
     device: Device = "cpu",
     chunk: Chunk = None,
     priority: Priority = 5,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from graph_schema.comparing.along_training import loss_at, since, thinned
@@ -10,6 +11,7 @@ from graph_schema.comparing.states import rungs
 from graph_schema.documents import Rung
 from graph_schema.documents.role_graph import RoleNode
 from graph_schema.documents.training import CheckpointFinding, TrainingReport
+from graph_schema.store.records.models import stored_model
 from workers.client.service import Service
 from workers.kinds.universality_evidence import measurements
 from workers.kinds.universality_judging import super_edges
@@ -27,7 +29,7 @@ def gathered(service: Service, submission: TrainingSubmission) -> Training:
     measured = [each.fingerprint for each in submission.checkpoints]
     found = [_finding(service, submission, each) for each in submission.checkpoints]
     known = [of for of, each in zip(measured, found, strict=True) if "roles" not in each.failures]
-    for earlier, later in pairwise(dict.fromkeys(known)):
+    for earlier, later in pairwise(_different(service, known)):
         service.derived(later, earlier)
     return Training(
         TrainingReport(
@@ -42,6 +44,15 @@ def gathered(service: Service, submission: TrainingSubmission) -> Training:
             since=tuple(since(found, rung) for rung in Rung),
         )
     )
+
+
+def _different(service: Service, known: Sequence[str]) -> list[str]:
+    """The fingerprints of different weights, in their order: nothing comes from itself."""
+    first: dict[str, str] = {}
+    for of in known:
+        model = stored_model(service.store, of)
+        first.setdefault((model and model.weights_sha256) or of, of)
+    return list(first.values())
 
 
 def _finding(service: Service, submission: TrainingSubmission, asking: Asking) -> CheckpointFinding:

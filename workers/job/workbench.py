@@ -28,7 +28,8 @@ from graph_schema.store.records.datasets import read_dataset
 from workers.settings import Settings
 
 if TYPE_CHECKING:
-    from discovery.jobs.estimate import RunPlan, Sizes
+    from discovery.jobs.estimate import RunPlan
+    from discovery.jobs.sizes import Sizes
     from discovery.models import LoadedModel
     from discovery.models.inspecting import InspectedModel
     from discovery.tasks import PairSet
@@ -101,7 +102,7 @@ class Workbench:
 
     def sizes(self, spec: MeasuredSpec) -> Sizes:
         """What of the spec's model decides memory and time."""
-        from discovery.jobs.estimate import read_config, sizes_of
+        from discovery.jobs.sizes import read_config, sizes_of
 
         return sizes_of(read_config(self.placement.model, spec.model.fingerprint))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from graph_schema.documents.rungs import Rung
 from graph_schema.documents.training import CheckpointFinding, TrainingReport
-from graph_schema.documents.verdict import Rung
 from graph_schema.reports.training import training_text
 from graph_schema.reports.training_html import training_html
 

@@ -11,7 +11,8 @@ from typing import LiteralString
 from neo4j import Transaction
 
 from graph_schema.documents import Rung, RungState, Verdict
-from graph_schema.documents.verdict import ModelFinding, Tally
+from graph_schema.documents.rungs import ModelFinding
+from graph_schema.documents.verdict import Tally
 from graph_schema.errors import NotFoundError, SpecError
 from graph_schema.store.batches import Row, fetch, write_batches, write_rows
 from graph_schema.store.connection import GraphStore

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import transformers
 
-from discovery.jobs.estimate import GIB, SPENT, Sizes, plan_run, sizes_of
+from discovery.jobs.estimate import GIB, SPENT, plan_run
+from discovery.jobs.sizes import Sizes, sizes_of
 from graph_schema.documents import Acdc, Eap, EapIg, Exact, Metric
 from graph_schema.errors import ResourceError
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from discovery.engine.self_check import check_adapter
-from discovery.jobs.estimate import read_config, sizes_of
+from discovery.jobs.sizes import read_config, sizes_of
 from discovery.models import CompiledAdapter, LoadedModel, inspect_model, load_model, weight_bytes
 from discovery.models.inspecting import context_length
 from graph_schema.documents import Limits, ModelSource

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from discovery.jobs.estimate import read_config
+from discovery.jobs.sizes import read_config
 from discovery.models import LoadedModel, inspect_model, load_model
 from graph_schema.documents import ModelSource
 from graph_schema.errors import ModelError

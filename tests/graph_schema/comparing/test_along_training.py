@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from graph_schema.comparing.along_training import loss_at, since, thinned
+from graph_schema.documents.rungs import Rung, RungFinding, RungState
 from graph_schema.documents.training import CheckpointFinding
-from graph_schema.documents.verdict import Rung, RungFinding, RungState
 from graph_schema.reports.svg_training import LEFT, RIGHT, WIDTH, step_axis
 from graph_schema.reports.training import since_line, sparkline
 

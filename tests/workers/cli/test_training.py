@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -85,6 +86,19 @@ def test_an_untrained_model_is_untestable_above_behaviour_and_its_losses_are_sho
             of=later,
         )
         assert [row[0] for row in lineage.rows] == [earlier]
+
+
+def test_a_checkpoint_that_is_kept_twice_is_measured_and_comes_from_nothing_of_itself(
+    short: Path, world: World, tmp_path: Path
+) -> None:
+    """As a last save of what a step saved before: other files, the same weights."""
+    for step, name in ((0, "step-000000"), (4, "step-000004"), (5, "step-000004")):
+        shutil.copytree(short / "checkpoints" / name, tmp_path / f"checkpoint-{step}")
+    config = tmp_path / "checkpoint-5" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"saved": "last"}))
+    found = measured(world, request(tmp_path))
+    assert [each["step"] for each in found["checkpoints"]] == [0, 4, 5]
+    assert len({each["fingerprint"] for each in found["checkpoints"]}) == 3
 
 
 @pytest.mark.parametrize(

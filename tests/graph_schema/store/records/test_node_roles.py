@@ -19,7 +19,8 @@ from graph_schema.documents import (
     RolesPlayed,
     sha256_hex,
 )
-from graph_schema.documents.verdict import Outcome, Rung
+from graph_schema.documents.rungs import Rung
+from graph_schema.documents.verdict import Outcome
 from graph_schema.motif_search import run_motif_tests, store_occurrences
 from graph_schema.motifs import find_motif
 from graph_schema.store.connection import GraphStore

@@ -18,6 +18,7 @@ from discovery.tasks.base import PairSet
 from discovery.tasks.vocabulary import Vocabulary
 from graph_schema.documents import Limits, RolesPlayed
 from graph_schema.documents.jobs import RolesSpec
+from graph_schema.errors import SpecError
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,17 @@ def examine(
         chunk: Examples at a time (default: what fits the device).
 
     Raises:
+        SpecError: The spec is of an earlier version of the method.
         DatasetError: The data lack what the metric or the ablation needs.
         NumericsError: The adapter's logits are not the model's.
         NonFiniteError: NaN or infinite values; names the layer.
     """
+    current = RolesSpec.model_fields["method_version"].default
+    if spec.method_version != current:
+        raise SpecError(
+            f"roles by method version {spec.method_version} are no longer measured; ask again, "
+            f"now by version {current}"
+        )
     session = Session.of(spec, model, pairs, limits=limits, progress=progress, chunk=chunk)
     done = performance(session, vocabulary)
     examination = Examination(session, done.discovery, probed(spec, session, vocabulary))
@@ -81,6 +89,7 @@ def examine(
         plays=tuple(examination.plays),
         transductions=tuple(examination.transductions),
         columns=examination.columns,
+        method_version=spec.method_version,
         untested=examination.untested,
     )
     return Examined(played, session.clock.seconds)

@@ -19,6 +19,7 @@ from graph_schema.documents import (
     RoleName,
     Sign,
 )
+from graph_schema.documents.jobs import EffectsSpec, RolesSpec
 from graph_schema.documents.protocol import EdgeRule, Protocol
 from graph_schema.documents.role import RolePlace
 from graph_schema.errors import SpecError
@@ -32,6 +33,11 @@ TIMES_THE_VALUES = 3.0
 INDUCTION = {"accuracy": 0.8, "gap": 5.0}
 """The least accuracy (on the condition done worst), and the least gap, in logits: below it shares
 explode."""
+MEASURED_BY: dict[str, int] = {
+    spec.model_fields["kind"].default: spec.model_fields["method_version"].default
+    for spec in (RolesSpec, EffectsSpec)
+}
+"""Version of the method by kind of job."""
 OTHERS = {"accuracy": 0.5, "gap": 0.0}
 
 
@@ -49,7 +55,7 @@ def default_protocol(
         motif: Roles, `input` and `logits`, joined by channels.
         metric: What effects are measured in; the least gap is in logits and holds for `logit_diff`.
         ablation: What is put in place of patched values.
-        methods: Versions of the methods; default: the first of each.
+        methods: Versions of methods, beside or in place of those of roles and effects.
         changes: Any field of `Protocol`, in place of the default.
 
     Raises:
@@ -67,7 +73,7 @@ def default_protocol(
             "wrong_source": WRONG_SOURCE,
             **{channel.value: WRONG_CHANNEL for channel in Channel if channel is not Channel.R},
         },
-        "methods": methods or {"roles": 1, "effects": 1},
+        "methods": MEASURED_BY | (methods or {}),
     }
     return Protocol.model_validate(fields | floors | changes)
 

@@ -184,7 +184,7 @@ def asked_of(request: UniversalityRequest, motif: Motif, limits: Limits) -> Aske
         "metric": metric,
         "ablation": AblationSpec(kind=kind),
         "circuits": request.circuits,
-        "methods": {"roles": 1, "effects": 1, method.name: method.version},
+        "methods": {method.name: method.version},
     }
     protocol = _protocol(motif, options)
     other = _other_ablation(request, kind)

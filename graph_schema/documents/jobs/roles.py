@@ -20,7 +20,9 @@ class RolesSpec(MeasuredSpec):
     kind: Literal["roles"] = "roles"
     roles: Annotated[tuple[RoleName, ...], Field(min_length=1)] = tuple(sorted(RoleName))
     probes: Annotated[int, Field(ge=8, le=1024)] = 32
-    method_version: Literal[1] = 1
+    method_version: Literal[1, 2] = 2
+    """2: name movers and copy suppression also count by what they write to the logits. What version
+    1 found can be read; it is no longer measured."""
 
     @field_validator("roles")
     @classmethod

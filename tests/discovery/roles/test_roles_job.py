@@ -27,6 +27,7 @@ from graph_schema.documents import (
     TaskData,
 )
 from graph_schema.documents.jobs import RolesSpec
+from graph_schema.errors import SpecError
 from tests.compiled import Twin
 
 PREVIOUS, DUPLICATE, INDUCTION = (
@@ -136,6 +137,13 @@ def test_a_vocabulary_too_small_for_probes_leaves_roles_untested(tmp_path: Path)
     assert found.plays == ()
     assert set(found.untested) == set(RoleName)
     assert "3 repeat periods" in found.untested[INDUCTION]
+
+
+def test_an_earlier_version_of_the_method_is_not_measured(tmp_path: Path) -> None:
+    folder = Twin("key", n_tokens=23, n_ctx=31).write(tmp_path / "twin")
+    with pytest.raises(SpecError, match="version 1 are no longer measured; ask again"):
+        played(folder, SMALL, method_version=1)
+    assert played(folder, SMALL).method_version == 2
 
 
 def test_roles_that_look_back_are_not_tested_where_a_model_looks_ahead(tmp_path: Path) -> None:

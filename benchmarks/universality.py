@@ -119,9 +119,10 @@ def verdict(found: Verdict) -> str:
     path = f", {found.protocol.path}" if found.protocol and found.rung is Rung.WIRING else ""
     pooled = found.pooled
     named = ", ".join(sorted({each.family for each in found.counterexamples})) or "none"
+    bounds = "-" if pooled.low is None else f"{pooled.low:.3f} to {pooled.high:.3f}"
     return (
         f"| {found.rung.value}{path} | {found.outcome.value} | {pooled.present} of {pooled.n} | "
-        f"{pooled.untestable} | {pooled.low:.3f} to {pooled.high:.3f} | {named} |"
+        f"{pooled.untestable} | {bounds} | {named} |"
     )
 
 

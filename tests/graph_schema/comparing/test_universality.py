@@ -163,7 +163,7 @@ def test_two_protocols_are_two_verdicts_and_the_answer_is_not_in_the_id() -> Non
     found = models(("gpt2", "pp"))
     one = judged(Rung.WIRING, found)
     assert judged(Rung.WIRING, models(("gpt2", "pa"))).verdict_id == one.verdict_id
-    for change in ({"margin": 0.1}, {"path": "direct"}, {"methods": {"roles": 2, "effects": 1}}):
+    for change in ({"margin": 0.1}, {"path": "direct"}, {"methods": {"roles": 1, "effects": 1}}):
         other = judged(Rung.WIRING, found, protocol=default_protocol(MOTIF, **change))
         assert other.verdict_id != one.verdict_id
 

@@ -30,7 +30,7 @@ def gathered(made: Made, weights: str | None = None) -> Gathered:
     model = made.document.model_copy(update={"weights_sha256": weights})
     roles = RolesSpec.model_validate({"model": {"fingerprint": model.fingerprint}, "data": DATA})
     effects = EffectsSpec.model_validate(
-        roles.model_dump(exclude={"kind", "roles", "probes"})
+        roles.model_dump(exclude={"kind", "roles", "probes", "method_version"})
         | {"kind": "effects", "motif": MOTIF, "roles_job": roles.job_id}
     )
     ablation = AblationSpec()

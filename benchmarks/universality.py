@@ -58,9 +58,9 @@ def killed_half_way(settings: Settings, models: Mapping[str, str]) -> dict[str, 
     """Ask, and end the whole service with SIGKILL once half of the jobs are done."""
     with CircuitClient(settings=settings) as client:
         before = len(ended(client))
-        asked(client, models)
+        job = asked(client, models)
         half = before + 5 * len(models) // 2
-        while len(done := ended(client)) < half:
+        while len(done := ended(client)) < half and not job.refresh().state.ended:
             time.sleep(0.2)
         state = ServiceFiles(settings).read()
         assert state is not None, "a service runs while jobs are done"
@@ -88,23 +88,25 @@ def timed(settings: Settings, models: Mapping[str, str]) -> tuple[Universality, 
 
 def told(found: Universality, models: Mapping[str, str]) -> Iterator[str]:
     by_folder = {each.model: each for each in found.models}
-    edges = [edge.name for edge in found.models[0].super_edges]
+    edges = next(
+        [edge.name for edge in each.super_edges] for each in found.models if each.super_edges
+    )
     heads = ["behaviour", "role", "wiring", *edges, "runs", "transduction", "same answer"]
     yield f"| model | {' | '.join(heads)} |"
     yield f"| --- |{' --- |' * len(heads)}"
     for name, folder in models.items():
-        yield f"| {name} | {' | '.join(_cells(by_folder[folder]))} |"
+        yield f"| {name} | {' | '.join(_cells(by_folder[folder], len(edges)))} |"
 
 
-def _cells(found: ModelEvidence) -> Iterator[str]:
+def _cells(found: ModelEvidence, n_edges: int) -> Iterator[str]:
     for rung in (Rung.BEHAVIOUR, Rung.ROLE, Rung.WIRING):
         yield found.at(rung).state.value
-    for each in found.super_edges or (None, None):
+    for each in found.super_edges or [None] * n_edges:
         if each is None or each.edge is None:
             yield "-"
         else:
             bound = "at most " if each.edge.is_bound else ""
-            yield f"{bound}{each.edge.share:.2f} [{each.edge.ci_low:.2f}, {each.edge.ci_high:.2f}]"
+            yield f"{bound}{each.edge.text}"
     yield ", ".join(dict.fromkeys(each.wired for each in found.super_edges if each.wired)) or "-"
     moved = found.transduction
     yield _share(moved.moved if moved else None)
@@ -112,7 +114,7 @@ def _cells(found: ModelEvidence) -> Iterator[str]:
 
 
 def _share(share: Share | None) -> str:
-    return "-" if share is None else f"{share.share:.2f} [{share.ci_low:.2f}, {share.ci_high:.2f}]"
+    return "-" if share is None else share.text
 
 
 def verdict(found: Verdict) -> str:

@@ -120,13 +120,6 @@ def after(kept: Kept, receivers: Sequence[int]) -> Schedule:
     return _schedule(kept, moving, graph.layer(live[0]), everything=False)
 
 
-def hanging(kept: Kept, senders: Sequence[int], first: int) -> Schedule:
-    """Compute what hangs on what `senders` write, from layer `first` on."""
-    moving = np.zeros(kept.graph.n_senders, dtype=np.bool_)
-    moving[list(senders)] = True
-    return _schedule(kept, moving, first, everything=False)
-
-
 def component(kept: Kept, receivers: Sequence[int]) -> Step:
     """The step that computes the components of receivers when their one read changes.
 

@@ -15,13 +15,12 @@ from discovery.evaluation.session import Clock, Session
 from discovery.models import LoadedModel
 from discovery.progress import Progress
 from discovery.roles.behaviour import behaviour_on
+from discovery.roles.shares import share_of
 from discovery.roles.specificity import (
     HeadSet,
     beside,
-    drop,
     random_sets,
     set_effects,
-    share_of,
 )
 from discovery.tasks.base import PairSet
 from discovery.tasks.vocabulary import Vocabulary
@@ -152,7 +151,6 @@ def _column(
         spec,
         model,
         pairs,
-        receivers="query_head",
         limits=limits,
         progress=progress,
         chunk=chunk,
@@ -202,10 +200,10 @@ def _cells(
     )
     found: list[RoleDrop] = []
     for row in rows:
-        lost = drop(split, effects[row.members])
+        lost = share_of(split, effects[row.members], split.gap)
         if lost is None:
             continue
-        random = [share_of(split, effects[each]) for each in row.random]
+        random = [float(effects[each].sum() / split.gap.sum()) for each in row.random]
         found.append(
             RoleDrop(
                 of=row.of,

@@ -51,13 +51,19 @@ class Shares:
     def share(
         self, change: NDArray[np.float64], over: NDArray[np.float64] | None = None
     ) -> Share | None:
-        """Σ change / Σ over (default: the gap) with its interval over groups.
+        """`share_of` the split, over the gap unless told otherwise."""
+        return share_of(self.split, change, self.split.gap if over is None else over)
 
-        Over pairs, where all are of one group. None where it has no interval.
-        """
-        split, over = self.split, self.split.gap if over is None else over
-        groups = split.groups if split.n_groups > 1 else [str(i) for i in range(split.n)]
-        low, high, _ = group_interval(change, groups, over=over, seed=split.seed)
-        if low is None or high is None:
-            return None
-        return Share(share=float(change.sum() / over.sum()), ci_low=low, ci_high=high)
+
+def share_of(
+    split: Measured, change: NDArray[np.float64], over: NDArray[np.float64]
+) -> Share | None:
+    """Σ change / Σ over, of each pair of a split, with its interval over groups.
+
+    Over pairs, where all are of one group. None where it has no interval.
+    """
+    groups = split.groups if split.n_groups > 1 else [str(i) for i in range(split.n)]
+    low, high, _ = group_interval(change, groups, over=over, seed=split.seed)
+    if low is None or high is None:
+        return None
+    return Share(share=float(change.sum() / over.sum()), ci_low=low, ci_high=high)

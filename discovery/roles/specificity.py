@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from discovery.evaluation.measured import Measured, PerPair
 from discovery.progress import Report
 from discovery.roles.causal import Head, alike, silenced_on
-from graph_schema.documents.role import LEAST_CONTROL_SETS, Share
+from graph_schema.documents.role import LEAST_CONTROL_SETS
 from graph_schema.documents.specificity import RandomSets
 from graph_schema.errors import NonFiniteError
-from graph_schema.intervals import group_interval
 
 HeadSet = tuple[Head, ...]
 """In the order of layer and number, so that equal sets are equal."""
@@ -71,20 +69,6 @@ def set_effects(
     if not np.isfinite(losses).all():
         raise NonFiniteError(experiment.describe_overflow(pairs))
     return dict(zip(wanted, losses[1:] - losses[0], strict=True))
-
-
-def drop(split: Measured, rise: NDArray[np.float64]) -> Share | None:
-    """A set's effect as a share of the split's gap; None where that has no interval."""
-    groups = split.groups if split.n_groups > 1 else [str(i) for i in range(split.n)]
-    low, high, _ = group_interval(rise, groups, over=split.gap, seed=split.seed)
-    if low is None or high is None:
-        return None
-    return Share(share=share_of(split, rise), ci_low=low, ci_high=high)
-
-
-def share_of(split: Measured, rise: NDArray[np.float64]) -> float:
-    """Σ rise / Σ gap."""
-    return float(rise.sum() / split.gap.sum())
 
 
 def beside(role: float, random: Sequence[float]) -> RandomSets | None:

@@ -8,13 +8,12 @@ import pytest
 from discovery.engine.state import State
 from discovery.evaluation.measured import Measured
 from discovery.roles.causal import Head
+from discovery.roles.shares import share_of
 from discovery.roles.specificity import (
     HeadSet,
     beside,
-    drop,
     random_sets,
     set_effects,
-    share_of,
 )
 from graph_schema.documents import Component
 from tests.discovery.roles.written import INDUCTION, PREVIOUS, measured, written
@@ -45,10 +44,12 @@ def test_a_set_is_ablated_together_as_if_all_its_edges_were_dropped() -> None:
     assert list(found) == sets
     for each in sets:
         np.testing.assert_allclose(found[each], slowly(split, each), atol=1e-5)
-    lost = drop(split, found[sets[0]])
+    lost = share_of(split, found[sets[0]], split.gap)
     assert lost is not None
     assert lost.share == pytest.approx(1, abs=0.02)
-    assert abs(share_of(split, found[sets[2]])) < 0.01
+    distractors = share_of(split, found[sets[2]], split.gap)
+    assert distractors is not None
+    assert abs(distractors.share) < 0.01
 
 
 @pytest.mark.parametrize(("n_layers", "n_heads", "n"), [(2, 8, 3), (24, 12, 5)])

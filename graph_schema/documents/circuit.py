@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from graph_schema.documents.base import Document, later, sha256_hex
-from graph_schema.documents.component import Channel
+from graph_schema.documents.component import Channel, Component, ComponentKind
+from graph_schema.documents.dictionary import DictionaryCheck, DictionaryDocument
 from graph_schema.documents.evaluation import Evaluation
 from graph_schema.documents.imported import CircuitMethod, Imported
 from graph_schema.documents.method import (
     AblationSpec,
     AnySelection,
+    Granularity,
     Metric,
     Receivers,
     ScoreKind,
@@ -62,6 +64,57 @@ class CircuitEdge(Document):
     def name(self) -> str:
         suffix = "" if self.channel is Channel.R else f"<{self.channel.value}>"
         return f"{self.sender}->{self.receiver}{suffix}"
+
+
+class NodeFigures(Document):
+    """What is known of one node of a circuit beside its edges.
+
+    Attributes:
+        name: The node's, with its position where nodes have one: `m3.f1024@7`.
+        effect: What ablating it alone does to the loss, to first order, mean over pairs, in the
+            metric's units: positive where the behaviour relies on it. Of an attribution graph its
+            influence on the logits.
+        activation: Its mean |coefficient| on the clean prompts, over positions; of an attribution
+            graph its activation at its position.
+        label: What somebody, or the dictionary's authors, say it stands for.
+        token: The token that an embedding or a logit node is of.
+        probability: Of a logit node: what the model gives its token.
+    """
+
+    name: str
+    effect: float | None = None
+    activation: float | None = None
+    label: str | None = None
+    token: int | None = None
+    probability: float | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_name(cls, name: str) -> str:
+        try:
+            return Component.parse(name).name
+        except SpecError as error:
+            raise ValueError(str(error)) from error
+
+
+class TracedPrompt(Document):
+    """The one prompt that an attribution graph is of: its text, and its tokens as text."""
+
+    text: str
+    tokens: tuple[str, ...]
+
+
+class GraphScores(Document):
+    """How much of the logits an attribution graph's features account for, 1 is all.
+
+    `replacement`: the share of influence that comes from tokens and not from errors.
+    `completeness`: the share of what nodes read, weighted by their influence, that is not error. As
+    circuit-tracer defines them, on the graph before it is pruned unless `pruned`.
+    """
+
+    replacement: float
+    completeness: float
+    pruned: bool = False
 
 
 class ArtifactRef(Document):
@@ -114,6 +167,14 @@ class CircuitDocument(Document):
     dtype: str | None
     seed: int | None
     receivers: Receivers = later("query_head")
+    granularity: Granularity = later("head")
+    dictionaries: tuple[DictionaryDocument, ...] = later(())
+    """Those whose features may be nodes; a feature is told apart by the one on its component."""
+    dictionary_checks: tuple[DictionaryCheck, ...] = later(())
+    nodes: tuple[NodeFigures, ...] = later(())
+    prompt: TracedPrompt | None = later(None)
+    """Of an attribution graph: one prompt's nodes, each at its position."""
+    graph_scores: GraphScores | None = later(None)
     n_edges_scored: int
     edges: tuple[CircuitEdge, ...]
     evaluation: Evaluation | None
@@ -148,6 +209,15 @@ class CircuitDocument(Document):
             if ends in seen:
                 raise SpecError(f"edge {edge.name!r} is given twice")
             seen.add(ends)
+
+    def dictionary_of(self, node: str) -> DictionaryDocument | None:
+        """The dictionary that a node is cut out by; None of heads, whole MLPs and neurons."""
+        part = Component.parse(node)
+        if not part.fine or part.kind is ComponentKind.NEURON:
+            return None
+        layer = part.host.partition(".")[0]
+        on = {each.site.component: each for each in self.dictionaries}
+        return on.get(part.host) or on.get(layer)
 
     def judged(self, found: CircuitEvaluation) -> CircuitDocument:
         """The circuit with the figures of `found` as its headline, and what they stand on.

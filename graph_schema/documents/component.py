@@ -8,7 +8,7 @@ the residual channel `r`, which is not written out.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from graph_schema.errors import SpecError
@@ -48,10 +48,15 @@ _WHOLE = {
 DIGITS = 9
 _INT = f"0|[1-9][0-9]{{0,{DIGITS - 1}}}"
 _TOO_LONG = re.compile(f"[1-9][0-9]{{{DIGITS},}}")
+FEATURE_DIGITS = 18
+"""What other tools number features by is long and opaque; a store's integers have 18 digits."""
+_FEATURE = f"0|[1-9][0-9]{{0,{FEATURE_DIGITS - 1}}}"
 _BLOCK = re.compile(
     rf"(?:a(?P<attn>{_INT})(?:\.h(?P<head>{_INT}))?|m(?P<mlp>{_INT})|(?P<whole>input|embed|pos_embed))"
-    rf"(?:\.(?:n(?P<neuron>{_INT})|f(?P<feature>{_INT})|(?P<error>error)|(?P<rest>rest)))?"
+    rf"(?:\.(?:n(?P<neuron>{_INT})|f(?P<feature>{_FEATURE})|(?P<error>error)|(?P<rest>rest)))?"
 )
+_TOKEN = re.compile(rf"logits\.t(?P<token>{_INT})")
+_PLACED = re.compile(rf"(?P<unit>[^@]*)@(?P<position>{_INT})")
 _FINE = {
     "neuron": ComponentKind.NEURON,
     "feature": ComponentKind.FEATURE,
@@ -65,7 +70,11 @@ _RECEIVER = re.compile(r"(?P<name>.+?)(?:<(?P<channel>[qkv])>|\.(?P<dotted>[qkv]
 class Component:
     """A node of the computational graph.
 
-    `layer` is None for what stands outside the blocks; `index` is the neuron's or feature's.
+    Attributes:
+        name: As it is spelled, with the position where it has one: `m3.f1024@7`.
+        layer: None for what stands outside the blocks.
+        index: The neuron's or feature's; of the logits a token's.
+        position: Which token of a prompt it is at; None where it stands for all positions.
     """
 
     name: str
@@ -73,16 +82,25 @@ class Component:
     layer: int | None = None
     head: int | None = None
     index: int | None = None
+    position: int | None = None
 
     @classmethod
     def parse(cls, name: str) -> Component:
         """Read a name: `a3.h5`, `m3`, `m3.f1024`, `m3.n217`, `a1.h0.f12`, `m3.error`, `m3.rest`.
 
+        With one node a position each is followed by it, `m3.f1024@7`, and one token's logit is
+        `logits.t42@7`.
+
         Raises:
             SpecError: The name is none of these.
         """
+        if placed := _PLACED.fullmatch(name):
+            found = cls.parse(placed["unit"])
+            return replace(found, name=name, position=int(placed["position"]))
         if kind := _WHOLE.get(name):
             return cls(name, kind)
+        if token := _TOKEN.fullmatch(name):
+            return cls(name, ComponentKind.LOGITS, index=int(token["token"]))
         found = _BLOCK.fullmatch(name)
         if found is None and _BLOCK.fullmatch(_TOO_LONG.sub("1", name)):
             raise SpecError(
@@ -118,15 +136,22 @@ class Component:
         return self.kind in _RANK
 
     @property
+    def unit(self) -> str:
+        """Its name at whatever position: `m3.f17` of `m3.f17@4`."""
+        return self.name.partition("@")[0]
+
+    @property
     def host(self) -> str:
         """What it is a part of: `m3` of `m3.f17`, `a1.h0` of `a1.h0.error`; itself where whole."""
-        return self.name.rpartition(".")[0] if self.fine else self.name
+        if self.kind is ComponentKind.LOGITS:
+            return ComponentKind.LOGITS.value
+        return self.unit.rpartition(".")[0] if self.fine else self.unit
 
-    def place(self, n_layers: int) -> tuple[int, int, str, int, int]:
+    def place(self, n_layers: int) -> tuple[int, int, str, int, int, int]:
         """What to sort by: forward pass, head, host; then whole, units by number, error, rest."""
         head = -1 if self.head is None else self.head
-        rank = _RANK.get(self.kind, 0)
-        return (self.order(n_layers), head, self.host, rank, self.index or 0)
+        rank, position = _RANK.get(self.kind, 0), -1 if self.position is None else self.position
+        return (self.order(n_layers), head, self.host, rank, self.index or 0, position)
 
     def order(self, n_layers: int) -> int:
         """Where it stands in the forward pass: input 0, heads 2l+1, MLPs 2l+2, logits last."""
@@ -144,6 +169,16 @@ class Component:
 
 
 _RANK = {kind: rank for rank, kind in enumerate(_FINE.values(), 1)}
+
+
+def placed_name(unit: str, position: int | None) -> str:
+    """`m3.f17@4`: a node at one position; the unit itself where it stands for all."""
+    return unit if position is None else f"{unit}@{position}"
+
+
+def logit_name(token: int) -> str:
+    """`logits.t42`: one token's logit."""
+    return f"logits.t{token}"
 
 
 def neuron_name(host: str, index: int) -> str:

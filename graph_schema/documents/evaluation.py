@@ -6,7 +6,7 @@ from typing import Any, Literal, cast
 
 from pydantic import model_validator
 
-from graph_schema.documents.base import Document
+from graph_schema.documents.base import Document, later
 from graph_schema.documents.dataset import Split
 
 Preset = Literal["quick", "full"]
@@ -187,6 +187,9 @@ class Evaluation(Document):
     redundant_share: Figure | None = None
     """Share of kept edges whose removal changes faithfulness by less than 1 %."""
     chance: tuple[Chance, ...] = ()
+    error_share: Figure | None = later(None)
+    """Of circuits of features: the share of the effect that passes what dictionaries miss (errors)
+    and units that are no candidates (rest): 1 - f(C without them) / f(C), where the headline is."""
     specificity: Specificity | None = None
     tests: tuple[HypothesisTest, ...] = ()
     stability: Stability | None = None

@@ -122,6 +122,27 @@ class EapIg(Document):
         return self
 
 
+class TwoLeg(Document):
+    """The first leg of an edge exact, the second linear: for features, whose thresholds have none.
+
+    Marks et al. 2024 (arXiv:2403.19647) take both linear; see docs/methods.md.
+    """
+
+    name: Literal["two-leg"] = "two-leg"
+    version: Literal[1] = 1
+
+
+class MaskIg(Document):
+    """Integrated gradients over the mask of all edges, at the middles of `steps` steps.
+
+    The scores sum to loss(∅) - loss(M).
+    """
+
+    name: Literal["mask-ig"] = "mask-ig"
+    version: Literal[1] = 1
+    steps: Annotated[int, Field(ge=1, le=1000)] = 64
+
+
 class Acdc(Document):
     """Automatic circuit discovery, Conmy et al. 2023, arXiv:2304.14997, decided edge by edge.
 
@@ -134,7 +155,7 @@ class Acdc(Document):
     name: Literal["acdc"] = "acdc"
     version: Literal[1] = 1
     candidates: Annotated[int, Field(ge=1)] | None = None
-    proposed_by: Annotated[Eap | EapIg, Field(discriminator="name")] = EapIg()
+    proposed_by: Annotated[Eap | EapIg | TwoLeg | MaskIg, Field(discriminator="name")] = EapIg()
 
     @model_validator(mode="after")
     def _proposal_is_used(self) -> Acdc:
@@ -143,11 +164,29 @@ class Acdc(Document):
         return self
 
 
-AnyMethod = Annotated[Exact | Eap | EapIg | Acdc, Field(discriminator="name")]
+AnyMethod = Annotated[Exact | Eap | EapIg | TwoLeg | MaskIg | Acdc, Field(discriminator="name")]
 
 Receivers = Literal["query_head", "kv_group"]
 """What is patched by itself: every query head's input, or, of grouped queries, a whole group's keys
 and its values. Edges are those of query heads either way; a group's carry their joint score."""
+
+Granularity = Literal["head", "neuron", "dictionary"]
+"""What a component may be cut into: nothing, the neurons of MLPs, features of dictionaries."""
+
+
+class Candidates(Document):
+    """Which units become nodes of their own: the `n` best of all, or of each dictionary.
+
+    Every unit is scored by what ablating it does to the loss, to first order, on the discovery
+    pairs: by `gradient` at the clean run, `ig` along the way from everything ablated, or `relp`
+    (relevance propagation: frozen norms and attention weights, halved gates; arXiv:2508.21258). The
+    others of a component write together as `rest`.
+    """
+
+    n: Annotated[int, Field(ge=1)] = 256
+    per: Literal["all", "layer"] = "all"
+    by: Literal["relp", "ig", "gradient"] = "relp"
+
 
 Ranking = Literal["abs", "signed"]
 

@@ -60,12 +60,27 @@ def check_edge(sender: str, receiver: str, channel: Channel, model: ModelDocumen
     if split is not None and source.host in INPUTS and whole == split:
         there = "embed and pos_embed" if split else "input"
         raise SpecError(f"edge {name!r}: {model.name!r} sends {there}, not {sender}")
+    check_positions(source, target, name)
     if source.order(model.n_layers) >= target.order(model.n_layers):
         raise SpecError(f"edge {name!r} runs backwards: {sender!r} comes later")
     if parallel and source.layer is not None and source.layer == target.layer:
         raise SpecError(
             f"edge {name!r}: attention and MLP of {model.name!r} run in parallel, so a layer's MLP "
             "does not read its heads"
+        )
+
+
+def check_positions(source: Component, target: Component, name: str) -> None:
+    """Refuse an edge of which one end has a position and the other not, or that runs back.
+
+    Raises:
+        SpecError: It is one.
+    """
+    if (source.position is None) != (target.position is None):
+        raise SpecError(f"edge {name!r}: one end has a position and the other has none")
+    if (source.position or 0) > (target.position or 0):
+        raise SpecError(
+            f"edge {name!r} runs from a later position to an earlier one, which nothing reads"
         )
 
 

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from graph_schema.documents.base import Document
+from graph_schema.documents.base import Document, later
+from graph_schema.documents.dictionary import DictionarySource
 from graph_schema.documents.evaluation import Preset
 from graph_schema.documents.method import AblationSpec, Metric
 from graph_schema.documents.model import ModelId, ModelSource
@@ -103,9 +104,13 @@ class Need(Document):
 
 
 class Placement(Document):
-    """Where and how to run: nothing here changes a result beyond rounding."""
+    """Where and how to run: nothing here changes a result beyond rounding.
+
+    `dictionaries` lie where the spec's lie, one each, in its order.
+    """
 
     model: ModelSource
+    dictionaries: tuple[DictionarySource, ...] = later(())
     device: str = "cpu"
     chunk: Annotated[int, Field(ge=1)] | None = None
     priority: Annotated[int, Field(ge=0, le=9)] = 5

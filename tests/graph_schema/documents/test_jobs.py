@@ -85,7 +85,7 @@ def test_a_method_whose_numbers_changed_has_another_version_and_id() -> None:
 def test_extras_that_do_not_fit_the_method_are_refused() -> None:
     with pytest.raises(ValidationError, match="method 'exact' measures each edge exactly already"):
         spec(method=Exact(), exact_top=3)
-    with pytest.raises(ValidationError, match="acdc decides on the mean over pairs"):
+    with pytest.raises(ValidationError, match="acdc takes the mean over pairs"):
         spec(method=Acdc(), keep_pair_scores=True)
     with pytest.raises(ValidationError, match=r"k = 1 \.\.\. m: leave `endpoint`"):
         EapIg(over="activations", endpoint="clean")

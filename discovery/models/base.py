@@ -270,8 +270,8 @@ class ModelAdapter(ABC):
         """The norm between a sublayer's raw output and the residual stream, if there is one."""
         return x
 
-    def closed_form(self, layer: int, place: Sublayer, *, after: bool = False) -> Norm | None:
-        """The norm before a sublayer, or after it, in closed form; None where that is not known."""
+    def closed_form(self, layer: int, place: Reader, *, after: bool = False) -> Norm | None:
+        """The norm before a reader, or after a sublayer, in closed form; None where not known."""
         return None
 
     @abstractmethod
@@ -286,6 +286,12 @@ class ModelAdapter(ABC):
 
         With a vocabulary of 50,257 the few rows of a logit difference cost next to nothing.
         """
+
+    @abstractmethod
+    def unembedding(
+        self,
+    ) -> tuple[Float[Tensor, "d_vocab d_model"], Float[Tensor, " d_vocab"] | None]:
+        """What the logits read of normed rows, and its bias; soft-capping comes after it."""
 
     def own_logits(self, prompt: Sequence[int], rows: int) -> Float[Tensor, "row d_vocab"] | None:
         """The last positions' logits by the model's own forward pass, where it has one."""

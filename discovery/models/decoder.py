@@ -214,8 +214,12 @@ class DecoderAdapter(ModelAdapter):
         module = self.post_norm_module(layer, sublayer)
         return x if module is None else module(x)
 
-    def closed_form(self, layer: int, place: Sublayer, *, after: bool = False) -> Norm | None:
-        module = self.post_norm_module(layer, place) if after else self.norm_module(layer, place)
+    def closed_form(self, layer: int, place: Reader, *, after: bool = False) -> Norm | None:
+        if after:
+            assert place != "logits", "nothing stands after the unembedding"
+            module = self.post_norm_module(layer, place)
+        else:
+            module = self.norm_module(layer, place)
         if module is None:
             return None
         if module not in self._norms:
@@ -234,6 +238,12 @@ class DecoderAdapter(ModelAdapter):
             bias = None if head.bias is None else head.bias[tokens]
             return product(rows, head.weight[tokens], bias)
         return unembed(rows, head.weight, head.bias, tokens)
+
+    def unembedding(
+        self,
+    ) -> tuple[Float[Tensor, "d_vocab d_model"], Float[Tensor, " d_vocab"] | None]:
+        head = self.model.get_output_embeddings()
+        return head.weight, getattr(head, "bias", None)
 
     def own_logits(self, prompt: Sequence[int], rows: int) -> Float[Tensor, "row d_vocab"]:
         tokens = torch.tensor([list(prompt)], device=self.device)

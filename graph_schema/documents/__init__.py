@@ -81,6 +81,7 @@ from graph_schema.documents.method import (
     Threshold,
     Thresholds,
     TopEdges,
+    Trace,
     TwoLeg,
 )
 from graph_schema.documents.model import Fingerprint, ModelDocument, ModelId, ModelSource
@@ -241,6 +242,7 @@ __all__ = [
     "Threshold",
     "Thresholds",
     "TopEdges",
+    "Trace",
     "TracedPrompt",
     "Transduction",
     "TwoLeg",

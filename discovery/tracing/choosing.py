@@ -19,8 +19,10 @@ from torch import Tensor
 
 from discovery.tracing.cut import Cut
 from discovery.tracing.frozen import FrozenModel
+from discovery.tracing.heads import Heads
 from discovery.tracing.rows import Reads, edge_rows
 from discovery.tracing.sources import Sources
+from graph_schema.documents import Channel
 
 STEPS = 8
 """Times that influence is taken anew while units are chosen."""
@@ -40,7 +42,10 @@ def columns_of(scores: Sequence[Tensor], most: int) -> list[Tensor]:
 
 
 class Rows:
-    """The rows that are known: of the logits, then of units, in the order in which they came."""
+    """The rows that are known: of the logits, then of units, in the order in which they came.
+
+    A head has three, by query, key and value; of whatever else a node reads `channels` say `r`.
+    """
 
     def __init__(
         self,
@@ -52,7 +57,11 @@ class Rows:
     ) -> None:
         self.model, self.cuts, self.sources = model, cuts, sources
         self.probabilities = probabilities.double().cpu().numpy()
+        n = len(self.probabilities)
         self.weights = edge_rows(model, cuts, sources, [logits])
+        self.channels = [Channel.R] * n
+        self.nodes = torch.arange(n)
+        """Of each row: the number of a logit, or of what was chosen, behind the logits."""
         self.chosen: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
         """Columns that have rows, after those of the logits."""
 
@@ -70,31 +79,43 @@ class Rows:
 
     def _add(self, columns: NDArray[np.intp]) -> None:
         reads: list[Reads] = []
-        at = 0
+        nodes: list[Tensor] = []
+        node, row = len(self.probabilities) + len(self.chosen), 0
         for units in self.sources.units:
             mine = columns[(columns >= units.first) & (columns < units.first + len(units.index))]
             if not len(mine):
                 continue
-            index = units.index[torch.from_numpy(mine - units.first)]
-            rows = torch.arange(at, at + len(mine))
-            at += len(mine)
-            cut = units.cut
-            reads.append(Reads(cut.layer, rows, cut.active.position[index], cut.readings(index)))
-        found = edge_rows(self.model, self.cuts, self.sources, reads)
-        self.weights = torch.cat([self.weights, found])
+            index, cut = units.index[torch.from_numpy(mine - units.first)], units.cut
+            position = cut.active.position[index]
+            if isinstance(cut, Heads):
+                found: dict[Channel, Tensor] = {
+                    Channel(channel): each for channel, each in cut.readings(index).items()
+                }
+            else:
+                found = {Channel.R: cut.readings(index)}
+            for channel, vectors in found.items():
+                rows = torch.arange(row, row + len(mine))
+                row += len(mine)
+                reads.append(Reads(cut.layer, cut.sublayer, rows, position, vectors))
+                nodes.append(torch.arange(node, node + len(mine)))
+                self.channels += [channel] * len(mine)
+            node += len(mine)
+        found_rows = edge_rows(self.model, self.cuts, self.sources, reads)
+        self.weights = torch.cat([self.weights, found_rows])
+        self.nodes = torch.cat([self.nodes, *nodes])
         self.chosen = np.concatenate([self.chosen, columns])
 
     def influence(self) -> NDArray[np.float64]:
         """Of every column on the logits, along the rows that are known."""
-        shares = self.weights.abs()
-        shares = shares / shares.sum(1, keepdim=True).clamp(min=1e-10)
-        n = len(self.probabilities)
-        start = torch.zeros(len(shares), dtype=shares.dtype, device=shares.device)
+        n, size = len(self.probabilities), self.weights.abs()
+        nodes = self.nodes.to(size.device)
+        n_nodes = n + len(self.chosen)
+        total = size.new_zeros(n_nodes).index_add(0, nodes, size.sum(1)).clamp(min=1e-10)
+        start = size.new_zeros(n_nodes)
         start[:n] = torch.from_numpy(self.probabilities).to(start)
-        index = torch.from_numpy(self.chosen).to(shares.device)
-        between = shares[:, index]
+        between = size[:, torch.from_numpy(self.chosen).to(size.device)]
         flow, step = start.clone(), start
         while bool(step.any()):
-            step = torch.cat([step.new_zeros(n), step @ between])
+            step = torch.cat([step.new_zeros(n), (step / total)[nodes] @ between])
             flow += step
-        return (flow @ shares).double().cpu().numpy()
+        return ((flow / total)[nodes] @ size).double().cpu().numpy()

@@ -62,6 +62,8 @@ class Active:
 class Cut:
     """One dictionary's units on one prompt; those of the first `skip` positions are no nodes."""
 
+    sublayer: Literal["mlp"] = "mlp"
+
     def __init__(self, model: FrozenModel, dictionary: Dictionary, skip: int) -> None:
         check_traceable(dictionary)
         document = dictionary.document

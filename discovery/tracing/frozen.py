@@ -123,6 +123,9 @@ class FrozenLayer:
     attn_added: FrozenNorm
     mlp_added: FrozenNorm
     pattern: Float[Tensor, "head query key"]
+    q: Float[Tensor, "head pos d_head"]
+    k: Float[Tensor, "head pos d_head"]
+    v: Float[Tensor, "head pos d_head"]
     z: Float[Tensor, "head pos d_head"]
     mlp: FrozenMlp
     write: Stream
@@ -213,7 +216,19 @@ def _run(adapter: ModelAdapter, batch: Batch, layer: int, x: Stream) -> tuple[Fr
     write = mlp.weights.write(mlp.neurons)
     mlp_added = _norm(adapter, layer, "mlp", write, after=True)
     found = FrozenLayer(
-        x, stream, attn_norm, mlp_norm, attn_added, mlp_added, pattern, z, mlp, write
+        x,
+        stream,
+        attn_norm,
+        mlp_norm,
+        attn_added,
+        mlp_added,
+        pattern,
+        q[0],
+        k[0],
+        v[0],
+        z,
+        mlp,
+        write,
     )
     return found, after + mlp_added.normed
 

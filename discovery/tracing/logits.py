@@ -30,7 +30,7 @@ class Logits:
     def reads(self, model: FrozenModel) -> Reads:
         n = len(self.token)
         position = torch.full((n,), model.n_positions - 1)
-        return Reads(len(model.layers), torch.arange(n), position, self.vectors)
+        return Reads(len(model.layers), "attn", torch.arange(n), position, self.vectors)
 
 
 @torch.no_grad()

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from discovery.models.base import Sublayer
 from discovery.tracing.cut import Cut
 from discovery.tracing.frozen import FrozenModel, Grad
 from discovery.tracing.sources import Sources
@@ -26,18 +27,25 @@ TOGETHER = 256
 
 @dataclass(frozen=True)
 class Reads:
-    """Targets that read the stream at one place: before an MLP, or after the last layer.
+    """Targets that read the stream at one place: before a sublayer, or after the last layer.
 
     Attributes:
         layer: The number of layers for the logits.
         row: Which row of the result each is.
-        vectors: What each reads, at its position.
+        position: Of each; it reads nothing after it.
+        vectors: What each reads: at its position, or, before attention, at every one.
     """
 
     layer: int
+    sublayer: Sublayer
     row: Int[Tensor, " n"]
     position: Int[Tensor, " n"]
-    vectors: Float[Tensor, "n d_model"]
+    vectors: Float[Tensor, "n d_model"] | Float[Tensor, "n pos d_model"]
+
+    @property
+    def place(self) -> int:
+        """Where in the forward pass."""
+        return 2 * self.layer + (self.sublayer == "mlp")
 
 
 @torch.no_grad()
@@ -56,7 +64,7 @@ def edge_rows(
     into = example.new_zeros((n_rows, sources.n))
     # Side by side go targets at near positions: nothing after them is read.
     order = sorted(
-        (int(position), -each.layer, number, i)
+        (int(position), -each.place, number, i)
         for number, each in enumerate(reads)
         for i, position in enumerate(each.position.tolist())
     )
@@ -91,28 +99,45 @@ class _Pass:
 
     def run(self) -> Float[Tensor, "row column"]:
         model = self.model
-        self._join(len(model.layers))
-        for layer in reversed(range(len(model.layers))):
-            if not self.joined and self.picked[0][0].layer < layer:
-                continue
-            g = self.grad[: self.joined]
-            if model.adapter.parallel:
-                if self.joined:
-                    self.sources.meet_mlp(layer, g, self.into[: self.joined])
-                    added = self._passed(layer, g)
-                    attn = model.attention_back(layer, g)
-                    g += attn if added is None else attn + added
-                self._join(layer)
-                continue
+        last = len(model.layers)
+        self._join(2 * last)
+        for layer in reversed(range(last)):
             if self.joined:
-                self.sources.meet_mlp(layer, g, self.into[: self.joined])
-                if (added := self._passed(layer, g)) is not None:
-                    g += added
-            self._join(layer)
-            g = self.grad[: self.joined]
-            g += model.attention_back(layer, g)
+                self._layer(layer)
+            else:
+                self._join(2 * layer + 1)
+                # In parallel blocks an MLP reads the stream before its layer's attention.
+                if self.joined and not model.adapter.parallel:
+                    self._attention(layer)
+            self._join(2 * layer)
         self.sources.meet_inputs(self.grad, self.into)
         return self.into
+
+    def _layer(self, layer: int) -> None:
+        """Past a layer of which some targets come after."""
+        model, n = self.model, self.joined
+        g, into = self.grad[:n], self.into[:n]
+        self.sources.meet(layer, "mlp", g, into)
+        added = self._passed(layer, g)
+        if not model.adapter.parallel:
+            if added is not None:
+                g += added
+            self._join(2 * layer + 1)
+            self._attention(layer)
+            return
+        # Both sublayers read the stream before the layer, where targets of both start.
+        self._attention(layer)
+        if added is not None:
+            g += added
+        self._join(2 * layer + 1)
+
+    def _attention(self, layer: int) -> None:
+        """Past the attention, or, where heads are nodes, to them and no further."""
+        g, into = self.grad[: self.joined], self.into[: self.joined]
+        if self.sources.heads:
+            self.sources.meet(layer, "attn", g, into)
+        else:
+            g += self.model.attention_back(layer, g)
 
     def _passed(self, layer: int, grad: Grad) -> Grad | None:
         """What comes back through skip connections of a layer's dictionary."""
@@ -127,9 +152,13 @@ class _Pass:
                 total = found if total is None else total + found
         return total
 
-    def _join(self, layer: int) -> None:
-        """Let the targets of a layer start."""
-        while self.joined < len(self.picked) and self.picked[self.joined][0].layer == layer:
+    def _join(self, place: int) -> None:
+        """Let the targets of a place start."""
+        while self.joined < len(self.picked) and self.picked[self.joined][0].place == place:
             read, i = self.picked[self.joined]
-            self.grad[self.joined, read.position[i]] += read.vectors[i]
+            vectors, into = read.vectors[i], self.grad[self.joined]
+            if vectors.ndim == 1:
+                into[read.position[i]] += vectors
+            else:
+                into += vectors[: len(into)]
             self.joined += 1

@@ -1,8 +1,8 @@
 """What may send in an attribution graph, one column each: units, rests, errors, embeddings.
 
-`rest` is what a layer's active units write that are no columns of their own, so that whatever is
-left out of a graph, what a node reads is whole; `error` is what dictionaries miss, and a layer's
-whole write where it has none.
+Units are neurons and features, and heads where they are nodes. `rest` is what those of a layer
+write that are no columns of their own, so that whatever is left out, what a node reads is whole;
+`error` is what dictionaries miss of an MLP's write, all of it where it has none.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from discovery.models.base import Sublayer
 from discovery.tracing.cut import Cut
 from discovery.tracing.frozen import FrozenModel, Grad, Stream
+from discovery.tracing.heads import Heads
 from graph_schema.documents.component import (
     error_name,
     feature_name,
+    head_name,
     mlp_name,
     neuron_name,
     placed_name,
@@ -30,17 +33,25 @@ from graph_schema.documents.component import (
 class Units:
     """Some of a cut's active units, from column `first` on; `bounds` are where positions begin."""
 
-    cut: Cut
+    cut: Cut | Heads
     index: Tensor
     first: int
     bounds: tuple[int, ...]
 
     @property
     def names(self) -> list[str]:
-        named = neuron_name if self.cut.letter == "n" else feature_name
-        active, host = self.cut.active, mlp_name(self.cut.layer)
+        active = self.cut.active
         places = zip(active.position[self.index], active.unit[self.index], strict=True)
-        return [placed_name(named(host, int(unit)), int(at)) for at, unit in places]
+        return [placed_name(self._name(int(unit)), int(at)) for at, unit in places]
+
+    def _name(self, unit: int) -> str:
+        match self.cut.letter:
+            case "h":
+                return head_name(self.cut.layer, unit)
+            case "n":
+                return neuron_name(mlp_name(self.cut.layer), unit)
+            case "f":
+                return feature_name(mlp_name(self.cut.layer), unit)
 
 
 @dataclass(frozen=True)
@@ -48,10 +59,11 @@ class Block:
     """One write a position, from column `first` on; positions before `start` have none.
 
     `writes` go to the layers that they are under, -1 for what is there before the first; `past`
-    says whether past the norm after its MLP.
+    says whether past the norm after their sublayer.
     """
 
     unit: str
+    sublayer: Sublayer
     writes: Mapping[int, Stream]
     past: bool
     first: int
@@ -69,7 +81,7 @@ class Sources:
     def __init__(
         self,
         model: FrozenModel,
-        cuts: Sequence[Cut],
+        cuts: Sequence[Cut | Heads],
         kept: Sequence[Tensor],
         skip: int,
         *,
@@ -98,12 +110,17 @@ class Sources:
         for layer in range(len(model.layers)):
             self._error(layer)
         for name, write in model.inputs.items():
-            self._block(name, {-1: write}, past=True, start=0)
+            self._block(name, "mlp", {-1: write}, past=True, start=0)
 
     @property
     def n_units(self) -> int:
         """The first columns."""
         return sum(len(each.index) for each in self.units)
+
+    @property
+    def heads(self) -> bool:
+        """Whether heads are nodes, so that attention passes nothing on."""
+        return any(isinstance(each.cut, Heads) for each in self.units)
 
     @property
     def names(self) -> list[str]:
@@ -119,15 +136,18 @@ class Sources:
             layer: cut.total(layer).index_add(0, places, cut.writes_of(index, layer), alpha=-1)
             for layer in cut.written
         }
-        return self._block(
-            rest_name(mlp_name(cut.layer)), writes, past=cut.past_norm, start=self.skip
-        )
+        name = rest_name(("m" if cut.sublayer == "mlp" else "a") + str(cut.layer))
+        return self._block(name, cut.sublayer, writes, past=cut.past_norm, start=self.skip)
 
     @torch.no_grad()
     def _error(self, layer: int) -> None:
         """What dictionaries miss of an MLP's write, all of it where there are none."""
         here = self.model.layers[layer]
-        mine = [each.cut for each in self.units if layer in each.cut.written]
+        mine = [
+            each.cut
+            for each in self.units
+            if isinstance(each.cut, Cut) and layer in each.cut.written
+        ]
         if mine and all(cut.exact for cut in mine):
             return
         past = bool(mine) and mine[0].past_norm
@@ -136,38 +156,51 @@ class Sources:
             left = left - cut.total(layer) - cut.constant(layer)
             if cut.layer == layer and cut.passes():
                 left = left - cut.passed()
-        self._block(error_name(mlp_name(layer)), {layer: left}, past=past, start=self.skip)
+        self._block(error_name(mlp_name(layer)), "mlp", {layer: left}, past=past, start=self.skip)
 
-    def _block(self, unit: str, writes: Mapping[int, Stream], *, past: bool, start: int) -> Block:
+    def _block(
+        self,
+        unit: str,
+        sublayer: Sublayer,
+        writes: Mapping[int, Stream],
+        *,
+        past: bool,
+        start: int,
+    ) -> Block:
         n = self.model.n_positions
-        found = Block(unit, writes, past, self.n, start, n)
+        found = Block(unit, sublayer, writes, past, self.n, start, n)
         self.blocks.append(found)
         self.n += max(0, n - start)
         return found
 
-    def meet_mlp(self, layer: int, grad: Grad, into: Float[Tensor, "row column"]) -> None:
-        """Weights of edges from what an MLP adds, under a gradient of the stream after it."""
+    def meet(
+        self, layer: int, sublayer: Sublayer, grad: Grad, into: Float[Tensor, "row column"]
+    ) -> None:
+        """Weights of edges from what a sublayer adds, under a gradient of the stream after it."""
         here, n = self.model.layers[layer], grad.shape[1]
-        raw = here.mlp_added.back(grad, slice(0, n))
+        raw = (here.mlp_added if sublayer == "mlp" else here.attn_added).back(grad, slice(0, n))
         for each in self.units:
-            if layer in each.cut.written and len(each.index):
-                writes = each.cut.writes_of(each.index, layer)
-                along = grad if each.cut.past_norm else raw
+            cut = each.cut
+            if cut.sublayer == sublayer and layer in cut.written and len(each.index):
+                writes = cut.writes_of(each.index, layer)
+                along = grad if cut.past_norm else raw
                 for at in range(self.skip, n):
                     part = slice(each.bounds[at], each.bounds[at + 1])
                     if part.stop > part.start:
                         columns = slice(each.first + part.start, each.first + part.stop)
                         into[:, columns] += along[:, at] @ writes[part].T
-        self._meet_blocks(layer, grad, raw, into)
+        self._meet_blocks(layer, sublayer, grad, raw, into)
 
     def meet_inputs(self, grad: Grad, into: Float[Tensor, "row column"]) -> None:
         """Weights of edges from the embeddings, under a gradient of them."""
-        self._meet_blocks(-1, grad, grad, into)
+        self._meet_blocks(-1, "mlp", grad, grad, into)
 
-    def _meet_blocks(self, layer: int, grad: Grad, raw: Grad, into: Tensor) -> None:
+    def _meet_blocks(
+        self, layer: int, sublayer: Sublayer, grad: Grad, raw: Grad, into: Tensor
+    ) -> None:
         n = grad.shape[1]
         for each in self.blocks:
-            if layer in each.writes and n > each.start:
+            if layer in each.writes and each.sublayer == sublayer and n > each.start:
                 along = (grad if each.past else raw)[:, each.start :]
                 found = torch.einsum("rpd,pd->rp", along, each.writes[layer][each.start : n])
                 into[:, each.first : each.first + n - each.start] += found

@@ -8,7 +8,6 @@ from functools import partial
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -18,10 +17,11 @@ from discovery.progress import Progress, no_progress
 from discovery.tracing.choosing import POOL, Rows, columns_of
 from discovery.tracing.cut import Cut
 from discovery.tracing.frozen import FrozenModel
+from discovery.tracing.heads import Heads
 from discovery.tracing.logits import Logits, logits_of
 from discovery.tracing.reach import reach
 from discovery.tracing.sources import Sources
-from graph_schema.documents import Trace
+from graph_schema.documents import Channel, Trace
 from graph_schema.documents.component import logit_name, placed_name
 from graph_schema.errors import ModelError, NonFiniteError, SpecError
 
@@ -33,7 +33,7 @@ class Traced:
     Attributes:
         names: Of the nodes, in the order of the columns: units, then rests, errors and embeddings,
             then logits.
-        weights: [node, node], row = target; rows of what is no target are 0.
+        weights: By channel [node, node], row = target; rows of what is no target are 0.
         values: What each node is worth; NaN of rests, errors and embeddings.
     """
 
@@ -41,7 +41,7 @@ class Traced:
     sources: Sources
     logits: Logits
     names: tuple[str, ...]
-    weights: Float[Tensor, "node node"]
+    weights: dict[Channel, Tensor]
     values: NDArray[np.float64]
     n_active: int
 
@@ -70,7 +70,7 @@ def trace(
         ModelError: A norm that has no closed form, or attention that looks ahead.
         NonFiniteError: A weight is NaN or infinite.
     """
-    check_model(adapter)
+    check_model(adapter, heads=method.heads)
     if len(tokens) <= method.skip_positions:
         raise SpecError(
             f"the prompt has {len(tokens)} tokens, and the first {method.skip_positions} have no "
@@ -88,7 +88,12 @@ def trace(
         kept = columns_of(reach(model, cuts, found.vectors, found.probability), pool)
     else:
         kept = [torch.arange(len(cut.active.unit)) for cut in cuts]
-    sources = Sources(model, cuts, kept, method.skip_positions, limited=n_active > most)
+    layers = range(len(model.layers)) if method.heads else ()
+    heads = [Heads(model, layer, method.skip_positions) for layer in layers]
+    n_active += sum(len(each.active.unit) for each in heads)
+    kept += [torch.arange(len(each.active.unit)) for each in heads]
+    most = min(method.max_feature_nodes, n_active)
+    sources = Sources(model, [*cuts, *heads], kept, method.skip_positions, limited=n_active > most)
     rows = Rows(model, cuts, sources, found.reads(model), found.probability)
     rows.choose(most, partial(progress, "rows"))
     return _assembled(model, sources, rows, found, n_active)
@@ -97,11 +102,16 @@ def trace(
 def _assembled(
     model: FrozenModel, sources: Sources, rows: Rows, logits: Logits, n_active: int
 ) -> Traced:
-    """The square matrix: chosen units, blocks, logits; what was not chosen goes to its rest."""
+    """Square matrices: chosen units, blocks, logits; what was not chosen goes to its rest."""
     chosen = torch.from_numpy(rows.chosen)
     order = torch.argsort(chosen)
     n_units, n_blocks = len(chosen), sources.n - sources.n_units
     weights = rows.weights
+    if not bool(torch.isfinite(weights).all()):
+        raise NonFiniteError(
+            "an edge of the graph is NaN or infinite, from an overflow in the model; use a wider "
+            "dtype"
+        )
     blocks = weights[:, sources.n_units :].clone()
     free = torch.ones(sources.n_units, dtype=torch.bool)
     free[chosen] = False
@@ -112,19 +122,18 @@ def _assembled(
             places = units.cut.active.position[units.index[mine]] - rest.start
             columns = places + (rest.first - sources.n_units)
             blocks.index_add_(1, columns, weights[:, mine + units.first])
-    if not bool(torch.isfinite(weights).all()):
-        raise NonFiniteError(
-            "an edge of the graph is NaN or infinite, from an overflow in the model; use a wider "
-            "dtype"
-        )
     n_logits = len(logits.token)
     n = n_units + n_blocks + n_logits
-    square = weights.new_zeros((n, n))
-    by_row = torch.cat([weights[n_logits:][order], weights[:n_logits]])
-    of_blocks = torch.cat([blocks[n_logits:][order], blocks[:n_logits]])
-    targets = torch.cat([torch.arange(n_units), torch.arange(n - n_logits, n)])
-    square[targets, :n_units] = by_row[:, chosen[order]]
-    square[targets, n_units : n - n_logits] = of_blocks
+    # Rows are numbered by logits, then by what was chosen, as it came; nodes go the other way.
+    place = torch.cat([torch.arange(n - n_logits, n), torch.argsort(order)])
+    squares: dict[Channel, Tensor] = {}
+    for channel in dict.fromkeys(rows.channels):
+        mine = torch.tensor([each == channel for each in rows.channels]).nonzero()[:, 0]
+        square = weights.new_zeros((n, n))
+        targets = place[rows.nodes[mine]]
+        square[targets, :n_units] = weights[mine][:, chosen[order]]
+        square[targets, n_units : n - n_logits] = blocks[mine]
+        squares[channel] = square
     names = sources.names
     last = model.n_positions - 1
     values = np.full(n, np.nan)
@@ -140,20 +149,25 @@ def _assembled(
             *names[sources.n_units :],
             *(placed_name(logit_name(int(token)), last) for token in logits.token),
         ),
-        square,
+        squares,
         values,
         n_active,
     )
 
 
-def check_model(adapter: ModelAdapter) -> None:
-    """Refuse attention that looks ahead.
+def check_model(adapter: ModelAdapter, *, heads: bool = False) -> None:
+    """Refuse attention that looks ahead, and heads as nodes where their keys are not their own.
 
     Raises:
-        ModelError: It does.
+        ModelError: It does, or they are not.
     """
     if adapter.bidirectional:
         raise ModelError(
             "an attribution graph runs from earlier positions to later ones, and this model's "
             "attention looks ahead; expected a causal one"
+        )
+    if heads and adapter.smears_keys:
+        raise ModelError(
+            "this model's keys read the position before them too, so its heads cannot be nodes of "
+            "an attribution graph; trace without heads"
         )

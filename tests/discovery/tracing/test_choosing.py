@@ -16,7 +16,7 @@ from discovery.tracing.frozen import FrozenModel
 from discovery.tracing.logits import logits_of
 from discovery.tracing.reach import reach
 from graph_schema.attribution_graphs import AttributionGraph, node_influence
-from graph_schema.documents import Trace
+from graph_schema.documents import Channel, Trace
 from graph_schema.documents.dictionary import Place, Site
 from tests.discovery.dictionaries_made import made
 from tests.discovery.models.families import tiny
@@ -40,7 +40,7 @@ def test_reach_is_what_flows_from_a_unit_on_all_paths(family: str, kind: str) ->
     whole = trace(adapter, TOKENS, basis, Trace(max_feature_nodes=20_000))
     n, n_logits = whole.sources.n_units, len(whole.logits.token)
     values = torch.from_numpy(whole.values[:n])
-    slopes = whole.weights[:, :n] / values
+    slopes = whole.weights[Channel.R][:, :n] / values
     through = torch.linalg.inv(torch.eye(n, dtype=torch.float64) - slopes[:n])
     total = (slopes[-n_logits:] @ through).abs() * values.abs()
     wanted = (total * whole.logits.probability[:, None]).sum(0)
@@ -70,7 +70,7 @@ def test_chosen_units_are_those_of_most_influence_on_the_whole_graph() -> None:
     chances[logits] = whole.logits.probability.numpy()
     none = np.zeros_like(logits)
     graph = AttributionGraph.of(
-        whole.weights.numpy(), chances, tokens=none, errors=none, logits=logits
+        whole.weights[Channel.R].numpy(), chances, tokens=none, errors=none, logits=logits
     )
     influence = dict(zip(whole.names, node_influence(graph), strict=True))
     units = {name: each for name, each in influence.items() if ".n" in name}
@@ -86,7 +86,7 @@ def test_the_same_prompt_gives_the_same_weights_again() -> None:
     basis = dictionaries(adapter, "neurons")
     first, second = (trace(adapter, TOKENS, basis, Trace(max_feature_nodes=40)) for _ in "ab")
     assert first.names == second.names
-    assert float((first.weights - second.weights).abs().max()) == 0.0
+    assert float((first.weights[Channel.R] - second.weights[Channel.R]).abs().max()) == 0.0
 
 
 def test_targets_take_the_place_of_the_likeliest_tokens() -> None:

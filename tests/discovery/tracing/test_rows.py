@@ -13,7 +13,7 @@ from discovery.dictionaries.linear import Gate, LinearDictionary
 from discovery.dictionaries.protocol import Dictionary
 from discovery.models import DecoderAdapter
 from discovery.tracing import Traced, trace
-from graph_schema.documents import Trace
+from graph_schema.documents import Channel, Trace
 from graph_schema.documents.dictionary import (
     Activation,
     DictionaryDocument,
@@ -23,6 +23,7 @@ from graph_schema.documents.dictionary import (
     Reading,
     Site,
 )
+from graph_schema.errors import ModelError
 from tests.discovery.dictionaries_made import made
 from tests.discovery.models.families import FAMILIES, tiny
 from tests.discovery.tracing.textbook import Plain
@@ -40,29 +41,39 @@ def compare(
     *,
     skip: int = 1,
     most: int = 20_000,
+    heads: bool = False,
 ) -> Traced:
     """Every row of the graph is autograd's, and sums to its target's value less its constants."""
-    plain = Plain(adapter, TOKENS, dictionaries, skip)
-    found = trace(adapter, TOKENS, dictionaries, Trace(skip_positions=skip, max_feature_nodes=most))
+    plain = Plain(adapter, TOKENS, dictionaries, skip, heads)
+    method = Trace(skip_positions=skip, max_feature_nodes=most, heads=heads)
+    found = trace(adapter, TOKENS, dictionaries, method)
     numbers = {name: i for i, name in enumerate(found.names)}
     assert len(numbers) == len(found.names)
+    nodes = [name for name, value in zip(found.names, found.values, strict=True) if value == value]
     targets = [
-        name for name, value in zip(found.names, found.values, strict=True) if value == value
+        f"{name}<{channel}>" if channel else name
+        for name in nodes
+        for channel in ("qkv" if name.startswith("a") else ("",))
     ]
     assert len(targets) > 10
     targets = targets[:: max(1, len(targets) // 80)]
     edges, constants = plain.rows(targets)
-    rested = {name for name, *_ in plain.units} - set(numbers)
+    clean = {name: float(value.detach()) for name, value in plain.run(plain.leaves).items()}
+    left_out = set(plain.leaves) - set(numbers)
     for target in targets:
-        row = found.weights[numbers[target]].numpy()
+        node, _, channel = target.partition("<")
+        row = found.weights[Channel(channel[:1] or "r")][numbers[node]].numpy()
         wanted = np.zeros(len(row))
         for source, weight in edges[target].items():
             host, _, at = source.partition("@")
-            name = f"{host.partition('.')[0]}.rest@{at}" if source in rested else source
+            name = f"{host.partition('.')[0]}.rest@{at}" if source in left_out else source
             wanted[numbers[name]] += weight
         np.testing.assert_allclose(row, wanted, atol=1e-9, err_msg=target)
-        value = found.values[numbers[target]]
-        assert abs(row.sum() + constants[target] - value) < 1e-8, target
+        if channel[:1] not in ("q", "k"):
+            value = found.values[numbers[node]]
+            assert abs(row.sum() + constants[target] - value) < 1e-8, target
+        else:
+            assert abs(row.sum() + constants[target] - clean[target]) < 1e-8, target
     return found
 
 
@@ -86,7 +97,7 @@ def test_what_is_no_node_stands_in_the_rest(family: str) -> None:
     both = [name for name in found.names if ".rest" not in name]
     a = [found.names.index(name) for name in both]
     b = [whole.names.index(name) for name in both]
-    torch.testing.assert_close(found.weights[a][:, a], whole.weights[b][:, b])
+    torch.testing.assert_close(found.weights[Channel.R][a][:, a], whole.weights[Channel.R][b][:, b])
 
 
 def test_nodes_at_the_first_position_are_asked_for() -> None:
@@ -196,3 +207,28 @@ def test_a_cross_layer_transcoder_writes_to_later_layers(family: str, most: int)
             )
         )
     compare(adapter, found, most=most)
+
+
+WITH_HEADS = [family for family in sorted(FAMILIES) if family != "smeared"]
+
+
+@pytest.mark.parametrize("family", WITH_HEADS)
+def test_rows_of_heads_by_query_key_and_value(family: str) -> None:
+    adapter = tiny(family, torch.float64)
+    found = compare(adapter, basis(adapter), heads=True)
+    assert set(found.weights) == {Channel.R, Channel.Q, Channel.K, Channel.V}
+    assert float(found.weights[Channel.Q].abs().max()) > 1e-3
+
+
+@pytest.mark.parametrize("family", ["gpt2", "gemma3", "neox-parallel"])
+def test_heads_that_are_no_nodes_stand_in_the_rest(family: str) -> None:
+    adapter = tiny(family, torch.float64)
+    found = compare(adapter, basis(adapter), heads=True, most=30)
+    assert any(name.startswith("a1.rest") for name in found.names)
+    assert any(name.startswith("a1.h") for name in found.names)
+
+
+def test_heads_whose_keys_are_not_their_own_are_refused() -> None:
+    adapter = tiny("smeared", torch.float64)
+    with pytest.raises(ModelError, match="trace without heads"):
+        trace(adapter, TOKENS, basis(adapter), Trace(heads=True))

@@ -49,8 +49,13 @@ class Plain:
         tokens: Sequence[int],
         dictionaries: Sequence[Dictionary],
         skip: int,
+        heads: bool = False,
     ) -> None:
         self.adapter, self.skip, self.dictionaries = adapter, skip, dictionaries
+        self.heads = heads
+        self.qkv: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
+        self.head_writes: dict[int, Tensor] = {}
+        self.head_sizes: dict[tuple[int, str], Tensor] = {}
         self.batch = adapter.batch(torch.tensor([list(tokens)]))
         self.norms: dict[tuple[int, str, bool], Held] = {}
         self.patterns: dict[int, Tensor] = {}
@@ -107,16 +112,74 @@ class Plain:
         v = adapter.project(batch, layer, "v", normed[None])
         if layer not in self.patterns:
             q, k = (adapter.project(batch, layer, c, normed[None]) for c in ("q", "k"))
+            self.qkv[layer] = (q, k, v)
             n = len(x)
             wide = torch.zeros(*k.shape[:2], n, max(n, k.shape[3]), dtype=k.dtype)
             wide[..., range(n), range(n)] = 1
             assert n <= k.shape[3], "prompts of the tests are short"
             self.patterns[layer] = adapter.mix(batch, layer, q, k, wide)[0, ..., :n].detach()
         z = self.patterns[layer] @ v[0]
+        if layer not in self.head_writes:
+            self.head_writes[layer] = adapter.head_out(layer, z[None])[0]
         raw = torch.einsum("hpe,hed->pd", z, adapter.out_weights(layer))
         const = adapter.attn_const(layer)
         raw = raw if const is None else raw + const
         return self.norm(layer, "attn", True)(raw)
+
+    def _head_sum(self, layer: int, leaves: dict[str, Tensor]) -> Tensor:
+        """What attention adds where every head's write is a source."""
+        writes = self.head_writes[layer]
+        rows = [
+            sum(
+                writes[head, at] * (1 if at < self.skip else leaves[f"a{layer}.h{head}@{at}"])
+                for head in range(len(writes))
+            )
+            for at in range(writes.shape[1])
+        ]
+        raw, const = torch.stack(rows), self.adapter.attn_const(layer)
+        return self.norm(layer, "attn", True)(raw if const is None else raw + const)
+
+    def _qk(self, layer: int, channel: str, x: Tensor) -> Tensor:
+        """Queries or keys with the size of their norm held."""
+        adapter = self.adapter
+        cut = adapter.qkv_weights(layer, channel)  # pyright: ignore
+        y = torch.einsum("pd,hed->hpe", x, cut.weight)
+        y = y if cut.bias is None else y + cut.bias[:, None]
+        module = getattr(adapter.attention_module(layer), f"{channel}_norm", None)
+        if module is not None:
+            form = Norm.of(module)
+            assert form is not None
+            every = len(form.weight) != y.shape[-1]
+            square = y.square().mean((0, 2), keepdim=True) if every else y.square().mean(-1, True)
+            size = self.head_sizes.setdefault((layer, channel), (square + form.eps).sqrt().detach())
+            weight = form.weight.view(-1, 1, y.shape[-1]) if every else form.weight
+            y = y / size * weight
+        if adapter.rotary_module() is not None:
+            y = adapter.rotary(self.batch, layer, y[None])[0]
+        return y.repeat_interleave(adapter.shape.n_heads // len(y), dim=0)
+
+    def head_values(self, layer: int, x: Tensor) -> dict[str, Tensor]:
+        """What heads read of a stream by each channel, the others as on the clean run."""
+        adapter, found = self.adapter, dict[str, Tensor]()
+        normed = self.norm(layer, "attn")(x)
+        z = self.patterns[layer] @ adapter.project(self.batch, layer, "v", normed[None])[0]
+        q, k, v = (each.detach().requires_grad_() for each in self.qkv[layer])
+        with torch.enable_grad():
+            mixed = adapter.head_out(layer, adapter.mix(self.batch, layer, q, k, v))[0]
+        writes = adapter.head_out(layer, z[None])[0]
+        now = {"q": self._qk(layer, "q", normed), "k": self._qk(layer, "k", normed)}
+        for head in range(adapter.shape.n_heads):
+            for at in range(self.skip, len(x)):
+                clean = self.head_writes[layer][head, at]
+                along = clean / clean.norm()
+                name = f"a{layer}.h{head}@{at}"
+                found[f"{name}<v>"] = along @ writes[head, at]
+                with torch.enable_grad():
+                    own = along @ mixed[head, at]
+                grads = torch.autograd.grad(own, (q, k), retain_graph=True)
+                for channel, grad in zip("qk", grads, strict=True):
+                    found[f"{name}<{channel}>"] = (grad[0] * now[channel]).sum()
+        return found
 
     def _run_clean(self) -> None:
         adapter = self.adapter
@@ -178,6 +241,9 @@ class Plain:
         names += [name for name, *_ in self.units]
         for layer in self.left:
             names += [f"m{layer}.error@{at}" for at in range(self.skip, n)]
+            if self.heads:
+                heads = range(self.adapter.shape.n_heads)
+                names += [f"a{layer}.h{h}@{at}" for h in heads for at in range(self.skip, n)]
         return names
 
     def run(self, leaves: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -189,7 +255,11 @@ class Plain:
             x = x + torch.stack([leaves[f"{part}@{at}"] * each[0, at] for at in range(n)])
         streams: dict[int, dict[Place, Tensor]] = {}
         for layer in range(adapter.shape.n_layers):
-            after = x + self._attention(layer, x)
+            if self.heads:
+                values |= self.head_values(layer, x)
+                after = x + self._head_sum(layer, leaves)
+            else:
+                after = x + self._attention(layer, x)
             places = streams[layer] = self._places(layer, x if adapter.parallel else after)
             for number, each in enumerate(self.dictionaries):
                 if each.document.site.layer == layer:

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from graph_schema.documents.base import Document
 from graph_schema.documents.model import Sha256
+from graph_schema.printable import clipped
 
 DetectionRule = Literal["tokens", "activation", "label"]
 FEWEST = 3
@@ -60,11 +61,17 @@ class FeatureExample(Document):
         """The activation where it peaks."""
         return self.activations[self.position]
 
-    @property
-    def marked(self) -> str:
-        """The text with the token that it peaks at marked: `and« Mary» went`."""
+    def marked(self, around: int | None = None) -> str:
+        """The text with the token that it peaks at marked: `and« Mary» went`.
+
+        Args:
+            around: How many characters stay on either side of it; None is all.
+        """
         at = self.position
         before, after = "".join(self.tokens[:at]), "".join(self.tokens[at + 1 :])
+        if around is not None:
+            before = before if len(before) <= around else f"…{before[-around:]}"
+            after = clipped(after, around)
         return f"{before}\u00ab{self.tokens[at]}\u00bb{after}"
 
 

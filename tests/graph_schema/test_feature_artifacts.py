@@ -10,30 +10,11 @@ import pytest
 from graph_schema.artifacts import ArtifactStore, feature_arrays, stored_features
 from graph_schema.documents import (
     CircuitDocument,
-    FeatureDescription,
-    FeatureExample,
     Features,
-    TokenWeight,
 )
 from graph_schema.errors import ResourceError
 from tests.factories import make_circuit, make_edges
-from tests.feature_circuits import traced_circuit
-
-
-def described(name: str, word: str = " Mary") -> FeatureDescription:
-    return FeatureDescription(
-        name=name,
-        n_prompts=3,
-        n_tokens=12,
-        density=0.25,
-        max_activation=2.5,
-        examples=(
-            FeatureExample(tokens=("and", word, " went"), activations=(0, 2.5, 0.1), position=1),
-        ),
-        promotes=(TokenWeight(token=7, text=word, weight=1.5),),
-        suppresses=(),
-        heldout_active=(0, 2),
-    )
+from tests.feature_circuits import described, traced_circuit
 
 
 def on_units(*edges: tuple[str, str]) -> CircuitDocument:
@@ -62,7 +43,9 @@ def test_a_circuit_reads_descriptions_of_its_own_units(tmp_path: Path) -> None:
     assert [each.name for each in found.units] == ["m0.f12", "m1.n5"]
     assert found.heldout == every.heldout
     assert found.units[0] == every.units[1]
-    assert found.units[0].examples[0].marked == "and« Mary» went"
+    (example,) = found.units[0].examples
+    assert example.peak == 2.5
+    assert example.marked(4) == "… and« Mary» we…"
 
 
 def test_an_artifact_of_something_else_is_refused(tmp_path: Path) -> None:

@@ -263,9 +263,15 @@ class CircuitDocument(Document):
     @property
     def unit_names(self) -> tuple[str, ...]:
         """The neurons and features among its nodes, in the order of the forward pass."""
+        parts = map(Component.parse, self.nodes_in_order)
+        return tuple(dict.fromkeys(part.unit for part in parts if part.kind in _UNITS))
+
+    @property
+    def nodes_in_order(self) -> tuple[str, ...]:
+        """Its nodes in the order of the forward pass, those of one unit by position."""
         parts = map(Component.parse, self.node_names)
-        found = {part.unit: part for part in parts if part.kind in _UNITS}
-        return tuple(sorted(found, key=lambda name: found[name].place(self.model.n_layers)[:-1]))
+        ordered = sorted(parts, key=lambda part: part.place(self.model.n_layers))
+        return tuple(part.name for part in ordered)
 
 
 def circuit_id(job_id: str, selection_value: float, edge_names: Iterable[str]) -> str:

@@ -61,6 +61,14 @@ from graph_schema.documents.evaluation import (
     SplitLosses,
     Stability,
 )
+from graph_schema.documents.feature import (
+    DetectionRule,
+    DetectionScore,
+    FeatureDescription,
+    FeatureExample,
+    Features,
+    TokenWeight,
+)
 from graph_schema.documents.imported import CircuitMethod, ExchangeFormat, Imported
 from graph_schema.documents.limits import Limits
 from graph_schema.documents.method import (
@@ -163,6 +171,8 @@ __all__ = [
     "DatasetDocument",
     "DepthOrder",
     "DepthRelation",
+    "DetectionRule",
+    "DetectionScore",
     "DictionaryCheck",
     "DictionaryDocument",
     "DictionaryKind",
@@ -177,6 +187,9 @@ __all__ = [
     "Exact",
     "ExchangeFormat",
     "FamilyTally",
+    "FeatureDescription",
+    "FeatureExample",
+    "Features",
     "Figure",
     "Fingerprint",
     "GenderedPronounTask",
@@ -240,6 +253,7 @@ __all__ = [
     "TaskData",
     "Threshold",
     "Thresholds",
+    "TokenWeight",
     "TopEdges",
     "TracedPrompt",
     "Transduction",

@@ -61,6 +61,7 @@ from graph_schema.documents.evaluation import (
     SplitLosses,
     Stability,
 )
+from graph_schema.documents.graph_check import GraphCheck
 from graph_schema.documents.imported import CircuitMethod, ExchangeFormat, Imported
 from graph_schema.documents.limits import Limits
 from graph_schema.documents.method import (
@@ -181,6 +182,7 @@ __all__ = [
     "Fingerprint",
     "GenderedPronounTask",
     "Granularity",
+    "GraphCheck",
     "GraphScores",
     "GreaterThanTask",
     "HypothesisTest",

@@ -270,8 +270,11 @@ class ModelAdapter(ABC):
         """The norm between a sublayer's raw output and the residual stream, if there is one."""
         return x
 
-    def closed_form(self, layer: int, place: Sublayer, *, after: bool = False) -> Norm | None:
-        """The norm before a sublayer, or after it, in closed form; None where that is not known."""
+    def closed_form(self, layer: int, place: Reader, *, after: bool = False) -> Norm | None:
+        """The norm before a sublayer or the unembedding, or after a sublayer, in closed form.
+
+        None where that is not known.
+        """
         return None
 
     @abstractmethod

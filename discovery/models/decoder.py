@@ -214,8 +214,12 @@ class DecoderAdapter(ModelAdapter):
         module = self.post_norm_module(layer, sublayer)
         return x if module is None else module(x)
 
-    def closed_form(self, layer: int, place: Sublayer, *, after: bool = False) -> Norm | None:
-        module = self.post_norm_module(layer, place) if after else self.norm_module(layer, place)
+    def closed_form(self, layer: int, place: Reader, *, after: bool = False) -> Norm | None:
+        if after:
+            assert place != "logits", "nothing comes after the unembedding"
+            module = self.post_norm_module(layer, place)
+        else:
+            module = self.norm_module(layer, place)
         if module is None:
             return None
         if module not in self._norms:

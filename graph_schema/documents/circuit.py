@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -215,9 +215,19 @@ class CircuitDocument(Document):
         part = Component.parse(node)
         if not part.fine or part.kind is ComponentKind.NEURON:
             return None
-        layer = part.host.partition(".")[0]
-        on = {each.site.component: each for each in self.dictionaries}
-        return on.get(part.host) or on.get(layer)
+        return next((each for each in self.dictionaries if each.site.component == part.host), None)
+
+    def labelled(self, labels: Mapping[str, str]) -> CircuitDocument:
+        """The circuit with what its nodes are called; a node without figures gets its label."""
+        if not labels:
+            return self
+        named = [
+            node.model_copy(update={"label": labels.get(node.name, node.label)})
+            for node in self.nodes
+        ]
+        known = {node.name for node in self.nodes}
+        more = [NodeFigures(name=name, label=labels[name]) for name in labels if name not in known]
+        return self.model_copy(update={"nodes": (*named, *more)})
 
     def judged(self, found: CircuitEvaluation) -> CircuitDocument:
         """The circuit with the figures of `found` as its headline, and what they stand on.
@@ -240,6 +250,12 @@ class CircuitDocument(Document):
     @property
     def n_edges(self) -> int:
         return len(self.edges)
+
+    @property
+    def node_names(self) -> frozenset[str]:
+        """What its edges join, and what has figures without an edge."""
+        ends = {name for edge in self.edges for name in (edge.sender, edge.receiver)}
+        return frozenset(ends.union(node.name for node in self.nodes))
 
 
 def circuit_id(job_id: str, selection_value: float, edge_names: Iterable[str]) -> str:

@@ -69,6 +69,7 @@ from graph_schema.documents.feature import (
     Features,
     TokenWeight,
 )
+from graph_schema.documents.graph_check import GraphCheck
 from graph_schema.documents.imported import CircuitMethod, ExchangeFormat, Imported
 from graph_schema.documents.limits import Limits
 from graph_schema.documents.method import (
@@ -194,6 +195,7 @@ __all__ = [
     "Fingerprint",
     "GenderedPronounTask",
     "Granularity",
+    "GraphCheck",
     "GraphScores",
     "GreaterThanTask",
     "HypothesisTest",

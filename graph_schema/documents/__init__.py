@@ -90,6 +90,7 @@ from graph_schema.documents.method import (
     Threshold,
     Thresholds,
     TopEdges,
+    Trace,
     TwoLeg,
 )
 from graph_schema.documents.model import Fingerprint, ModelDocument, ModelId, ModelSource
@@ -257,6 +258,7 @@ __all__ = [
     "Thresholds",
     "TokenWeight",
     "TopEdges",
+    "Trace",
     "TracedPrompt",
     "Transduction",
     "TwoLeg",

@@ -7,7 +7,6 @@ by position, `zero` is nothing. The output projection's bias belongs to no sende
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +19,7 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from discovery.engine.forward import run
 from discovery.engine.graph import Graph
+from discovery.engine.means import Means, Show
 from discovery.engine.splice import Basis
 from discovery.engine.writes import Writes
 from discovery.models import Batch, ModelAdapter
@@ -66,9 +66,11 @@ class Ablator:
         self.draws = spec.draws if spec.kind is Ablation.RESAMPLE else 1
         self._adapter, self._graph, self._dtype = adapter, graph, dtype
         self._pairs, self._seed = tuple(pairs), seed
-        self._copies = Counter(pair.clean for pair in self._pairs)
-        self._lengths = Counter(len(pair.clean) for pair in self._pairs)
-        self._sums: dict[int, Writes] = {}
+        self._means = self.means(self._run)
+
+    def means(self, show: Show) -> Means:
+        """Means over discovery of what a run shows."""
+        return Means(self._adapter, [pair.clean for pair in self._pairs], show)
 
     def covers(self, pairs: Sequence[TokenPair]) -> NDArray[np.bool_]:
         """Which of `pairs` discovery can ablate."""
@@ -123,35 +125,13 @@ class Ablator:
         units = like.new_zeros((graph.n_directed, *batch.tokens.shape))
         if self.kind is Ablation.MEAN:
             prompts = [example.pair.clean for example in examples]
-            own = self._run(batch) if any(prompt in self._copies for prompt in prompts) else None
-            for row, prompt in enumerate(prompts):
-                length, copies = len(prompt), self._copies[prompt]
-                n, others = self._lengths[length] - copies, self._sum(length)
-                for into, total, mine in zip(
-                    (dense, units), others, own or (None, None), strict=True
-                ):
-                    if mine is not None and copies:
-                        total = total - copies * mine[:, row, :length]
-                    into[:, row, :length] = total / n
+            own = self._run(batch) if self._means.need_own(prompts) else None
+            self._means.put(prompts, own, (dense, units))
         return Writes(dense, units)
 
     def _run(self, batch: Batch) -> Writes:
         found = run(self._adapter, self._graph, batch, self._dtype, basis=self._basis)
         return Writes(found.writes, found.units)
-
-    def _sum(self, length: int) -> Writes:
-        """Clean writes of the discovery pairs of one length, summed by position."""
-        if length not in self._sums:
-            prompts = [pair.clean for pair in self._pairs if len(pair.clean) == length]
-            total: Writes | None = None
-            for start in range(0, len(prompts), 8):
-                tokens = torch.tensor(prompts[start : start + 8])
-                dense, units = self._run(self._adapter.batch(tokens, None))
-                part = Writes(dense.sum(1), units.sum(1))
-                total = part if total is None else Writes(total[0] + part[0], total[1] + part[1])
-            assert total is not None, "examples() has checked that the length is there"
-            self._sums[length] = total
-        return self._sums[length]
 
 
 def _alike(pairs: Sequence[TokenPair], pool: Sequence[TokenPair]) -> NDArray[np.bool_]:

@@ -119,14 +119,19 @@ class Experiment:
 
     def ready(self, examples: Sequence[Example]) -> Ready:
         """A chunk's window, ablated writes and target."""
-        batch = pad(self.adapter, [example.pair.clean for example in examples])
-        target = target_of([each.pair for each in examples], self.adapter.device, self.dtype)
-        window = Window.of(self.adapter, self.graph, examples, batch, target.positions, self.basis)
+        batch, target, window = self.opened(examples)
         if sources := [example.source for example in examples if example.source is not None]:
             found = window.run(self.dtype, pad(self.adapter, sources))
             return Ready(batch, window, found.writes, target, found.units)
         ablated = self.ablator.writes(examples, batch, None)
         return Ready(batch, window, ablated.dense, target, ablated.units)
+
+    def opened(self, examples: Sequence[Example]) -> tuple[Batch, Target, Window]:
+        """A chunk's whole prompts, what is measured of them, and the positions that can change."""
+        batch = pad(self.adapter, [example.pair.clean for example in examples])
+        target = target_of([each.pair for each in examples], self.adapter.device, self.dtype)
+        window = Window.of(self.adapter, self.graph, examples, batch, target.positions, self.basis)
+        return batch, target, window
 
     @torch.no_grad()
     def objective(self, ready: Ready, clean: Run | None = None) -> Objective:

@@ -13,6 +13,7 @@ import numpy as np
 
 from discovery.engine.graph import BoolMatrix
 from discovery.evaluation.curve import Curve
+from discovery.evaluation.error_share import error_share, named_only
 from discovery.evaluation.measured import Measured
 from discovery.evaluation.random_circuits import random_circuits
 from discovery.methods.selection import Scores
@@ -57,6 +58,8 @@ def evaluate(
     n_kept = int(kept.sum())
     drawn = random_circuits(graph, n_kept, N_RANDOM[preset], seed) if n_kept else []
     on_judge = [kept, complement, *(curve.circuits if curve else [])]
+    if graph.splits:
+        on_judge.append(named_only(graph, kept))
     on_discovery = [kept, *drawn]
     total = len(on_judge) + len(on_discovery)
 
@@ -80,6 +83,7 @@ def evaluate(
         cpr=curve.cpr() if curve else no_curve,
         losses=tuple(split.losses(kept) for split in (discovery, heldout) if split),
         curve=curve.points() if curve else (),
+        error_share=error_share(judge, kept) if graph.splits else None,
         random_circuits=_random_circuits(discovery, drawn) if drawn else None,
     )
 

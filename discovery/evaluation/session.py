@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from discovery.engine.experiment import Experiment
 from discovery.engine.metrics import require_tokens
 from discovery.engine.self_check import check_adapter
+from discovery.engine.splice import Splice
 from discovery.evaluation.splits import Splits
 from discovery.models import LoadedModel
 from discovery.progress import Progress, Report
@@ -74,6 +75,18 @@ class Session:
         )
         return cls(spec, experiment, pairs, limits, progress, chunk)
 
+    def spliced(self, splices: Sequence[Splice]) -> Session:
+        """The same on the same clock, with components cut into units."""
+        experiment = Experiment(
+            self.experiment.adapter,
+            self.spec.metric,
+            self.spec.ablation,
+            self.pairs.discovery,
+            seed=self.spec.seed,
+            splices=splices,
+        )
+        return replace(self, experiment=experiment)
+
     def report(self, stage: str) -> Report:
         """The callback of a stage."""
         return lambda done, total: self.progress(stage, done, total)
@@ -89,11 +102,15 @@ class Session:
         with self.clock.stage("baseline"):
             prompts = [pair.clean for pair in (*self.pairs.discovery, *self.pairs.heldout)]
             check_adapter(self.experiment.adapter, prompts, together=self.chunk != 1)
-            return Splits.measure(
-                self.experiment,
-                self.pairs,
-                seed=self.spec.seed,
-                limits=self.limits,
-                chunk=self.chunk,
-                progress=self.report("baseline"),
-            )
+            return self.measured()
+
+    def measured(self) -> Splits:
+        """`baseline` of an adapter that was checked."""
+        return Splits.measure(
+            self.experiment,
+            self.pairs,
+            seed=self.spec.seed,
+            limits=self.limits,
+            chunk=self.chunk,
+            progress=self.report("baseline"),
+        )

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from discovery.dictionaries import Loaded
 from discovery.engine.graph import BoolMatrix, Graph
 from discovery.evaluation.full_work import FullWork
 from discovery.evaluation.measured import Measured
 from discovery.evaluation.quick import evaluate
 from discovery.evaluation.session import Session
+from discovery.evaluation.splits import Splits
 from discovery.evaluation.stability import EdgeStability
+from discovery.jobs.cutting import Cut, cut, require_unchanged
 from discovery.methods.alternatives import Faithfulness, with_alternatives
 from discovery.methods.exact_top import exact_top
 from discovery.methods.finding import Arrays, Found, Work, find
@@ -61,6 +64,7 @@ def discover(
     progress: Progress,
     checkpoint: Checkpoint,
     chunk: int | None = None,
+    dictionaries: Sequence[Loaded] = (),
 ) -> Discovery:
     """Find and judge circuits: one, one for each threshold of a sweep, or `alternatives` of each.
 
@@ -69,13 +73,16 @@ def discover(
         model: The spec's model, loaded in its dtype.
         pairs: The spec's data.
         limits: `accuracy_floor`, `min_pairs`, `circuit_edges` and `pair_score_bytes` are read here.
-        progress: Stages "baseline", "candidates" (acdc with proposed edges), "scores", "exact_top"
+        progress: Stages "baseline", "dictionaries" and "units" (of features), "candidates" (acdc
+            with proposed edges), "blocks" (acdc of features), "scores", "exact_top"
             (where asked for) and "evaluation", and under `full` "shuffled", "stability", "removals"
             and "chance"; what it raises passes through.
         checkpoint: Where `exact` and `acdc` keep what they have.
         chunk: Examples at a time (default: what fits the device).
+        dictionaries: The spec's, loaded.
 
     Raises:
+        DictionaryError: They are others than the spec's.
         TaskNotPerformedError: The model does not do the task; raised before the scores.
         DatasetError: The data lack what the metric or the ablation needs.
         LimitError: A circuit has more edges than the limit, or the pairs' scores more bytes.
@@ -90,12 +97,15 @@ def discover(
         progress=progress,
         chunk=chunk,
     )
-    experiment, clock, report = session.experiment, session.clock, session.report
     if spec.keep_pair_scores:
-        require_room(len(pairs.discovery), experiment.graph.n_edges, limits)
-    splits = session.baseline()
+        require_room(len(pairs.discovery), session.experiment.graph.n_edges, limits)
+    splits, parts, whole = session.baseline(), Cut(), None
+    if spec.granularity != "head":
+        whole = session.experiment
+        session, splits, parts = _cut(spec, session, splits, dictionaries)
+    experiment, clock, report = session.experiment, session.clock, session.report
     discovery, heldout = splits.discovery, splits.heldout
-    work = Work(experiment, pairs.discovery, chunk, report, checkpoint)
+    work = Work(experiment, pairs.discovery, chunk, report, checkpoint, whole)
     with clock.stage("scores"):
         found, arrays = find(spec, work)
         if spec.alternatives > 1:
@@ -138,11 +148,14 @@ def discover(
                 *model.notes,
                 *pairs.notes,
                 *_grouped(spec, model),
+                *parts.notes,
                 *each.notes,
                 *splits.notes,
             )
             circuits.append(
-                _document(spec, model, pairs, experiment.graph, each, evaluation, notes, stable)
+                _document(
+                    spec, model, pairs, experiment.graph, each, evaluation, notes, parts, stable
+                )
             )
             if stable is not None:
                 arrays[f"stability-{number}" if number else "stability"] = {
@@ -153,6 +166,29 @@ def discover(
     arrays["pairs"] = splits.per_pair([each.kept for each in found])
     arrays |= splits.draws()
     return Discovery(tuple(circuits), arrays, clock.seconds)
+
+
+def _cut(
+    spec: DiscoverSpec, session: Session, splits: Splits, dictionaries: Sequence[Loaded]
+) -> tuple[Session, Splits, Cut]:
+    """The session with its components cut into units, measured anew: it must be the same model."""
+    with session.clock.stage("units"):
+        parts = cut(
+            spec,
+            session.experiment,
+            session.pairs.discovery,
+            dictionaries,
+            chunk=session.chunk,
+            report=session.report,
+        )
+        fine = session.spliced(parts.splices)
+        measured = fine.measured()
+        require_unchanged(
+            float(splits.discovery.full.loss.mean()),
+            float(measured.discovery.full.loss.mean()),
+            spec.dtype,
+        )
+    return fine, measured, parts
 
 
 def faithful(split: Measured) -> Faithfulness:
@@ -191,6 +227,7 @@ def _document(
     found: Found,
     evaluation: Evaluation,
     notes: tuple[str, ...],
+    parts: Cut,
     stable: EdgeStability | None = None,
 ) -> CircuitDocument:
     by_edge = graph.to_matrix(found.scores)
@@ -213,6 +250,7 @@ def _document(
             )
         )
     names = (edge.name for edge in edges)
+    nodes = dict.fromkeys(name for edge in edges for name in (edge.sender, edge.receiver))
     return CircuitDocument(
         circuit_id=circuit_id(spec.job_id, found.selection.value, names),
         job_id=spec.job_id,
@@ -227,6 +265,10 @@ def _document(
         dtype=spec.dtype,
         seed=spec.seed,
         receivers=spec.receivers,
+        granularity=spec.granularity,
+        dictionaries=spec.dictionaries,
+        dictionary_checks=parts.checks,
+        nodes=parts.figures(nodes),
         n_edges_scored=found.n_scored,
         edges=tuple(edges),
         evaluation=evaluation,

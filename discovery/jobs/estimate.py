@@ -15,9 +15,10 @@ from typing import Literal
 from discovery.engine.experiment import LOGITS
 from discovery.engine.graph import Graph
 from discovery.engine.restart import ROWS
-from discovery.jobs.sizes import Sizes
+from discovery.jobs.sizes import CutSizes, Sizes
 from discovery.methods.alternatives import PENALTIES
-from graph_schema.documents import Acdc, AnyMethod, Eap, EapIg, Exact, Metric
+from discovery.methods.node_scores import STEPS as UNIT_STEPS
+from graph_schema.documents import Acdc, AnyMethod, Eap, EapIg, Exact, MaskIg, Metric, TwoLeg
 from graph_schema.errors import ResourceError
 
 GIB = 2**30
@@ -102,6 +103,7 @@ def plan_run(
     alternatives: int = 1,
     chunk: int | None = None,
     limit: int | None = None,
+    cut: CutSizes | None = None,
 ) -> RunPlan:
     """The plan of a discover job with preset `quick`, or of an evaluate job.
 
@@ -120,9 +122,10 @@ def plan_run(
         alternatives: Circuits of each of them, further ones sought among its edges' scores.
         chunk: Examples at a time; else the most, up to 32, that fit `limit`.
         limit: Bytes of memory; None for no limit.
+        cut: Into how many units components are cut; None where nodes are heads and MLPs.
     """
-    graph = sizes.graph
-    weights = sizes.n_weights * WIDTHS[dtype]
+    graph = sizes.graph if cut is None else cut.graph(sizes)
+    weights = (sizes.n_weights + (cut.n_numbers if cut else 0)) * WIDTHS[dtype]
     scores = graph.n_senders * graph.n_receivers * 8 * 2
     if keep_pair_scores:
         scores += graph.n_edges * n_pairs * 4
@@ -155,13 +158,16 @@ def plan_run(
             n_tests = min(candidates or graph.n_edges, graph.n_edges)
             work = OVERHEAD * n_tests * EXACT_SHARE * per_pair
             if candidates is not None:
-                work += _attribution_seconds(method.proposed_by, sizes, n_tokens)
+                work += _attribution_seconds(method.proposed_by, graph, sizes, n_tokens)
         case _:
-            work = _attribution_seconds(method, sizes, n_tokens)
+            work = _attribution_seconds(method, graph, sizes, n_tokens)
     n_tested = min((exact_top or 0) * selections * alternatives, graph.n_edges)
     work += OVERHEAD * n_tested * EXACT_SHARE * per_pair
     if metric is Metric.KL and method is not None:
         work += OVERHEAD * per_pair
+    if cut is not None:
+        n_sweeps = UNIT_STEPS if cut.asked.by == "ig" else 1
+        work += ATTRIBUTION * 3 * n_sweeps * per_pair
     a_circuit = CIRCUIT * draws * (per_pair + _read_seconds(sizes, graph, n_tokens))
     tries = selections * (1 + len(PENALTIES) * (alternatives - 1)) if alternatives > 1 else 0
     evaluated = _evaluated(n_pairs, n_heldout, selections, alternatives)
@@ -194,11 +200,15 @@ def _evaluated(n_pairs: int, n_heldout: int, selections: int, alternatives: int)
 
 
 def _example_bytes(sizes: Sizes, graph: Graph, n_tokens: int, width: int) -> int:
-    """An example's tensors: two writes a sender, a layer's reads and gradients, tape, logits."""
+    """An example's tensors: two writes a sender, a layer's reads and gradients, tape, logits.
+
+    A unit of a dictionary writes one number a position.
+    """
     stream = n_tokens * sizes.d_model * width
     tape = sizes.n_layers * (4 * sizes.n_heads + 8) * stream
     mlp = sizes.n_layers * 3 * n_tokens * sizes.d_mlp * width
-    writes = (2 * graph.n_senders + 6 * sizes.n_heads) * stream
+    writes = (2 * graph.n_dense + 6 * sizes.n_heads) * stream
+    writes += 2 * graph.n_directed * n_tokens * width
     return int(COPIES * (writes + tape + mlp)) + LOGITS * sizes.d_vocab * width
 
 
@@ -209,7 +219,8 @@ def _held_bytes(sizes: Sizes, graph: Graph, n_tokens: int, width: int) -> int:
     and what its attention and MLP read with everything ablated.
     """
     stream = n_tokens * sizes.d_model * width
-    return int(COPIES * (3 * graph.n_senders + 5 * sizes.n_layers) * stream)
+    units = 3 * graph.n_directed * n_tokens * width
+    return int(COPIES * ((3 * graph.n_dense + 5 * sizes.n_layers) * stream + units))
 
 
 def _pass_seconds(sizes: Sizes, n_tokens: int) -> float:
@@ -218,11 +229,18 @@ def _pass_seconds(sizes: Sizes, n_tokens: int) -> float:
     return 2 * (inner * n_tokens + sizes.d_model * sizes.d_vocab) / FLOPS
 
 
-def _attribution_seconds(method: Eap | EapIg, sizes: Sizes, n_tokens: int) -> float:
+def _attribution_seconds(
+    method: Eap | EapIg | TwoLeg | MaskIg, graph: Graph, sizes: Sizes, n_tokens: int
+) -> float:
     """CPU seconds of one example: forwards, backwards, their products with all differences."""
-    graph, per_pair = sizes.graph, _pass_seconds(sizes, n_tokens)
+    per_pair = _pass_seconds(sizes, n_tokens)
     contraction = 2 * graph.n_edges * n_tokens * sizes.d_model / FLOPS
     n_sweeps, whole = 1, 3.0
+    if isinstance(method, TwoLeg):
+        # Without each sender in turn, what it reaches is run again.
+        whole += graph.n_senders * EXACT_SHARE
+    if isinstance(method, MaskIg):
+        n_sweeps, whole = method.steps, 3.0 * method.steps
     if isinstance(method, EapIg):
         n_sweeps, whole = method.steps, 2.0 + 2 * method.steps
         if method.over == "activations":

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from discovery.engine.graph import Graph
-from graph_schema.documents import ModelSource
+from discovery.engine.site import Split
+from graph_schema.documents import Candidates, ModelSource, mlp_name
+from graph_schema.documents.jobs import DiscoverSpec
 from graph_schema.models.compiled.program import CompiledProgram
 from graph_schema.models.files import CONFIG_FILE, refuse_adapter
 from graph_schema.models.fingerprint import is_path
@@ -27,10 +29,44 @@ class Sizes:
     """Weights that are looked up or read at the metric's positions alone."""
     parallel: bool = False
     split_embed: bool = False
+    d_head: int = 0
 
     @property
     def graph(self) -> Graph:
         return Graph(self.n_layers, self.n_heads, self.parallel, self.split_embed)
+
+
+@dataclass(frozen=True)
+class CutSizes:
+    """Into how many units a job cuts which components, before any unit is scored.
+
+    Attributes:
+        asked: How many units, of what, chosen by what.
+        components: What is cut; None is every MLP, into neurons.
+        n_numbers: What the tensors of the dictionaries hold.
+    """
+
+    asked: Candidates
+    components: tuple[str, ...] | None = None
+    n_numbers: int = 0
+
+    @classmethod
+    def of(cls, spec: DiscoverSpec, n_numbers: int = 0) -> CutSizes | None:
+        """Of a spec; None where it cuts nothing."""
+        if spec.candidates is None:
+            return None
+        found = tuple(each.site.words for each in spec.dictionaries)
+        return cls(spec.candidates, found or None, n_numbers)
+
+    def graph(self, sizes: Sizes) -> Graph:
+        """A graph of about as many parts: which units they are does not change its size."""
+        names = self.components or tuple(mlp_name(layer) for layer in range(sizes.n_layers))
+        n = self.asked.n
+        each = n if self.asked.per == "layer" else -(-n // len(names))
+        splits = tuple(
+            Split(name, tuple(range(each)), error=self.components is not None) for name in names
+        )
+        return replace(sizes.graph, splits=splits)
 
 
 def read_config(source: ModelSource, fingerprint: str | None = None) -> Any:
@@ -72,6 +108,7 @@ def sizes_of(config: Any) -> Sizes:
             n_weights=config.n_weights,
             n_embeddings=config.d_model * (config.d_vocab + config.n_ctx + config.d_out),
             split_embed=True,
+            d_head=config.d_head,
         )
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
@@ -89,4 +126,5 @@ def sizes_of(config: Any) -> Sizes:
         n_weights=sum(weight.numel() for weight in model.parameters()),
         n_embeddings=shape.d_model * shape.d_vocab * (1 if tied else 2),
         parallel=adapter.parallel,
+        d_head=shape.d_head,
     )

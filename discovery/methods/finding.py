@@ -17,10 +17,13 @@ from discovery.engine.experiment import Experiment
 from discovery.engine.graph import BoolMatrix, Graph
 from discovery.methods.acdc import Pruned, Pruner
 from discovery.methods.acdc_search import MAX_RUNS, prune_to
+from discovery.methods.blocks import within
 from discovery.methods.eap import eap
 from discovery.methods.exact import exact
 from discovery.methods.integrated_gradients import eap_ig
+from discovery.methods.mask_gradients import attribution, mask_ig
 from discovery.methods.selection import Scores, best, select, strength
+from discovery.methods.two_leg import two_leg
 from discovery.progress import Checkpoint, Report
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import (
@@ -29,10 +32,12 @@ from graph_schema.documents import (
     Eap,
     EapIg,
     Exact,
+    MaskIg,
     ScoreKind,
     Threshold,
     Thresholds,
     TopEdges,
+    TwoLeg,
 )
 from graph_schema.documents.jobs import DiscoverSpec
 
@@ -65,13 +70,17 @@ class Found:
 
 @dataclass(frozen=True)
 class Work:
-    """What a method works on, and where it reports (`report` gives a stage's callback)."""
+    """What a method works on, and where it reports (`report` gives a stage's callback).
+
+    `whole` is the same experiment without splits, where the graph's components are cut.
+    """
 
     experiment: Experiment
     pairs: Sequence[TokenPair]
     chunk: int | None
     report: Callable[[str], Report]
     checkpoint: Checkpoint
+    whole: Experiment | None = None
 
 
 def find(spec: DiscoverSpec, work: Work) -> tuple[list[Found], dict[str, Arrays]]:
@@ -92,8 +101,8 @@ def find(spec: DiscoverSpec, work: Work) -> tuple[list[Found], dict[str, Arrays]
                 checkpoint=work.checkpoint,
                 per_pair=per_pair,
             )
-        case Eap() | EapIg() as method:
-            kind = ScoreKind.ESTIMATE
+        case Eap() | EapIg() | TwoLeg() | MaskIg() as method:
+            kind = ScoreKind.MASK if isinstance(method, MaskIg) else ScoreKind.ESTIMATE
             scores = attribute(method, work, "scores", per_pair)
     found: list[Found] = []
     for selection in _each(spec.selection):
@@ -113,16 +122,24 @@ def _each(selection: AnySelection | Thresholds) -> tuple[AnySelection, ...]:
 
 
 def attribute(
-    method: Eap | EapIg, work: Work, stage: str, per_pair: Scores | None = None
+    method: Eap | EapIg | TwoLeg | MaskIg, work: Work, stage: str, per_pair: Scores | None = None
 ) -> Scores:
-    """Every edge's score by attribution, mean over the work's pairs.
+    """Every edge's score by an estimate, mean over the work's pairs.
 
-    `per_pair` [pair, edge], zeros, receives each pair's own.
+    `per_pair` [pair, edge], zeros, receives each pair's own, of `eap` and `eap-ig` between heads.
     """
-    options: Any = {"chunk": work.chunk, "progress": work.report(stage), "per_pair": per_pair}
-    if isinstance(method, Eap):
-        return eap(work.experiment, work.pairs, **options)
-    return eap_ig(work.experiment, work.pairs, method, **options)
+    options: Any = {"chunk": work.chunk, "progress": work.report(stage)}
+    match method:
+        case TwoLeg():
+            return two_leg(work.experiment, work.pairs, **options)
+        case MaskIg():
+            return mask_ig(work.experiment, work.pairs, steps=method.steps, **options)
+        case Eap():
+            if work.experiment.graph.splits:
+                return attribution(work.experiment, work.pairs, **options)
+            return eap(work.experiment, work.pairs, per_pair=per_pair, **options)
+        case EapIg():
+            return eap_ig(work.experiment, work.pairs, method, per_pair=per_pair, **options)
 
 
 # ACDC.
@@ -140,6 +157,9 @@ def _prune(
             f"acdc decided {n_candidates} edges proposed by {method.proposed_by.name}; the "
             f"other {graph.n_edges - n_candidates} are ablated throughout"
         )
+    elif work.whole is not None:
+        candidates, note = _blocks(selection, work, work.whole)
+        notes.append(note)
     tell, begun, n_runs = work.report("scores"), 0, MAX_RUNS
     if not isinstance(selection, TopEdges):
         n_runs = len(_each(selection))
@@ -177,6 +197,29 @@ def _prune(
         for each, pruned in runs
     ]
     return found, _arrays(graph, candidates, [pruned for _, pruned in runs])
+
+
+def _blocks(
+    selection: AnySelection | Thresholds, work: Work, whole: Experiment
+) -> tuple[BoolMatrix, str]:
+    """Edges whose components' edge acdc keeps by the same selection, the smallest of several τ."""
+    graph, blocks = work.experiment.graph, whole.graph
+    if (saved := work.checkpoint.load("blocks")) is not None:
+        kept = saved["kept"].astype(np.bool_)
+    else:
+        pruner = Pruner(whole, work.pairs, blocks.upstream, progress=work.report("blocks"))
+        first = _each(selection)[0]
+        if isinstance(first, TopEdges):
+            kept = prune_to(pruner, first.n_edges).kept
+        else:
+            kept = pruner.run(first.threshold).kept
+        work.checkpoint.save("blocks", {"kept": kept})
+    candidates = within(blocks, kept, graph)
+    return candidates, (
+        f"acdc decided edges between whole components first and kept {int(kept.sum()):,} of "
+        f"{blocks.n_edges:,}; of the {graph.n_edges:,} edges between parts that leaves "
+        f"{int(candidates.sum()):,} to decide"
+    )
 
 
 def _candidates(method: Acdc, n_edges: int, work: Work) -> BoolMatrix:

@@ -216,7 +216,7 @@ class DecoderAdapter(ModelAdapter):
 
     def closed_form(self, layer: int, place: Reader, *, after: bool = False) -> Norm | None:
         if after:
-            assert place != "logits", "nothing stands after the unembedding"
+            assert place != "logits", "nothing comes after the unembedding"
             module = self.post_norm_module(layer, place)
         else:
             module = self.norm_module(layer, place)

@@ -98,9 +98,15 @@ def normalised(weights: Any) -> Any:
     """|weights| of each row divided by their sum (at least `LEAST`): shares of what a node reads.
 
     A `csr_array` [node, node], row = target.
+
+    Raises:
+        NumericsError: What a node reads sums to more than a float can hold.
     """
     size = abs(sparse.csr_array(weights))
-    total = np.maximum(np.asarray(size.sum(axis=1)).reshape(-1), LEAST)
+    with np.errstate(over="ignore"):
+        total = np.maximum(np.asarray(size.sum(axis=1)).reshape(-1), LEAST)
+    if not np.isfinite(total).all():
+        raise NumericsError("|weights| into a node sum to more than a float can hold")
     return sparse.csr_array(sparse.diags_array(1 / total) @ size)
 
 

@@ -61,6 +61,15 @@ from graph_schema.documents.evaluation import (
     SplitLosses,
     Stability,
 )
+from graph_schema.documents.feature import (
+    DetectionRule,
+    DetectionScore,
+    FeatureDescription,
+    FeatureExample,
+    Features,
+    TokenWeight,
+)
+from graph_schema.documents.graph_check import GraphCheck
 from graph_schema.documents.imported import CircuitMethod, ExchangeFormat, Imported
 from graph_schema.documents.limits import Limits
 from graph_schema.documents.method import (
@@ -164,6 +173,8 @@ __all__ = [
     "DatasetDocument",
     "DepthOrder",
     "DepthRelation",
+    "DetectionRule",
+    "DetectionScore",
     "DictionaryCheck",
     "DictionaryDocument",
     "DictionaryKind",
@@ -178,10 +189,14 @@ __all__ = [
     "Exact",
     "ExchangeFormat",
     "FamilyTally",
+    "FeatureDescription",
+    "FeatureExample",
+    "Features",
     "Figure",
     "Fingerprint",
     "GenderedPronounTask",
     "Granularity",
+    "GraphCheck",
     "GraphScores",
     "GreaterThanTask",
     "HypothesisTest",
@@ -241,6 +256,7 @@ __all__ = [
     "TaskData",
     "Threshold",
     "Thresholds",
+    "TokenWeight",
     "TopEdges",
     "Trace",
     "TracedPrompt",

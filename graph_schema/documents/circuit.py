@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -64,6 +64,9 @@ class CircuitEdge(Document):
     def name(self) -> str:
         suffix = "" if self.channel is Channel.R else f"<{self.channel.value}>"
         return f"{self.sender}->{self.receiver}{suffix}"
+
+
+_UNITS = (ComponentKind.NEURON, ComponentKind.FEATURE)
 
 
 class NodeFigures(Document):
@@ -215,9 +218,19 @@ class CircuitDocument(Document):
         part = Component.parse(node)
         if not part.fine or part.kind is ComponentKind.NEURON:
             return None
-        layer = part.host.partition(".")[0]
-        on = {each.site.component: each for each in self.dictionaries}
-        return on.get(part.host) or on.get(layer)
+        return next((each for each in self.dictionaries if each.site.component == part.host), None)
+
+    def labelled(self, labels: Mapping[str, str]) -> CircuitDocument:
+        """The circuit with what its nodes are called; a node without figures gets its label."""
+        if not labels:
+            return self
+        named = [
+            node.model_copy(update={"label": labels.get(node.name, node.label)})
+            for node in self.nodes
+        ]
+        known = {node.name for node in self.nodes}
+        more = [NodeFigures(name=name, label=labels[name]) for name in labels if name not in known]
+        return self.model_copy(update={"nodes": (*named, *more)})
 
     def judged(self, found: CircuitEvaluation) -> CircuitDocument:
         """The circuit with the figures of `found` as its headline, and what they stand on.
@@ -240,6 +253,25 @@ class CircuitDocument(Document):
     @property
     def n_edges(self) -> int:
         return len(self.edges)
+
+    @property
+    def node_names(self) -> frozenset[str]:
+        """What its edges join, and what has figures without an edge."""
+        ends = {name for edge in self.edges for name in (edge.sender, edge.receiver)}
+        return frozenset(ends.union(node.name for node in self.nodes))
+
+    @property
+    def unit_names(self) -> tuple[str, ...]:
+        """The neurons and features among its nodes, in the order of the forward pass."""
+        parts = map(Component.parse, self.nodes_in_order)
+        return tuple(dict.fromkeys(part.unit for part in parts if part.kind in _UNITS))
+
+    @property
+    def nodes_in_order(self) -> tuple[str, ...]:
+        """Its nodes in the order of the forward pass, those of one unit by position."""
+        parts = map(Component.parse, self.node_names)
+        ordered = sorted(parts, key=lambda part: part.place(self.model.n_layers))
+        return tuple(part.name for part in ordered)
 
 
 def circuit_id(job_id: str, selection_value: float, edge_names: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from graph_schema.documents.base import Document
+from graph_schema.documents.base import Document, later
 from graph_schema.documents.method import AnyMethod, Trace
 from graph_schema.documents.model import ModelSource
 from graph_schema.documents.task import AnyData
@@ -21,6 +21,7 @@ class ExchangeFormat(StrEnum):
     GRAPHML = "graphml"
     NODE_LINK = "node-link"
     CSV = "csv"
+    NEURONPEDIA = "neuronpedia"
 
     @property
     def whole(self) -> bool:
@@ -28,11 +29,17 @@ class ExchangeFormat(StrEnum):
         return self in (ExchangeFormat.EAP_IG, ExchangeFormat.EAP_IG_PT)
 
 
+MAX_FOREIGN = 4 * 2**20
+"""Characters kept of what a file says beyond a circuit."""
+
+
 class Imported(Document):
     """A circuit read from a file; how it was found is not known here.
 
     `sha256` is of the file's bytes. `data` is what the importer says the circuit is for, `source`
-    where its model lay then: `evaluate` takes both where it is not told otherwise.
+    where its model lay then: `evaluate` takes both where it is not told otherwise. `foreign` is
+    what the file says that a circuit has no field for, as JSON that only the reader and writer of
+    its format look into: so that it goes out again as it came in.
     """
 
     name: Literal["imported"] = "imported"
@@ -41,6 +48,7 @@ class Imported(Document):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     data: AnyData | None = None
     source: ModelSource | None = None
+    foreign: Annotated[str, Field(max_length=MAX_FOREIGN)] | None = later(None)
 
 
 CircuitMethod = Annotated[AnyMethod | Trace | Imported, Field(discriminator="name")]

@@ -33,8 +33,18 @@ class ModelSource(Document):
     revision: str | None = None
 
 
+UNKNOWN = "unknown"
+NO_WEIGHTS = "none"
+"""What `ModelDocument.weights` says of a model that is known by its name alone."""
+
+
 class ModelDocument(Document):
-    """A model as the graph knows it."""
+    """A model as the graph knows it.
+
+    One that a file names and nobody here has weights of is known by that name: `weights` is
+    `NO_WEIGHTS`, `n_layers` is as many as the file's nodes need, and all other sizes are 0, which
+    is to say unknown.
+    """
 
     fingerprint: Fingerprint
     name: str
@@ -52,6 +62,30 @@ class ModelDocument(Document):
     """Where the weights come from; de-quantised GGUF is said so here."""
     weights_sha256: Sha256 | None = later(None)
     """Of the tensors' names, shapes and values (`weights.py`); null until somebody loaded it."""
+
+    @classmethod
+    def named(cls, name: str, fingerprint: str, n_layers: int) -> ModelDocument:
+        """A model that is known by its name alone."""
+        return cls(
+            fingerprint=fingerprint,
+            name=name,
+            family=UNKNOWN,
+            architecture=UNKNOWN,
+            n_layers=n_layers,
+            n_heads=0,
+            n_kv_heads=0,
+            d_model=0,
+            d_head=0,
+            d_mlp=0,
+            d_vocab=0,
+            n_edges=0,
+            weights=NO_WEIGHTS,
+        )
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether somebody here can load it; else it is a name, and its sizes are unknown."""
+        return self.weights != NO_WEIGHTS
 
     @property
     def identity(self) -> str:

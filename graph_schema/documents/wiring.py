@@ -45,16 +45,7 @@ def check_edge(sender: str, receiver: str, channel: Channel, model: ModelDocumen
     source, target = check_names(sender, receiver, channel)
     name = f"{sender}->{receiver_name(receiver, channel)}"
     for part in (source, target):
-        if (part.layer or 0) >= model.n_layers or (part.head or 0) >= model.n_heads:
-            raise SpecError(
-                f"edge {name!r}: {part.name!r} is beyond the {model.n_layers} layers and "
-                f"{model.n_heads} heads of {model.name!r}"
-            )
-        if part.kind is ComponentKind.NEURON and (part.index or 0) >= (n := _width(part, model)):
-            raise SpecError(
-                f"edge {name!r}: {part.name!r} is beyond the {n} neurons of "
-                f"{part.name.rpartition('.')[0]} of {model.name!r}"
-            )
+        check_sizes(part, model, name)
     parallel, split = _blocks(model.n_layers, model.n_heads, model.n_edges)
     whole = source.host == ComponentKind.INPUT
     if split is not None and source.host in INPUTS and whole == split:
@@ -67,6 +58,27 @@ def check_edge(sender: str, receiver: str, channel: Channel, model: ModelDocumen
         raise SpecError(
             f"edge {name!r}: attention and MLP of {model.name!r} run in parallel, so a layer's MLP "
             "does not read its heads"
+        )
+
+
+def check_sizes(part: Component, model: ModelDocument, name: str) -> None:
+    """Refuse a component beyond the model's sizes, as far as they are known.
+
+    Raises:
+        SpecError: It is.
+    """
+    known = model.has_weights
+    if (part.layer or 0) >= model.n_layers or (known and (part.head or 0) >= model.n_heads):
+        heads = f" and {model.n_heads} heads" if known else ""
+        raise SpecError(
+            f"edge {name!r}: {part.name!r} is beyond the {model.n_layers} layers{heads} of "
+            f"{model.name!r}"
+        )
+    neuron = known and part.kind is ComponentKind.NEURON
+    if neuron and (part.index or 0) >= (n := _width(part, model)):
+        raise SpecError(
+            f"edge {name!r}: {part.name!r} is beyond the {n} neurons of {part.host} of "
+            f"{model.name!r}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Circuits in other tools' formats: EAP-IG and MIB, networkx, GraphML, CSV, TransformerLens."""
+"""Circuits in other tools' formats: EAP-IG and MIB, Neuronpedia, networkx, GraphML, CSV."""
 
 from graph_schema.documents.imported import ExchangeFormat
 from graph_schema.exchange.base import Exchanged, ExchangeError, imported_id
@@ -7,6 +7,7 @@ from graph_schema.exchange.eap_ig import read_eap_ig, write_eap_ig
 from graph_schema.exchange.files import read_circuit_file, write_circuit_file
 from graph_schema.exchange.hooks import hook_edge, read_hook_edge
 from graph_schema.exchange.importing import format_of, imported_circuit, said_data
+from graph_schema.exchange.neuronpedia import check_graph, read_neuronpedia, write_neuronpedia
 from graph_schema.exchange.node_link import (
     from_networkx,
     read_graphml,
@@ -23,6 +24,7 @@ __all__ = [
     "ExchangeFormat",
     "Exchanged",
     "Layout",
+    "check_graph",
     "chosen",
     "format_of",
     "from_networkx",
@@ -34,6 +36,7 @@ __all__ = [
     "read_eap_ig",
     "read_graphml",
     "read_hook_edge",
+    "read_neuronpedia",
     "read_node_link",
     "said_data",
     "to_networkx",
@@ -41,5 +44,6 @@ __all__ = [
     "write_csv",
     "write_eap_ig",
     "write_graphml",
+    "write_neuronpedia",
     "write_node_link",
 ]

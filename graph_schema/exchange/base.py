@@ -16,24 +16,41 @@ from typing import cast
 from pydantic import ValidationError
 
 from graph_schema.documents.base import sha256_hex
-from graph_schema.documents.circuit import CircuitDocument, CircuitEdge
+from graph_schema.documents.circuit import (
+    CircuitDocument,
+    CircuitEdge,
+    GraphScores,
+    NodeFigures,
+    TracedPrompt,
+)
 from graph_schema.documents.component import Component, Edge
 from graph_schema.documents.imported import ExchangeFormat
 from graph_schema.documents.method import AnySelection, ScoreKind
 from graph_schema.documents.model import ModelDocument
+from graph_schema.documents.wiring import check_edge
 from graph_schema.errors import SpecError
-from graph_schema.exchange.fitting import check_edge, check_sizes, exact_layout
+from graph_schema.exchange.fitting import check_sizes, exact_layout
 from graph_schema.models.layout import Layout
-from graph_schema.printable import printable, quoted
+from graph_schema.printable import clipped, printable, quoted
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 MAX_BYTES = 512 * 2**20
+MAX_DIGITS = 400
+"""Digits of a whole number; a float has 309 at most."""
 MAX_SAID = 200
 """Characters kept of each value that a file says about its circuit."""
 
 
 class ExchangeError(SpecError):
     """A file is not what its format says; the message names the place."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Several nodes that a file has under one name: a supernode."""
+
+    label: str
+    members: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -46,6 +63,10 @@ class Exchanged:
     `MAX_SAID` characters each. `notes` are what a reader of the circuit must know of the file.
     `unread` says why the circuit in the file is none of whole edges, where it is not; its scores
     may still choose one.
+
+    Of files that have them, `nodes` are figures of nodes, `prompt` and `graph_scores` an
+    attribution graph's, `groups` nodes under one name. `model` is the one that the file names, by
+    that name; `foreign` what the file says beyond, for its own writer (`Imported.foreign`).
     """
 
     edges: tuple[CircuitEdge, ...]
@@ -55,6 +76,12 @@ class Exchanged:
     sizes: Mapping[str, int | bool] = field(default_factory=dict[str, int | bool])
     notes: tuple[str, ...] = ()
     unread: str = ""
+    nodes: tuple[NodeFigures, ...] = ()
+    prompt: TracedPrompt | None = None
+    graph_scores: GraphScores | None = None
+    groups: tuple[Group, ...] = ()
+    model: ModelDocument | None = None
+    foreign: str | None = None
 
     def kept(self) -> tuple[CircuitEdge, ...]:
         """The edges of the file's circuit.
@@ -87,9 +114,10 @@ class Exchanged:
         check_sizes(sizes, model)
         exact = exact_layout(model)
         for edge in self.edges:
-            check_edge(edge, model)
+            check_edge(edge.sender, edge.receiver, edge.channel, model)
             fine = any(Component.parse(end).fine for end in (edge.sender, edge.receiver))
-            if exact is not None and not fine:
+            placed = Component.parse(edge.sender).position is not None
+            if exact is not None and not (fine or placed):
                 exact.check(Edge(edge.sender, edge.receiver, edge.channel))
 
 
@@ -125,12 +153,31 @@ def json_of(data: bytes) -> object:
     """The JSON value that a file holds.
 
     Raises:
-        ExchangeError: It is not JSON, or an object has a key twice.
+        ExchangeError: It is not JSON, an object has a key twice, or a number has no end.
     """
+    text = text_of(data)
     try:
-        return cast(object, json.loads(text_of(data), object_pairs_hook=_object))
-    except (ValueError, RecursionError) as error:
+        return cast(object, json.loads(text, object_pairs_hook=_object, parse_int=_whole))
+    except _LongNumberError as error:
+        digits = str(error)
+        raise ExchangeError(
+            f"character {text.find(digits) + 1:,}: {clipped(digits, 12)} is a whole number of "
+            f"{len(digits):,} digits; expected at most {MAX_DIGITS}"
+        ) from error
+    except RecursionError as error:
+        raise ExchangeError("the file is not JSON that we read: it is nested too deep") from error
+    except ValueError as error:
         raise ExchangeError(f"the file is not JSON: {error}") from error
+
+
+class _LongNumberError(Exception):
+    """A whole number of more than `MAX_DIGITS`, which takes long to read and says nothing."""
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise _LongNumberError(digits)
+    return int(digits)
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:

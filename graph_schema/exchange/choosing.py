@@ -11,6 +11,7 @@ from graph_schema.documents.method import AnySelection, Ranking, ScoreKind, Thre
 from graph_schema.exchange.base import Exchanged, ExchangeError
 
 _INPUTS = (ComponentKind.INPUT, ComponentKind.EMBED, ComponentKind.POS_EMBED)
+_LEAVES = (ComponentKind.ERROR, ComponentKind.REST)
 
 
 def chosen(found: Exchanged, selection: AnySelection) -> Exchanged:
@@ -58,22 +59,40 @@ def chosen(found: Exchanged, selection: AnySelection) -> Exchanged:
         )
         for edge in kept
     )
-    return replace(found, edges=edges, notes=tuple(notes), unread="")
+    ends = {end for edge in edges for end in (edge.sender, edge.receiver)}
+    return replace(
+        found,
+        edges=edges,
+        notes=tuple(notes),
+        unread="",
+        nodes=tuple(node for node in found.nodes if node.name in ends),
+        graph_scores=None,  # those of the file's own graph
+    )
 
 
 def on_a_path(edges: Iterable[Edge]) -> list[Edge]:
-    """Those edges that lie on a path of them from an input to the logits."""
+    """Those edges that lie on a path of them from an input to the logits.
+
+    In an attribution graph errors, and what no feature stands for, are where paths begin as well.
+    """
     given = list(edges)
     by_sender = sorted(given, key=lambda edge: _depth(edge.sender))
-    reached = {edge.sender for edge in given if Component.parse(edge.sender).kind in _INPUTS}
+    read = {edge.receiver for edge in given}
+    reached = {edge.sender for edge in given if _begins(edge.sender, edge.sender in read)}
     for edge in by_sender:
         if edge.sender in reached:
             reached.add(edge.receiver)
-    live = {"logits"}
+    live = {each for each in read if Component.parse(each).kind is ComponentKind.LOGITS}
     for edge in reversed(by_sender):
         if edge.receiver in live:
             live.add(edge.sender)
     return [edge for edge in given if edge.sender in reached and edge.receiver in live]
+
+
+def _begins(sender: str, reads: bool) -> bool:
+    part = Component.parse(sender)
+    leaf = part.kind in _LEAVES and part.position is not None and not reads
+    return part.kind in _INPUTS or leaf
 
 
 def _order(found: Exchanged) -> Iterable[str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from graph_schema.documents.annotation import Annotation
 from graph_schema.documents.circuit import CircuitDocument
 from graph_schema.documents.imported import ExchangeFormat
 from graph_schema.errors import SpecError
 from graph_schema.exchange.base import Exchanged
 from graph_schema.exchange.eap_ig import read_eap_ig, write_eap_ig
+from graph_schema.exchange.neuronpedia import read_neuronpedia, write_neuronpedia
 from graph_schema.exchange.node_link import (
     read_graphml,
     read_node_link,
@@ -21,9 +23,16 @@ _NEEDS_TORCH = "format eap-ig-pt needs torch; it is read and written by discover
 
 
 def write_circuit_file(
-    circuit: CircuitDocument, format: ExchangeFormat, scores: Mapping[str, float] | None = None
+    circuit: CircuitDocument,
+    format: ExchangeFormat,
+    scores: Mapping[str, float] | None = None,
+    remarks: Sequence[Annotation] = (),
 ) -> bytes:
-    """The circuit in a text format; `scores` of all edges where the format has room for them."""
+    """The circuit in a text format.
+
+    With `scores` of all edges and what people wrote on its nodes (`remarks`), where the format has
+    room for them.
+    """
     match format:
         case ExchangeFormat.EAP_IG:
             return write_eap_ig(circuit, scores).encode()
@@ -33,6 +42,8 @@ def write_circuit_file(
             return write_node_link(circuit).encode()
         case ExchangeFormat.CSV:
             return write_csv(circuit).encode()
+        case ExchangeFormat.NEURONPEDIA:
+            return write_neuronpedia(circuit, remarks).encode()
         case ExchangeFormat.EAP_IG_PT:
             raise SpecError(_NEEDS_TORCH)
 
@@ -52,5 +63,7 @@ def read_circuit_file(data: bytes, format: ExchangeFormat) -> Exchanged:
             return read_node_link(data)
         case ExchangeFormat.CSV:
             return read_csv(data)
+        case ExchangeFormat.NEURONPEDIA:
+            return read_neuronpedia(data)
         case ExchangeFormat.EAP_IG_PT:
             raise SpecError(_NEEDS_TORCH)

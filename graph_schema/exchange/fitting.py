@@ -1,11 +1,9 @@
-"""Whether a model has the sizes and the edges that a file says."""
+"""Whether a model has the sizes that a file says."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from graph_schema.documents.circuit import CircuitEdge
-from graph_schema.documents.component import Component, ComponentKind
 from graph_schema.documents.model import ModelDocument
 from graph_schema.errors import SpecError
 from graph_schema.models.layout import Layout
@@ -47,28 +45,3 @@ def check_sizes(said: Mapping[str, int | bool], model: ModelDocument) -> None:
 
 def _said(value: int | bool) -> str:
     return str(value).lower() if isinstance(value, bool) else whole_number(value)
-
-
-def check_edge(edge: CircuitEdge, model: ModelDocument) -> None:
-    """Refuse an edge between components that the model does not have, or backwards."""
-    sender, receiver = Component.parse(edge.sender), Component.parse(edge.receiver)
-    for part in (sender, receiver):
-        if (part.layer or 0) >= model.n_layers or (part.head or 0) >= model.n_heads:
-            raise SpecError(
-                f"edge {edge.name!r}: {part.name!r} is beyond the {model.n_layers} layers and "
-                f"{model.n_heads} heads of {model.name!r}"
-            )
-        if part.kind is ComponentKind.NEURON and (part.index or 0) >= (n := _width(part, model)):
-            raise SpecError(
-                f"edge {edge.name!r}: {part.name!r} is beyond the {n} neurons of "
-                f"{part.name.rpartition('.')[0]} of {model.name!r}"
-            )
-    if sender.order(model.n_layers) >= receiver.order(model.n_layers):
-        raise SpecError(f"edge {edge.name!r} runs backwards: {edge.sender!r} comes later")
-
-
-def _width(neuron: Component, model: ModelDocument) -> int:
-    """How many neurons there are where this one is: an MLP's, or the values of heads' outputs."""
-    if neuron.name.startswith("m"):
-        return model.d_mlp
-    return model.d_head * (1 if neuron.head is not None else model.n_heads)

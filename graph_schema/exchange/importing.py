@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import PurePath
 
 import numpy as np
@@ -13,8 +14,12 @@ from graph_schema.documents import (
     AnyData,
     AnySelection,
     CircuitDocument,
+    CircuitEdge,
+    Component,
+    ComponentKind,
     DatasetData,
     ExchangeFormat,
+    Granularity,
     Imported,
     Metric,
     ModelDocument,
@@ -23,6 +28,7 @@ from graph_schema.documents import (
 )
 from graph_schema.errors import SpecError
 from graph_schema.exchange.base import Exchanged, ExchangeError, imported_id
+from graph_schema.exchange.neuronpedia import is_graph
 
 LARGEST = float(np.finfo(np.float32).max)
 _SUFFIXES = {
@@ -52,6 +58,8 @@ def format_of(name: str, data: bytes) -> ExchangeFormat:
         found: object = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise ExchangeError(f"{name!r} is not JSON: {error}") from error
+    if is_graph(found):
+        return ExchangeFormat.NEURONPEDIA
     nodes = isinstance(found, dict) and "cfg" not in found
     return ExchangeFormat.NODE_LINK if nodes else ExchangeFormat.EAP_IG
 
@@ -109,17 +117,35 @@ def imported_circuit(
         task=pairs.task_name if pairs else None,
         task_id=pairs.task_id if pairs else None,
         dataset_sha256=None,
-        method=Imported(format=format, sha256=sha256_hex(data), data=pairs, source=source),
+        method=Imported(
+            format=format,
+            sha256=sha256_hex(data),
+            data=pairs,
+            source=source,
+            foreign=found.foreign,
+        ),
         selection=selection,
         metric=metric or _metric(found),
         ablation=ablation or _ablation(found),
         dtype=None,
         seed=None,
+        granularity=_granularity(edges),
+        nodes=found.nodes,
+        prompt=found.prompt,
+        graph_scores=found.graph_scores,
         n_edges_scored=len(found.scores),
         edges=edges,
         evaluation=None,
         notes=(*notes, *found.notes),
     )
+
+
+def _granularity(edges: Iterable[CircuitEdge]) -> Granularity:
+    """What the file's components are cut into, by the finest that an edge joins."""
+    kinds = {Component.parse(end).kind for edge in edges for end in (edge.sender, edge.receiver)}
+    if kinds & {ComponentKind.FEATURE, ComponentKind.ERROR}:
+        return "dictionary"
+    return "neuron" if kinds & {ComponentKind.NEURON, ComponentKind.REST} else "head"
 
 
 def said_data(found: Exchanged) -> DatasetData | None:

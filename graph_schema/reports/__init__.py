@@ -3,6 +3,7 @@
 from graph_schema.reports.bibtex import bibtex
 from graph_schema.reports.comparison import comparison_text
 from graph_schema.reports.drawing import circuit_svg
+from graph_schema.reports.features import feature_table
 from graph_schema.reports.html import circuit_html, evaluation_html
 from graph_schema.reports.quality import evaluation_summary, figure
 from graph_schema.reports.role_graphs import role_graph_text
@@ -33,6 +34,7 @@ __all__ = [
     "edge_table",
     "evaluation_html",
     "evaluation_summary",
+    "feature_table",
     "figure",
     "headline",
     "layer_table",

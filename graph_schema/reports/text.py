@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from graph_schema.documents import Channel, CircuitDocument, CircuitEdge, Component
+from graph_schema.documents import Channel, CircuitDocument, CircuitEdge, Component, Figure
 from graph_schema.reports.quality import figure, quality_facts
 from graph_schema.reports.tables import fact_lines, number, table
 
@@ -43,10 +43,26 @@ def headline(circuit: CircuitDocument) -> list[tuple[str, str]]:
     if quality is None:
         how = f"not evaluated yet: circuits evaluate {circuit.circuit_id[:12]}"
         return [("faithfulness", how)]
-    return [
+    facts = [
         ("faithfulness", figure(quality.faithfulness)),
         ("held out", figure(quality.heldout_faithfulness)),
     ]
+    if quality.error_share is not None:
+        facts.append(("error, rest", error_share_words(quality.error_share)))
+    return facts
+
+
+def error_share_words(share: Figure) -> str:
+    """`34 % [30 %, 38 %] of its effect passes what no named unit writes`, or why there is none."""
+    if share.value is None:
+        return f"none ({share.reason})"
+    bounds = ""
+    if share.ci_low is not None and share.ci_high is not None:
+        bounds = f" [{share.ci_low:.0%}, {share.ci_high:.0%}]"
+    return (
+        f"{share.value:.0%}{bounds} of its effect passes errors and rest, not named units; "
+        f"{share.split.value}, {share.n} pairs"
+    )
 
 
 def conditions(circuit: CircuitDocument) -> list[str]:

@@ -8,8 +8,17 @@ from typing import Annotated
 
 import typer
 
-from graph_schema.errors import SpecError
-from graph_schema.reports import bibtex, edge_table, layer_table, picture, summary, table
+from graph_schema.documents import Features
+from graph_schema.errors import NotFoundError, ResourceError, SpecError
+from graph_schema.reports import (
+    bibtex,
+    edge_table,
+    feature_table,
+    layer_table,
+    picture,
+    summary,
+    table,
+)
 from workers.cli.app import command
 from workers.cli.options import AsJson, whole
 from workers.cli.output import emit, emit_json, marks, page_width, say
@@ -23,6 +32,7 @@ FORMATS = ("text", "json", "bibtex")
 @command(
     "circuits show 3f2a",
     "circuits show 3f2a --format json",
+    "circuits show 3f2a --features --top 50",
     "circuits show 3f2a --format bibtex >> references.bib",
     "circuits show 3f2a --all-scores scores.npz",
 )
@@ -34,6 +44,10 @@ def show(
     top: Annotated[
         int, typer.Option(parser=whole, metavar="N", help="Edges listed; twice as many drawn.")
     ] = 20,
+    features: Annotated[
+        bool,
+        typer.Option("--features", help="What its neurons and features are, and nothing else."),
+    ] = False,
     all_scores: Annotated[
         Path | None,
         typer.Option(metavar="FILE.npz", help="Write the scores of all edges: names, scores."),
@@ -52,6 +66,9 @@ def show(
         check_free(all_scores, force)
     with CircuitClient() as client:
         found = client.circuit(circuit)
+        if features:
+            _show_features(found, form, top)
+            return
         if all_scores is not None:
             write_scores(found, all_scores, force=force)
         others = [
@@ -67,6 +84,21 @@ def show(
     else:
         said = [against] if against else []
         emit("\n\n".join([describe(found, top), *said, *map(str, others)]))
+
+
+def _show_features(circuit: Circuit, form: str, top: int) -> None:
+    """What the units are: a table, or everything that is known as JSON."""
+    known = circuit.features()
+    if form == "json":
+        emit_json(known.model_dump(mode="json"))
+    elif form == "bibtex":
+        raise SpecError("--features is shown as text or json; leave one out")
+    elif circuit.document.unit_names:
+        emit(feature_table(circuit.document, known, top))
+        if not known.units:
+            say("what they are is not stored: it is told by the job that finds a circuit")
+    else:
+        emit(f"circuit {circuit.circuit_id[:12]} has no neurons or features among its nodes")
 
 
 def _contradicted(client: CircuitClient, circuit_id: str) -> str:
@@ -88,7 +120,18 @@ def describe(circuit: Circuit, top: int = 20) -> str:
         picture(document, width, max_edges=2 * top, marks=marks()),
         edge_table(document, top),
     ]
+    if document.unit_names:
+        parts.append(feature_table(document, known_features(circuit), top))
     return "\n\n".join(parts)
+
+
+def known_features(circuit: Circuit) -> Features:
+    """What its units are; nothing, and why, where the artifact is gone."""
+    try:
+        return circuit.features()
+    except (NotFoundError, ResourceError) as error:
+        say(str(error))
+        return Features(units=())
 
 
 def write_scores(circuit: Circuit, file: Path, *, force: bool) -> None:

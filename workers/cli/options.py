@@ -141,9 +141,35 @@ def discover_request(
     dataset: OwnPairs = None,
     heldout: Annotated[str | None, HELDOUT] = None,
     label: Label = None,
-    method: Annotated[str, typer.Option(metavar="NAME", help=", ".join(METHODS))] = "eap-ig",
+    method: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help=f"{', '.join(METHODS)} (eap-ig; of features: two-leg)."),
+    ] = None,
+    granularity: Annotated[
+        str, typer.Option(metavar="WHAT", help="Nodes are heads and MLPs, or neuron, dictionary.")
+    ] = "head",
+    dictionary: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SOURCE",
+            help="An SAE's or transcoder's folder or hub path, ?hook=… where its files do not say; "
+            "repeatable.",
+        ),
+    ] = None,
+    units: Annotated[
+        int | None,
+        typer.Option(parser=whole, metavar="N", help="Neurons or features that are nodes (256)."),
+    ] = None,
+    units_per: Annotated[
+        str | None, typer.Option(metavar="WHAT", help="N of all together, or of each layer.")
+    ] = None,
+    units_by: Annotated[
+        str | None,
+        typer.Option(metavar="SCORE", help="What chooses them: relp, ig or gradient."),
+    ] = None,
     steps: Annotated[
-        int | None, typer.Option(parser=whole, metavar="N", help="Steps of eap-ig (5).")
+        int | None,
+        typer.Option(parser=whole, metavar="N", help="Steps of eap-ig (5) or mask-ig (64)."),
     ] = None,
     endpoint: Annotated[
         str | None,
@@ -163,7 +189,7 @@ def discover_request(
         typer.Option(parser=whole, metavar="N", help="acdc decides the N most promising edges."),
     ] = None,
     proposed_by: Annotated[
-        str | None, typer.Option(metavar="NAME", help="What proposes them: eap or eap-ig.")
+        str | None, typer.Option(metavar="NAME", help="What proposes them: an estimate's name.")
     ] = None,
     edges: Annotated[
         int | None, typer.Option(parser=whole, metavar="N", help="Keep the best N, less dead ends.")
@@ -189,7 +215,7 @@ def discover_request(
     exact_top: Annotated[
         int | None,
         typer.Option(
-            parser=whole, metavar="K", help="Test the best K edges of eap or eap-ig exactly."
+            parser=whole, metavar="K", help="Test the best K edges of an estimate exactly."
         ),
     ] = None,
     keep_pair_scores: Annotated[
@@ -231,6 +257,7 @@ def discover_request(
         "candidates": candidates,
         "proposed_by": proposed_by,
     }
+    chosen = {"n": units, "per": units_per, "by": units_by}
     return DiscoverRequest(
         model=model,
         revision=revision,
@@ -242,6 +269,9 @@ def discover_request(
         pairs=pairs,
         method=method,
         method_params={key: value for key, value in given.items() if value is not None},
+        granularity=granularity,
+        dictionaries=tuple(dictionary or ()),
+        candidates={key: value for key, value in chosen.items() if value is not None} or None,
         n_edges=edges,
         threshold=threshold[0] if threshold and len(threshold) == 1 else threshold or None,
         by=by,

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from workers.client.connection import Connection
 from workers.client.job import Job
 from workers.client.stored import evaluation_asked
+from workers.requests.dictionaries import AskedDictionary
 from workers.requests.discover import DiscoverRequest, build_submission
 from workers.requests.evaluate import EvaluateRequest
 from workers.requests.exchange import ImportRequest, read_request
@@ -29,7 +30,10 @@ class Requests(Connection):
         task: str | None = None,
         dataset: str | Path | None = None,
         heldout: str | Path | None = None,
-        method: str = "eap-ig",
+        method: str | None = None,
+        granularity: Literal["head", "neuron", "dictionary"] = "head",
+        dictionaries: Sequence[AskedDictionary] = (),
+        candidates: int | Mapping[str, Any] | None = None,
         n_edges: int | None = None,
         threshold: float | Sequence[float] | None = None,
         metric: str | None = None,
@@ -65,8 +69,16 @@ class Requests(Connection):
             task: A built-in task; `task_params` are its parameters, `pairs` how many it makes.
             dataset: Your own pairs, a JSONL file, filed under `label` (default: its name).
             heldout: Pairs to judge the circuit on, in place of a part of `dataset`.
-            method: `exact`, `eap`, `eap-ig` or `acdc`, with `method_params` (`steps`,
-                `endpoint`, `over`; `candidates`, `proposed_by`).
+            method: `exact`, `eap`, `eap-ig` (the default), `two-leg` (of neurons and features),
+                `mask-ig` or `acdc`, with `method_params` (`steps`, `endpoint`, `over`;
+                `candidates`, `proposed_by`).
+            granularity: What nodes are: heads and MLPs, or every MLP's `neuron`s, or the features
+                of a `dictionary` (the default where `dictionaries` are given).
+            dictionaries: SAEs and transcoders: folders, hub paths (`org/name/path`, with
+                `?hook=…` where the files do not say what they are of), or mappings with `name`,
+                `path`, `revision`, `hook`, `hook_out` and `format`.
+            candidates: How many units are nodes (256), or `{"n": …, "per": "all" or "layer",
+                "by": "relp", "ig" or "gradient"}`; the others write together as `rest`.
             n_edges: How many edges to keep.
             threshold: The score that an edge must reach to be kept, in the metric's units; of
                 several, each gives a circuit (`job.results()`).
@@ -82,7 +94,7 @@ class Requests(Connection):
                 `leave_out` just these.
             receivers: Patch every `query_head`'s inputs alone, or the keys, and the values, of a
                 whole `kv_group` (grouped queries).
-            exact_top: Test so many of the best edges that `eap` or `eap-ig` keeps exactly.
+            exact_top: Test so many of the best edges that an estimate keeps exactly.
             keep_pair_scores: Store every edge's score on every pair (`circuit.pair_scores()`).
             alternatives: Find so many circuits, each as unlike those before as stays comparably
                 faithful (`job.results()`); not with `acdc`.
@@ -109,6 +121,9 @@ class Requests(Connection):
             pairs=pairs,
             method=method,
             method_params=method_params,
+            granularity=granularity,
+            dictionaries=dictionaries,
+            candidates=candidates,
             n_edges=n_edges,
             threshold=threshold,
             by=by,

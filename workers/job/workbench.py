@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 import socket
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from graph_schema.artifacts import ArtifactStore
-from graph_schema.documents import ArtifactRef, DatasetData, ModelSource
+from graph_schema.dictionaries import Described
+from graph_schema.documents import (
+    ArtifactRef,
+    DatasetData,
+    DictionaryDocument,
+    DictionarySource,
+    ModelSource,
+)
 from graph_schema.documents.jobs import JobRecord, MeasuredSpec, Placement, RunRecord
 from graph_schema.errors import ModelError
 from graph_schema.models.fingerprint import is_path
@@ -28,6 +35,7 @@ from graph_schema.store.records.datasets import read_dataset
 from workers.settings import Settings
 
 if TYPE_CHECKING:
+    from discovery.dictionaries import Loaded
     from discovery.jobs.estimate import RunPlan
     from discovery.jobs.sizes import Sizes
     from discovery.models import LoadedModel
@@ -100,6 +108,39 @@ class Workbench:
         with self.stage("model"):
             return self.models.get(spec, self.placement, self.settings, inspected)
 
+    def described(
+        self, spec: MeasuredSpec, wanted: Sequence[DictionaryDocument]
+    ) -> tuple[Described, ...]:
+        """The dictionaries that a job takes, from headers alone, held to the model's sizes.
+
+        Raises:
+            DictionaryError: One is not where it should be, does not fit the model, or lies outside
+                the roots.
+        """
+        if not wanted:
+            return ()
+        from discovery.dictionaries import describe_all
+
+        for source in self.placement.dictionaries:
+            check_root(source, self.settings, "dictionary")
+        return describe_all(
+            self.placement.dictionaries, self.sizes(spec), self.placement.model.name
+        )
+
+    def dictionaries(
+        self, described: tuple[Described, ...], spec: MeasuredSpec
+    ) -> tuple[Loaded, ...]:
+        """The dictionaries with their tensors, on the model's device."""
+        if not described:
+            return ()
+        import torch
+
+        from discovery.dictionaries import load
+
+        self.lease("dictionaries", 0, 1)
+        with self.stage("dictionaries"):
+            return load(described, getattr(torch, spec.dtype), self.placement.device)
+
     def sizes(self, spec: MeasuredSpec) -> Sizes:
         """What of the spec's model decides memory and time."""
         from discovery.jobs.sizes import read_config, sizes_of
@@ -112,7 +153,7 @@ class Workbench:
         Args:
             spec: The job.
             pairs: Its pairs.
-            plan: What `plan_run` must know of the kind: `method`, `exact_top`, `keep_pair_scores`.
+            plan: What `plan_run` must know of the kind: `method`, `exact_top`, `cut`, ….
 
         Raises:
             ResourceError: The job is expected not to fit; no weights have been read.
@@ -181,7 +222,9 @@ class Workbench:
         )
 
 
-def check_root(source: ModelSource, settings: Settings) -> None:
+def check_root(
+    source: ModelSource | DictionarySource, settings: Settings, what: str = "model"
+) -> None:
     """Refuse a path outside the configured folders.
 
     Raises:
@@ -193,7 +236,7 @@ def check_root(source: ModelSource, settings: Settings) -> None:
     if not any(path.is_relative_to(root.resolve()) for root in settings.model_roots):
         roots = ", ".join(map(str, settings.model_roots))
         raise ModelError(
-            f"model {source.name!r} lies outside the folders that this service reads models from: "
+            f"{what} {source.name!r} lies outside the folders that this service reads models from: "
             f"{roots} (CIRCUITS_MODEL_ROOTS)"
         )
 

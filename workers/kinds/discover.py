@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 def _work(spec: DiscoverSpec, bench: Workbench) -> Result:
     from discovery.jobs.discover import discover
+    from discovery.jobs.sizes import CutSizes
     from discovery.methods.pair_scores import require_room
     from workers.job.checkpoints import Checkpoints
     from workers.job.results import Result
@@ -25,22 +26,26 @@ def _work(spec: DiscoverSpec, bench: Workbench) -> Result:
     limits = bench.settings.limits
     if spec.keep_pair_scores:
         require_room(len(pairs.discovery), bench.sizes(spec).graph.n_edges, limits)
+    described = bench.described(spec, spec.dictionaries)
     chunk = bench.chunk(
         spec,
         pairs,
         method=spec.method,
         exact_top=spec.exact_top,
         keep_pair_scores=spec.keep_pair_scores,
+        cut=CutSizes.of(spec, sum(each.n_numbers for each in described)),
     )
     checkpoints = Checkpoints(bench.artifacts, bench.lease)
+    model = bench.model(spec, inspected)
     found = discover(
         spec,
-        bench.model(spec, inspected),
+        model,
         pairs,
         limits=limits,
         progress=bench.lease,
         checkpoint=checkpoints,
         chunk=chunk,
+        dictionaries=bench.dictionaries(described, spec),
     )
     refs = bench.saved(found.arrays)
     checkpoints.forget()

@@ -7,13 +7,18 @@ either, and a mistake is told in one line before anything is sent.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, get_args
 
 from graph_schema.documents import (
     Ablation,
     AblationSpec,
+    Candidates,
     DatasetDocument,
+    DictionaryDocument,
+    Document,
+    Granularity,
     JobSelection,
     Limits,
     ModelId,
@@ -25,7 +30,8 @@ from graph_schema.documents.jobs import DiscoverSpec, JobSpec, Need, Placement, 
 from graph_schema.errors import LimitError, SpecError
 from graph_schema.models.fingerprint import fingerprint
 from graph_schema.printable import whole_number
-from workers.requests.checking import METHODS, Params, choice, named, validated
+from workers.requests.checking import METHODS, Params, choice, named, unknown, validated
+from workers.requests.dictionaries import AskedDictionary, dictionaries_of
 from workers.requests.pairs import MeasureRequest, measured, placement_of, source_of
 from workers.requests.zoo_names import place_of
 
@@ -34,12 +40,14 @@ from workers.requests.zoo_names import place_of
 class DiscoverRequest(MeasureRequest):
     """What a user asks for, unchecked. The names are those of `CircuitClient.submit`.
 
+    Without a method it is `eap-ig`, and `two-leg` where components are cut into units.
+
     Exactly one of `task` and `dataset`, and exactly one of `n_edges` and `threshold`, are given.
     """
 
     model: str
     revision: str | None = None
-    method: str = "eap-ig"
+    method: str | None = None
     method_params: Params | None = None
     n_edges: int | None = None
     threshold: float | Sequence[float] | None = None
@@ -54,6 +62,9 @@ class DiscoverRequest(MeasureRequest):
     exact_top: int | None = None
     keep_pair_scores: bool = False
     alternatives: int = 1
+    granularity: str = "head"
+    dictionaries: Sequence[AskedDictionary] = ()
+    candidates: int | Params | None = None
     dtype: str = "float32"
     seed: int = 0
 
@@ -74,9 +85,11 @@ class Submission:
 
 
 def drafted(
-    request: DiscoverRequest, limits: Limits
+    request: DiscoverRequest, limits: Limits, dictionaries: tuple[DictionaryDocument, ...] = ()
 ) -> tuple[DiscoverSpec, DatasetDocument | None]:
     """The spec of a request with a model's fingerprint of zeros, and the pairs of its file.
+
+    `dictionaries` are those that it names.
 
     Raises:
         SpecError: The request is wrong; the message says what to change.
@@ -86,6 +99,7 @@ def drafted(
     draft = validated(
         DiscoverSpec,
         {
+            **_granularity(request, dictionaries),
             "model": ModelId(fingerprint="0" * 64),
             "data": data,
             "tokenisation": validated(
@@ -96,7 +110,7 @@ def drafted(
                     "misfits": request.misfits,
                 },
             ),
-            "method": named("method", METHODS, request.method, request.method_params),
+            "method": _method(request),
             "metric": metric,
             "ablation": validated(
                 AblationSpec,
@@ -133,11 +147,70 @@ def build_submission(request: DiscoverRequest, limits: Limits, cache_dir: Path) 
         DatasetError: The dataset is; the message names the line.
         ModelError: The model cannot be found.
     """
-    draft, dataset = drafted(request, limits)
+    draft, dataset = drafted(without_dictionaries(request), limits)
     source = source_of(place_of(request.model, cache_dir), request.revision)
-    placement = placement_of(request, source)
     model = ModelId(fingerprint=fingerprint(source, cache_dir))
+    placement = placement_of(request, source)
+    if request.dictionaries:
+        dictionaries, sources = dictionaries_of(request.dictionaries, source, model.fingerprint)
+        draft, dataset = drafted(request, limits, dictionaries)
+        placement = placement.model_copy(update={"dictionaries": sources})
     return Submission(draft.model_copy(update={"model": model}), placement, dataset)
+
+
+def without_dictionaries(request: DiscoverRequest) -> DiscoverRequest:
+    """The request as it would be of neurons: whatever else is wrong with it is so before files are.
+
+    Raises:
+        SpecError: It names dictionaries, and asks to cut components otherwise.
+    """
+    if not request.dictionaries:
+        return request
+    if granularity_of(request) != "dictionary":
+        raise SpecError(
+            f"granularity is {request.granularity!r} and dictionaries are given; leave one out"
+        )
+    return replace(request, dictionaries=(), granularity="neuron")
+
+
+def granularity_of(request: DiscoverRequest) -> str:
+    """What components are cut into: as asked for, and `dictionary` where dictionaries are given."""
+    if request.dictionaries and request.granularity == "head":
+        return "dictionary"
+    return request.granularity
+
+
+def _granularity(
+    request: DiscoverRequest, dictionaries: tuple[DictionaryDocument, ...]
+) -> dict[str, Any]:
+    wanted = granularity_of(request)
+    if wanted not in get_args(Granularity):
+        raise SpecError(unknown("granularity", wanted, get_args(Granularity)))
+    if wanted == "dictionary" and not request.dictionaries:
+        raise SpecError(
+            "granularity 'dictionary' takes dictionaries: name an SAE's or transcoder's folder or "
+            "hub path (--dictionary ./sae); 'neuron' needs none"
+        )
+    candidates = _candidates(request)
+    if candidates is not None:
+        candidates = validated(Candidates, candidates)
+    return {"granularity": wanted, "dictionaries": dictionaries, "candidates": candidates}
+
+
+def _candidates(request: DiscoverRequest) -> Params | None:
+    """Which units are asked for: a number alone is how many."""
+    given = request.candidates
+    return {"n": given} if isinstance(given, int) else given
+
+
+def _method(request: DiscoverRequest) -> Document:
+    """The method named, or the granularity's own; acdc's proposals likewise."""
+    fine = granularity_of(request) != "head"
+    name = request.method or ("two-leg" if fine else "eap-ig")
+    params = dict(request.method_params or {})
+    if fine and name == "acdc" and "candidates" in params and "proposed_by" not in params:
+        params["proposed_by"] = "mask-ig"
+    return named("method", METHODS, name, params)
 
 
 def _selection(request: DiscoverRequest) -> JobSelection:

@@ -106,7 +106,7 @@ class Need(Document):
 class Placement(Document):
     """Where and how to run: nothing here changes a result beyond rounding.
 
-    `dictionaries` lie where the spec's lie, one each, in its order.
+    `dictionaries` say where the spec's lie; one source may hold several.
     """
 
     model: ModelSource

@@ -58,7 +58,7 @@ def summarise_schema(store: GraphStore) -> SchemaSummary:
             properties=kind.properties,
             example=kind.example,
             sender="|".join(kind.senders),
-            receiver=kind.receiver,
+            receiver="|".join(kind.receivers),
         )
         for kind in RELATIONSHIP_KINDS
     ]

@@ -38,11 +38,19 @@ _CREATE_NODES: LiteralString = """
 MATCH (c:Circuit {circuit_id: $circuit_id})
 UNWIND $rows AS row
 MATCH (p:Component {component_id: row.component_id})
-CREATE (n:CircuitNode {node_id: row.node_id, name: row.name, label: row.name, kind: row.kind,
-                       layer: row.layer, head: row.head, index: row.index, depth: row.depth,
-                       roles: []})
+CREATE (n:CircuitNode {node_id: row.node_id, name: row.name, unit: row.unit, label: row.name,
+                       kind: row.kind, layer: row.layer, head: row.head, index: row.index,
+                       position: row.position, depth: row.depth, roles: []})
 CREATE (c)-[:CONTAINS]->(n)
 CREATE (n)-[:OF]->(p)
+RETURN count(n) AS written
+"""
+# A label that somebody gave stays; what a file or a dictionary says is the first.
+_SET_FIGURES: LiteralString = """
+UNWIND $rows AS row
+MATCH (n:CircuitNode {node_id: row.node_id})
+SET n += row.figures
+SET n.label = CASE WHEN row.label IS NOT NULL AND n.label = n.name THEN row.label ELSE n.label END
 RETURN count(n) AS written
 """
 # Edges are created, not merged: `write_edges` knows that none of the circuit's is there. A row is
@@ -92,6 +100,7 @@ def write_edges(tx: Transaction, circuit: CircuitDocument) -> None:
     stored = fetch(tx, _COUNT_STORED, circuit_id=own)[0]
     if stored["edges"] and stored["edges"] == circuit.n_edges:
         _update_edges(tx, circuit)
+        write_batches(tx, _SET_FIGURES, _figure_rows(circuit))
         return
     if stored["edges"]:  # torn: a server lost a part of what was written
         tx.run(_DELETE_EDGES, circuit_id=own).consume()
@@ -101,6 +110,7 @@ def write_edges(tx: Transaction, circuit: CircuitDocument) -> None:
         there = {row["node_id"] for row in fetch_batches(tx, _FIND_NODES, ids)}
         nodes = [row for row in nodes if row["node_id"] not in there]
     write_batches(tx, _CREATE_NODES, nodes, circuit_id=own)
+    write_batches(tx, _SET_FIGURES, _figure_rows(circuit))
     for senders in _by_sender(_edge_rows(circuit)):
         expected = sum(len(row["edges"]) for row in senders)
         write_rows(tx, _CREATE_EDGES, rows=senders, expected=expected)
@@ -125,10 +135,21 @@ def require_whole(circuit_id: str, n_edges: int, n_stored: int) -> None:
 
 
 def _node_rows(circuit: CircuitDocument) -> list[Row]:
-    """One row a component that sends or receives."""
-    names = (name for edge in circuit.edges for name in (edge.sender, edge.receiver))
-    rows = component_rows(circuit.model, names)
+    """One row a node."""
+    rows = component_rows(circuit.model, circuit.node_names, circuit.dictionary_of)
     return [row | {"node_id": f"{circuit.circuit_id}:{row['name']}"} for row in rows]
+
+
+def _figure_rows(circuit: CircuitDocument) -> list[Row]:
+    """What is known of its nodes beside their edges."""
+    return [
+        {
+            "node_id": f"{circuit.circuit_id}:{node.name}",
+            "label": node.label,
+            "figures": node.model_dump(exclude={"name", "label"}),
+        }
+        for node in circuit.nodes
+    ]
 
 
 def _edge_rows(circuit: CircuitDocument) -> Iterator[Row]:

@@ -20,6 +20,7 @@ from graph_schema.store.batches import Row, fetch, write_rows
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.records.circuit_edges import read_edges, require_whole, write_edges
 from graph_schema.store.records.datasets import link_dataset
+from graph_schema.store.records.dictionaries import write_dictionaries
 from graph_schema.store.records.models import write_model
 from graph_schema.store.records.node_roles import keep_roles
 from graph_schema.store.records.runs import write_run_of_circuit
@@ -61,6 +62,13 @@ RETURN c.document AS document, c.n_edges AS n_edges, m.weights_sha256 AS weights
 """
 
 
+_LABELS: LiteralString = """
+MATCH (:Circuit {circuit_id: $circuit_id})-[:CONTAINS]->(n:CircuitNode)
+WHERE n.label <> n.name
+RETURN n.name AS name, n.label AS label ORDER BY name
+"""
+
+
 def write_circuit(tx: Transaction, circuit: CircuitDocument, run: RunRecord | None = None) -> None:
     """Write a circuit, what it hangs on, and the run that produced it; its nodes get their roles.
 
@@ -76,6 +84,7 @@ def write_circuit(tx: Transaction, circuit: CircuitDocument, run: RunRecord | No
     link_data(tx, circuit)
     if run is not None:
         write_run_of_circuit(tx, circuit.circuit_id, run)
+    write_dictionaries(tx, circuit)
     write_edges(tx, circuit)
     keep_roles(tx, circuit.circuit_id)
 
@@ -126,7 +135,9 @@ def _read_circuit(tx: Transaction, circuit_id: str) -> CircuitDocument:
     row = fetch(tx, _READ, circuit_id=circuit_id)[0]
     edges = read_edges(tx, circuit_id)
     require_whole(circuit_id, row["n_edges"], len(edges))
-    return _document(row, edges)
+    found = _document(row, edges)
+    labels = {each["name"]: each["label"] for each in fetch(tx, _LABELS, circuit_id=circuit_id)}
+    return found.labelled(labels)
 
 
 def stored_header(tx: Transaction, circuit_id: str) -> CircuitDocument | None:
@@ -151,7 +162,6 @@ def _document(row: Row, edges: Iterable[Row] = ()) -> CircuitDocument:
 
 def _properties(circuit: CircuitDocument) -> Row:
     """What stands on the Circuit node."""
-    nodes = {name for edge in circuit.edges for name in (edge.sender, edge.receiver)}
     return {
         "circuit_id": circuit.circuit_id,
         "job_id": circuit.job_id,
@@ -168,9 +178,10 @@ def _properties(circuit: CircuitDocument) -> Row:
         "ablation": circuit.ablation and circuit.ablation.kind.value,
         "dtype": circuit.dtype,
         "seed": circuit.seed,
+        "granularity": circuit.granularity,
         "n_edges_scored": circuit.n_edges_scored,
         "n_edges": circuit.n_edges,
-        "n_nodes": len(nodes),
+        "n_nodes": len(circuit.node_names),
         "notes": list(circuit.notes),
         "evaluation_id": circuit.evaluation_id,
         "preset": circuit.evaluation and circuit.evaluation.preset,

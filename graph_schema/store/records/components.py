@@ -7,13 +7,14 @@ between two given nodes from the left one, one by one, and a model has as many a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import LiteralString
 
 from neo4j import Transaction
 
-from graph_schema.documents import Component, ModelDocument
+from graph_schema.documents import Component, DictionaryDocument, ModelDocument
 from graph_schema.store.batches import Row, fetch_batches, write_batches
+from graph_schema.store.records.dictionaries import dictionary_key
 
 _FIND: LiteralString = """
 UNWIND $rows AS id MATCH (p:Component {component_id: id}) RETURN p.component_id AS component_id
@@ -22,9 +23,16 @@ UNWIND $rows AS id MATCH (p:Component {component_id: id}) RETURN p.component_id 
 _CREATE: LiteralString = """
 MATCH (m:Model {fingerprint: $fingerprint})
 UNWIND $rows AS row
-CREATE (p:Component {component_id: row.component_id, name: row.name, kind: row.kind,
+CREATE (p:Component {component_id: row.component_id, name: row.unit, kind: row.kind,
                      layer: row.layer, head: row.head, index: row.index, depth: row.depth})
 CREATE (m)-[:HAS]->(p)
+RETURN count(p) AS written
+"""
+_LINK: LiteralString = """
+UNWIND $rows AS row
+MATCH (p:Component {component_id: row.component_id})
+MATCH (d:Dictionary {dictionary_key: row.dictionary_key})
+CREATE (p)-[:FEATURE_OF]->(d)
 RETURN count(p) AS written
 """
 
@@ -32,33 +40,44 @@ RETURN count(p) AS written
 def write_components(tx: Transaction, fingerprint: str, rows: list[Row]) -> None:
     """Write those of `component_rows` that are not there; a component never changes.
 
-    The transaction holds the model.
+    The transaction holds the model, and has written the dictionaries.
     """
-    ids = [row["component_id"] for row in rows]
-    found = fetch_batches(tx, _FIND, ids)
-    there = {row["component_id"] for row in found}
-    missing = [row for row in rows if row["component_id"] not in there]
+    by_id = {row["component_id"]: row for row in rows}  # one at several positions is one
+    there = {row["component_id"] for row in fetch_batches(tx, _FIND, by_id)}
+    missing = [row for id, row in by_id.items() if id not in there]
     write_batches(tx, _CREATE, missing, fingerprint=fingerprint)
+    write_batches(tx, _LINK, [row for row in missing if row["dictionary_key"] is not None])
 
 
-def component_rows(model: ModelDocument, names: Iterable[str]) -> list[Row]:
-    """One row a component, in the order of the forward pass.
+def component_rows(
+    model: ModelDocument,
+    names: Iterable[str],
+    dictionary_of: Callable[[str], DictionaryDocument | None] = lambda _: None,
+) -> list[Row]:
+    """One row a node, in the order of the forward pass; nodes at several positions share an id.
+
+    `dictionary_of` gives what a node is cut out by: `m3.f17` of two dictionaries are two.
 
     Raises:
         SpecError: A name is none we know.
     """
-    layers = model.n_layers
+    layers, rows = model.n_layers, list[Row]()
     components = [Component.parse(name) for name in set(names)]
-    components.sort(key=lambda part: (part.order(layers), part.head or 0, part.name))
-    return [
-        {
-            "component_id": f"{model.fingerprint}:{part.name}",
-            "name": part.name,
-            "kind": part.kind.value,
-            "layer": part.layer,
-            "head": part.head,
-            "index": part.index,
-            "depth": part.depth(layers),
-        }
-        for part in components
-    ]
+    for part in sorted(components, key=lambda part: part.place(layers)):
+        of = dictionary_of(part.name) if part.fine else None
+        within = f"{of.dictionary_id}:" if of else ""
+        rows.append(
+            {
+                "component_id": f"{model.fingerprint}:{within}{part.unit}",
+                "dictionary_key": dictionary_key(model.fingerprint, of) if of else None,
+                "name": part.name,
+                "unit": part.unit,
+                "kind": part.kind.value,
+                "layer": part.layer,
+                "head": part.head,
+                "index": part.index,
+                "position": part.position,
+                "depth": part.depth(layers),
+            }
+        )
+    return rows

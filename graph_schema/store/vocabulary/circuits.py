@@ -9,7 +9,7 @@ _PLACE = {
     "kind": "head, mlp, input, logits, …",
     "layer": "layer, counted from 0; none outside the blocks",
     "head": "head within the layer",
-    "index": "neuron or feature",
+    "index": "neuron or feature; of a logit node its token",
     "depth": "relative depth: input 0, logits 1",
 }
 
@@ -37,6 +37,7 @@ CIRCUIT_NODES: tuple[NodeKind, ...] = (
             "seed": "of the run",
             "preset": "quick or full: how it was evaluated",
             "n_edges": "edges kept; fewer stored means it is torn",
+            "granularity": "head, neuron or dictionary: what its nodes are",
             "n_edges_scored": "edges that have a score",
             "n_nodes": "components it touches",
             "faithfulness": "on the discovery pairs; 1 does as the model, 0 as an empty circuit",
@@ -61,6 +62,13 @@ CIRCUIT_NODES: tuple[NodeKind, ...] = (
         {
             "node_id": "circuit and name",
             "label": "what to call it",
+            "unit": "its name at whatever position: m3.f17 of m3.f17@4",
+            "position": "which token of the prompt, where each has its own nodes",
+            "effect": "what ablating it alone does to the loss, to first order; of an attribution "
+            "graph its influence",
+            "activation": "mean |activation| on the clean prompts, or the one at its position",
+            "token": "of an embedding or a logit",
+            "probability": "of a logit node: what the model gives its token",
             "roles": "every role its component passes on the circuit's task, the strongest first",
         }
         | _PLACE,
@@ -70,8 +78,44 @@ CIRCUIT_NODES: tuple[NodeKind, ...] = (
     NodeKind(
         "Component",
         "a head, MLP or end of one model, whatever circuits it is in",
-        {"component_id": "model and name"} | _PLACE,
-        "MATCH (m:Model)-[:HAS]->(p:Component) RETURN m.name, p.kind, count(p) AS parts LIMIT 10",
+        {
+            "component_id": "model, dictionary of a feature, and name",
+            "label": "of a unit: what somebody last said that it stands for, or its dictionary",
+            "density": "of a unit: share of tokens at which it is active",
+            "max_activation": "its activation of the largest size",
+            "promotes": "tokens whose logits its direction raises most",
+            "suppresses": "tokens whose logits its direction lowers most",
+            "detection": "balanced accuracy of telling where it is active by the tokens at which "
+            "its examples peak; .5 is chance",
+            "detection_activation": "likewise by the activation of the weakest example",
+            "examples": "prompts on which it is most active, the token at the peak «marked»",
+            "described_on": "hash of the dataset that all this is of",
+        }
+        | _PLACE,
+        "MATCH (m:Model)-[:HAS]->(p:Component) WHERE ' Mary' IN p.promotes "
+        "RETURN m.name, p.name, p.label, p.density, p.examples LIMIT 10",
+    ),
+    NodeKind(
+        "Dictionary",
+        "what features of a model are units of: an SAE or a transcoder",
+        {
+            "dictionary_key": "model and dictionary",
+            "dictionary_id": "hash of site, tensors, width and how they are read",
+            "sha256": "of its tensors",
+            "kind": "sae, transcoder, …",
+            "site": "the component that it cuts",
+            "layer": "of what it cuts",
+            "width": "how many units it has",
+            "release": "where it was published",
+            "explained_variance": "on tokens of the job's own prompts; 1 is all",
+            "l0": "units active at a token, mean",
+            "dead_share": "units active at none of those tokens",
+            "warning": "why not to trust it",
+            "document": "everything, as JSON",
+            "created_at": "when it was first stored, milliseconds",
+        },
+        "MATCH (d:Dictionary)<-[:FEATURE_OF]-(p:Component) "
+        "RETURN d.release, d.site, d.width, count(p) AS features LIMIT 10",
     ),
     NodeKind(
         "Model",
@@ -137,6 +181,23 @@ CIRCUIT_RELATIONSHIPS: tuple[RelationshipKind, ...] = (
         {},
         "MATCH (p:Component)<-[:OF]-(:CircuitNode)<-[:CONTAINS]-(c:Circuit) "
         "RETURN p.name, count(DISTINCT c.task) AS tasks ORDER BY tasks DESC LIMIT 10",
+    ),
+    RelationshipKind(
+        "FEATURE_OF",
+        "Component",
+        "Dictionary",
+        "the dictionary that a feature is a unit of",
+        {},
+        "MATCH (n:CircuitNode)-[:OF]->(:Component)-[:FEATURE_OF]->(d:Dictionary) "
+        "RETURN n.name, d.release LIMIT 10",
+    ),
+    RelationshipKind(
+        "USES",
+        "Circuit",
+        "Dictionary",
+        "the dictionaries that a circuit's components are cut by",
+        {},
+        "MATCH (c:Circuit)-[:USES]->(d:Dictionary) RETURN c.circuit_id, d.site LIMIT 10",
     ),
     RelationshipKind(
         "HAS",

@@ -29,6 +29,9 @@ NODE_KINDS: tuple[NodeKind, ...] = (
             "author": "who",
             "text": "what",
             "at": "milliseconds",
+            "kind": "note, label (what a node stands for) or group (several nodes' name)",
+            "members": "names of the nodes that it is on",
+            "score": "of a label: balanced accuracy of telling where its node is active",
         },
         "MATCH (a:Annotation)-[:ON]->(n:CircuitNode) RETURN n.name, a.author, a.text LIMIT 10",
     ),
@@ -58,9 +61,11 @@ RELATIONSHIP_KINDS: tuple[RelationshipKind, ...] = (
         "ON",
         "Annotation",
         "CircuitNode",
-        "what an annotation is about",
+        "what an annotation is about; the model that a dictionary is on",
         {},
         "MATCH (a:Annotation)-[:ON]->(n:CircuitNode) RETURN n.node_id, a.text LIMIT 10",
+        also=("Dictionary",),
+        also_to=("Model",),
     ),
 )
 

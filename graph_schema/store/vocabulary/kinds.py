@@ -24,7 +24,7 @@ class NodeKind:
 class RelationshipKind:
     """A type: what it says, from which label to which, its properties, a query that shows some.
 
-    `also` are further labels that it comes from.
+    `also` are further labels that it comes from, `also_to` that it goes to.
     """
 
     type: str
@@ -34,10 +34,15 @@ class RelationshipKind:
     properties: dict[str, str]
     example: str
     also: tuple[str, ...] = ()
+    also_to: tuple[str, ...] = ()
 
     @property
     def senders(self) -> tuple[str, ...]:
         return (self.sender, *self.also)
+
+    @property
+    def receivers(self) -> tuple[str, ...]:
+        return (self.receiver, *self.also_to)
 
 
 INTERVAL = {

@@ -18,7 +18,11 @@ from tests.discovery.dictionaries.layouts.gemma_scope import (
     gemma_scope_2_clt,
 )
 from tests.discovery.dictionaries.layouts.pickles import dictionary_learning, qwen_scope
-from tests.discovery.dictionaries.layouts.saelens import saelens, saelens_before_6
+from tests.discovery.dictionaries.layouts.saelens import (
+    saelens,
+    saelens_before_6,
+    standard_sae,
+)
 from tests.discovery.dictionaries.layouts.sparsify import sparsify
 
 __all__ = [
@@ -38,6 +42,7 @@ __all__ = [
     "saelens_before_6",
     "save",
     "sparsify",
+    "standard_sae",
     "weights",
     "write_json",
     "write_yaml",

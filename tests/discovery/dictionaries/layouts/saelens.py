@@ -120,3 +120,21 @@ def saelens_before_6(folder: Path, k: int | None = None, **more: Any) -> Case:
         return (act(x) * scale) @ w["W_dec"] + w["b_dec"]
 
     return Case(folder, act, output, "m1", "mlp_added", "mlp_added")
+
+
+def standard_sae(folder: Path, d: int, units: int, hook: str, seed: int = 0) -> Path:
+    """A plain SAE of a model's own width, with random weights."""
+    stored = weights(d, units, seed)
+    del stored["threshold"]
+    save(folder / "sae_weights.safetensors", stored)
+    said = {
+        "architecture": "standard",
+        "d_in": d,
+        "d_sae": units,
+        "dtype": "float32",
+        "apply_b_dec_to_input": True,
+        "normalize_activations": "none",
+        "metadata": {"hook_name": hook, "sae_lens_version": "6.54.12"},
+    }
+    write_json(folder / "cfg.json", said)
+    return folder

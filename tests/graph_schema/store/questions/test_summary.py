@@ -13,13 +13,16 @@ from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.migrations import VERSION
 from graph_schema.store.questions.summary import summarise_schema
+from graph_schema.store.records.circuits import write_circuit
 from graph_schema.store.records.evaluations import write_evaluation
+from graph_schema.store.records.features import write_features
 from graph_schema.store.records.models import ancestors, write_derived
 from graph_schema.store.records.specificity import write_specificity
 from graph_schema.store.servers.java import JavaServer
 from graph_schema.store.user_cypher.run import run_user_query
 from graph_schema.store.vocabulary.data_model import NODE_KINDS, RELATIONSHIP_KINDS
 from tests.factories import make_circuit_evaluation, make_model, make_run
+from tests.feature_circuits import described, feature_circuit
 from tests.findings import roles_played, specificity
 from tests.made_world import MadeWorld, fill
 from tests.servers import EMPTY
@@ -38,6 +41,8 @@ def filled(server: JavaServer) -> Generator[tuple[GraphStore, MadeWorld]]:
         write_derived(store, *models)
         played = roles_played(world.circuits["g1"].model)
         matrix = specificity(played)
+        store.write(lambda tx: write_circuit(tx, feature_circuit()))
+        store.write(lambda tx: write_features(tx, feature_circuit(), [described("m0.f17")]))
         run = make_run(job="specificity")
         store.write(lambda tx: write_specificity(tx, matrix, run))
         spec = DiscoverSpec(
@@ -57,11 +62,14 @@ def test_counts_are_those_of_the_graph(filled: tuple[GraphStore, MadeWorld]) -> 
     store, world = filled
     found = summarise_schema(store)
     counts = {part.name: part.count for part in (*found.nodes, *found.relationships)}
-    assert counts["Circuit"] == len(world.circuits) == 5
-    assert counts["EDGE"] == sum(circuit.n_edges for circuit in world.circuits.values())
+    circuits = [*world.circuits.values(), feature_circuit()]
+    assert counts["Circuit"] == len(circuits) == 6
+    assert counts["EDGE"] == sum(circuit.n_edges for circuit in circuits)
+    assert counts["Dictionary"] == counts["USES"] == 2
     assert counts["CircuitNode"] == counts["CONTAINS"] == counts["OF"]
-    assert counts["Model"] == 5
-    assert counts["Job"] == counts["Occurrence"] == counts["Annotation"] == counts["ON"] == 1
+    assert counts["Model"] == 6
+    assert counts["Job"] == counts["Occurrence"] == counts["Annotation"] == 1
+    assert counts["ON"] == counts["Annotation"] + counts["Dictionary"]
     assert counts["Verdict"] == 5
     assert counts["Report"] == counts["REPORTS"] == 1
     assert counts["CARRIES"] == 4
@@ -81,7 +89,12 @@ def test_everything_stored_is_in_the_data_model(filled: tuple[GraphStore, MadeWo
     nodes = {kind.label: set(kind.properties) for kind in NODE_KINDS}
     for row in store.rows("MATCH (n) UNWIND keys(n) AS k RETURN DISTINCT labels(n)[0] AS n, k"):
         assert row["k"] in nodes[row["n"]], row
-    links = {(kind.type, a, kind.receiver) for kind in RELATIONSHIP_KINDS for a in kind.senders}
+    links = {
+        (kind.type, a, b)
+        for kind in RELATIONSHIP_KINDS
+        for a in kind.senders
+        for b in kind.receivers
+    }
     ends = "MATCH (a)-[r]->(b) RETURN DISTINCT type(r) AS r, labels(a)[0] AS a, labels(b)[0] AS b"
     for row in store.rows(ends):
         assert (row["r"], row["a"], row["b"]) in links

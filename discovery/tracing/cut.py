@@ -24,16 +24,6 @@ from discovery.tracing.frozen import At, FrozenModel, Grad, Stream
 from graph_schema.documents.dictionary import DictionaryKind, Normalisation, Place
 from graph_schema.errors import SpecError
 
-READ = (
-    Place.RESID_MID,
-    Place.MLP_IN,
-    Place.MLP_UNIT,
-    Place.NEURONS,
-    Place.MLP_OUT,
-    Place.MLP_ADDED,
-)
-WRITTEN = (Place.MLP_OUT, Place.MLP_ADDED, Place.NEURONS)
-
 
 def check_traceable(dictionary: Dictionary) -> None:
     """Refuse a dictionary that does not stand at an MLP.
@@ -42,11 +32,10 @@ def check_traceable(dictionary: Dictionary) -> None:
         SpecError: It does not.
     """
     document = dictionary.document
-    site = document.site
-    if site.reads not in READ or site.writes not in WRITTEN or site.layer is None:
+    if not document.site.of_mlp or document.site.layer is None:
         raise SpecError(
-            f"{document.words} reads {site.reads.value} and writes {site.writes.value}; an "
-            "attribution graph takes dictionaries of MLPs: transcoders, or SAEs on an MLP's output"
+            f"{document.words} stands at no MLP; an attribution graph takes transcoders, or SAEs "
+            "on an MLP's output"
         )
 
 

@@ -19,6 +19,7 @@ from graph_schema.reports.text import (
     summary,
 )
 from graph_schema.reports.text_picture import ASCII, UNICODE, picture
+from graph_schema.reports.traces import node_table, path_lines, trace_text
 
 __all__ = [
     "ASCII",
@@ -38,11 +39,14 @@ __all__ = [
     "figure",
     "headline",
     "layer_table",
+    "node_table",
     "number",
+    "path_lines",
     "picture",
     "role_graph_text",
     "roles_text",
     "strongest",
     "summary",
     "table",
+    "trace_text",
 ]

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from graph_schema.documents import Channel, CircuitDocument, CircuitEdge, Component, Figure
+from graph_schema.documents import (
+    Channel,
+    CircuitDocument,
+    CircuitEdge,
+    Component,
+    ComponentKind,
+    Figure,
+)
 from graph_schema.reports.quality import figure, quality_facts
 from graph_schema.reports.tables import fact_lines, number, table
+from graph_schema.reports.traces import trace_facts
 
 MIN_WIDTH = 40
 
@@ -26,7 +34,7 @@ def summary(circuit: CircuitDocument) -> str:
             f"{model.weights}{dtype})",
         ),
         ("fingerprint", model.fingerprint),
-        ("task", task_words(circuit)),
+        *([] if circuit.prompt is not None else [("task", task_words(circuit))]),
         ("method", ", ".join([_with_parameters(circuit), *conditions(circuit)])),
         ("edges", _edge_words(circuit)),
         *headline(circuit),
@@ -40,6 +48,8 @@ def summary(circuit: CircuitDocument) -> str:
 def headline(circuit: CircuitDocument) -> list[tuple[str, str]]:
     """Faithfulness on both splits, or that nobody has measured it."""
     quality = circuit.evaluation
+    if quality is None and circuit.graph_scores is not None:
+        return trace_facts(circuit)
     if quality is None:
         how = f"not evaluated yet: circuits evaluate {circuit.circuit_id[:12]}"
         return [("faithfulness", how)]
@@ -123,8 +133,12 @@ def layer_table(circuit: CircuitDocument, width: int = 100) -> str:
 def edge_table(circuit: CircuitDocument, top: int | None = 20) -> str:
     """The strongest edges by |score|; `top=None` shows all."""
     edges = strongest(circuit.edges)[:top]
-    rows = [(rank, edge.name, edge.score, edge.score_kind) for rank, edge in enumerate(edges, 1)]
-    return table(("", "edge", "score", "kind"), rows)
+    columns = ["", "edge", "score", "kind"]
+    rows = [[rank, edge.name, edge.score, edge.score_kind] for rank, edge in enumerate(edges, 1)]
+    if any(edge.exact is not None for edge in circuit.edges):
+        columns.append("exact")
+        rows = [[*row, edge.exact] for row, edge in zip(rows, edges, strict=True)]
+    return table(columns, rows)
 
 
 def strongest(edges: Iterable[CircuitEdge]) -> list[CircuitEdge]:
@@ -146,7 +160,7 @@ def _row(name: str, circuit: CircuitDocument) -> int:
     component = Component.parse(name)
     if component.layer is not None:
         return component.layer + 1
-    return circuit.model.n_layers + 1 if name == "logits" else 0
+    return circuit.model.n_layers + 1 if component.kind is ComponentKind.LOGITS else 0
 
 
 def _layer_label(row: int, circuit: CircuitDocument) -> str:

@@ -15,6 +15,8 @@ from graph_schema.reports import (
     edge_table,
     feature_table,
     layer_table,
+    node_table,
+    path_lines,
     picture,
     summary,
     table,
@@ -114,6 +116,16 @@ def _contradicted(client: CircuitClient, circuit_id: str) -> str:
 def describe(circuit: Circuit, top: int = 20) -> str:
     """All of `show`'s text."""
     document, width = circuit.document, page_width()
+    if document.prompt is not None:
+        return "\n\n".join(
+            [
+                summary(document),
+                path_lines(document),
+                node_table(document, top),
+                layer_table(document, width),
+                edge_table(document, top),
+            ]
+        )
     parts = [
         summary(document),
         layer_table(document, width),

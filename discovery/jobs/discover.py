@@ -19,6 +19,7 @@ from discovery.evaluation.quick import evaluate
 from discovery.evaluation.session import Session
 from discovery.evaluation.splits import Splits
 from discovery.evaluation.stability import EdgeStability
+from discovery.features import describe_units
 from discovery.jobs.cutting import Cut, cut, require_unchanged
 from discovery.methods.alternatives import Faithfulness, with_alternatives
 from discovery.methods.exact_top import exact_top
@@ -27,10 +28,12 @@ from discovery.methods.pair_scores import require_room
 from discovery.models import LoadedModel
 from discovery.progress import Checkpoint, Progress, Report
 from discovery.tasks.base import PairSet
+from graph_schema.artifacts import FEATURES, feature_arrays
 from graph_schema.documents import (
     CircuitDocument,
     CircuitEdge,
     Evaluation,
+    Features,
     Limits,
     ScoreKind,
     circuit_id,
@@ -47,12 +50,14 @@ class Discovery:
     `arrays["pairs"]` the metric of every pair under the full model, the circuit and with everything
     ablated; `acdc` adds the decisions at each threshold, preset `full` each edge's "stability",
     `keep_pair_scores` "pair_scores" (names, ids, scores [pair, edge]), `exact_top` "exact_top"
-    (names, scores, estimates), ablation `resample` "drawn" (see `Splits.draws`).
+    (names, scores, estimates), ablation `resample` "drawn" (see `Splits.draws`). `features`, which
+    the arrays have as "features", say what the circuits' units are.
     """
 
     circuits: tuple[CircuitDocument, ...]
     arrays: dict[str, Arrays]
     cpu_seconds: dict[str, float]
+    features: Features | None = None
 
 
 def discover(
@@ -75,8 +80,8 @@ def discover(
         limits: `accuracy_floor`, `min_pairs`, `circuit_edges` and `pair_score_bytes` are read here.
         progress: Stages "baseline", "dictionaries" and "units" (of features), "candidates" (acdc
             with proposed edges), "blocks" (acdc of features), "scores", "exact_top"
-            (where asked for) and "evaluation", and under `full` "shuffled", "stability", "removals"
-            and "chance"; what it raises passes through.
+            (where asked for), "evaluation" and, of features, "features", and under `full`
+            "shuffled", "stability", "removals" and "chance"; what it raises passes through.
         checkpoint: Where `exact` and `acdc` keep what they have.
         chunk: Examples at a time (default: what fits the device).
         dictionaries: The spec's, loaded.
@@ -165,7 +170,13 @@ def discover(
                 }
     arrays["pairs"] = splits.per_pair([each.kept for each in found])
     arrays |= splits.draws()
-    return Discovery(tuple(circuits), arrays, clock.seconds)
+    features = None
+    if parts.splices:
+        with clock.stage("features"):
+            features = describe_units(circuits, parts.splices, model, pairs, report("features"))
+    if features is not None:
+        arrays |= {FEATURES: feature_arrays(features)}
+    return Discovery(tuple(circuits), arrays, clock.seconds, features)
 
 
 def _cut(

@@ -37,6 +37,8 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 MAX_BYTES = 512 * 2**20
 MAX_DIGITS = 400
 """Digits of a whole number; a float has 309 at most."""
+MAX_LABEL = 2_000
+"""Characters kept of what a node is called."""
 MAX_SAID = 200
 """Characters kept of each value that a file says about its circuit."""
 

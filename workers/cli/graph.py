@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from graph_schema.documents import Annotation
 from graph_schema.errors import SpecError
-from graph_schema.reports import bibtex, edge_table, layer_table, picture, summary, table
+from graph_schema.reports import (
+    bibtex,
+    edge_table,
+    layer_table,
+    node_table,
+    picture,
+    summary,
+    table,
+)
+from graph_schema.reports.nodes import shortened
 from workers.cli.app import command
 from workers.cli.options import AsJson, whole
 from workers.cli.output import emit, emit_json, marks, page_width, say
@@ -87,8 +98,17 @@ def describe(circuit: Circuit, top: int = 20) -> str:
         layer_table(document, width),
         picture(document, width, max_edges=2 * top, marks=marks()),
         edge_table(document, top),
+        *([node_table(document, top)] if document.nodes else []),
+        *([groups] if (groups := group_lines(circuit.annotations)) else []),
     ]
     return "\n\n".join(parts)
+
+
+def group_lines(annotations: Iterable[Annotation]) -> str:
+    """Groups of nodes under one name, a line each."""
+    groups = [each for each in annotations if each.kind == "group"]
+    rows = [(shortened(each.text), " ".join((each.component, *each.also))) for each in groups]
+    return table(("group", "nodes"), rows) if rows else ""
 
 
 def write_scores(circuit: Circuit, file: Path, *, force: bool) -> None:

@@ -201,6 +201,8 @@ def read_request(request: ImportRequest, limits: Limits) -> ReadFile:
             f"draws is {request.draws} and no ablation is given; give both (--ablation resample), "
             "or leave draws out"
         )
+    if request.model is None and request.revision is not None:
+        raise SpecError("revision is given and no model; give both (--model), or leave it out")
     selection = _selection(request)
     named = None if request.format is None else format_named(request.format)
     pairs = dataset = None
@@ -222,8 +224,6 @@ def read_request(request: ImportRequest, limits: Limits) -> ReadFile:
         raise SpecError(
             f"{file} does not name a model that we could go by: say whose circuit it is (--model)"
         )
-    if request.model is None and request.revision is not None:
-        raise SpecError("revision is given and no model; give both (--model), or leave it out")
     if len(found.edges) > limits.circuit_edges:
         raise SpecError(
             f"{file} keeps {len(found.edges):,} edges; the limit is {limits.circuit_edges:,} edges "

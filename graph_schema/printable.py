@@ -20,6 +20,13 @@ def printable(text: str) -> str:
     return "".join("\ufffd" if _bad(character) else character for character in text)
 
 
+def escaped(text: str) -> str:
+    """The text with each such character as Python writes it: a line end is a backslash and `n`."""
+    if text.isprintable():
+        return text
+    return "".join(c.encode("unicode_escape").decode() if _bad(c) else c for c in text)
+
+
 def clipped(text: str, longest: int = LONGEST) -> str:
     """At most `longest` characters of the text, an ellipsis in place of the rest."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from graph_schema.documents import (
     Activation,
     CircuitDocument,
+    DetectionScore,
     DictionaryCheck,
     DictionaryDocument,
     DictionaryKind,
+    FeatureDescription,
+    FeatureExample,
     NodeFigures,
     Place,
     Reading,
     Site,
+    TokenWeight,
     TracedPrompt,
     sha256_hex,
 )
@@ -97,3 +103,29 @@ def traced_circuit() -> CircuitDocument:
             "prompt": TracedPrompt(text="a the cat", tokens=("a", " the", " cat")),
         }
     )
+
+
+def described(
+    name: str, word: str = " Mary", data: str = "one", **changes: Any
+) -> FeatureDescription:
+    """A unit that fires on one word in one of two prompts."""
+    fields: dict[str, Any] = {
+        "name": name,
+        "dataset_sha256": sha256_hex(data),
+        "n_prompts": 2,
+        "n_tokens": 8,
+        "density": 0.25,
+        "max_activation": 2.5,
+        "examples": (
+            FeatureExample(
+                tokens=("x" * 100, " and", word, " went"), activations=(0, 0, 2.5, 0.1), position=2
+            ),
+        ),
+        "promotes": (TokenWeight(token=7, text=word, weight=1.5),),
+        "suppresses": (TokenWeight(token=8, text=" it", weight=-1.0),),
+        "detection": (
+            DetectionScore(rule="tokens", value=0.75, n_active=4, n_inactive=4),
+            DetectionScore(rule="activation", value=None, n_active=4, n_inactive=0, reason="few"),
+        ),
+    }
+    return FeatureDescription(**{**fields, **changes})

@@ -20,6 +20,8 @@ from discovery.models import ModelAdapter
 from discovery.progress import Report
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import (
+    CircuitDocument,
+    Component,
     DictionaryCheck,
     DictionaryDocument,
     NodeFigures,
@@ -69,23 +71,51 @@ class Cut:
 
 
 def dictionaries_for(
-    spec: DiscoverSpec, adapter: ModelAdapter, loaded: Sequence[Loaded]
+    asked: DiscoverSpec | CircuitDocument, adapter: ModelAdapter, loaded: Sequence[Loaded]
 ) -> list[Dictionary]:
     """What cuts the model's components.
 
     Raises:
-        DictionaryError: What was loaded is not what the spec was made for.
+        DictionaryError: What was loaded is not what was asked for.
     """
-    if spec.granularity == "neuron":
+    if asked.granularity == "neuron":
         return [NeuronBasis(adapter, layer) for layer in range(adapter.shape.n_layers)]
     found = {each.document.dictionary_id: each for each in loaded}
-    for wanted in spec.dictionaries:
+    for wanted in asked.dictionaries:
         if wanted.dictionary_id not in found:
             raise DictionaryError(
                 f"{wanted.words} is not what lies at its source now: it was replaced since the job "
                 "was submitted; submit it again"
             )
-    return [found[wanted.dictionary_id].dictionary for wanted in spec.dictionaries]
+    return [found[wanted.dictionary_id].dictionary for wanted in asked.dictionaries]
+
+
+def splices_of(
+    circuit: CircuitDocument,
+    scored: Iterable[str],
+    adapter: ModelAdapter,
+    loaded: Sequence[Loaded],
+) -> tuple[Splice, ...]:
+    """A stored circuit's components cut as its job cut them; none where its nodes are whole.
+
+    Args:
+        scored: Names of all edges that its job scored: what were candidates is an end of one. Where
+            there are none, candidates are what the circuit itself names.
+
+    Raises:
+        DictionaryError: A dictionary is not the circuit's.
+    """
+    if circuit.granularity == "head":
+        return ()
+    names = {name.partition("->")[0] for name in scored} or set(circuit.node_names)
+    units: dict[str, set[int]] = {}
+    for part in map(Component.parse, names):
+        if part.fine and part.index is not None:
+            units.setdefault(part.host, set()).add(part.index)
+    return tuple(
+        Splice(each, tuple(sorted(units.get(each.document.site.words, ()))))
+        for each in dictionaries_for(circuit, adapter, loaded)
+    )
 
 
 def cut(

@@ -6,15 +6,17 @@ preset `full` would ask of it (shuffled pairs, stability) is not available and s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from discovery.dictionaries import Loaded
 from discovery.engine.graph import Graph
 from discovery.evaluation.full import Evidence, complete
 from discovery.evaluation.quick import evaluate
 from discovery.evaluation.session import Session
+from discovery.jobs.cutting import splices_of
 from discovery.methods.finding import Arrays
 from discovery.methods.selection import Scores
 from discovery.models import LoadedModel
@@ -55,6 +57,7 @@ def judge(
     progress: Progress,
     found_on: DatasetDocument | None = None,
     chunk: int | None = None,
+    dictionaries: Sequence[Loaded] = (),
 ) -> Judgement:
     """Judge a circuit under the spec's metric and ablation, on the spec's pairs.
 
@@ -75,8 +78,10 @@ def judge(
             pairs are gone (a note then says that nobody can tell).
         progress: Stages "baseline" and "evaluation", under `full` "removals" and "chance".
         chunk: Examples at a time (default: what fits).
+        dictionaries: The circuit's, loaded.
 
     Raises:
+        DictionaryError: They are others than the circuit's.
         SpecError: The circuit has an edge that the model has not.
         ModelError: Other weights, or the same ones in another shape; or nobody knows.
         TaskNotPerformedError: The model does not do the task.
@@ -96,6 +101,8 @@ def judge(
         progress=progress,
         chunk=chunk,
     )
+    if splices := splices_of(circuit, scores, model.adapter, dictionaries):
+        session = session.spliced(splices)
     experiment, clock, report = session.experiment, session.clock, session.report
     kept = experiment.graph.kept(edge.name for edge in circuit.edges)
     ranking, no_ranking = _ranking(circuit, scores, experiment.graph)

@@ -290,6 +290,12 @@ class ModelAdapter(ABC):
         With a vocabulary of 50,257 the few rows of a logit difference cost next to nothing.
         """
 
+    @abstractmethod
+    def unembedding(
+        self,
+    ) -> tuple[Float[Tensor, "d_vocab d_model"], Float[Tensor, " d_vocab"] | None]:
+        """What the logits read of normed rows, and its bias; soft-capping comes after it."""
+
     def own_logits(self, prompt: Sequence[int], rows: int) -> Float[Tensor, "row d_vocab"] | None:
         """The last positions' logits by the model's own forward pass, where it has one."""
         return None

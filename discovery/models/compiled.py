@@ -164,6 +164,11 @@ class CompiledAdapter(ModelAdapter):
             return found if tokens is None else found[..., tokens]
         return unembed(rows, weight.T, self._weights.get("b_U"), tokens)
 
+    def unembedding(
+        self,
+    ) -> tuple[Float[Tensor, "d_vocab d_model"], Float[Tensor, " d_vocab"] | None]:
+        return self._weight("W_U").T, self._weights.get("b_U")
+
     def mlp_weights(self, layer: int) -> MlpWeights:
         found = self._weights.get
         return MlpWeights(

@@ -239,6 +239,12 @@ class DecoderAdapter(ModelAdapter):
             return product(rows, head.weight[tokens], bias)
         return unembed(rows, head.weight, head.bias, tokens)
 
+    def unembedding(
+        self,
+    ) -> tuple[Float[Tensor, "d_vocab d_model"], Float[Tensor, " d_vocab"] | None]:
+        head = self.model.get_output_embeddings()
+        return head.weight, getattr(head, "bias", None)
+
     def own_logits(self, prompt: Sequence[int], rows: int) -> Float[Tensor, "row d_vocab"]:
         tokens = torch.tensor([list(prompt)], device=self.device)
         with self._rotary_unspent():

@@ -18,13 +18,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from discovery.engine.attention import attention
 from discovery.engine.experiment import Experiment, pad
 from discovery.models import ModelAdapter
 from discovery.roles.causal import Head
 from discovery.roles.names import Named
 from discovery.roles.path_patching import Patch
 from discovery.roles.patterns import fitting
-from discovery.roles.watching import AtLayer, attention, watched
+from discovery.roles.watching import AtLayer, watched
 from graph_schema.documents import Channel, RoleName, head_name
 
 TOLD_BY_MOVERS = frozenset((RoleName.S_INHIBITION, RoleName.BACKUP_NAME_MOVER))

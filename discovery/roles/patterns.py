@@ -16,12 +16,13 @@ import torch
 from einops import einsum
 from numpy.typing import NDArray
 
+from discovery.engine.attention import attention
 from discovery.engine.experiment import pad
 from discovery.engine.room import room
 from discovery.models import Batch, ModelAdapter
 from discovery.progress import Report
 from discovery.roles.probes import LOOKS, Condition, Probe
-from discovery.roles.watching import AtLayer, attention, watched
+from discovery.roles.watching import AtLayer, watched
 from graph_schema.documents import RoleName
 
 Heads = NDArray[np.float64]

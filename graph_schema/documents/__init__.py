@@ -61,6 +61,14 @@ from graph_schema.documents.evaluation import (
     SplitLosses,
     Stability,
 )
+from graph_schema.documents.feature import (
+    DetectionRule,
+    DetectionScore,
+    FeatureDescription,
+    FeatureExample,
+    Features,
+    TokenWeight,
+)
 from graph_schema.documents.graph_check import GraphCheck
 from graph_schema.documents.imported import CircuitMethod, ExchangeFormat, Imported
 from graph_schema.documents.limits import Limits
@@ -82,6 +90,7 @@ from graph_schema.documents.method import (
     Threshold,
     Thresholds,
     TopEdges,
+    Trace,
     TwoLeg,
 )
 from graph_schema.documents.model import Fingerprint, ModelDocument, ModelId, ModelSource
@@ -164,6 +173,8 @@ __all__ = [
     "DatasetDocument",
     "DepthOrder",
     "DepthRelation",
+    "DetectionRule",
+    "DetectionScore",
     "DictionaryCheck",
     "DictionaryDocument",
     "DictionaryKind",
@@ -178,6 +189,9 @@ __all__ = [
     "Exact",
     "ExchangeFormat",
     "FamilyTally",
+    "FeatureDescription",
+    "FeatureExample",
+    "Features",
     "Figure",
     "Fingerprint",
     "GenderedPronounTask",
@@ -242,7 +256,9 @@ __all__ = [
     "TaskData",
     "Threshold",
     "Thresholds",
+    "TokenWeight",
     "TopEdges",
+    "Trace",
     "TracedPrompt",
     "Transduction",
     "TwoLeg",

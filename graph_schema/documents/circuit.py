@@ -66,6 +66,9 @@ class CircuitEdge(Document):
         return f"{self.sender}->{self.receiver}{suffix}"
 
 
+_UNITS = (ComponentKind.NEURON, ComponentKind.FEATURE)
+
+
 class NodeFigures(Document):
     """What is known of one node of a circuit beside its edges.
 
@@ -256,6 +259,19 @@ class CircuitDocument(Document):
         """What its edges join, and what has figures without an edge."""
         ends = {name for edge in self.edges for name in (edge.sender, edge.receiver)}
         return frozenset(ends.union(node.name for node in self.nodes))
+
+    @property
+    def unit_names(self) -> tuple[str, ...]:
+        """The neurons and features among its nodes, in the order of the forward pass."""
+        parts = map(Component.parse, self.nodes_in_order)
+        return tuple(dict.fromkeys(part.unit for part in parts if part.kind in _UNITS))
+
+    @property
+    def nodes_in_order(self) -> tuple[str, ...]:
+        """Its nodes in the order of the forward pass, those of one unit by position."""
+        parts = map(Component.parse, self.node_names)
+        ordered = sorted(parts, key=lambda part: part.place(self.model.n_layers))
+        return tuple(part.name for part in ordered)
 
 
 def circuit_id(job_id: str, selection_value: float, edge_names: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from graph_schema.documents.base import Document, later
-from graph_schema.documents.method import AnyMethod
+from graph_schema.documents.method import AnyMethod, Trace
 from graph_schema.documents.model import ModelSource
 from graph_schema.documents.task import AnyData
 
@@ -51,5 +51,5 @@ class Imported(Document):
     foreign: Annotated[str, Field(max_length=MAX_FOREIGN)] | None = later(None)
 
 
-CircuitMethod = Annotated[AnyMethod | Imported, Field(discriminator="name")]
+CircuitMethod = Annotated[AnyMethod | Trace | Imported, Field(discriminator="name")]
 """Where a stored circuit comes from: a job's method, or a file."""

@@ -3,6 +3,7 @@
 from graph_schema.reports.bibtex import bibtex
 from graph_schema.reports.comparison import comparison_text
 from graph_schema.reports.drawing import circuit_svg
+from graph_schema.reports.features import feature_table
 from graph_schema.reports.graph_check import graph_words
 from graph_schema.reports.html import circuit_html, evaluation_html
 from graph_schema.reports.nodes import node_labels, node_table
@@ -35,6 +36,7 @@ __all__ = [
     "edge_table",
     "evaluation_html",
     "evaluation_summary",
+    "feature_table",
     "figure",
     "graph_words",
     "headline",

@@ -9,11 +9,12 @@ from typing import Annotated
 
 import typer
 
-from graph_schema.documents import Annotation
-from graph_schema.errors import SpecError
+from graph_schema.documents import Annotation, Features
+from graph_schema.errors import NotFoundError, ResourceError, SpecError
 from graph_schema.reports import (
     bibtex,
     edge_table,
+    feature_table,
     layer_table,
     node_table,
     picture,
@@ -34,6 +35,7 @@ FORMATS = ("text", "json", "bibtex")
 @command(
     "circuits show 3f2a",
     "circuits show 3f2a --format json",
+    "circuits show 3f2a --features --top 50",
     "circuits show 3f2a --format bibtex >> references.bib",
     "circuits show 3f2a --all-scores scores.npz",
 )
@@ -45,6 +47,10 @@ def show(
     top: Annotated[
         int, typer.Option(parser=whole, metavar="N", help="Edges listed; twice as many drawn.")
     ] = 20,
+    features: Annotated[
+        bool,
+        typer.Option("--features", help="What its neurons and features are, and nothing else."),
+    ] = False,
     all_scores: Annotated[
         Path | None,
         typer.Option(metavar="FILE.npz", help="Write the scores of all edges: names, scores."),
@@ -63,6 +69,9 @@ def show(
         check_free(all_scores, force)
     with CircuitClient() as client:
         found = client.circuit(circuit)
+        if features:
+            _show_features(found, form, top)
+            return
         if all_scores is not None:
             write_scores(found, all_scores, force=force)
         others = [
@@ -78,6 +87,21 @@ def show(
     else:
         said = [against] if against else []
         emit("\n\n".join([describe(found, top), *said, *map(str, others)]))
+
+
+def _show_features(circuit: Circuit, form: str, top: int) -> None:
+    """What the units are: a table, or everything that is known as JSON."""
+    known = circuit.features()
+    if form == "json":
+        emit_json(known.model_dump(mode="json"))
+    elif form == "bibtex":
+        raise SpecError("--features is shown as text or json; leave one out")
+    elif circuit.document.unit_names:
+        emit(feature_table(circuit.document, known, top))
+        if not known.units:
+            say("what they are is not stored: it is told by the job that finds a circuit")
+    else:
+        emit(f"circuit {circuit.circuit_id[:12]} has no neurons or features among its nodes")
 
 
 def _contradicted(client: CircuitClient, circuit_id: str) -> str:
@@ -98,10 +122,13 @@ def describe(circuit: Circuit, top: int = 20) -> str:
         layer_table(document, width),
         picture(document, width, max_edges=2 * top, marks=marks()),
         edge_table(document, top),
-        *([node_table(document, top)] if document.nodes else []),
-        *([groups] if (groups := group_lines(circuit.annotations)) else []),
     ]
-    return "\n\n".join(parts)
+    if document.prompt is not None:
+        parts.append(node_table(document, top))
+    elif document.unit_names:
+        parts.append(feature_table(document, known_features(circuit), top))
+    groups = group_lines(circuit.annotations)
+    return "\n\n".join([*parts, *([groups] if groups else [])])
 
 
 def group_lines(annotations: Iterable[Annotation]) -> str:
@@ -109,6 +136,15 @@ def group_lines(annotations: Iterable[Annotation]) -> str:
     groups = [each for each in annotations if each.kind == "group"]
     rows = [(shortened(each.text), " ".join((each.component, *each.also))) for each in groups]
     return table(("group", "nodes"), rows) if rows else ""
+
+
+def known_features(circuit: Circuit) -> Features:
+    """What its units are; nothing, and why, where the artifact is gone."""
+    try:
+        return circuit.features()
+    except (NotFoundError, ResourceError) as error:
+        say(str(error))
+        return Features(units=())
 
 
 def write_scores(circuit: Circuit, file: Path, *, force: bool) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from graph_schema.datasets.file import read_jsonl
+from graph_schema.dictionaries import describe
 from graph_schema.documents import Acdc, DatasetDocument, Limits, Split, TaskData, Thresholds
 from graph_schema.documents.jobs import DiscoverSpec
 from graph_schema.errors import ResourceError, SpecError
@@ -16,10 +17,14 @@ from workers.cli.app import command
 from workers.cli.options import AsJson, asks_for_a_circuit, whole
 from workers.cli.output import emit, emit_json
 from workers.local.service import require_worker
-from workers.requests.discover import DiscoverRequest, drafted
+from workers.requests.dictionaries import source_named
+from workers.requests.discover import DiscoverRequest, drafted, without_dictionaries
 from workers.requests.pairs import placement_of, source_of
 from workers.requests.zoo_names import place_of
 from workers.settings import read_settings
+
+if TYPE_CHECKING:
+    from discovery.jobs.sizes import CutSizes
 
 TOKENS = 32
 ALL_KEPT = "one threshold, and every edge kept: where few are, acdc takes far less than this"
@@ -40,7 +45,7 @@ def plan(request: DiscoverRequest, tokens: Tokens = None, as_json: AsJson = Fals
     Takes the options of submit, and reads the model's configuration alone.
     """
     settings = read_settings()
-    draft, dataset = drafted(request, settings.limits)
+    draft, dataset = drafted(without_dictionaries(request), settings.limits)
     source = source_of(place_of(request.model, settings.cache_dir), request.revision)
     placement = placement_of(request, source)
     require_worker(settings)
@@ -74,6 +79,7 @@ def plan(request: DiscoverRequest, tokens: Tokens = None, as_json: AsJson = Fals
         alternatives=draft.alternatives,
         chunk=placement.chunk,
         limit=limit,
+        cut=_cut(request, draft),
     )
     n_circuits, refusal = selections * draft.alternatives, ""
     try:
@@ -119,6 +125,24 @@ def plan(request: DiscoverRequest, tokens: Tokens = None, as_json: AsJson = Fals
     ]
     facts += [("refused", refusal)] if refusal else []
     emit("\n".join(f"{label:<10}{text}" for label, text in facts))
+
+
+def _cut(request: DiscoverRequest, draft: DiscoverSpec) -> CutSizes | None:
+    """Into how many units components are cut; of dictionaries of the hub nothing is fetched."""
+    from discovery.dictionaries.pickled import pickled_shapes
+    from discovery.jobs.sizes import CutSizes
+
+    if not request.dictionaries or draft.candidates is None:
+        return CutSizes.of(draft)
+    sources = [source_named(each) for each in request.dictionaries]
+    if hub := [source.name for source in sources if not source.name.startswith("/")]:
+        raise SpecError(
+            f"dictionary {hub[0]!r} is on the hub, and a plan downloads nothing: plan with a "
+            "folder of its files, or with --granularity neuron and as many units"
+        )
+    found = [each for source in sources for each in describe(source, pickled=pickled_shapes)]
+    components = tuple(each.site.words for each in found)
+    return CutSizes(draft.candidates, components, sum(each.n_numbers for each in found))
 
 
 def _pairs(draft: DiscoverSpec, dataset: DatasetDocument | None, limits: Limits) -> tuple[int, int]:

@@ -11,12 +11,14 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from graph_schema.documents import Annotation
 from graph_schema.documents.jobs import JobState
 from graph_schema.errors import SpecError
 from workers.client.job import Job
 from workers.client.motifs import Motifs
 from workers.client.training import TrainingRequests
 from workers.requests.checking import choice, validated
+from workers.requests.labels import Labelled, author_or_user, one_row
 from workers.results.circuit import Circuit
 from workers.results.comparison import Compared
 from workers.results.evaluation import Evaluated
@@ -125,6 +127,69 @@ class CircuitClient(TrainingRequests):
         from graph_schema.store.records.circuit_list import CircuitFilter
 
         return list(self.service.circuits(validated(CircuitFilter, wanted)))
+
+    def label(
+        self,
+        circuit: str,
+        node: str,
+        text: str,
+        *,
+        author: str | None = None,
+        score: float | None = None,
+    ) -> Labelled:
+        """Say what a node of a circuit stands for: what it is called from now on.
+
+        A later run of its job leaves it. A label `tokens: Mary, John` is a rule: its score is
+        computed on the held-out prompts, where the circuit's units are described.
+
+        Args:
+            circuit: Its id, or the first digits.
+            node: `m3.f1024`, `m3.n217`, `a5.h1`; with its position where nodes have one.
+            text: At most 500 characters, on one line.
+            author: Who says it (default: the user who runs this).
+            score: How well the label tells where the node is active, 0 to 1, where known.
+
+        Raises:
+            NotFoundError: There is no such circuit or node.
+            SpecError: The text, the author or the score is none.
+        """
+        row, who = one_row(node, text, score), author_or_user(author)
+        from workers.client.labelling import label_nodes
+
+        return label_nodes(self.service, circuit, [row], who)
+
+    def labels(self, circuit: str) -> list[Annotation]:
+        """The label that each labelled node of a circuit has, with its author, score and time.
+
+        Raises:
+            NotFoundError: There is no such circuit.
+        """
+        from workers.client.labelling import labels_now
+
+        return labels_now(self.service, circuit)
+
+    def label_table(self, circuit: str) -> str:
+        """A CSV table of a circuit's units, with what is known of each, to write labels into.
+
+        Raises:
+            NotFoundError: There is no such circuit.
+        """
+        from workers.client.labelling import label_table
+
+        return label_table(self.service, circuit)
+
+    def read_labels(self, circuit: str, table: bytes, *, author: str | None = None) -> Labelled:
+        """Label nodes by such a table's `new_label` (and `score`), all of them or none.
+
+        Raises:
+            NotFoundError: There is no such circuit.
+            SpecError: A line names no node of the circuit or holds no label; the message has them.
+        """
+        from graph_schema.exchange.labels import read_label_table
+        from workers.client.labelling import label_nodes
+
+        rows, who = read_label_table(table), author_or_user(author)
+        return label_nodes(self.service, circuit, rows, who)
 
     def schema(self) -> SchemaSummary:
         """The data model, with how much of each is stored and an example query for each."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 import socket
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -20,8 +20,14 @@ from numpy.typing import NDArray
 
 from graph_schema.artifacts import ArtifactStore
 from graph_schema.dictionaries import Described
-from graph_schema.documents import ArtifactRef, DatasetData, DictionarySource, ModelSource
-from graph_schema.documents.jobs import DiscoverSpec, JobRecord, MeasuredSpec, Placement, RunRecord
+from graph_schema.documents import (
+    ArtifactRef,
+    DatasetData,
+    DictionaryDocument,
+    DictionarySource,
+    ModelSource,
+)
+from graph_schema.documents.jobs import JobRecord, MeasuredSpec, Placement, RunRecord
 from graph_schema.errors import ModelError
 from graph_schema.models.fingerprint import is_path
 from graph_schema.store.connection import GraphStore
@@ -102,14 +108,16 @@ class Workbench:
         with self.stage("model"):
             return self.models.get(spec, self.placement, self.settings, inspected)
 
-    def described(self, spec: DiscoverSpec) -> tuple[Described, ...]:
-        """The spec's dictionaries, from headers alone, held to the model's sizes.
+    def described(
+        self, spec: MeasuredSpec, wanted: Sequence[DictionaryDocument]
+    ) -> tuple[Described, ...]:
+        """The dictionaries that a job takes, from headers alone, held to the model's sizes.
 
         Raises:
             DictionaryError: One is not where it should be, does not fit the model, or lies outside
                 the roots.
         """
-        if not spec.dictionaries:
+        if not wanted:
             return ()
         from discovery.dictionaries import describe_all
 
@@ -120,7 +128,7 @@ class Workbench:
         )
 
     def dictionaries(
-        self, described: tuple[Described, ...], spec: DiscoverSpec
+        self, described: tuple[Described, ...], spec: MeasuredSpec
     ) -> tuple[Loaded, ...]:
         """The dictionaries with their tensors, on the model's device."""
         if not described:

@@ -26,7 +26,7 @@ def _work(spec: DiscoverSpec, bench: Workbench) -> Result:
     limits = bench.settings.limits
     if spec.keep_pair_scores:
         require_room(len(pairs.discovery), bench.sizes(spec).graph.n_edges, limits)
-    described = bench.described(spec)
+    described = bench.described(spec, spec.dictionaries)
     chunk = bench.chunk(
         spec,
         pairs,

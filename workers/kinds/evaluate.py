@@ -25,6 +25,7 @@ def _work(spec: EvaluateSpec, bench: Workbench) -> EvaluationResult:
 
     circuit = read_circuit(bench.store, spec.circuit_id)
     inspected, pairs = bench.inspected(spec)
+    described = bench.described(spec, circuit.dictionaries)
     chunk = bench.chunk(spec, pairs)
     model = bench.model(spec, inspected)
     judged = judge(
@@ -37,6 +38,7 @@ def _work(spec: EvaluateSpec, bench: Workbench) -> EvaluationResult:
         progress=bench.lease,
         found_on=_found_on(circuit, bench.store),
         chunk=chunk,
+        dictionaries=bench.dictionaries(described, spec),
     )
     refs = bench.saved(judged.arrays)
     evaluation = judged.evaluation.model_copy(update={"artifacts": refs})

@@ -14,6 +14,7 @@ from graph_schema.documents import (
     AnyData,
     CircuitDocument,
     DatasetDocument,
+    DictionarySource,
     Limits,
     Metric,
     ModelId,
@@ -80,6 +81,11 @@ def build_evaluation(
             where. Weights that nobody knows yet are looked at by the worker.
     """
     _check_judgeable(circuit)
+    if circuit.granularity != "head" and request.evaluation == "full":
+        raise SpecError(
+            "evaluation 'full' goes with granularity 'head'; a circuit of features is judged on "
+            "its held-out pairs ('quick')"
+        )
     own = _measured(job) if job else None
     metric = circuit.metric
     if request.metric is not None:
@@ -100,7 +106,9 @@ def build_evaluation(
         },
     )
     source = _source(request, circuit, job)
-    placement = placement_of(request, source)
+    placement = placement_of(request, source).model_copy(
+        update={"dictionaries": _dictionaries(circuit, job)}
+    )
     model = circuit.model
     before = own.model.fingerprint if own else model.fingerprint
     there = fingerprint_again(request, source, model.name, model.fingerprint, before, cache_dir)
@@ -118,8 +126,8 @@ def _check_judgeable(circuit: CircuitDocument) -> None:
     short, model = circuit.circuit_id[:12], circuit.model
     if circuit.prompt is not None:
         raise SpecError(
-            f"circuit {short} is an attribution graph of one prompt, its nodes at that prompt's "
-            "positions: there are no pairs to judge it on; compare it, or test its motifs"
+            f"circuit {short} is an attribution graph of one prompt; pairs judge circuits that "
+            "hold over prompts (circuits submit --granularity neuron)"
         )
     if not model.has_weights:
         raise SpecError(
@@ -158,6 +166,21 @@ def _data(
             "--dataset with them"
         )
     return data_again(request, data, metric, limits), None
+
+
+def _dictionaries(circuit: CircuitDocument, job: JobRecord | None) -> tuple[DictionarySource, ...]:
+    """Where the circuit's dictionaries lay when it was found.
+
+    Raises:
+        SpecError: It has some, and nobody knows.
+    """
+    found = Placement.model_validate_json(job.placement).dictionaries if job else ()
+    if circuit.dictionaries and not found:
+        raise SpecError(
+            f"nobody has said where the dictionaries of circuit {circuit.circuit_id[:12]} lie: it "
+            "comes from a file; find it again with `circuits submit --dictionary SOURCE`"
+        )
+    return found
 
 
 def _tokenisation(request: EvaluateRequest, own: MeasuredSpec | None) -> Tokenisation:

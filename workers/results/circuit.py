@@ -14,6 +14,7 @@ from graph_schema.documents import (
     CircuitEdge,
     Component,
     Evaluation,
+    Features,
 )
 from graph_schema.documents.jobs import RunRecord
 from graph_schema.errors import NotFoundError
@@ -109,6 +110,15 @@ class Circuit:
             raise NotFoundError(f"circuit {self.circuit_id} has no stored scores of all edges")
         arrays = self._artifacts.load(reference)
         return EdgeScores(arrays["names"].astype(np.str_), arrays["scores"].astype(np.float32))
+
+    def features(self) -> Features:
+        """What each neuron and feature of it is: examples, promoted tokens, detection scores.
+
+        None are described of an imported circuit, or of one of heads and MLPs.
+        """
+        from graph_schema.artifacts import stored_features
+
+        return stored_features(self.document, self._artifacts)
 
     def pair_scores(self) -> PairScores:
         """Every edge's score on every pair, where the job was asked to keep them.

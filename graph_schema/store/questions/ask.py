@@ -16,6 +16,8 @@ from graph_schema.store.questions.kinds import Parameter, ParameterKind, Questio
 from graph_schema.store.records.circuits import SHOWN_MATCHES, resolve_circuit
 from graph_schema.store.user_cypher.run import LARGEST_INTEGER, LIMITS, QueryResult, run_user_query
 
+LONGEST_TEXT = 1_000
+
 # Models of the same weights are one, whichever of them is named.
 _MODELS: LiteralString = """
 MATCH (m:Model) WHERE m.name = $given OR m.fingerprint STARTS WITH $given
@@ -114,6 +116,8 @@ def _checked(parameter: Parameter, value: Any) -> Any:
     kind, name = parameter.kind, parameter.name
     if kind in (ParameterKind.WHOLE, ParameterKind.NUMBER):
         return _number(parameter, value)
+    if kind is ParameterKind.TEXT:
+        return _text(parameter, value)
     if not isinstance(value, str) or not value:
         raise SpecError(f"parameter {name} is {value!r}; expected the name or id of a {kind.value}")
     if kind in _FIXED:
@@ -122,6 +126,15 @@ def _checked(parameter: Parameter, value: Any) -> Any:
             raise SpecError(f"parameter {name} is {value!r}; expected one of {', '.join(choices)}")
     if kind is ParameterKind.COMPONENT:
         Component.parse(value)
+    return value
+
+
+def _text(parameter: Parameter, value: Any) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_TEXT:
+        raise SpecError(
+            f"parameter {parameter.name} is {quoted(value)}; expected text of 1 to {LONGEST_TEXT} "
+            "characters"
+        )
     return value
 
 

@@ -20,6 +20,7 @@ class ParameterKind(StrEnum):
     COMPONENT = "component"
     WHOLE = "whole number"
     NUMBER = "number"
+    TEXT = "text"
 
 
 @dataclass(frozen=True)

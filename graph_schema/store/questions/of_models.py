@@ -91,10 +91,11 @@ MODELS = (
               = coalesce(m.weights_sha256, m.fingerprint)
         MATCH (same)-[:HAS]->(p:Component)<-[:OF]-(:CircuitNode)<-[:CONTAINS]-(c:Circuit)
         WHERE NOT p.kind IN ['input', 'embed', 'pos_embed', 'logits'] AND c.task_id IS NOT NULL
-        WITH p.name AS component, p.kind AS kind, c.task_id AS task_id, min(c.task) AS task,
-             count(DISTINCT c) AS circuits
+        OPTIONAL MATCH (p)-[:FEATURE_OF]->(d:Dictionary)
+        WITH p.name AS component, p.kind AS kind, d.dictionary_id AS dictionary,
+             c.task_id AS task_id, min(c.task) AS task, count(DISTINCT c) AS circuits
         ORDER BY task, task_id
-        WITH component, kind, collect(task) AS tasks, sum(circuits) AS circuits
+        WITH component, kind, dictionary, collect(task) AS tasks, sum(circuits) AS circuits
         WHERE size(tasks) >= $tasks
         RETURN component, kind, size(tasks) AS n_tasks, circuits, tasks
         ORDER BY n_tasks DESC, circuits DESC, component LIMIT $limit

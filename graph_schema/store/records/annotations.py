@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import LiteralString
 
 from neo4j import Transaction
 
 from graph_schema.documents import Annotation
-from graph_schema.store.batches import write_rows
+from graph_schema.errors import SpecError
+from graph_schema.store.batches import Row, write_batches, write_rows
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.records.required import require_stored
 
@@ -25,9 +27,19 @@ MATCH (n:CircuitNode {node_id: id})
 MERGE (a)-[:ON]->(n)
 RETURN count(n) AS written
 """
-# The newest label of a node is what it is called.
-_SET_LABEL: LiteralString = """
-MATCH (n:CircuitNode {node_id: $node_id}) SET n.label = $text RETURN count(n) AS written
+# The newest label of a node is what it is called, and of a unit what its component is called. One
+# that is said again after another is the newest again.
+_WRITE_LABELS: LiteralString = """
+UNWIND $rows AS row
+MATCH (n:CircuitNode {node_id: row.node_id})-[:OF]->(p:Component)
+MERGE (a:Annotation {annotation_id: row.id})
+ON CREATE SET a.at = timestamp(), a.author = row.author, a.text = row.text, a.kind = 'label',
+              a.score = row.score, a.members = [row.name]
+MERGE (a)-[:ON]->(n)
+SET a.at = CASE WHEN n.label = row.text THEN a.at ELSE timestamp() END
+SET n.label = row.text
+SET p.label = CASE WHEN p.kind IN ['neuron', 'feature'] THEN row.text ELSE p.label END
+RETURN count(n) AS written
 """
 _READ_ANNOTATIONS: LiteralString = """
 MATCH (:Circuit {circuit_id: $circuit_id})-[:CONTAINS]->(n:CircuitNode)<-[:ON]-(a:Annotation)
@@ -45,6 +57,9 @@ def write_annotation(tx: Transaction, annotation: Annotation) -> None:
     Raises:
         NotFoundError: The circuit has no such node.
     """
+    if annotation.kind == "label":
+        write_labels(tx, [annotation])
+        return
     members = (annotation.component, *annotation.also)
     ids = [f"{annotation.circuit_id}:{name}" for name in dict.fromkeys(members)]
     require_stored(tx, _THERE_NODES, "circuit node", ids)
@@ -60,8 +75,33 @@ def write_annotation(tx: Transaction, annotation: Annotation) -> None:
         members=list(dict.fromkeys(members)),
         expected=len(ids),
     )
-    if annotation.kind == "label":
-        write_rows(tx, _SET_LABEL, node_id=ids[0], text=annotation.text, expected=1)
+
+
+def write_labels(tx: Transaction, labels: Sequence[Annotation]) -> None:
+    """Write labels, one a node: each is what its node is called from now on.
+
+    A node that is called so already, by the same author and with the same score, stays as it is.
+
+    Raises:
+        NotFoundError: A circuit has no such node.
+        SpecError: An annotation is no label, or is on several nodes.
+    """
+    rows: list[Row] = []
+    for label in labels:
+        if label.kind != "label" or label.also:
+            raise SpecError(f"the {label.kind} on {label.component!r} is no label of one node")
+        rows.append(
+            {
+                "id": label.annotation_id,
+                "node_id": f"{label.circuit_id}:{label.component}",
+                "name": label.component,
+                "author": label.author,
+                "text": label.text,
+                "score": label.score,
+            }
+        )
+    require_stored(tx, _THERE_NODES, "circuit node", [row["node_id"] for row in rows])
+    write_batches(tx, _WRITE_LABELS, rows)
 
 
 def read_annotations(store: GraphStore, circuit_id: str) -> tuple[Annotation, ...]:

@@ -78,8 +78,22 @@ CIRCUIT_NODES: tuple[NodeKind, ...] = (
     NodeKind(
         "Component",
         "a head, MLP or end of one model, whatever circuits it is in",
-        {"component_id": "model, dictionary of a feature, and name"} | _PLACE,
-        "MATCH (m:Model)-[:HAS]->(p:Component) RETURN m.name, p.kind, count(p) AS parts LIMIT 10",
+        {
+            "component_id": "model, dictionary of a feature, and name",
+            "label": "of a unit: what somebody last said that it stands for, or its dictionary",
+            "density": "of a unit: share of tokens at which it is active",
+            "max_activation": "its activation of the largest size",
+            "promotes": "tokens whose logits its direction raises most",
+            "suppresses": "tokens whose logits its direction lowers most",
+            "detection": "balanced accuracy of telling where it is active by the tokens at which "
+            "its examples peak; .5 is chance",
+            "detection_activation": "likewise by the activation of the weakest example",
+            "examples": "prompts on which it is most active, the token at the peak «marked»",
+            "described_on": "hash of the dataset that all this is of",
+        }
+        | _PLACE,
+        "MATCH (m:Model)-[:HAS]->(p:Component) WHERE ' Mary' IN p.promotes "
+        "RETURN m.name, p.name, p.label, p.density, p.examples LIMIT 10",
     ),
     NodeKind(
         "Dictionary",

@@ -106,7 +106,12 @@ def kinds(circuit: CircuitDocument) -> set[ComponentKind]:
 @pytest.mark.parametrize("method", METHODS)
 def test_a_circuit_mixes_neurons_heads_and_rest(method: str) -> None:
     stages: list[str] = []
-    found = run(progress=lambda stage, *_: stages.append(stage), method={"name": method})
+
+    def progress(stage: str, done: int, total: int) -> None:
+        assert done <= total
+        stages.append(stage)
+
+    found = run(progress=progress, method={"name": method})
     (circuit,) = found.circuits
     assert circuit.granularity == "neuron"
     assert {ComponentKind.NEURON, ComponentKind.HEAD} <= kinds(circuit)

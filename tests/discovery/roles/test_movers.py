@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from discovery.engine.attention import attention
 from discovery.engine.experiment import Experiment
 from discovery.engine.forward import logits_at
 from discovery.engine.pair_values import values
@@ -20,7 +21,7 @@ from discovery.roles.copying import copying
 from discovery.roles.group_effects import losses
 from discovery.roles.movers import into_queries, looks_without, onto_logits
 from discovery.roles.names import Named, named
-from discovery.roles.watching import AtLayer, attention, watched
+from discovery.roles.watching import AtLayer, watched
 from discovery.tasks.base import TokenPair
 from discovery.tasks.vocabulary import Vocabulary
 from graph_schema.documents import AblationSpec, Metric

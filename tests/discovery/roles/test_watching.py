@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from discovery.engine.attention import attention
 from discovery.engine.forward import logits_at
-from discovery.roles.watching import AtLayer, attention, watched
+from discovery.roles.watching import AtLayer, watched
 from tests.discovery.models.families import FAMILIES, tiny
 
 PROMPTS = torch.tensor(

@@ -1,4 +1,7 @@
-"""The named questions have the answers that are known by hand, on both servers."""
+"""The named questions have the answers that are known by hand, on both servers.
+
+Those about features are asked in `test_of_features.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from graph_schema.errors import NotFoundError, SpecError
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.questions.ask import ask, check, find_question
 from graph_schema.store.questions.catalogue import QUESTIONS
+from graph_schema.store.questions.of_features import FEATURES
 from graph_schema.store.servers.java import JavaServer
 from graph_schema.store.user_cypher.columns import returned_columns
 from graph_schema.store.user_cypher.guard import guard
@@ -323,8 +327,8 @@ def test_role_graphs_measured_otherwise_are_shown_where_there_is_no_other(
 
 def test_every_question_is_asked_here() -> None:
     asked = {known[0] for known in KNOWN} | {"verdict-evidence"}
-    assert asked == set(QUESTIONS)
-    assert len(QUESTIONS) == 16
+    assert asked | {question.name for question in FEATURES} == set(QUESTIONS)
+    assert len(QUESTIONS) == 20
 
 
 @pytest.mark.parametrize(

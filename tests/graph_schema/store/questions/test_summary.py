@@ -15,13 +15,14 @@ from graph_schema.store.migrations import VERSION
 from graph_schema.store.questions.summary import summarise_schema
 from graph_schema.store.records.circuits import write_circuit
 from graph_schema.store.records.evaluations import write_evaluation
+from graph_schema.store.records.features import write_features
 from graph_schema.store.records.models import ancestors, write_derived
 from graph_schema.store.records.specificity import write_specificity
 from graph_schema.store.servers.java import JavaServer
 from graph_schema.store.user_cypher.run import run_user_query
 from graph_schema.store.vocabulary.data_model import NODE_KINDS, RELATIONSHIP_KINDS
 from tests.factories import make_circuit_evaluation, make_model, make_run
-from tests.feature_circuits import feature_circuit
+from tests.feature_circuits import described, feature_circuit
 from tests.findings import roles_played, specificity
 from tests.made_world import MadeWorld, fill
 from tests.servers import EMPTY
@@ -41,6 +42,7 @@ def filled(server: JavaServer) -> Generator[tuple[GraphStore, MadeWorld]]:
         played = roles_played(world.circuits["g1"].model)
         matrix = specificity(played)
         store.write(lambda tx: write_circuit(tx, feature_circuit()))
+        store.write(lambda tx: write_features(tx, feature_circuit(), [described("m0.f17")]))
         run = make_run(job="specificity")
         store.write(lambda tx: write_specificity(tx, matrix, run))
         spec = DiscoverSpec(

@@ -50,6 +50,13 @@ _PAPERS = {
         "2024",
         "2403.19647",
     ),
+    "ameisen2025tracing": (
+        "misc",
+        "Circuit Tracing: Revealing Computational Graphs in Language Models",
+        "Ameisen, Emmanuel and Lindsey, Jack and Pearce, Adam and others",
+        "2025",
+        "",
+    ),
     "sundararajan2017axiomatic": (
         "article",
         "Axiomatic Attribution for Deep Networks",
@@ -190,6 +197,7 @@ METHODS = {
     "two-leg": ("marks2024sparse",),
     "mask-ig": ("sundararajan2017axiomatic",),
     "acdc": ("conmy2023acdc",),
+    "trace": ("ameisen2025tracing",),
     "imported": (),
 }
 TASKS = {

@@ -12,28 +12,27 @@ from dataclasses import dataclass
 import numpy as np
 
 from discovery.dictionaries import Loaded
-from discovery.engine.graph import BoolMatrix, Graph
+from discovery.engine.graph import BoolMatrix
 from discovery.evaluation.full_work import FullWork
 from discovery.evaluation.measured import Measured
 from discovery.evaluation.quick import evaluate
 from discovery.evaluation.session import Session
 from discovery.evaluation.splits import Splits
-from discovery.evaluation.stability import EdgeStability
+from discovery.features import TokenTexts, describe, kept_units
+from discovery.jobs.circuit_documents import document_of, grouped
 from discovery.jobs.cutting import Cut, cut, require_unchanged
 from discovery.methods.alternatives import Faithfulness, with_alternatives
 from discovery.methods.exact_top import exact_top
-from discovery.methods.finding import Arrays, Found, Work, find
+from discovery.methods.finding import Arrays, Work, find
 from discovery.methods.pair_scores import require_room
 from discovery.models import LoadedModel
 from discovery.progress import Checkpoint, Progress, Report
 from discovery.tasks.base import PairSet
+from discovery.tasks.names import TokenNames
 from graph_schema.documents import (
     CircuitDocument,
-    CircuitEdge,
-    Evaluation,
+    Features,
     Limits,
-    ScoreKind,
-    circuit_id,
 )
 from graph_schema.documents.jobs import DiscoverSpec
 from graph_schema.errors import LimitError
@@ -53,6 +52,8 @@ class Discovery:
     circuits: tuple[CircuitDocument, ...]
     arrays: dict[str, Arrays]
     cpu_seconds: dict[str, float]
+    features: Features | None = None
+    """What the units that some circuit keeps are; None of circuits of heads and MLPs."""
 
 
 def discover(
@@ -65,6 +66,7 @@ def discover(
     checkpoint: Checkpoint,
     chunk: int | None = None,
     dictionaries: Sequence[Loaded] = (),
+    names: TokenNames | None = None,
 ) -> Discovery:
     """Find and judge circuits: one, one for each threshold of a sweep, or `alternatives` of each.
 
@@ -74,12 +76,13 @@ def discover(
         pairs: The spec's data.
         limits: `accuracy_floor`, `min_pairs`, `circuit_edges` and `pair_score_bytes` are read here.
         progress: Stages "baseline", "dictionaries" and "units" (of features), "candidates" (acdc
-            with proposed edges), "blocks" (acdc of features), "scores", "exact_top"
-            (where asked for) and "evaluation", and under `full` "shuffled", "stability", "removals"
+            with proposed edges), "blocks" (acdc of features), "scores", "exact_top" (where asked
+            for), "evaluation" and "features", and under `full` "shuffled", "stability", "removals"
             and "chance"; what it raises passes through.
         checkpoint: Where `exact` and `acdc` keep what they have.
         chunk: Examples at a time (default: what fits the device).
         dictionaries: The spec's, loaded.
+        names: Of a compiled program's tokens and outputs.
 
     Raises:
         DictionaryError: They are others than the spec's.
@@ -147,13 +150,13 @@ def discover(
             notes = (
                 *model.notes,
                 *pairs.notes,
-                *_grouped(spec, model),
+                *grouped(spec, model),
                 *parts.notes,
                 *each.notes,
                 *splits.notes,
             )
             circuits.append(
-                _document(
+                document_of(
                     spec, model, pairs, experiment.graph, each, evaluation, notes, parts, stable
                 )
             )
@@ -163,9 +166,13 @@ def discover(
                     "frequency": stable.frequency.astype(np.float32),
                     "sign": stable.sign.astype(np.float32),
                 }
+    features = None
+    if spec.granularity != "head":
+        with clock.stage("features"):
+            features = _described(circuits, model, pairs, parts, names, report("features"))
     arrays["pairs"] = splits.per_pair([each.kept for each in found])
     arrays |= splits.draws()
-    return Discovery(tuple(circuits), arrays, clock.seconds)
+    return Discovery(tuple(circuits), arrays, clock.seconds, features)
 
 
 def _cut(
@@ -191,6 +198,27 @@ def _cut(
     return fine, measured, parts
 
 
+def _described(
+    circuits: Sequence[CircuitDocument],
+    model: LoadedModel,
+    pairs: PairSet,
+    parts: Cut,
+    names: TokenNames | None,
+    report: Report,
+) -> Features:
+    """What the units of some circuits are, on the prompts they were found and are judged on."""
+    kept = {name for circuit in circuits for name in circuit.node_names}
+    return describe(
+        model.adapter,
+        kept_units(parts.splices, kept),
+        pairs.discovery,
+        pairs.heldout,
+        TokenTexts(model.tokenizer, names),
+        dataset_sha256=pairs.document.sha256,
+        report=report,
+    )
+
+
 def faithful(split: Measured) -> Faithfulness:
     """Faithfulness of kept sets on a split, run together."""
 
@@ -204,73 +232,3 @@ def faithful(split: Measured) -> Faithfulness:
 def _share(progress: Report, number: int, of: int) -> Report:
     """Progress of the piece of work `number` of several alike."""
     return lambda done, total: progress(number * total + done, of * total)
-
-
-def _grouped(spec: DiscoverSpec, model: LoadedModel) -> tuple[str, ...]:
-    """What a reader must know of receivers that are patched together."""
-    if spec.receivers == "query_head":
-        return ()
-    group = model.adapter.shape.kv_group
-    if group == 1:
-        return ("receivers kv_group is query_head here: no query heads share keys and values",)
-    return (
-        f"receivers kv_group: the keys, and the values, of {group} query heads that share them "
-        "were patched together; their edges carry the joint score and stay or go together",
-    )
-
-
-def _document(
-    spec: DiscoverSpec,
-    model: LoadedModel,
-    pairs: PairSet,
-    graph: Graph,
-    found: Found,
-    evaluation: Evaluation,
-    notes: tuple[str, ...],
-    parts: Cut,
-    stable: EdgeStability | None = None,
-) -> CircuitDocument:
-    by_edge = graph.to_matrix(found.scores)
-    tested = None if found.tested is None else graph.to_matrix(found.tested)
-    frequency = graph.to_matrix(stable.frequency) if stable else None
-    edges: list[CircuitEdge] = []
-    for receiver, sender in np.argwhere(found.kept.T):
-        edge = graph.edge(int(sender), int(receiver))
-        score, kind = by_edge[sender, receiver], found.kind
-        if tested is not None and np.isfinite(tested[sender, receiver]):
-            score, kind = tested[sender, receiver], ScoreKind.EXACT
-        edges.append(
-            CircuitEdge(
-                sender=edge.sender,
-                receiver=edge.receiver,
-                channel=edge.channel,
-                score=float(score),
-                score_kind=kind,
-                stability=None if frequency is None else float(frequency[sender, receiver]),
-            )
-        )
-    names = (edge.name for edge in edges)
-    nodes = dict.fromkeys(name for edge in edges for name in (edge.sender, edge.receiver))
-    return CircuitDocument(
-        circuit_id=circuit_id(spec.job_id, found.selection.value, names),
-        job_id=spec.job_id,
-        model=model.document,
-        task=pairs.task,
-        task_id=pairs.task_id,
-        dataset_sha256=pairs.document.sha256,
-        method=spec.method,
-        selection=found.selection,
-        metric=spec.metric,
-        ablation=spec.ablation,
-        dtype=spec.dtype,
-        seed=spec.seed,
-        receivers=spec.receivers,
-        granularity=spec.granularity,
-        dictionaries=spec.dictionaries,
-        dictionary_checks=parts.checks,
-        nodes=parts.figures(nodes),
-        n_edges_scored=found.n_scored,
-        edges=tuple(edges),
-        evaluation=evaluation,
-        notes=notes,
-    )

@@ -19,6 +19,7 @@ def _work(spec: DiscoverSpec, bench: Workbench) -> Result:
     from discovery.jobs.discover import discover
     from discovery.jobs.sizes import CutSizes
     from discovery.methods.pair_scores import require_room
+    from graph_schema.artifacts import feature_arrays
     from workers.job.checkpoints import Checkpoints
     from workers.job.results import Result
 
@@ -46,11 +47,15 @@ def _work(spec: DiscoverSpec, bench: Workbench) -> Result:
         checkpoint=checkpoints,
         chunk=chunk,
         dictionaries=bench.dictionaries(described, spec),
+        names=inspected.names,
     )
-    refs = bench.saved(found.arrays)
+    arrays = found.arrays
+    if found.features is not None:
+        arrays = {**arrays, "features": feature_arrays(found.features)}
+    refs = bench.saved(arrays)
     checkpoints.forget()
     circuits = tuple(each.model_copy(update={"artifacts": refs}) for each in found.circuits)
-    return Result(circuits, pairs.document, bench.run(found.cpu_seconds))
+    return Result(circuits, pairs.document, bench.run(found.cpu_seconds), found.features)
 
 
 def _outcome(stored: Stored, record: JobRecord) -> list[Circuit]:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from graph_schema.documents import Features
+from graph_schema.documents import Annotation, Features
 from graph_schema.errors import NotFoundError, ResourceError, SpecError
 from graph_schema.reports import (
     bibtex,
     edge_table,
     feature_table,
     layer_table,
+    node_table,
     picture,
     summary,
     table,
 )
+from graph_schema.reports.nodes import shortened
 from workers.cli.app import command
 from workers.cli.options import AsJson, whole
 from workers.cli.output import emit, emit_json, marks, page_width, say
@@ -120,9 +123,19 @@ def describe(circuit: Circuit, top: int = 20) -> str:
         picture(document, width, max_edges=2 * top, marks=marks()),
         edge_table(document, top),
     ]
-    if document.unit_names:
+    if document.prompt is not None:
+        parts.append(node_table(document, top))
+    elif document.unit_names:
         parts.append(feature_table(document, known_features(circuit), top))
-    return "\n\n".join(parts)
+    groups = group_lines(circuit.annotations)
+    return "\n\n".join([*parts, *([groups] if groups else [])])
+
+
+def group_lines(annotations: Iterable[Annotation]) -> str:
+    """Groups of nodes under one name, a line each."""
+    groups = [each for each in annotations if each.kind == "group"]
+    rows = [(shortened(each.text), " ".join((each.component, *each.also))) for each in groups]
+    return table(("group", "nodes"), rows) if rows else ""
 
 
 def known_features(circuit: Circuit) -> Features:

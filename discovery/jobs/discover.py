@@ -12,28 +12,27 @@ from dataclasses import dataclass
 import numpy as np
 
 from discovery.dictionaries import Loaded
-from discovery.engine.graph import BoolMatrix, Graph
+from discovery.engine.graph import BoolMatrix
 from discovery.evaluation.full_work import FullWork
 from discovery.evaluation.measured import Measured
 from discovery.evaluation.quick import evaluate
 from discovery.evaluation.session import Session
 from discovery.evaluation.splits import Splits
-from discovery.evaluation.stability import EdgeStability
+from discovery.features import describe_units
+from discovery.jobs.circuit_documents import document_of, grouped
 from discovery.jobs.cutting import Cut, cut, require_unchanged
 from discovery.methods.alternatives import Faithfulness, with_alternatives
 from discovery.methods.exact_top import exact_top
-from discovery.methods.finding import Arrays, Found, Work, find
+from discovery.methods.finding import Arrays, Work, find
 from discovery.methods.pair_scores import require_room
 from discovery.models import LoadedModel
 from discovery.progress import Checkpoint, Progress, Report
 from discovery.tasks.base import PairSet
+from graph_schema.artifacts import FEATURES, feature_arrays
 from graph_schema.documents import (
     CircuitDocument,
-    CircuitEdge,
-    Evaluation,
+    Features,
     Limits,
-    ScoreKind,
-    circuit_id,
 )
 from graph_schema.documents.jobs import DiscoverSpec
 from graph_schema.errors import LimitError
@@ -47,12 +46,14 @@ class Discovery:
     `arrays["pairs"]` the metric of every pair under the full model, the circuit and with everything
     ablated; `acdc` adds the decisions at each threshold, preset `full` each edge's "stability",
     `keep_pair_scores` "pair_scores" (names, ids, scores [pair, edge]), `exact_top` "exact_top"
-    (names, scores, estimates), ablation `resample` "drawn" (see `Splits.draws`).
+    (names, scores, estimates), ablation `resample` "drawn" (see `Splits.draws`). `features`, which
+    the arrays have as "features", say what the circuits' units are.
     """
 
     circuits: tuple[CircuitDocument, ...]
     arrays: dict[str, Arrays]
     cpu_seconds: dict[str, float]
+    features: Features | None = None
 
 
 def discover(
@@ -75,8 +76,8 @@ def discover(
         limits: `accuracy_floor`, `min_pairs`, `circuit_edges` and `pair_score_bytes` are read here.
         progress: Stages "baseline", "dictionaries" and "units" (of features), "candidates" (acdc
             with proposed edges), "blocks" (acdc of features), "scores", "exact_top"
-            (where asked for) and "evaluation", and under `full` "shuffled", "stability", "removals"
-            and "chance"; what it raises passes through.
+            (where asked for), "evaluation" and, of features, "features", and under `full`
+            "shuffled", "stability", "removals" and "chance"; what it raises passes through.
         checkpoint: Where `exact` and `acdc` keep what they have.
         chunk: Examples at a time (default: what fits the device).
         dictionaries: The spec's, loaded.
@@ -147,13 +148,13 @@ def discover(
             notes = (
                 *model.notes,
                 *pairs.notes,
-                *_grouped(spec, model),
+                *grouped(spec, model),
                 *parts.notes,
                 *each.notes,
                 *splits.notes,
             )
             circuits.append(
-                _document(
+                document_of(
                     spec, model, pairs, experiment.graph, each, evaluation, notes, parts, stable
                 )
             )
@@ -165,7 +166,13 @@ def discover(
                 }
     arrays["pairs"] = splits.per_pair([each.kept for each in found])
     arrays |= splits.draws()
-    return Discovery(tuple(circuits), arrays, clock.seconds)
+    features = None
+    if parts.splices:
+        with clock.stage("features"):
+            features = describe_units(circuits, parts.splices, model, pairs, report("features"))
+    if features is not None:
+        arrays |= {FEATURES: feature_arrays(features)}
+    return Discovery(tuple(circuits), arrays, clock.seconds, features)
 
 
 def _cut(
@@ -204,73 +211,3 @@ def faithful(split: Measured) -> Faithfulness:
 def _share(progress: Report, number: int, of: int) -> Report:
     """Progress of the piece of work `number` of several alike."""
     return lambda done, total: progress(number * total + done, of * total)
-
-
-def _grouped(spec: DiscoverSpec, model: LoadedModel) -> tuple[str, ...]:
-    """What a reader must know of receivers that are patched together."""
-    if spec.receivers == "query_head":
-        return ()
-    group = model.adapter.shape.kv_group
-    if group == 1:
-        return ("receivers kv_group is query_head here: no query heads share keys and values",)
-    return (
-        f"receivers kv_group: the keys, and the values, of {group} query heads that share them "
-        "were patched together; their edges carry the joint score and stay or go together",
-    )
-
-
-def _document(
-    spec: DiscoverSpec,
-    model: LoadedModel,
-    pairs: PairSet,
-    graph: Graph,
-    found: Found,
-    evaluation: Evaluation,
-    notes: tuple[str, ...],
-    parts: Cut,
-    stable: EdgeStability | None = None,
-) -> CircuitDocument:
-    by_edge = graph.to_matrix(found.scores)
-    tested = None if found.tested is None else graph.to_matrix(found.tested)
-    frequency = graph.to_matrix(stable.frequency) if stable else None
-    edges: list[CircuitEdge] = []
-    for receiver, sender in np.argwhere(found.kept.T):
-        edge = graph.edge(int(sender), int(receiver))
-        score, kind = by_edge[sender, receiver], found.kind
-        if tested is not None and np.isfinite(tested[sender, receiver]):
-            score, kind = tested[sender, receiver], ScoreKind.EXACT
-        edges.append(
-            CircuitEdge(
-                sender=edge.sender,
-                receiver=edge.receiver,
-                channel=edge.channel,
-                score=float(score),
-                score_kind=kind,
-                stability=None if frequency is None else float(frequency[sender, receiver]),
-            )
-        )
-    names = (edge.name for edge in edges)
-    nodes = dict.fromkeys(name for edge in edges for name in (edge.sender, edge.receiver))
-    return CircuitDocument(
-        circuit_id=circuit_id(spec.job_id, found.selection.value, names),
-        job_id=spec.job_id,
-        model=model.document,
-        task=pairs.task,
-        task_id=pairs.task_id,
-        dataset_sha256=pairs.document.sha256,
-        method=spec.method,
-        selection=found.selection,
-        metric=spec.metric,
-        ablation=spec.ablation,
-        dtype=spec.dtype,
-        seed=spec.seed,
-        receivers=spec.receivers,
-        granularity=spec.granularity,
-        dictionaries=spec.dictionaries,
-        dictionary_checks=parts.checks,
-        nodes=parts.figures(nodes),
-        n_edges_scored=found.n_scored,
-        edges=tuple(edges),
-        evaluation=evaluation,
-        notes=notes,
-    )

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from graph_schema.documents.base import Document
+from graph_schema.documents.base import Document, later
+from graph_schema.documents.component import ComponentKind
 from graph_schema.documents.motif import MotifName
 
 
@@ -65,6 +66,8 @@ class MotifTest(Document):
     """None where an older release stored the results and not what they were held to."""
     draws: Annotated[int, Field(ge=1)]
     seed: Annotated[int, Field(ge=0)]
+    without: tuple[ComponentKind, ...] = later(())
+    """Nodes of these kinds were left out, with their edges, before anything was counted."""
     results: Annotated[tuple[MotifResult, ...], Field(min_length=1)]
     """By circuit, then by motif, in the order asked for."""
 
@@ -108,6 +111,7 @@ class MotifTestSummary(Document):
     alpha: float | None
     draws: int
     seed: int
+    without: tuple[ComponentKind, ...] = ()
     null: tuple[NullModel, ...]
     circuits: int
     motifs: int

@@ -35,8 +35,13 @@ from graph_schema.printable import clipped, printable, quoted
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 MAX_BYTES = 512 * 2**20
+MAX_OBJECTS = 5_000_000
+"""Objects and lists of a JSON file: every edge of a large model is one."""
+MAX_VALUES = 4 * MAX_OBJECTS
 MAX_DIGITS = 400
 """Digits of a whole number; a float has 309 at most."""
+MAX_LABEL = 2_000
+"""Characters kept of what a node is called."""
 MAX_SAID = 200
 """Characters kept of each value that a file says about its circuit."""
 
@@ -149,12 +154,27 @@ def text_of(data: bytes, *, max_bytes: int = MAX_BYTES) -> str:
         raise ExchangeError(f"the file is not UTF-8 text: byte {error.start}") from error
 
 
-def json_of(data: bytes) -> object:
-    """The JSON value that a file holds.
+def json_of(
+    data: bytes, *, max_objects: int = MAX_OBJECTS, max_values: int = MAX_VALUES, hint: str = ""
+) -> object:
+    """The JSON value that a file holds, bounded before it is any.
+
+    30 MB can hold ten million empty objects, which take gigabytes once read: brackets and commas
+    are counted in the bytes first, those within texts too.
 
     Raises:
-        ExchangeError: It is not JSON, an object has a key twice, or a number has no end.
+        ExchangeError: It is not JSON, holds more objects and lists or values than it may (`hint`
+            says what to do then), an object has a key twice, or a number has no end.
     """
+    for what, found, most in (
+        ("objects and lists", data.count(b"{") + data.count(b"["), max_objects),
+        ("values", data.count(b","), max_values),
+    ):
+        if found > most:
+            raise ExchangeError(
+                f"the file is not JSON that we read: it holds some {found:,} {what}; expected at "
+                f"most {most:,}{hint}"
+            )
     text = text_of(data)
     try:
         return cast(object, json.loads(text, object_pairs_hook=_object, parse_int=_whole))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import PurePath
 
@@ -27,7 +26,7 @@ from graph_schema.documents import (
     sha256_hex,
 )
 from graph_schema.errors import SpecError
-from graph_schema.exchange.base import Exchanged, ExchangeError, imported_id
+from graph_schema.exchange.base import Exchanged, ExchangeError, imported_id, json_of
 from graph_schema.exchange.neuronpedia import is_graph
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -55,9 +54,9 @@ def format_of(name: str, data: bytes) -> ExchangeFormat:
             f"or one of: {', '.join(ExchangeFormat)} (--format)"
         )
     try:
-        found: object = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise ExchangeError(f"{name!r} is not JSON: {error}") from error
+        found = json_of(data)
+    except ExchangeError as error:
+        raise ExchangeError(f"{name!r}: {error}") from error
     if is_graph(found):
         return ExchangeFormat.NEURONPEDIA
     nodes = isinstance(found, dict) and "cfg" not in found

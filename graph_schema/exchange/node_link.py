@@ -1,8 +1,9 @@
 """A circuit as a networkx graph, and as its node-link JSON and GraphML.
 
 The graph is a directed multigraph, as a head can read one sender on several channels; an edge's key
-is its channel. Nodes carry kind, layer, head and depth, edges score, score_kind and stability, the
-graph what is known about the circuit. What is unknown is left out.
+is its channel. Nodes carry kind, layer, head, index, position and depth, their figures and what
+they are called (`label`); edges score, score_kind and stability; the graph what is known about the
+circuit, and an attribution graph's prompt. What is unknown is left out.
 """
 
 from __future__ import annotations
@@ -27,6 +28,12 @@ from graph_schema.exchange.base import (
     text_of,
     without_repeats,
 )
+from graph_schema.exchange.figures import (
+    PROMPT_FIELDS,
+    figures_in,
+    prompt_fields,
+    read_prompt,
+)
 from graph_schema.printable import clipped, printable, quoted
 
 if TYPE_CHECKING:
@@ -41,13 +48,16 @@ def to_networkx(circuit: CircuitDocument) -> Graph:
 
     graph: Graph = networkx.MultiDiGraph()
     graph.graph.update(metadata_of(circuit))
-    names = {name for edge in circuit.edges for name in (edge.sender, edge.receiver)}
-    parts = [Component.parse(name) for name in names]
+    graph.graph.update(prompt_fields(circuit))
+    parts = [Component.parse(name) for name in circuit.node_names]
     n_layers = circuit.model.n_layers
-    for part in sorted(parts, key=lambda part: (part.order(n_layers), part.name)):
-        known = {"kind": part.kind.value, "depth": part.depth(n_layers)}
-        known |= {} if part.layer is None else {"layer": part.layer}
-        known |= {} if part.head is None else {"head": part.head}
+    figures = {node.name: node for node in circuit.nodes}
+    for part in sorted(parts, key=lambda part: part.place(n_layers)):
+        known: dict[str, Any] = {"kind": part.kind.value, "depth": part.depth(n_layers)}
+        for field in ("layer", "head", "index", "position"):
+            known |= {} if (value := getattr(part, field)) is None else {field: value}
+        if (found := figures.get(part.name)) is not None:
+            known |= found.model_dump(exclude={"name"}, exclude_none=True)
         graph.add_node(part.name, **known)
     for edge in circuit.edges:
         known: dict[str, Any] = {"channel": edge.channel.value}
@@ -85,9 +95,18 @@ def from_networkx(graph: Graph) -> Exchanged:
     metadata = {
         str(key): clipped(printable(str(value)), MAX_SAID)
         for key, value in graph.graph.items()
-        if isinstance(value, str | int | float)
+        if isinstance(value, str | int | float) and key not in PROMPT_FIELDS
     }
-    return Exchanged(kept, scores_of(kept), metadata=metadata)
+    nodes = tuple(figures_in(str(name), fields) for name, fields in graph.nodes(data=True))
+    prompt, scores = read_prompt(graph.graph)
+    return Exchanged(
+        kept,
+        scores_of(kept),
+        metadata=metadata,
+        nodes=tuple(node for node in nodes if node is not None),
+        prompt=prompt,
+        graph_scores=scores,
+    )
 
 
 def write_node_link(circuit: CircuitDocument) -> str:
@@ -126,7 +145,11 @@ def write_graphml(circuit: CircuitDocument) -> str:
     import networkx
 
     out = io.BytesIO()
-    networkx.write_graphml_xml(to_networkx(circuit), out)
+    graph = to_networkx(circuit)
+    for fields in (graph.graph, *(each for _, each in graph.nodes(data=True))):
+        # XML has no room for characters that steer.
+        fields.update({k: printable(v) for k, v in fields.items() if isinstance(v, str)})
+    networkx.write_graphml_xml(graph, out)
     return out.getvalue().decode()
 
 

@@ -2,7 +2,8 @@
 
 `edge` is the name, for reading by eye, `hooks` the same edge between TransformerLens hooks, where
 it has them. The reader takes `sender`, `receiver` and `channel`, and holds `hooks` to them; a file
-that has `hooks` alone is read by these. An empty score is none.
+that has `hooks` alone is read by these. An empty score is none. Where nodes are called something,
+two more columns say what.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 
-from graph_schema.documents.circuit import CircuitDocument, CircuitEdge
+from graph_schema.documents.circuit import CircuitDocument, CircuitEdge, NodeFigures
 from graph_schema.documents.component import Component, Edge
 from graph_schema.errors import SpecError
 from graph_schema.exchange.base import (
+    MAX_LABEL,
     Exchanged,
     ExchangeError,
     make_edge,
@@ -26,6 +28,7 @@ from graph_schema.exchange.hooks import hook_edge, last_layer, read_hook_edge
 from graph_schema.printable import quoted
 
 COLUMNS = ("edge", "sender", "receiver", "channel", "score", "score_kind", "stability", "hooks")
+LABELS = ("sender_label", "receiver_label")
 _ENDS = ("sender", "receiver", "channel")
 
 
@@ -33,19 +36,22 @@ def write_csv(circuit: CircuitDocument) -> str:
     """The circuit's edges, in their order; numbers in full, so that they come back equal."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    labels = {node.name: node.label for node in circuit.nodes if node.label}
+    writer.writerow([*COLUMNS, *(LABELS if labels else ())])
     for edge in circuit.edges:
         score, stability = (
             "" if value is None else repr(value) for value in (edge.score, edge.stability)
         )
         row = [edge.name, edge.sender, edge.receiver, edge.channel.value, score]
         hooks = _hooks(edge, circuit.model.n_layers)
-        writer.writerow([*row, edge.score_kind or "", stability, hooks])
+        called = [labels.get(end, "") for end in (edge.sender, edge.receiver)] if labels else []
+        writer.writerow([*row, edge.score_kind or "", stability, hooks, *called])
     return out.getvalue()
 
 
 def _hooks(edge: CircuitEdge, n_layers: int) -> str:
-    if any(Component.parse(end).fine for end in (edge.sender, edge.receiver)):
+    parts = [Component.parse(end) for end in (edge.sender, edge.receiver)]
+    if any(part.fine or part.position is not None or part.index is not None for part in parts):
         return ""
     return hook_edge(Edge(edge.sender, edge.receiver, edge.channel), n_layers)
 
@@ -60,6 +66,7 @@ def read_csv(data: bytes) -> Exchanged:
     text = text_of(data)
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     edges: list[CircuitEdge] = []
+    labels: dict[str, str] = {}
     last: int | None = None
     try:
         header = list(reader.fieldnames or ())
@@ -89,11 +96,24 @@ def read_csv(data: bytes) -> Exchanged:
                     stability=row.get("stability") or None,
                 )
             )
+            _read_labels(row, edges[-1], labels, where)
     except csv.Error as error:
         raise ExchangeError(f"line {reader.line_num + 1}: {error}") from error
     kept = without_repeats(edges)
     sizes = {} if last is None else {"n_layers": last + 1}
-    return Exchanged(kept, scores_of(kept), sizes=sizes)
+    nodes = tuple(NodeFigures(name=name, label=label) for name, label in labels.items())
+    return Exchanged(kept, scores_of(kept), sizes=sizes, nodes=nodes)
+
+
+def _read_labels(
+    row: Mapping[str, str], edge: CircuitEdge, labels: dict[str, str], where: str
+) -> None:
+    for end, column in zip((edge.sender, edge.receiver), LABELS, strict=True):
+        label = row.get(column, "")[:MAX_LABEL]
+        if label and labels.setdefault(end, label) != label:
+            raise ExchangeError(
+                f"{where}: {end} is called {quoted(label)}, and {quoted(labels[end])} above"
+            )
 
 
 def _check_header(header: Sequence[str]) -> None:
@@ -101,7 +121,7 @@ def _check_header(header: Sequence[str]) -> None:
     for column in (*(("hooks",) if by_hooks else _ENDS), "score"):
         if column not in header:
             raise ExchangeError(f"line 1: no column {column!r}; expected {', '.join(COLUMNS)}")
-    for column in COLUMNS:
+    for column in (*COLUMNS, *LABELS):
         if header.count(column) > 1:
             raise ExchangeError(f"line 1: column {column!r} comes twice; leave one out")
 

@@ -200,12 +200,14 @@ def run_motif_tests(
     draws: int = DRAWS,
     seed: int = 0,
     alpha: float = ALPHA,
+    without: Sequence[ComponentKind] = (),
     keep: bool = True,
 ) -> MotifTest:
     """Test every motif in every circuit against its null model (`docs/motifs.md`).
 
     All circuits and motifs given are one family: `q` is adjusted for them together. Where `keep`,
-    what comes out is stored as one test, beside those that were stored before.
+    what comes out is stored as one test, beside those that were stored before. Nodes of the kinds
+    in `without` are left out, with their edges.
 
     Raises:
         NotFoundError: A circuit is not stored.
@@ -225,7 +227,7 @@ def run_motif_tests(
         if repeated := sorted({each for each in given if given.count(each) > 1}):
             raise SpecError(f"{what} {repeated[0]!r} is given twice; tests count each once")
     graphs = {circuit_id: circuit_graph(store, circuit_id) for circuit_id in whole}
-    test = motif_tests(graphs, motifs, draws=draws, seed=seed, alpha=alpha)
+    test = motif_tests(graphs, motifs, draws=draws, seed=seed, alpha=alpha, without=without)
     if keep:
         read = {each: _roles(graph) for each, graph in graphs.items()}
 

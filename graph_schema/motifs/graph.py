@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -71,6 +71,18 @@ class CircuitGraph:
             nodes.append(GraphNode(component.name, component.kind, component.layer, depth, both))
         edges = (GraphEdge(e.sender, e.receiver, e.channel, e.score or 0.0) for e in circuit.edges)
         return cls.build(nodes, edges)
+
+    def without(self, kinds: Collection[ComponentKind]) -> CircuitGraph:
+        """The graph less the nodes of these kinds and their edges: errors, say.
+
+        The nodes that stay do so without any edge as well.
+        """
+        if not kinds:
+            return self
+        kept = {node.name for node in self.nodes if node.kind not in kinds}
+        nodes = (node for node in self.nodes if node.name in kept)
+        edges = (edge for edge in self.edges if edge.sender in kept and edge.receiver in kept)
+        return CircuitGraph.build(nodes, edges)
 
     @cached_property
     def index(self) -> dict[str, int]:

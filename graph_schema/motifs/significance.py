@@ -20,6 +20,7 @@ from math import ceil
 
 import numpy as np
 
+from graph_schema.documents.component import ComponentKind
 from graph_schema.documents.motif import Motif
 from graph_schema.documents.motif_tests import MotifResult, MotifState, MotifTest, NullModel
 from graph_schema.motifs.counting import count_all
@@ -117,21 +118,25 @@ def motif_tests(
     seed: int = 0,
     alpha: float = ALPHA,
     effects: Mapping[str, Mapping[str, float]] | None = None,
+    without: Sequence[ComponentKind] = (),
 ) -> MotifTest:
     """Test every motif in every circuit (given by id), in the order given.
 
     Args:
         draws: Graphs drawn from each null model.
+        without: Leave nodes of these kinds out, with their edges.
         effects: Measured effects of components, by circuit id and name (see `relabelling`).
     """
     results: list[MotifResult] = []
-    for circuit_id, graph in circuits.items():
+    left_out = tuple(sorted(set(without)))
+    for circuit_id, whole in circuits.items():
+        graph = whole.without(left_out)
         measured = (effects or {}).get(circuit_id)
         groups = null_counts(graph, motifs, draws=draws, seed=seed, effects=measured)
         found = {result.motif_id: result for result in _within(circuit_id, groups)}
         results.extend(found[motif.motif_id] for motif in motifs)
     judged = called(mark_untestable(results, alpha=alpha), alpha=alpha)
-    return MotifTest(alpha=alpha, draws=draws, seed=seed, results=tuple(judged))
+    return MotifTest(alpha=alpha, draws=draws, seed=seed, without=left_out, results=tuple(judged))
 
 
 def _within(circuit_id: str, groups: list[NullCounts]) -> list[MotifResult]:

@@ -4,7 +4,9 @@ from graph_schema.reports.bibtex import bibtex
 from graph_schema.reports.comparison import comparison_text
 from graph_schema.reports.drawing import circuit_svg
 from graph_schema.reports.features import feature_table
+from graph_schema.reports.graph_check import graph_words
 from graph_schema.reports.html import circuit_html, evaluation_html
+from graph_schema.reports.nodes import node_labels, node_table
 from graph_schema.reports.quality import evaluation_summary, figure
 from graph_schema.reports.role_graphs import role_graph_text
 from graph_schema.reports.roles import roles_text
@@ -19,7 +21,7 @@ from graph_schema.reports.text import (
     summary,
 )
 from graph_schema.reports.text_picture import ASCII, UNICODE, picture
-from graph_schema.reports.traces import node_table, path_lines, trace_text
+from graph_schema.reports.traces import path_lines, trace_text
 
 __all__ = [
     "ASCII",
@@ -37,8 +39,10 @@ __all__ = [
     "evaluation_summary",
     "feature_table",
     "figure",
+    "graph_words",
     "headline",
     "layer_table",
+    "node_labels",
     "node_table",
     "number",
     "path_lines",

@@ -41,6 +41,29 @@ _PAPERS = {
         "2023",
         "2304.14997",
     ),
+    "marks2024sparse": (
+        "article",
+        "Sparse Feature Circuits: Discovering and Editing Interpretable Causal Graphs in Language "
+        "Models",
+        "Marks, Samuel and Rager, Can and Michaud, Eric J. and Belinkov, Yonatan and Bau, David "
+        "and Mueller, Aaron",
+        "2024",
+        "2403.19647",
+    ),
+    "ameisen2025tracing": (
+        "misc",
+        "Circuit Tracing: Revealing Computational Graphs in Language Models",
+        "Ameisen, Emmanuel and Lindsey, Jack and Pearce, Adam and others",
+        "2025",
+        "",
+    ),
+    "sundararajan2017axiomatic": (
+        "article",
+        "Axiomatic Attribution for Deep Networks",
+        "Sundararajan, Mukund and Taly, Ankur and Yan, Qiqi",
+        "2017",
+        "1703.01365",
+    ),
     "mueller2025mib": (
         "article",
         "{MIB}: A Mechanistic Interpretability Benchmark",
@@ -171,7 +194,10 @@ METHODS = {
     "exact": ("goldowskydill2023path",),
     "eap": ("syed2023attribution",),
     "eap-ig": ("hanna2024faith",),
+    "two-leg": ("marks2024sparse",),
+    "mask-ig": ("sundararajan2017axiomatic",),
     "acdc": ("conmy2023acdc",),
+    "trace": ("ameisen2025tracing",),
     "imported": (),
 }
 TASKS = {

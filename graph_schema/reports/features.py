@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from graph_schema.documents import CircuitDocument, Component, FeatureDescription, Features
 from graph_schema.printable import clipped
+from graph_schema.reports.nodes import shortened
 from graph_schema.reports.tables import table
 
 AROUND = 24
 PROMOTED = 4
 LONGEST = 40
+CALLED = 60
 COLUMNS = ("node", "effect", "density", "detection", "is", "promotes", "where it is most active")
 
 
@@ -28,9 +30,15 @@ def feature_table(circuit: CircuitDocument, features: Features, top: int | None 
     rows: list[tuple[object, ...]] = []
     for part in sorted((part for part in units if part.unit in own), key=rank)[:top]:
         unit, node = features.by_name.get(part.unit), figures.get(part.name)
-        label = (node.label if node is not None else None) or (unit.label if unit else None)
+        label = (node.label if node is not None else None) or (unit.label if unit else None) or ""
         rows.append(
-            (part.name, node.effect if node else None, *_figures(unit), label, *_words(unit))
+            (
+                part.name,
+                node.effect if node else None,
+                *_figures(unit),
+                shortened(label, CALLED),
+                *_words(unit),
+            )
         )
     filled = [i for i in range(len(COLUMNS)) if i == 0 or any(row[i] for row in rows)]
     return table([COLUMNS[i] for i in filled], [[row[i] for i in filled] for row in rows])

@@ -68,13 +68,21 @@ def curve(
 
 
 def box(
-    x: float, y: float, width: float, height: float, *, fill: str = "#ffffff", stroke: str = INK
+    x: float,
+    y: float,
+    width: float,
+    height: float,
+    *,
+    fill: str = "#ffffff",
+    stroke: str = INK,
+    hint: str = "",
 ) -> str:
-    """A rectangle with round corners."""
-    return (
+    """A rectangle with round corners; `hint` shows when the pointer is on it."""
+    shape = (
         f"<rect x='{x:.1f}' y='{y:.1f}' width='{width:.1f}' height='{height:.1f}' rx='4' "
-        f"fill='{fill}' stroke='{stroke}'/>"
+        f"fill='{fill}' stroke='{stroke}'"
     )
+    return f"{shape}><title>{_escaped(hint)}</title></rect>" if hint else f"{shape}/>"
 
 
 def mark(x: float, y: float, radius: float, fill: str, *, hint: str) -> str:

@@ -12,12 +12,15 @@ from graph_schema.documents import (
     Component,
     ComponentKind,
     Figure,
+    ModelDocument,
 )
+from graph_schema.printable import clipped
 from graph_schema.reports.quality import figure, quality_facts
 from graph_schema.reports.tables import fact_lines, number, table
-from graph_schema.reports.traces import trace_facts
 
 MIN_WIDTH = 40
+_PROMPT = 200
+"""Characters of a prompt that are shown."""
 
 
 def summary(circuit: CircuitDocument) -> str:
@@ -28,15 +31,12 @@ def summary(circuit: CircuitDocument) -> str:
     if circuit.job_id is not None:
         facts.append(("job", circuit.job_id))
     facts += [
-        (
-            "model",
-            f"{model.name} ({model.family}, {model.n_layers} layers x {model.n_heads} heads, "
-            f"{model.weights}{dtype})",
-        ),
+        ("model", f"{model.name} ({_model_words(model)}{dtype})"),
         ("fingerprint", model.fingerprint),
-        *([] if circuit.prompt is not None else [("task", task_words(circuit))]),
+        *([("task", task_words(circuit))] if circuit.task or circuit.prompt is None else []),
         ("method", ", ".join([_with_parameters(circuit), *conditions(circuit)])),
         ("edges", _edge_words(circuit)),
+        *_graph_facts(circuit),
         *headline(circuit),
     ]
     if (quality := circuit.evaluation) is not None:
@@ -45,11 +45,30 @@ def summary(circuit: CircuitDocument) -> str:
     return fact_lines(facts)
 
 
+def _model_words(model: ModelDocument) -> str:
+    if not model.has_weights:
+        return f"known by its name alone, {model.n_layers} layers as far as its nodes go"
+    return f"{model.family}, {model.n_layers} layers x {model.n_heads} heads, {model.weights}"
+
+
+def _graph_facts(circuit: CircuitDocument) -> list[tuple[str, str]]:
+    """Of an attribution graph: its prompt, and how much its features account for."""
+    facts: list[tuple[str, str]] = []
+    if (prompt := circuit.prompt) is not None:
+        words = clipped(" ".join(prompt.text.split()), _PROMPT)
+        facts.append(("prompt", f"{words} ({len(prompt.tokens):,} tokens)"))
+    if (scores := circuit.graph_scores) is not None:
+        of = "the graph as it came" if scores.pruned else "the whole graph"
+        words = f"{scores.replacement:.4f}, completeness {scores.completeness:.4f}; of {of}"
+        facts.append(("replacement", words))
+    return facts
+
+
 def headline(circuit: CircuitDocument) -> list[tuple[str, str]]:
     """Faithfulness on both splits, or that nobody has measured it."""
     quality = circuit.evaluation
-    if quality is None and circuit.graph_scores is not None:
-        return trace_facts(circuit)
+    if quality is None and circuit.prompt is not None:
+        return [("faithfulness", "none: a graph of one prompt has no pairs to be judged on")]
     if quality is None:
         how = f"not evaluated yet: circuits evaluate {circuit.circuit_id[:12]}"
         return [("faithfulness", how)]

@@ -6,7 +6,8 @@
     logits            ▼
 
 Time runs downwards, as in the forward pass. The strongest edges stand on the left; edges that do
-not overlap share a lane. How many are drawn depends on the width, and the caption says it.
+not overlap share a lane. How many are drawn depends on the width, and the caption says it. What
+nodes are called stands beside their names, shortened.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from graph_schema.documents import Channel, CircuitDocument, CircuitEdge, Component
+from graph_schema.reports.nodes import LONGEST, node_labels, shortened
 from graph_schema.reports.text import MIN_WIDTH, strongest
 
 _GAP = 3
+_LEAST_LABEL = 6
+"""Characters under which a label says too little to be shown."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +51,10 @@ def picture(
         return "(no edges)"
     names = sorted(
         {end for edge in ranked for end in (edge.sender, edge.receiver)},
-        key=lambda name: _order(name, circuit.model.n_layers),
+        key=lambda name: Component.parse(name).place(circuit.model.n_layers),
     )
-    label = max(map(len, names)) + 2
+    heads = _heads(names, node_labels(circuit), max(width, MIN_WIDTH))
+    label = max(map(len, heads.values())) + 2
     room = max(1, (max(width, MIN_WIDTH) - label) // _GAP)
     rows = {name: row for row, name in enumerate(names)}
     drawn, lanes = _lanes(ranked, rows, room)
@@ -59,16 +64,26 @@ def picture(
         for edge in edges:
             _draw(grid, lane, edge, rows, marks)
     lines = [
-        (name.ljust(label) + (" " * (_GAP - 1)).join(grid[row])).rstrip()
+        (heads[name].ljust(label) + (" " * (_GAP - 1)).join(grid[row])).rstrip()
         for name, row in rows.items()
         if name in used
     ]
     return "\n".join([*lines, "", _caption(len(drawn), circuit.n_edges, marks)])
 
 
-def _order(name: str, n_layers: int) -> tuple[int, int, str]:
-    component = Component.parse(name)
-    return component.order(n_layers), component.head or 0, name
+def _heads(names: Sequence[str], labels: Mapping[str, str], width: int) -> dict[str, str]:
+    """What stands before each row: the name, and what the node is called, if anything.
+
+    Names and labels take two thirds of the width at most; what names leave is the labels'.
+    """
+    longest = max(map(len, names))
+    room = min(LONGEST, 2 * width // 3 - longest - 2)
+    if room < _LEAST_LABEL or not labels.keys() & set(names):
+        return {name: name for name in names}
+    return {
+        name: f"{name.ljust(longest)}  {shortened(labels.get(name, ''), room)}".rstrip()
+        for name in names
+    }
 
 
 def _lanes(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from graph_schema.documents import CircuitDocument, CircuitEdge, Component, ComponentKind
-from graph_schema.reports.tables import fact_lines, number, table
+from graph_schema.printable import clipped
+from graph_schema.reports.tables import fact_lines, number
 
-NODES = 15
 PATHS = 3
+PROMPT = 200
 INPUTS = (ComponentKind.INPUT, ComponentKind.EMBED, ComponentKind.POS_EMBED)
 
 
@@ -39,7 +40,8 @@ def trace_facts(circuit: CircuitDocument) -> list[tuple[str, str]]:
     """The prompt, what the model says, and the graph's scores, as far as they are known."""
     facts: list[tuple[str, str]] = []
     if circuit.prompt is not None:
-        facts.append(("prompt", f"{circuit.prompt.text} ({len(circuit.prompt.tokens)} tokens)"))
+        words = clipped(" ".join(circuit.prompt.text.split()), PROMPT)
+        facts.append(("prompt", f"{words} ({len(circuit.prompt.tokens):,} tokens)"))
     said = [node for node in circuit.nodes if node.probability is not None]
     said.sort(key=lambda node: -(node.probability or 0.0))
     if said:
@@ -50,25 +52,6 @@ def trace_facts(circuit: CircuitDocument) -> list[tuple[str, str]]:
         facts.append(("replacement", f"{scores.replacement:.3f}, of {of}"))
         facts.append(("completeness", f"{scores.completeness:.3f}"))
     return facts
-
-
-def node_table(circuit: CircuitDocument, top: int | None = NODES) -> str:
-    """The nodes with the most influence on the logits; `top=None` shows all that have some."""
-    ranked = sorted(
-        (node for node in circuit.nodes if node.effect),
-        key=lambda node: (-(node.effect or 0.0), node.name),
-    )
-    rows = [
-        (
-            node.name,
-            _token(node.name, circuit),
-            node.effect,
-            node.activation,
-            node.label if Component.parse(node.name).fine else None,
-        )
-        for node in ranked[:top]
-    ]
-    return table(("node", "at", "influence", "activation", "label"), rows)
 
 
 def path_lines(circuit: CircuitDocument, top: int = PATHS) -> str:

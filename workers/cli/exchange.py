@@ -1,4 +1,4 @@
-"""Circuits to and from the files of other tools: `export`, `import`."""
+"""Circuits to and from the files of other tools: `export`, `import`, `validate`."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from typing import Annotated
 
 import typer
 
-from graph_schema.reports import summary
+from graph_schema.reports import graph_words, summary
 from workers.cli.app import command
+from workers.cli.exits import ExitCode
 from workers.cli.options import AsJson, Label, Revision, TaskParams, assignments, real, whole
 from workers.cli.output import emit, emit_json, say
 from workers.client import Circuit, CircuitClient
 from workers.files import check_free, write_whole
-from workers.requests.exchange import FORMATS, ImportRequest, format_named
+from workers.requests.exchange import FORMATS, ImportRequest, checked_graph, format_named
+from workers.settings import read_settings
 
 
 @command(
     "circuits export 3f2a --format eap-ig --out ioi.json",
     "circuits export 3f2a --format graphml --out ioi.graphml --force",
+    "circuits export 3f2a --format neuronpedia --out graph.json",
 )
 def export(
     circuit: Annotated[str, typer.Argument(help="Circuit id, or its first digits.")],
@@ -32,7 +35,8 @@ def export(
     """Write a circuit to a file of another tool.
 
     eap-ig and eap-ig-pt (also named mib and mib-pt) hold every edge of the model, with its score
-    and whether it is in the circuit; graphml, node-link and csv hold the circuit's edges.
+    and whether it is in the circuit; graphml, node-link and csv hold the circuit's edges,
+    neuronpedia its nodes and edges as an attribution graph.
     """
     wanted = format_named(form)
     check_free(out, force)  # before anything is read for it
@@ -64,17 +68,19 @@ def export(
     "circuits import ioi.json --model openai-community/gpt2 --task ioi",
     "circuits import scores.json --model openai-community/gpt2 --task ioi --edges 500",
     "circuits import circuit.graphml --model ./my-model --dataset pairs.jsonl --metric logit_diff",
+    "circuits import graph.json --format neuronpedia",
     name="import",
 )
 def import_circuit(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON, .pt, GraphML or CSV.")],
     model: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="MODEL",
-            help="Hub id org/name, a folder, or the first digits of a stored fingerprint.",
+            help="Hub id org/name, a folder, or the first digits of a stored fingerprint; "
+            "neuronpedia's graphs name their own.",
         ),
-    ],
+    ] = None,
     revision: Revision = None,
     form: Annotated[
         str | None,
@@ -151,6 +157,29 @@ def import_circuit(
         emit_json(_imported(found))
     else:
         emit(summary(found.document))
+
+
+@command(
+    "circuits validate graph.json",
+    "circuits validate graph.json --json",
+)
+def validate(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Neuronpedia's graph JSON.")],
+    as_json: AsJson = False,
+) -> None:
+    """Check an attribution graph's file, and sum up what it holds.
+
+    It is held to Neuronpedia's published schema, and to what can be imported: every id once, links
+    between nodes of the file, forwards. Exits with 1 where it is not valid, with every complaint
+    and its place.
+    """
+    found = checked_graph(file, read_settings().limits)
+    if as_json:
+        emit_json(found.model_dump(mode="json"))
+    else:
+        emit(graph_words(found))
+    if not found.valid:
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _imported(circuit: Circuit) -> dict[str, object]:

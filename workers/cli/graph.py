@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from graph_schema.documents import Features
+from graph_schema.documents import Annotation, Features
 from graph_schema.errors import NotFoundError, ResourceError, SpecError
 from graph_schema.reports import (
     bibtex,
@@ -21,6 +22,7 @@ from graph_schema.reports import (
     summary,
     table,
 )
+from graph_schema.reports.nodes import shortened
 from workers.cli.app import command
 from workers.cli.options import AsJson, whole
 from workers.cli.output import emit, emit_json, marks, page_width, say
@@ -116,25 +118,25 @@ def _contradicted(client: CircuitClient, circuit_id: str) -> str:
 def describe(circuit: Circuit, top: int = 20) -> str:
     """All of `show`'s text."""
     document, width = circuit.document, page_width()
-    if document.prompt is not None:
-        return "\n\n".join(
-            [
-                summary(document),
-                path_lines(document),
-                node_table(document, top),
-                layer_table(document, width),
-                edge_table(document, top),
-            ]
-        )
     parts = [
         summary(document),
         layer_table(document, width),
         picture(document, width, max_edges=2 * top, marks=marks()),
         edge_table(document, top),
     ]
-    if document.unit_names:
+    if document.prompt is not None:
+        parts += [node_table(document, top), path_lines(document)]
+    elif document.unit_names:
         parts.append(feature_table(document, known_features(circuit), top))
-    return "\n\n".join(parts)
+    groups = group_lines(circuit.annotations)
+    return "\n\n".join([*parts, *([groups] if groups else [])])
+
+
+def group_lines(annotations: Iterable[Annotation]) -> str:
+    """Groups of nodes under one name, a line each."""
+    groups = [each for each in annotations if each.kind == "group"]
+    rows = [(shortened(each.text), " ".join((each.component, *each.also))) for each in groups]
+    return table(("group", "nodes"), rows) if rows else ""
 
 
 def known_features(circuit: Circuit) -> Features:

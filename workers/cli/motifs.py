@@ -151,6 +151,7 @@ def cypher(
 @command(
     "circuits motifs test 3f2a",
     "circuits motifs test 3f2a 77c0 --motif induction --draws 10000 --json",
+    "circuits motifs test 3f2a --motif triad_feed_forward --without error",
     name="test",
     group=motifs,
 )
@@ -167,6 +168,10 @@ def judge(
     alpha: Annotated[
         float, typer.Option(parser=real, metavar="X", help="What p_max and q must reach.")
     ] = 0.05,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND", help="Leave out nodes of this kind (error); repeatable."),
+    ] = None,
     store: Annotated[
         bool, typer.Option("--store/--no-store", help="Keep the test in the graph.")
     ] = True,
@@ -180,7 +185,13 @@ def judge(
     """
     with CircuitClient() as client:
         test = client.motifs.test(
-            circuit, motif or None, draws=draws, seed=seed, alpha=alpha, store=store
+            circuit,
+            motif or None,
+            draws=draws,
+            seed=seed,
+            alpha=alpha,
+            without=without or (),
+            store=store,
         )
     _show(test, as_json=as_json, kept="stored as" if store else "not stored; would be")
 
@@ -247,6 +258,8 @@ def _show(test: MotifTest, *, as_json: bool, kept: str) -> None:
     else:
         emit(_judged(test.results))
     counts = Counter(each.state.value for each in test.results)
+    if test.without:
+        say(f"without nodes of kind {', '.join(test.without)}")
     alpha = "alpha not kept" if test.alpha is None else f"alpha {test.alpha:g}"
     say(", ".join(f"{count} {state}" for state, count in sorted(counts.items())))
     say(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from graph_schema.documents import Motif, MotifTest, MotifTestSummary, RoleName
+from graph_schema.documents import ComponentKind, Motif, MotifTest, MotifTestSummary, RoleName
 from graph_schema.errors import SpecError
+from workers.requests.checking import choice
 from workers.results.circuit import Circuit
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ class Motifs:
         draws: int = 1000,
         seed: int = 0,
         alpha: float = 0.05,
+        without: Sequence[str] = (),
         store: bool = True,
     ) -> MotifTest:
         """Whether motifs occur in circuits more often than chance has it.
@@ -116,6 +118,7 @@ class Motifs:
             draws: Graphs drawn from each null model.
             seed: Of the draws.
             alpha: What `p_max` and `q` must reach for a motif to be called.
+            without: Leave out nodes of these kinds, with their edges (`error`, `rest`, `input`, …).
             store: Keep the test in the graph, beside earlier ones.
 
         Raises:
@@ -124,6 +127,7 @@ class Motifs:
         """
         from graph_schema.motif_search import run_motif_tests
 
+        left_out = [choice("kind of node", ComponentKind, each) for each in without]
         chosen = list(self.known().values()) if motifs is None else [self._motif(m) for m in motifs]
         return run_motif_tests(
             self._client.service.store,
@@ -132,6 +136,7 @@ class Motifs:
             draws=draws,
             seed=seed,
             alpha=alpha,
+            without=left_out,
             keep=store,
         )
 

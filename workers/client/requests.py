@@ -228,7 +228,7 @@ class Requests(Connection):
         self,
         file: str | Path,
         *,
-        model: str,
+        model: str | None = None,
         revision: str | None = None,
         format: str | None = None,
         task: str | None = None,
@@ -249,8 +249,10 @@ class Requests(Connection):
         Until it is evaluated, importing it again may say anew what it is for; the rest stays.
 
         Args:
-            file: EAP-IG's or MIB's JSON or `.pt`, node-link JSON, GraphML or CSV.
-            model: Hub id, folder, or the first digits of a stored model's fingerprint.
+            file: EAP-IG's or MIB's JSON or `.pt`, Neuronpedia's graph JSON, node-link JSON, GraphML
+                or CSV.
+            model: Hub id, folder, or the first digits of a stored model's fingerprint; a graph of
+                Neuronpedia's names its own.
             revision: Branch, tag or commit of a hub model.
             format: Where the file's name does not say it.
             task: What the circuit is for; or `dataset`, with `heldout` and `label`.

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from celery import Celery
+from neo4j import Transaction
 
 from graph_schema.artifacts import ArtifactStore, stored_scores
 from graph_schema.comparing.agreement import PairMetric
@@ -25,6 +26,7 @@ from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore, StoreAddress
 from graph_schema.store.questions.ask import ask
 from graph_schema.store.questions.summary import SchemaSummary, summarise_schema
+from graph_schema.store.records.annotations import write_annotation
 from graph_schema.store.records.circuit_list import CircuitFilter, CircuitSummary, list_circuits
 from graph_schema.store.records.circuits import read_circuit
 from graph_schema.store.records.datasets import has_dataset, write_dataset
@@ -130,7 +132,7 @@ class Service:
         Raises:
             SpecError: It does not fit the model, or is evaluated and said to be for another task.
         """
-        model, source = model_of(request, self.store, self.settings.cache_dir)
+        model, source = model_of(request, read.found, self.store, self.settings.cache_dir)
         pairs = read.pairs
         said = said_data(read.found) if pairs is None else None
         if said is not None and has_dataset(self.store, said.sha256):
@@ -141,7 +143,14 @@ class Service:
             arrays = {"names": np.array(list(scores)), "scores": np.array(list(scores.values()))}
             saved = {"scores": self.artifacts.save_by_content("scores", arrays)}
             circuit = circuit.model_copy(update={"artifacts": saved})
-        self.store.write(lambda tx: write_imported(tx, circuit, read.dataset))
+        groups = read.groups(circuit)
+
+        def write(tx: Transaction) -> None:
+            write_imported(tx, circuit, read.dataset)
+            for group in groups:
+                write_annotation(tx, group)
+
+        self.store.write(write)
         return read_circuit(self.store, circuit.circuit_id)
 
     def compare(self, circuit_ids: Sequence[str], checkpoints: bool) -> Compared:

@@ -10,6 +10,7 @@ from graph_schema.documents import (
     CircuitDocument,
     CircuitEvaluation,
     DatasetDocument,
+    Features,
     ModelDocument,
     RoleGraph,
     RolesPlayed,
@@ -19,6 +20,7 @@ from graph_schema.motif_search import flag_contradictions, flag_contradictions_o
 from graph_schema.store.records.circuits import write_circuit
 from graph_schema.store.records.datasets import write_dataset
 from graph_schema.store.records.evaluations import write_evaluation
+from graph_schema.store.records.features import write_features
 from graph_schema.store.records.role_graphs import write_role_graph
 from graph_schema.store.records.role_tests import write_roles
 from graph_schema.store.records.runs import write_run
@@ -31,16 +33,20 @@ class Result:
     circuits: tuple[CircuitDocument, ...]
     dataset: DatasetDocument
     run: RunRecord
+    features: Features | None = None
+    """What the circuits' units are."""
 
     @property
     def circuit_ids(self) -> tuple[str, ...]:
         return tuple(circuit.circuit_id for circuit in self.circuits)
 
     def write(self, tx: Transaction) -> None:
-        """Write dataset, circuits and run."""
+        """Write dataset, circuits, what their units are, and run."""
         write_dataset(tx, self.dataset)
         for circuit in self.circuits:
             write_circuit(tx, circuit, self.run)
+            if self.features is not None:
+                write_features(tx, circuit, self.features.units)
             flag_contradictions(tx, circuit.circuit_id)
 
 

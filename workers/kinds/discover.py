@@ -50,7 +50,7 @@ def _work(spec: DiscoverSpec, bench: Workbench) -> Result:
     refs = bench.saved(found.arrays)
     checkpoints.forget()
     circuits = tuple(each.model_copy(update={"artifacts": refs}) for each in found.circuits)
-    return Result(circuits, pairs.document, bench.run(found.cpu_seconds))
+    return Result(circuits, pairs.document, bench.run(found.cpu_seconds), found.features)
 
 
 def _outcome(stored: Stored, record: JobRecord) -> list[Circuit]:

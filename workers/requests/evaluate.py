@@ -80,11 +80,7 @@ def build_evaluation(
         ModelError: A model of other weights lies where the circuit's should, or nobody has said
             where. Weights that nobody knows yet are looked at by the worker.
     """
-    if circuit.prompt is not None:
-        raise SpecError(
-            f"circuit {circuit.circuit_id[:12]} is an attribution graph of one prompt; pairs judge "
-            "circuits that hold over prompts (circuits submit --granularity neuron)"
-        )
+    _check_judgeable(circuit)
     if circuit.granularity != "head" and request.evaluation == "full":
         raise SpecError(
             "evaluation 'full' goes with granularity 'head'; a circuit of features is judged on "
@@ -119,6 +115,25 @@ def build_evaluation(
     there = checked_fingerprint(there, model, source.name, known, JUDGING)
     spec = spec.model_copy(update={"model": ModelId(fingerprint=there)})
     return Submission(spec, placement, dataset)
+
+
+def _check_judgeable(circuit: CircuitDocument) -> None:
+    """Refuse what no pairs can judge.
+
+    Raises:
+        SpecError: It is a graph of one prompt, or its model is a name that a file gave.
+    """
+    short, model = circuit.circuit_id[:12], circuit.model
+    if circuit.prompt is not None:
+        raise SpecError(
+            f"circuit {short} is an attribution graph of one prompt; pairs judge circuits that "
+            "hold over prompts (circuits submit --granularity neuron)"
+        )
+    if not model.has_weights:
+        raise SpecError(
+            f"circuit {short} is of {model.name!r}, which is known by its name alone: nobody here "
+            "has weights to run it with; import its file for a model that is here (--model)"
+        )
 
 
 def _measured(job: JobRecord) -> MeasuredSpec:

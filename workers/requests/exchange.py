@@ -6,7 +6,7 @@ Only the `.pt` format needs torch, which is loaded when it is asked for.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 from graph_schema.documents import (
     Ablation,
     AblationSpec,
+    Annotation,
     AnyData,
     AnySelection,
     CircuitDocument,
     DatasetDocument,
     ExchangeFormat,
+    GraphCheck,
     Limits,
     Metric,
     ModelDocument,
@@ -30,6 +32,7 @@ from graph_schema.errors import MissingExtraError, SpecError
 from graph_schema.exchange import (
     Exchanged,
     ExchangeError,
+    check_graph,
     chosen,
     format_of,
     imported_circuit,
@@ -68,15 +71,23 @@ def format_named(name: str) -> ExchangeFormat:
     return FORMATS[name]
 
 
-def written(circuit: CircuitDocument, format: ExchangeFormat, scores: Mapping[str, float]) -> bytes:
-    """The circuit as a file's bytes; `scores` of all edges, where the format has room for them.
+def written(
+    circuit: CircuitDocument,
+    format: ExchangeFormat,
+    scores: Mapping[str, float],
+    remarks: Sequence[Annotation] = (),
+) -> bytes:
+    """The circuit as a file's bytes.
+
+    With `scores` of all edges and what people wrote on its nodes (`remarks`), where the format has
+    room for them.
 
     Raises:
         SpecError: The format cannot hold the circuit.
         MissingExtraError: It is `eap-ig-pt` and torch is not installed.
     """
     if format is not ExchangeFormat.EAP_IG_PT:
-        return write_circuit_file(circuit, format, scores)
+        return write_circuit_file(circuit, format, scores, remarks)
     return _torch_format().write_eap_ig_pt(circuit, scores)
 
 
@@ -111,7 +122,8 @@ class ImportRequest(MeasureRequest):
     """
 
     file: str | Path
-    model: str
+    model: str | None = None
+    """None where the file names its own."""
     revision: str | None = None
     format: str | None = None
     metric: str | None = None
@@ -151,6 +163,24 @@ class ReadFile:
             selection=self.selection,
         )
 
+    def groups(self, circuit: CircuitDocument) -> tuple[Annotation, ...]:
+        """The file's groups of nodes, as remarks on the circuit: of nodes that it has."""
+        found: list[Annotation] = []
+        for group in self.found.groups:
+            members = [name for name in group.members if name in circuit.node_names]
+            if members:
+                found.append(
+                    Annotation(
+                        circuit_id=circuit.circuit_id,
+                        component=members[0],
+                        also=tuple(members[1:]),
+                        author=f"{self.format} file",
+                        text=group.label,
+                        kind="group",
+                    )
+                )
+        return tuple(found)
+
 
 def read_request(request: ImportRequest, limits: Limits) -> ReadFile:
     """Read the file and check the request, before the graph is asked for anything.
@@ -171,6 +201,8 @@ def read_request(request: ImportRequest, limits: Limits) -> ReadFile:
             f"draws is {request.draws} and no ablation is given; give both (--ablation resample), "
             "or leave draws out"
         )
+    if request.model is None and request.revision is not None:
+        raise SpecError("revision is given and no model; give both (--model), or leave it out")
     selection = _selection(request)
     named = None if request.format is None else format_named(request.format)
     pairs = dataset = None
@@ -188,12 +220,26 @@ def read_request(request: ImportRequest, limits: Limits) -> ReadFile:
         if len(words) > LONGEST:
             words = f"{words[: LONGEST // 2]} … {words[-LONGEST // 2 :]}"
         raise ExchangeError(f"{file}: {words}") from error
+    if request.model is None and found.model is None:
+        raise SpecError(
+            f"{file} does not name a model that we could go by: say whose circuit it is (--model)"
+        )
     if len(found.edges) > limits.circuit_edges:
         raise SpecError(
             f"{file} keeps {len(found.edges):,} edges; the limit is {limits.circuit_edges:,} edges "
             "a circuit (CIRCUITS_LIMITS__CIRCUIT_EDGES)"
         )
     return ReadFile(found, format, data, pairs, dataset, metric, ablation, selection)
+
+
+def checked_graph(file: str | Path, limits: Limits) -> GraphCheck:
+    """Whether a file is a valid attribution graph in Neuronpedia's JSON.
+
+    Raises:
+        SpecError: It cannot be read, or is too large.
+    """
+    place = Path(file).expanduser()
+    return check_graph(read_bounded(place, limits.import_bytes, "CIRCUITS_LIMITS__IMPORT_BYTES"))
 
 
 def _selection(request: ImportRequest) -> AnySelection | None:
@@ -216,11 +262,12 @@ def _selection(request: ImportRequest) -> AnySelection | None:
 
 
 def model_of(
-    request: ImportRequest, store: GraphStore, cache_dir: Path
+    request: ImportRequest, found: Exchanged, store: GraphStore, cache_dir: Path
 ) -> tuple[ModelDocument, ModelSource | None]:
-    """The model that a user named, and where it lies.
+    """The model that a user named, and where it lies; else the one that the file names.
 
-    The first digits of a stored model's fingerprint will do; else it is a hub id or a path.
+    The first digits of a stored model's fingerprint will do; else it is a hub id or a path. What a
+    file names is a name alone, unless a model of that fingerprint is stored.
 
     Raises:
         ModelError: There is none, or its configuration cannot be read.
@@ -228,6 +275,10 @@ def model_of(
     """
     from graph_schema.store.records.models import find_model, stored_model
 
+    if request.model is None:
+        assert found.model is not None, "read_request has refused it"
+        there = stored_model(store, found.model.fingerprint)
+        return (there if there is not None and there.has_weights else found.model), None
     if _DIGITS.fullmatch(request.model) and request.revision is None:
         return find_model(store, request.model), None
     source = source_of(place_of(request.model, cache_dir), request.revision)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graph_schema.documents import (
+    Annotation,
     CircuitDocument,
     CircuitEdge,
     Component,
@@ -53,14 +54,20 @@ class Circuit:
     """Kept edges with their evidence.
 
     `document` holds everything that is stored of it; `run` says where, how long and with which
-    versions it was found (None for an imported circuit).
+    versions it was found (None for an imported circuit); `annotations` are what people, or its
+    file, say of its nodes: notes, labels and groups (supernodes), the oldest first.
     """
 
     def __init__(
-        self, document: CircuitDocument, artifacts: ArtifactStore, run: RunRecord | None = None
+        self,
+        document: CircuitDocument,
+        artifacts: ArtifactStore,
+        run: RunRecord | None = None,
+        annotations: tuple[Annotation, ...] = (),
     ) -> None:
         self.document = document
         self.run = run
+        self.annotations = annotations
         self._artifacts = artifacts
 
     @property
@@ -90,12 +97,7 @@ class Circuit:
         """The components that the edges join, in the order of the forward pass."""
         names = {end for edge in self.edges for end in (edge.sender, edge.receiver)}
         n_layers = self.document.model.n_layers
-        return tuple(
-            sorted(
-                map(Component.parse, names),
-                key=lambda node: (node.order(n_layers), node.head or 0, node.name),
-            )
-        )
+        return tuple(sorted(map(Component.parse, names), key=lambda node: node.place(n_layers)))
 
     def scores(self) -> EdgeScores:
         """The scores of all edges, from the artifact store.
@@ -151,7 +153,7 @@ class Circuit:
 
         wanted = format_named(format)
         scores = stored_scores(self.document, self._artifacts) if wanted.whole else {}
-        return written(self.document, wanted, scores)
+        return written(self.document, wanted, scores, self.annotations)
 
     def to_svg(self) -> str:
         """A drawing of the strongest edges."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from graph_schema.artifacts import ArtifactStore
 from graph_schema.documents import CircuitEvaluation
 from graph_schema.store.connection import GraphStore
+from graph_schema.store.records.annotations import read_annotations
 from graph_schema.store.records.circuits import read_circuit
 from graph_schema.store.records.evaluations import read_evaluation
 from graph_schema.store.records.role_tests import read_role_test_of_job
@@ -15,13 +16,14 @@ from workers.results.roles import Roles
 
 
 def stored_circuit(store: GraphStore, artifacts: ArtifactStore, circuit_id: str) -> Circuit:
-    """The circuit, with the run that produced it.
+    """The circuit, with the run that produced it and what people wrote on its nodes.
 
     Raises:
         NotFoundError: None, or more than one, has the id.
     """
     document = read_circuit(store, circuit_id)
-    return Circuit(document, artifacts, run_of_circuit(store, document.circuit_id))
+    own = document.circuit_id
+    return Circuit(document, artifacts, run_of_circuit(store, own), read_annotations(store, own))
 
 
 def stored_evaluation(store: GraphStore, evaluation_id: str) -> Evaluated:

@@ -1,8 +1,4 @@
-"""A graph file's bytes as plain values, bounded before they become any.
-
-A JSON of 30 MB can hold ten million empty objects, which take gigabytes once read: brackets and
-commas are counted in the bytes first.
-"""
+"""A graph file's bytes as plain values, bounded before they become any."""
 
 from __future__ import annotations
 
@@ -12,10 +8,12 @@ from graph_schema.exchange.base import ExchangeError, json_of
 
 MAX_NODES = 100_000
 MAX_LINKS = 1_000_000
-MAX_OBJECTS = 3 * MAX_NODES + MAX_LINKS
+_MAX_OBJECTS = 3 * MAX_NODES + MAX_LINKS
 """Nodes, links, what was pruned and what else a file says of itself."""
-MAX_VALUES = 30 * MAX_NODES + 4 * MAX_LINKS
-"""By commas; those within labels count too."""
+_MAX_VALUES = 30 * MAX_NODES + 4 * MAX_LINKS
+_HINT = (
+    f" ({MAX_NODES:,} nodes and {MAX_LINKS:,} links): prune the graph with the tool that made it"
+)
 
 
 def opened(data: bytes) -> dict[str, object]:
@@ -24,16 +22,7 @@ def opened(data: bytes) -> dict[str, object]:
     Raises:
         ExchangeError: Too large, not JSON, or no object.
     """
-    for what, found, most in (
-        ("objects and lists", data.count(b"{") + data.count(b"["), MAX_OBJECTS),
-        ("values", data.count(b","), MAX_VALUES),
-    ):
-        if found > most:
-            raise ExchangeError(
-                f"the file holds some {found:,} {what}; expected at most {most:,} ({MAX_NODES:,} "
-                f"nodes and {MAX_LINKS:,} links): prune the graph with the tool that made it"
-            )
-    found = json_of(data)
+    found = json_of(data, max_objects=_MAX_OBJECTS, max_values=_MAX_VALUES, hint=_HINT)
     if not isinstance(found, dict):
         raise ExchangeError("the file is not a graph: expected an object with nodes and links")
     return cast("dict[str, object]", found)

@@ -21,7 +21,7 @@ from graph_schema.documents import (
 )
 from graph_schema.documents.imported import MAX_FOREIGN
 from graph_schema.errors import SpecError
-from graph_schema.exchange.base import Exchanged, ExchangeError, Group
+from graph_schema.exchange.base import MAX_LABEL, Exchanged, ExchangeError, Group
 from graph_schema.exchange.neuronpedia.examining import Examined, examined, shown
 from graph_schema.exchange.neuronpedia.links import CHANNELS, edges_of
 from graph_schema.exchange.neuronpedia.naming import COMPONENT, LOGIT, token_of
@@ -33,8 +33,6 @@ EFFECT = "effect"
 """The key of a node that our own files say its effect under."""
 MAX_GROUP = 10_000
 """Characters kept of a supernode's name, as an annotation's text may have."""
-MAX_LABEL = 2_000
-"""Characters kept of a node's label; the whole of it goes out again."""
 
 
 _LINK_KEYS = {"source", "target", "weight", CHANNELS}

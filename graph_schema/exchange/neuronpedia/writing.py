@@ -23,11 +23,13 @@ from graph_schema.documents import (
     Channel,
     CircuitDocument,
     CircuitEdge,
+    CircuitMethod,
     Component,
     ComponentKind,
     ExchangeFormat,
     NodeFigures,
     ScoreKind,
+    Trace,
 )
 from graph_schema.exchange.base import metadata_of
 from graph_schema.exchange.neuronpedia.links import CHANNELS
@@ -159,7 +161,22 @@ def _metadata(circuit: CircuitDocument, last: int | None) -> dict[str, Any]:
         "prompt": tokens[0] if prompt is None else prompt.text,
         "schema_version": 1,
         "info": {"generator": {"name": "circuit-atlas", "version": _own_version()}},
+        **_settings(circuit.method),
         OURS: metadata_of(circuit),
+    }
+
+
+def _settings(method: CircuitMethod) -> dict[str, Any]:
+    """How a traced graph was made and pruned, by circuit-tracer's words."""
+    if not isinstance(method, Trace):
+        return {}
+    made = ("max_n_logits", "desired_logit_prob", "max_feature_nodes")
+    return {
+        "generation_settings": {name: getattr(method, name) for name in made},
+        "pruning_settings": {
+            "node_threshold": method.node_threshold,
+            "edge_threshold": method.edge_threshold,
+        },
     }
 
 

@@ -49,8 +49,8 @@ OPTIONAL MATCH (t)-[:RESULT {stale: true}]->(m:Motif)
 WITH t, m ORDER BY m.name
 WITH t, collect(DISTINCT m.name) AS stale
 RETURN t.test_id AS test_id, t.at AS at, t.alpha AS alpha, t.draws AS draws, t.seed AS seed,
-       t.null_models AS null, t.circuits AS circuits, t.motifs AS motifs, t.family AS family,
-       t.called AS called, stale
+       coalesce(t.without, []) AS without, t.null_models AS null, t.circuits AS circuits,
+       t.motifs AS motifs, t.family AS family, t.called AS called, stale
 ORDER BY at DESC, test_id
 """
 _READ_ONE: LiteralString = "MATCH (t:MotifTest {test_id: $test_id})" + _SUMMARY
@@ -85,6 +85,7 @@ def write_results(tx: Transaction, test: MotifTest, at: int | None = None) -> No
         "alpha": test.alpha,
         "draws": test.draws,
         "seed": test.seed,
+        "without": [kind.value for kind in test.without],
         "null_models": [null.value for null in test.null],
         "circuits": len(test.circuit_ids),
         "motifs": len(test.motifs),
@@ -119,9 +120,8 @@ def read_motif_test(store: GraphStore, test_id: str) -> tuple[MotifTestSummary, 
         own = {"test_id": _resolve(tx, test_id)}
         summary = MotifTestSummary.model_validate(fetch(tx, _READ_ONE, **own)[0])
         results = tuple(MotifResult.model_validate(row) for row in fetch(tx, _READ_RESULTS, **own))
-        test = MotifTest(
-            alpha=summary.alpha, draws=summary.draws, seed=summary.seed, results=results
-        )
+        asked = {name: getattr(summary, name) for name in ("alpha", "draws", "seed", "without")}
+        test = MotifTest(**asked, results=results)
         return summary, test
 
     return store.read(work)

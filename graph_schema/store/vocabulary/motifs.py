@@ -55,6 +55,7 @@ MOTIF_NODES: tuple[NodeKind, ...] = (
             "alpha": "what p_max and q had to reach; none where an older release kept it not",
             "draws": "asked for, from each null model",
             "seed": "of the draws",
+            "without": "kinds of nodes that were left out, with their edges",
             "null_models": "those drawn from: rewired, roles_permuted",
             "circuits": "how many",
             "motifs": "how many",

@@ -14,7 +14,12 @@ from tests.factories import make_circuit, make_imported, make_model
 
 
 def _names(union: object) -> set[str]:
-    return {member.model_fields["name"].default for member in get_args(get_args(union)[0])}
+    """The names of a union's members, of unions within it too."""
+    found: set[str] = set()
+    for member in get_args(get_args(union)[0]):
+        fields = getattr(member, "model_fields", None) if isinstance(member, type) else None
+        found |= {fields["name"].default} if fields else _names(member)
+    return found
 
 
 def test_every_method_task_and_family_has_its_paper() -> None:

@@ -24,6 +24,7 @@ ENDINGS = {
     "node-link": "json",
     "csv": "csv",
     "mib": "json",
+    "neuronpedia": "json",
 }
 
 
@@ -68,7 +69,7 @@ def test_every_format_brings_the_circuit_back(
     assert scores[1] == pytest.approx(scores[0], rel=1e-6)
     whole = form in ("eap-ig", "eap-ig-pt", "mib")
     assert back["n_edges_scored"] == (N_EDGES if whole else found["n_edges"])
-    says = form in ("graphml", "node-link")
+    says = form in ("graphml", "node-link", "neuronpedia")
     assert back["task"] == ("pairs" if says else None)
     assert other["metric"] == ("logit_diff" if says else None)
     assert circuits("import", file, "--model", world.model, "--json", world=world).json() == back

@@ -29,7 +29,7 @@ def test_a_prompt_is_traced_stored_shown_and_queried(circuits: Circuits, world: 
     ).json()
     own = found["circuit_id"]
     shown = circuits("show", own, world=world).out
-    assert "influence" in shown
+    assert "effect" in shown
     assert "exact" in shown
     document = circuits("show", own, "--format", "json", world=world).json()
     assert document["prompt"]["tokens"] == TOKENS.split(",")

@@ -118,6 +118,7 @@ def test_what_is_no_graph_is_refused() -> None:
         (b"{", "not JSON"),
         (b"\xff", "not UTF-8"),
         (b'{"a": 1, "a": 2}', "comes twice"),
+        (b"[" * 2_000_000, "some 2,000,000 objects and lists; expected at most 1,300,000 (100,000"),
         (b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "too deep"),
         (b'{"a": ' + b"9" * 5_000 + b"}", "character 7: 99999999999… is a whole number of 5,000 "),
         (data_of({**tracer_graph(), "links": []}), "links: the graph has none"),

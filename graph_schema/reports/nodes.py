@@ -1,0 +1,61 @@
+"""What a circuit's nodes are called and what is known of each: for pictures and a table.
+
+Labels are other people's words: of a file, a dictionary or a user. They are shown on one line,
+shortened, without characters that steer a terminal.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from graph_schema.documents import CircuitDocument, Component, ComponentKind
+from graph_schema.printable import clipped, printable
+from graph_schema.reports.tables import table
+
+LONGEST = 28
+"""Characters of a label in a picture."""
+
+
+def node_labels(circuit: CircuitDocument) -> Mapping[str, str]:
+    """What nodes are called, by name, whole; a token's node without a label has its token."""
+    labels = {node.name: node.label for node in circuit.nodes if node.label}
+    if circuit.prompt is None:
+        return labels
+    tokens = circuit.prompt.tokens
+    for name in circuit.node_names - labels.keys():
+        part = Component.parse(name)
+        if part.kind is ComponentKind.INPUT and (part.position or 0) < len(tokens):
+            labels[name] = repr(tokens[part.position or 0])
+    return labels
+
+
+def shortened(label: str, longest: int = LONGEST) -> str:
+    """A label on one line, in at most so many characters."""
+    return clipped(printable(" ".join(label.split())), longest)
+
+
+def node_table(circuit: CircuitDocument, top: int | None = 20) -> str:
+    """What is known of the nodes; columns that are empty are left out.
+
+    The largest |effect| first, among equals the largest sum of |score| on a node's edges.
+
+    Of an attribution graph that a file brought the effect is its `influence`, as it stands there.
+    """
+    labels, strength = node_labels(circuit), defaultdict[str, float](float)
+    for edge in circuit.edges:
+        for end in (edge.sender, edge.receiver):
+            strength[end] += edge.strength
+    known = sorted(
+        circuit.nodes,
+        key=lambda node: (-abs(node.effect or 0.0), -strength[node.name], node.name),
+    )[:top]
+    columns = {
+        "node": [node.name for node in known],
+        "effect": [node.effect for node in known],
+        "activation": [node.activation for node in known],
+        "probability": [node.probability for node in known],
+        "label": [shortened(labels.get(node.name, ""), 60) or None for node in known],
+    }
+    shown = {head: values for head, values in columns.items() if any(v is not None for v in values)}
+    return table(list(shown), zip(*shown.values(), strict=True))

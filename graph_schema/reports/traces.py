@@ -31,7 +31,7 @@ def trace_text(circuit: CircuitDocument) -> str:
             path_lines(circuit),
             "",
             f"look at it: circuits show {short}",
-            f"or on neuronpedia.org: circuits export {short} FILE.json --format neuronpedia",
+            f"or on neuronpedia.org: circuits export {short} --format neuronpedia --out FILE.json",
         ]
     )
 

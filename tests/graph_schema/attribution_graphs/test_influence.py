@@ -153,3 +153,20 @@ def test_bad_graphs_are_refused(change: dict[str, Any], error: type, words: str)
         AttributionGraph.of(fine.pop("weights"), fine.pop("probabilities"), **fine)
     with pytest.raises(SpecError, match="threshold"):
         pruned(drawn(0), node_threshold=1.2)
+
+
+def test_no_more_links_are_kept_than_asked_for() -> None:
+    rng = np.random.default_rng(3)
+    n = 40
+    weights = np.tril(rng.normal(size=(n, n)), -1)
+    kinds = np.zeros((3, n), dtype=bool)
+    kinds[0, :4], kinds[2, -2:] = True, True
+    chances = np.where(kinds[2], 0.5, 0.0)
+    graph = AttributionGraph.of(weights, chances, tokens=kinds[0], errors=kinds[1], logits=kinds[2])
+    whole, few = pruned(graph), pruned(graph, most_links=30)
+    assert not whole.limited
+    assert few.limited
+    assert few.weights.nnz <= 30 < whole.weights.nnz
+    kept = few.weights.nonzero()
+    assert (whole.weights.toarray()[kept] == few.weights.toarray()[kept]).all()
+    assert not pruned(graph, most_links=10_000).limited

@@ -41,12 +41,7 @@ def keep(traced: Traced, method: Trace) -> Kept:
     squares = {channel: each.double().cpu().numpy() for channel, each in traced.weights.items()}
     whole = sum((np.abs(each) for each in squares.values()), np.zeros(()))
     graph = _graph(traced, parts, whole)
-    found = pruned(
-        graph,
-        node_threshold=method.node_threshold,
-        edge_threshold=method.edge_threshold,
-        most_links=method.max_edges,
-    )
+    found = _pruned(graph, squares, method)
     rests = np.array([part.kind is ComponentKind.REST for part in parts])
     without = None
     errors = any(part.kind is ComponentKind.ERROR for part in parts)
@@ -67,6 +62,23 @@ def keep(traced: Traced, method: Trace) -> Kept:
         tuple(edges),
         int(sum(np.count_nonzero(each) for each in squares.values())),
     )
+
+
+def _pruned(graph: AttributionGraph, squares: dict[Channel, NDArray[Any]], method: Trace) -> Pruned:
+    """The graph with so few links that their edges, up to three a link, are no more than asked."""
+    most = method.max_edges
+    while True:
+        found = pruned(
+            graph,
+            node_threshold=method.node_threshold,
+            edge_threshold=method.edge_threshold,
+            most_links=most,
+        )
+        links = found.weights.nonzero()
+        n_edges = sum(int(np.count_nonzero(each[links])) for each in squares.values())
+        if n_edges <= method.max_edges or not most:
+            return found
+        most = min(most, len(links[0])) * method.max_edges // n_edges
 
 
 def _graph(traced: Traced, parts: tuple[Component, ...], weights: NDArray[Any]) -> AttributionGraph:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -109,7 +110,7 @@ def describe(
         dataset_sha256: Of the pairs, kept with what they showed.
         n_examples: Different prompts shown of a unit, at most.
         n_tokens: Promoted tokens of a unit, and suppressed ones.
-        report: Told how many prompts of all are done.
+        report: Told how many prompts and units of all are done.
 
     Raises:
         NonFiniteError: A unit's activation is NaN or infinite.
@@ -119,44 +120,67 @@ def describe(
     asked = [(dictionary, tuple(units)) for dictionary, units in asked if units]
     if not asked:
         return Features(units=())
-    seen = _look(adapter, asked, discovery, heldout, report)
-    split = seen.discovery
-    prompts = [texts.prompt(prompt) for prompt in split.prompts]
+    told = _Told(report, sum(len(units) for _, units in asked))
+    seen = _look(adapter, asked, discovery, heldout, told)
+    prompts = [texts.prompt(prompt) for prompt in seen.discovery.prompts]
     found: list[FeatureDescription] = []
     for dictionary, units in asked:
         document = dictionary.document
         neurons = document.kind is DictionaryKind.NEURONS
-        names = _names(dictionary, units)
+        of = {
+            "dictionary_id": None if neurons else document.dictionary_id,
+            "dataset_sha256": dataset_sha256,
+        }
         rows = directions_read(adapter, dictionary, units)
-        for name, (up, down) in zip(names, promoted(adapter, rows, texts, n_tokens), strict=True):
-            unit = len(found)
-            best = shown(unit, seen.peaks, float(seen.over[unit]), n_examples)
-            largest = split.watched[best[0]][seen.peaks.at[best[0], unit], unit] if best else 0.0
+        written = promoted(adapter, rows, texts, n_tokens, told.units)
+        for name, (up, down) in zip(_names(dictionary, units), written, strict=True):
+            seen_of_it = _described(seen, len(found), prompts, n_examples)
             found.append(
-                FeatureDescription(
-                    name=name,
-                    dictionary_id=None if neurons else document.dictionary_id,
-                    dataset_sha256=dataset_sha256,
-                    n_prompts=len(split.prompts),
-                    n_tokens=int(seen.n_tokens[unit]),
-                    density=float(seen.density[unit]),
-                    max_activation=float(f"{largest:.4g}"),
-                    examples=tuple(
-                        example(
-                            prompts[prompt],
-                            split.watched[prompt][:, unit],
-                            int(seen.peaks.at[prompt, unit]),
-                        )
-                        for prompt in best
-                    ),
-                    promotes=up,
-                    suppresses=down,
-                    detection=_detection(seen, unit, best),
-                    counts_first=bool(seen.first[unit]),
-                    heldout_active=_active_on(seen, unit),
-                )
+                FeatureDescription(name=name, promotes=up, suppresses=down, **of, **seen_of_it)
             )
     return Features(units=tuple(found), heldout=tuple(map(texts.prompt, seen.heldout.prompts)))
+
+
+def _described(
+    seen: _Seen, unit: int, prompts: Sequence[Sequence[str]], n_examples: int
+) -> dict[str, Any]:
+    """The fields of a description that say where a unit is active."""
+    split, at = seen.discovery, seen.peaks.at[:, unit]
+    best = shown(unit, seen.peaks, float(seen.over[unit]), n_examples)
+    largest = split.watched[best[0]][at[best[0]], unit] if best else 0.0
+    return {
+        "n_prompts": len(split.prompts),
+        "n_tokens": int(seen.n_tokens[unit]),
+        "density": float(seen.density[unit]),
+        "max_activation": float(f"{largest:.4g}"),
+        "examples": tuple(
+            example(prompts[prompt], split.watched[prompt][:, unit], int(at[prompt]))
+            for prompt in best
+        ),
+        "detection": _detection(seen, unit, best),
+        "counts_first": bool(seen.first[unit]),
+        "heldout_active": _active_on(seen, unit),
+    }
+
+
+class _Told:
+    """Progress over prompts, then units."""
+
+    def __init__(self, report: Report | None, n_units: int) -> None:
+        self._report, self._n_units = report, n_units
+        self._done = self._n_prompts = 0
+
+    def prompts(self, done: int, total: int) -> None:
+        self._done, self._n_prompts = done, total
+        self._tell()
+
+    def units(self, done: int) -> None:
+        self._done += done
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._report is not None:
+            self._report(self._done, self._n_prompts + self._n_units)
 
 
 def _look(
@@ -164,11 +188,11 @@ def _look(
     asked: Sequence[Asked],
     discovery: Sequence[TokenPair],
     heldout: Sequence[TokenPair],
-    report: Report | None,
+    told: _Told,
 ) -> _Seen:
     n_units = sum(len(units) for _, units in asked)
     splits = [_different(pairs, MOST_NUMBERS // 2 // n_units) for pairs in (discovery, heldout)]
-    watched = watch(adapter, asked, [*splits[0], *splits[1]], report)
+    watched = watch(adapter, asked, [*splits[0], *splits[1]], told.prompts)
     _check_finite(asked, watched)
     shown_, held = watched[: len(splits[0])], watched[len(splits[0]) :]
     sparse = np.array(

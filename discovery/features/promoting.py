@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -67,11 +67,12 @@ def promoted(
     rows: Float[Tensor, "unit d_model"],
     texts: TokenTexts,
     n: int,
+    done: Callable[[int], None] | None = None,
 ) -> list[tuple[tuple[TokenWeight, ...], tuple[TokenWeight, ...]]]:
     """For each direction the `n` tokens whose logits it raises and lowers most, with how far.
 
     A weight is the slope of the token's logit, less the mean over tokens. Tokens of no effect are
-    left out.
+    left out. `done` is told of each block how many directions it had.
     """
     found: list[tuple[tuple[TokenWeight, ...], tuple[TokenWeight, ...]]] = []
     start = adapter.logits(rows.new_zeros(1, rows.shape[-1]))
@@ -88,6 +89,8 @@ def promoted(
             )
             for row in range(len(block))
         ]
+        if done is not None:
+            done(len(block))
     return found
 
 

@@ -18,7 +18,7 @@ from discovery.evaluation.measured import Measured
 from discovery.evaluation.quick import evaluate
 from discovery.evaluation.session import Session
 from discovery.evaluation.splits import Splits
-from discovery.features import TokenTexts, describe, kept_units
+from discovery.features import describe_units
 from discovery.jobs.circuit_documents import document_of, grouped
 from discovery.jobs.cutting import Cut, cut, require_unchanged
 from discovery.methods.alternatives import Faithfulness, with_alternatives
@@ -28,7 +28,7 @@ from discovery.methods.pair_scores import require_room
 from discovery.models import LoadedModel
 from discovery.progress import Checkpoint, Progress, Report
 from discovery.tasks.base import PairSet
-from discovery.tasks.names import TokenNames
+from graph_schema.artifacts import FEATURES, feature_arrays
 from graph_schema.documents import (
     CircuitDocument,
     Features,
@@ -46,14 +46,14 @@ class Discovery:
     `arrays["pairs"]` the metric of every pair under the full model, the circuit and with everything
     ablated; `acdc` adds the decisions at each threshold, preset `full` each edge's "stability",
     `keep_pair_scores` "pair_scores" (names, ids, scores [pair, edge]), `exact_top` "exact_top"
-    (names, scores, estimates), ablation `resample` "drawn" (see `Splits.draws`).
+    (names, scores, estimates), ablation `resample` "drawn" (see `Splits.draws`). `features`, which
+    the arrays have as "features", say what the circuits' units are.
     """
 
     circuits: tuple[CircuitDocument, ...]
     arrays: dict[str, Arrays]
     cpu_seconds: dict[str, float]
     features: Features | None = None
-    """What the units that some circuit keeps are; None of circuits of heads and MLPs."""
 
 
 def discover(
@@ -66,7 +66,6 @@ def discover(
     checkpoint: Checkpoint,
     chunk: int | None = None,
     dictionaries: Sequence[Loaded] = (),
-    names: TokenNames | None = None,
 ) -> Discovery:
     """Find and judge circuits: one, one for each threshold of a sweep, or `alternatives` of each.
 
@@ -76,13 +75,12 @@ def discover(
         pairs: The spec's data.
         limits: `accuracy_floor`, `min_pairs`, `circuit_edges` and `pair_score_bytes` are read here.
         progress: Stages "baseline", "dictionaries" and "units" (of features), "candidates" (acdc
-            with proposed edges), "blocks" (acdc of features), "scores", "exact_top" (where asked
-            for), "evaluation" and "features", and under `full` "shuffled", "stability", "removals"
-            and "chance"; what it raises passes through.
+            with proposed edges), "blocks" (acdc of features), "scores", "exact_top"
+            (where asked for), "evaluation" and, of features, "features", and under `full`
+            "shuffled", "stability", "removals" and "chance"; what it raises passes through.
         checkpoint: Where `exact` and `acdc` keep what they have.
         chunk: Examples at a time (default: what fits the device).
         dictionaries: The spec's, loaded.
-        names: Of a compiled program's tokens and outputs.
 
     Raises:
         DictionaryError: They are others than the spec's.
@@ -166,12 +164,14 @@ def discover(
                     "frequency": stable.frequency.astype(np.float32),
                     "sign": stable.sign.astype(np.float32),
                 }
-    features = None
-    if spec.granularity != "head":
-        with clock.stage("features"):
-            features = _described(circuits, model, pairs, parts, names, report("features"))
     arrays["pairs"] = splits.per_pair([each.kept for each in found])
     arrays |= splits.draws()
+    features = None
+    if parts.splices:
+        with clock.stage("features"):
+            features = describe_units(circuits, parts.splices, model, pairs, report("features"))
+    if features is not None:
+        arrays |= {FEATURES: feature_arrays(features)}
     return Discovery(tuple(circuits), arrays, clock.seconds, features)
 
 
@@ -196,27 +196,6 @@ def _cut(
             spec.dtype,
         )
     return fine, measured, parts
-
-
-def _described(
-    circuits: Sequence[CircuitDocument],
-    model: LoadedModel,
-    pairs: PairSet,
-    parts: Cut,
-    names: TokenNames | None,
-    report: Report,
-) -> Features:
-    """What the units of some circuits are, on the prompts they were found and are judged on."""
-    kept = {name for circuit in circuits for name in circuit.node_names}
-    return describe(
-        model.adapter,
-        kept_units(parts.splices, kept),
-        pairs.discovery,
-        pairs.heldout,
-        TokenTexts(model.tokenizer, names),
-        dataset_sha256=pairs.document.sha256,
-        report=report,
-    )
 
 
 def faithful(split: Measured) -> Faithfulness:

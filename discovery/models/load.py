@@ -30,6 +30,7 @@ from discovery.models.inspecting import (
 )
 from discovery.models.weights import loaded_weights
 from discovery.models.whole import require_whole
+from discovery.tasks.names import TokenNames
 from graph_schema.documents import Limits, ModelDocument, ModelSource
 from graph_schema.errors import NonFiniteWeightsError, ResourceError
 from graph_schema.models.compiled.program import CompiledProgram
@@ -39,12 +40,16 @@ from graph_schema.models.kept import keep_weights, kept_weights
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model ready to be taken apart; `notes` are for whoever reads its circuits."""
+    """A model ready to be taken apart; `notes` are for whoever reads its circuits.
+
+    `names` are those of a compiled program's tokens and outputs, which has no tokenizer.
+    """
 
     adapter: ModelAdapter
     tokenizer: PreTrainedTokenizerBase | None
     document: ModelDocument
     notes: tuple[str, ...] = ()
+    names: TokenNames | None = None
 
 
 def load_model(
@@ -85,7 +90,7 @@ def load_model(
         identify(source, identity, cache_dir)
         document = program.document(identity, Path(source.name).name)
         document = document.model_copy(update={"weights_sha256": weights})
-        return LoadedModel(compiled, None, document, inspected.notes)
+        return LoadedModel(compiled, None, document, inspected.notes, inspected.names)
     model, notes = _read_weights(source, place, inspected.config, dtype, device)
     with readable(source, "weights", place):
         weights = kept_weights(cache_dir, identity) or loaded_weights(model, place)

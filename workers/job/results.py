@@ -34,6 +34,7 @@ class Result:
     dataset: DatasetDocument
     run: RunRecord
     features: Features | None = None
+    """What the circuits' units are."""
 
     @property
     def circuit_ids(self) -> tuple[str, ...]:

@@ -19,7 +19,6 @@ def _work(spec: DiscoverSpec, bench: Workbench) -> Result:
     from discovery.jobs.discover import discover
     from discovery.jobs.sizes import CutSizes
     from discovery.methods.pair_scores import require_room
-    from graph_schema.artifacts import feature_arrays
     from workers.job.checkpoints import Checkpoints
     from workers.job.results import Result
 
@@ -47,12 +46,8 @@ def _work(spec: DiscoverSpec, bench: Workbench) -> Result:
         checkpoint=checkpoints,
         chunk=chunk,
         dictionaries=bench.dictionaries(described, spec),
-        names=inspected.names,
     )
-    arrays = found.arrays
-    if found.features is not None:
-        arrays = {**arrays, "features": feature_arrays(found.features)}
-    refs = bench.saved(arrays)
+    refs = bench.saved(found.arrays)
     checkpoints.forget()
     circuits = tuple(each.model_copy(update={"artifacts": refs}) for each in found.circuits)
     return Result(circuits, pairs.document, bench.run(found.cpu_seconds), found.features)

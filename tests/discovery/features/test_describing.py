@@ -213,6 +213,15 @@ def test_of_many_units_fewer_prompts_are_watched(monkeypatch: pytest.MonkeyPatch
     assert found.n_tokens == 50
 
 
+def test_all_of_the_work_is_reported() -> None:
+    adapter, pairs = tiny_llama(), made_pairs(20, seed=7)
+    told: list[tuple[int, int]] = []
+    asked = [(NeuronBasis(adapter, 0), (0, 1, 2)), (NeuronBasis(adapter, 1), (4,))]
+    describe(adapter, asked, pairs[:12], pairs[12:], report=lambda *each: told.append(each))
+    assert told[-1] == (24, 24)
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+
+
 def test_a_score_takes_prompts_of_both_kinds() -> None:
     few = [True] * (FEWEST - 1) + [False] * 10
     assert DetectionScore.of("tokens", few, few).value is None

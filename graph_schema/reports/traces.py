@@ -50,8 +50,8 @@ def trace_facts(circuit: CircuitDocument) -> list[tuple[str, str]]:
         facts.append(("says", ", ".join(words)))
     if (scores := circuit.graph_scores) is not None:
         of = "the pruned graph" if scores.pruned else "the whole graph"
-        facts.append(("replacement", f"{scores.replacement:.3f}, of {of}"))
-        facts.append(("completeness", f"{scores.completeness:.3f}"))
+        facts.append(("replacement", f"{scores.replacement:.4f}, of {of}"))
+        facts.append(("completeness", f"{scores.completeness:.4f}"))
     return facts
 
 

@@ -86,16 +86,18 @@ def compare(
     edges_a = {edge.name: edge for edge in a.edges}
     edges_b = {edge.name: edge for edge in b.edges}
     nodes_a, nodes_b = _nodes(a), _nodes(b)
-    fine = any(Component.parse(name).fine for name in nodes_a | nodes_b)
-    if fine:
-        notes.append("feature nodes: the number of possible edges is unknown, so there is no p")
+    countless = [why for each in (a, b) if (why := _countless(each))]
+    if countless:
+        notes.append(f"{countless[0]}: the number of possible edges is unknown, so there is no p")
     both = edges_a.keys() & edges_b.keys()
     n_nodes = a.model.n_layers * (a.model.n_heads + 1)
     kept_scores = (_scores(edges_a[name] for name in both), _scores(edges_b[name] for name in both))
     return plain.model_copy(
         update={
-            "edges": overlap(edges_a.keys(), edges_b.keys(), None if fine else a.model.n_edges),
-            "nodes": overlap(nodes_a, nodes_b, None if fine else n_nodes),
+            "edges": overlap(
+                edges_a.keys(), edges_b.keys(), None if countless else a.model.n_edges
+            ),
+            "nodes": overlap(nodes_a, nodes_b, None if countless else n_nodes),
             "scores": score_agreement(*kept_scores),
             "all_scores": score_agreement(*scores) if scores else None,
             "only_a": _strongest(edges_a[name] for name in edges_a.keys() - both),
@@ -227,7 +229,7 @@ def _side(circuit: CircuitDocument) -> Side:
         n_edges=circuit.n_edges,
         nodes_by_kind=_kinds(circuit),
         edges_by_channel=dict(sorted(Counter(e.channel.value for e in circuit.edges).items())),
-        share_of_edges=circuit.n_edges / model.n_edges,
+        share_of_edges=None if _countless(circuit) else circuit.n_edges / model.n_edges,
         faithfulness=judged and judged.faithfulness.value,
         faithfulness_interval=judged and _interval(judged.faithfulness),
         heldout_faithfulness=judged and judged.heldout_faithfulness.value,
@@ -235,6 +237,16 @@ def _side(circuit: CircuitDocument) -> Side:
         cmd=judged and judged.cmd.value,
         cpr=judged and judged.cpr.value,
     )
+
+
+def _countless(circuit: CircuitDocument) -> str:
+    """Why nobody knows how many edges there could be; empty where the model's number is it."""
+    parts = [Component.parse(name) for name in circuit.node_names]
+    if any(part.fine for part in parts):
+        return "feature nodes"
+    if any(part.position is not None for part in parts):
+        return "nodes at positions"
+    return "" if circuit.model.has_weights else "a model known by its name alone"
 
 
 def _interval(figure: Figure) -> tuple[float, float] | None:

@@ -88,7 +88,8 @@ class Side(Document):
     metric: str | None
     ablation: str | None
     n_edges: int
-    share_of_edges: float
+    share_of_edges: float | None
+    """Of all edges that the model has; None where nobody knows their number (of features, say)."""
     nodes_by_kind: dict[str, int] = Field(default_factory=dict)
     """How many heads, MLPs and so on the kept edges touch: kinds, not which ones."""
     edges_by_channel: dict[str, int] = Field(default_factory=dict)

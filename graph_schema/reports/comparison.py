@@ -53,7 +53,7 @@ def side_table(sides: Sequence[Side], names: Sequence[str]) -> str:
         ("method", [side.method for side in sides]),
         ("metric", [side.metric for side in sides]),
         ("ablation", [side.ablation for side in sides]),
-        ("edges", [f"{side.n_edges:,} ({side.share_of_edges:.2%})" for side in sides]),
+        ("edges", [_edges(side) for side in sides]),
         ("nodes", [_counts(side.nodes_by_kind) for side in sides]),
         ("channels", [_counts(side.edges_by_channel) for side in sides]),
         (
@@ -159,6 +159,11 @@ def _overlap(label: str, found: Overlap) -> tuple[Any, ...]:
 
 def _agreement(label: str, found: ScoreAgreement) -> tuple[Any, ...]:
     return (label, found.n, found.pearson, found.spearman, found.same_sign)
+
+
+def _edges(side: Side) -> str:
+    share = side.share_of_edges
+    return f"{side.n_edges:,}" if share is None else f"{side.n_edges:,} ({share:.2%})"
 
 
 def _counts(counts: dict[str, int]) -> str:

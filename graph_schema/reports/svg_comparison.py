@@ -14,6 +14,7 @@ from graph_schema.documents.comparison import Side
 from graph_schema.reports import svg
 from graph_schema.reports.comparison import comparison_text, letters
 from graph_schema.reports.drawing import MARGIN, MOST, WIDTH, Stroke, draw
+from graph_schema.reports.nodes import node_labels
 from graph_schema.reports.tables import cell, number
 
 BAR, CELL = 22, 58
@@ -62,7 +63,8 @@ def _two(a: CircuitDocument, b: CircuitDocument) -> str:
         (svg.ORANGE, f"only B, {b.circuit_id[:12]} ({len(other) - n_both})"),
     ]
     title = f"circuits {a.circuit_id[:12]} and {b.circuit_id[:12]}"
-    return draw(strokes[:MOST], a.model.n_layers, entries, title, len(strokes))
+    labels = {**node_labels(b), **node_labels(a)}
+    return draw(strokes[:MOST], a.model.n_layers, entries, title, len(strokes), labels)
 
 
 def _square(found: Comparisons) -> str:

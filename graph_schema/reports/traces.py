@@ -10,6 +10,7 @@ from graph_schema.reports.tables import fact_lines, number
 
 PATHS = 3
 PROMPT = 200
+"""Characters of a prompt that are shown."""
 INPUTS = (ComponentKind.INPUT, ComponentKind.EMBED, ComponentKind.POS_EMBED)
 
 
@@ -49,8 +50,8 @@ def trace_facts(circuit: CircuitDocument) -> list[tuple[str, str]]:
         facts.append(("says", ", ".join(words)))
     if (scores := circuit.graph_scores) is not None:
         of = "the pruned graph" if scores.pruned else "the whole graph"
-        facts.append(("replacement", f"{scores.replacement:.3f}, of {of}"))
-        facts.append(("completeness", f"{scores.completeness:.3f}"))
+        facts.append(("replacement", f"{scores.replacement:.4f}, of {of}"))
+        facts.append(("completeness", f"{scores.completeness:.4f}"))
     return facts
 
 

@@ -34,6 +34,8 @@ def trace(
     target: Annotated[
         list[str] | None,
         typer.Option(
+            "--target",
+            "--targets",
             metavar="TEXT",
             help="A token whose logit is a node, its blank before it; repeatable (the likeliest).",
         ),
@@ -45,9 +47,11 @@ def trace(
     dictionary: Annotated[
         list[str] | None,
         typer.Option(
+            "--dictionary",
+            "--dictionaries",
             metavar="SOURCE",
             help="A transcoder's or MLP-output SAE's folder or hub path, in place of every MLP's "
-            "neurons; repeatable.",
+            "neurons (the default, neurons); repeatable.",
         ),
     ] = None,
     heads: Annotated[
@@ -103,7 +107,7 @@ def trace(
         prompt=_prompt(prompt, tokens),
         revision=revision,
         targets=(*(target or ()), *(target_token or ())),
-        dictionaries=tuple(dictionary) if dictionary else NEURONS,
+        dictionaries=NEURONS if dictionary in (None, [NEURONS]) else tuple(dictionary),
         add_bos=bos,
         heads=heads,
         max_feature_nodes=nodes,

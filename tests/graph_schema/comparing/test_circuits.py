@@ -31,6 +31,8 @@ from tests.factories import (
     make_imported,
     make_model,
 )
+from tests.graph_schema.exchange.neuronpedia.made import data_of, tracer_graph
+from tests.graph_schema.exchange.neuronpedia.test_round_trips import circuit_of
 
 A = make_circuit(
     make_edges(
@@ -305,3 +307,19 @@ def test_pairs_of_other_data_are_not_compared() -> None:
     found = compare(A, other, pairs=pairs)
     assert found.pairs is None
     assert "pairs are not compared" in found.notes[0]
+
+
+def test_graphs_of_a_model_known_by_name_have_no_share_and_no_p() -> None:
+    graph = tracer_graph()
+    one = circuit_of(data_of(graph))
+    graph["links"].pop()
+    two = circuit_of(data_of(graph))
+    found = compare(one, two)
+    assert found.scope is Scope.ONE_MODEL
+    assert found.a.share_of_edges is None
+    assert found.edges is not None
+    assert found.edges.p is None
+    assert (found.edges.n_a, found.edges.n_b, found.edges.n_both) == (8, 7, 7)
+    named = make_model().model_copy(update={"weights": "none", "n_heads": 0, "n_edges": 0})
+    whole = make_circuit(model=named)
+    assert compare(whole, whole).a.share_of_edges is None

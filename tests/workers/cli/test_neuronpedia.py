@@ -118,6 +118,33 @@ def test_a_graph_may_be_of_a_model_that_is_here(
     assert other["model"] == "made-model"
 
 
+def test_a_file_of_ours_is_of_the_model_that_it_names(
+    circuits: Circuits, world: World, tmp_path: Path
+) -> None:
+    file = tmp_path / "edges.csv"
+    file.write_text("sender,receiver,channel,score\ninput,m0,r,1\nm0,a1.h0,q,2\na1.h0,logits,r,3\n")
+    first = imported(circuits, world, file, "--model", world.model)
+    out = tmp_path / "ours.json"
+    circuits("export", first["circuit_id"], "--format", "neuronpedia", "--out", out, world=world)
+    there = imported(circuits, world, out)
+    assert there["fingerprint"] == first["fingerprint"]
+    graph = json.loads(out.read_bytes())
+    graph["metadata"]["circuit_atlas"]["fingerprint"] = "0" * 64
+    out.write_bytes(data_of(graph))
+    away = imported(circuits, world, out)
+    assert (away["fingerprint"], away["model"]) == ("0" * 64, first["model"])
+    refused = circuits("evaluate", away["circuit_id"], "--dataset", world.pairs, world=world)
+    assert (refused.code, refused.out) == (ExitCode.REQUEST, "")
+    assert "known by its name alone: nobody here has weights" in refused.err
+    found = circuits("show", there["circuit_id"], "--format", "json", world=world).json()
+    known = circuits("show", first["circuit_id"], "--format", "json", world=world).json()
+    assert found["model"] == known["model"]
+    compared = circuits("compare", first["circuit_id"], there["circuit_id"], world=world)
+    assert compared.code == ExitCode.DONE
+    other = circuits("compare", there["circuit_id"], away["circuit_id"], world=world)
+    assert "different models" in other.out
+
+
 def test_files_that_name_no_model_need_one(
     circuits: Circuits, world: World, tmp_path: Path
 ) -> None:

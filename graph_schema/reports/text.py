@@ -52,7 +52,8 @@ def headline(circuit: CircuitDocument) -> list[tuple[str, str]]:
     """Faithfulness on both splits, or that nobody has measured it."""
     quality = circuit.evaluation
     if quality is None and circuit.prompt is not None:
-        return trace_facts(circuit)
+        why = "none: a graph of one prompt has no pairs to be judged on"
+        return [*trace_facts(circuit), ("faithfulness", why)]
     if quality is None:
         how = f"not evaluated yet: circuits evaluate {circuit.circuit_id[:12]}"
         return [("faithfulness", how)]

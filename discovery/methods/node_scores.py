@@ -197,14 +197,17 @@ class _Work:
         self, run: NodeRun, slopes: Slopes, ablated: Ablated, window: Window, share: float
     ) -> None:
         """Differences from what is ablated times gradients, added to the scores."""
-        real = window.batch.attention_mask[..., None]
+        real = window.batch.attention_mask.flatten().to(slopes.inputs.dtype)
         for number, (dictionary, less) in enumerate(
             zip(self._dictionaries, ablated.units, strict=True)
         ):
             now = dictionary.encode(run.encoded(dictionary))
+            gone = torch.sub(less, now)
             if share == self._shares[-1]:
-                self._activity[number] += _summed(now.abs() * real)
-            self._units[number] += _summed((less - now) * slopes.coefficients(dictionary))
+                size = real @ now.abs_().flatten(0, 1)
+                self._activity[number] += size.double().cpu().numpy()
+            del now
+            self._units[number] += _summed(gone.mul_(slopes.coefficients(dictionary)))
         for layer, (here, less) in enumerate(zip(run.layers, ablated.z, strict=True)):
             each = ((less - here.z) * slopes.heads(layer)).sum(-1).movedim(1, -1)
             # What is mixed past a norm is met before it at its share.

@@ -63,7 +63,7 @@ def two_leg(
     for number, examples in enumerate(chunks):
         if progress:
             progress(number, len(chunks))
-        legs = _Legs(experiment.bench(examples))
+        legs = Legs(experiment.bench(examples))
         n_examples += len(examples)
         for receivers, senders, found in legs.scores(asked):
             total[np.ix_(senders, receivers)] += found.cpu().double().numpy()
@@ -76,7 +76,7 @@ def two_leg(
 _ALONG = "lane batch head pos d_head, batch head pos d_head -> lane head"
 
 
-class _Legs:
+class Legs:
     """A chunk's clean run, from which single senders are taken out of what is read."""
 
     def __init__(self, bench: Bench) -> None:

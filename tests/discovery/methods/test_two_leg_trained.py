@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scipy.stats import pearsonr
 
 from discovery.dictionaries.checks import explained_variance, rows_at
 from discovery.dictionaries.training import train_topk
@@ -64,6 +63,6 @@ def test_two_leg_scores_follow_exact_effects_between_features(zoo_cache: Path) -
         "two-leg": two_leg(experiment, pairs, only=only)[drawn],
         "attribution": attribution(experiment, pairs, only=only)[drawn],
     }
-    correlations = {name: float(pearsonr(each, effects)[0]) for name, each in found.items()}
+    correlations = {name: np.corrcoef(each, effects)[0, 1] for name, each in found.items()}
     # Measured .96 and .38.
     assert correlations["two-leg"] >= 0.95 > correlations["attribution"], correlations

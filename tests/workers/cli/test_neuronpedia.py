@@ -208,3 +208,31 @@ def test_the_client_does_the_same(world: World, made: Path) -> None:
         assert [each.text for each in circuit.annotations] == ["say a capital"]
         assert json.loads(circuit.export("neuronpedia")) == json.loads(made.read_bytes())
         assert circuit.document.graph_scores is not None
+
+
+@pytest.mark.parametrize("form", ["neuronpedia", "node-link", "graphml", "csv"])
+def test_a_circuit_of_neurons_goes_out_and_comes_back(
+    circuits: Circuits, world: World, tmp_path: Path, form: str
+) -> None:
+    words = ("--model", world.model, "--dataset", world.pairs, "--edges", 40, "--units", 20)
+    found = circuits("run", *words, "--granularity", "neuron", "--json", world=world).json()
+    ending = {"csv": "csv", "graphml": "graphml"}.get(form, "json")
+    out = tmp_path / f"circuit.{ending}"
+    circuits("export", found["circuit_id"], "--format", form, "--out", out, world=world)
+    if form == "neuronpedia":
+        assert circuits("validate", out, world=world).code == ExitCode.DONE
+    back = imported(circuits, world, out, "--model", world.model)
+    own, other = (
+        circuits("show", each["circuit_id"], "--format", "json", world=world).json()
+        for each in (found, back)
+    )
+    assert other["granularity"] == "neuron"
+    for key in ("edges", *(["nodes"] if form != "csv" else [])):
+        ours, theirs = (
+            sorted(each[key], key=lambda part: json.dumps(part, sort_keys=True))
+            for each in (own, other)
+        )
+        assert theirs == ours
+    assert "which further units were candidates" in other["notes"][-1]
+    judged = ("--dataset", world.pairs, "--here", "--json")
+    assert circuits("evaluate", back["circuit_id"], *judged, world=world).code == ExitCode.DONE

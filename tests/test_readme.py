@@ -61,9 +61,31 @@ def test_shown_commands_and_their_options_exist(line: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.needs_real_models
+def test_the_five_lines_for_neurons_run(smollm2_folder: Path, tmp_path: Path) -> None:
+    _, example = _blocks(README, "python")
+    code = example.replace('"openai-community/gpt2"', repr(str(smollm2_folder)))
+    assert code != example
+    code = code.replace("n_edges=300)", "n_edges=300, pairs=8, candidates=40)")
+    home = {"CIRCUITS_HOME": str(tmp_path / "home")}
+    try:
+        ran = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            env={**os.environ, **home},
+            timeout=550,
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert re.search(r"name='m\d+\.n\d+'", ran.stdout)
+    finally:
+        subprocess.run([*CIRCUITS, "down"], env={**os.environ, **home}, check=False)
+
+
+@pytest.mark.slow
+@pytest.mark.needs_real_models
 def test_the_client_example_runs(smollm2_folder: Path, tmp_path: Path) -> None:
     """SmolLM2 stands in for the hub's GPT-2, with fewer pairs; all else is as a user has it."""
-    (example,) = _blocks(README, "python")
+    example, _ = _blocks(README, "python")
     assert '"openai-community/gpt2"' in example
     assert "n_edges=500)" in example
     code = example.replace('"openai-community/gpt2"', repr(str(smollm2_folder)))

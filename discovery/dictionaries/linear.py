@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -145,15 +146,45 @@ class LinearDictionary:
         scale, bias = self.gate.magnitude_scale, self.gate.magnitude_bias
         return projected * _some(scale, units) + _some(bias, units)
 
+    def slopes(
+        self, x: Float[Tensor, "*rows d_in"], units: Units = None
+    ) -> Float[Tensor, "*rows unit"]:
+        """Derivatives of coefficients by what each unit's row makes of `x`.
+
+        Of an input that is not normalised first. What competition and thresholds decide is taken
+        as it stands.
+        """
+        wanted = None if self.competes else units
+        with torch.enable_grad():
+            projected = self._projected(self._input(x), wanted).detach().requires_grad_()
+            found = self.of_projected(projected, units)
+            (slopes,) = torch.autograd.grad(found.sum(), projected)
+        return slopes if wanted is units or units is None else slopes[..., units]
+
+    def of_projected(
+        self, projected: Float[Tensor, "*rows _"], units: Units = None
+    ) -> Float[Tensor, "*rows unit"]:
+        """Coefficients of `units` from what their rows make of an input that is not normalised.
+
+        Of units that compete, what the rows of all make of it.
+        """
+        wanted = None if self.competes else units
+        found = self._activated(projected, wanted)
+        if self.scale is not None:
+            found = found * _some(self.scale, wanted)
+        return found if wanted is units or units is None else found[..., units]
+
     def _activations(self, given: _Input, units: Units) -> Tensor:
         wanted = None if self.competes else units
-        projected = self._projected(given, wanted)
+        found = self._activated(self._projected(given, wanted), wanted)
+        return found if wanted is units or units is None else found[..., units]
+
+    def _activated(self, projected: Tensor, wanted: Units) -> Tensor:
         if self.gate is not None:
             magnitude = self._magnitude(projected, wanted)
             return gated(projected + _some(self.gate.bias, wanted), magnitude)
         threshold = None if self.threshold is None else _some(self.threshold, wanted)
-        found = activated(self.document.reading, projected, threshold)
-        return found if wanted is units or units is None else found[..., units]
+        return activated(self.document.reading, projected, threshold)
 
 
 def _some(weights: Tensor, units: Units) -> Tensor:

@@ -153,12 +153,15 @@ class Basis:
         x: Float[Tensor, "column batch place d_model"],
         normed: Float[Tensor, "column batch place d_model"],
         parts: Sequence[int],
+        raw: Float[Tensor, "column batch place d_model"] | None = None,
     ) -> Source:
-        """The source of some parts of an MLP that reads `x`."""
+        """The source of some parts of an MLP that reads `x`; `raw` is its write where known."""
         adapter, layer, reads = self.adapter, site.layer, self.dictionary(site).document.site.reads
         write = None
         if self._needs_write(site, parts):
-            write = adapter.mlp(layer, normed.flatten(0, 1)).view(normed.shape)
+            if raw is None:
+                raw = adapter.mlp(layer, normed.flatten(0, 1)).view(normed.shape)
+            write = raw
             if self.past_norm(layer, "mlp"):
                 write = adapter.post_norm(layer, "mlp", write)
         match reads:

@@ -27,7 +27,7 @@ from graph_schema.documents import (
     NodeFigures,
     head_name,
 )
-from graph_schema.documents.jobs import DiscoverSpec
+from graph_schema.documents.jobs import DiscoverSpec, TraceSpec
 from graph_schema.errors import DictionaryError, NumericsError
 
 CHECKED_PROMPTS = 64
@@ -71,7 +71,9 @@ class Cut:
 
 
 def dictionaries_for(
-    asked: DiscoverSpec | CircuitDocument, adapter: ModelAdapter, loaded: Sequence[Loaded]
+    asked: DiscoverSpec | CircuitDocument | TraceSpec,
+    adapter: ModelAdapter,
+    loaded: Sequence[Loaded],
 ) -> list[Dictionary]:
     """What cuts the model's components.
 

@@ -8,8 +8,8 @@ its write along the gradient that its component's write has.
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -17,135 +17,30 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from discovery.engine.experiment import Bench
-from discovery.engine.forward import add_const, at_positions, inputs, loss_at, put_inputs
-from discovery.engine.lanes import PROJECTION
 from discovery.engine.parts import Stream, part_writes
 from discovery.engine.site import Site
 from discovery.engine.sites import HEAD_CHANNELS
 from discovery.engine.writes import Writes
-from discovery.methods.taped import Write, through
-from discovery.models import Sublayer
+from discovery.methods.masked_forward import MaskedForward
+from discovery.methods.read_gradients import Factored, ReadGradients
+from discovery.methods.taped import QKV, Attention, attention_gradients, through
+from discovery.methods.unit_slopes import unit_slopes
+from discovery.models import Slope
 from graph_schema.documents import Channel
 
-Reads = Float[Tensor, "receiver batch pos d_model"]
+TOGETHER = 256
+"""Units that are met at once."""
 
 
-@dataclass(frozen=True)
-class Block:
-    """A sublayer's senders: what they write mixed, and as it is added to the stream.
+class MaskedRun(MaskedForward):
+    """Ready to be asked for gradients and differences.
 
-    `grad` is the loss's gradient with respect to what the sublayer writes.
+    `delta` is complete once `gradients` is through.
     """
-
-    senders: range
-    write: Write
-    grad: Stream
-
-
-class MaskedRun:
-    """A chunk run at one share, ready to be asked for gradients and differences.
-
-    Attributes:
-        delta: Each sender's write there less its ablated one; complete once `gradients` is through.
-        places: What is read before each layer's attention and MLP, and by the logits.
-        blocks: By layer, the attention's and the MLP's.
-        of_inputs: The loss's gradient with respect to what the inputs write together.
-        to_logits: And with respect to what the logits read.
-        loss: The sum over examples.
-    """
-
-    def __init__(self, bench: Bench, share: float) -> None:
-        experiment = bench.experiment
-        self.bench, self.graph, self._basis = bench, experiment.graph, experiment.basis
-        self._adapter, self._share = experiment.adapter, share
-        ablated = Writes(bench.ablated, bench.ablated_units)
-        self._ablated = ablated
-        self.delta = Writes(torch.zeros_like(bench.ablated), torch.zeros_like(bench.ablated_units))
-        self.places: list[Stream] = []
-        self.blocks: list[dict[Sublayer, Block]] = []
-        self.of_inputs: Stream
-        self.to_logits: Stream
-        self.loss: float
-        self._run()
-
-    @torch.enable_grad()
-    def _run(self) -> None:
-        graph, adapter, bench, basis = self.graph, self._adapter, self.bench, self._basis
-        first = inputs(adapter, bench.window.batch)
-        put_inputs(graph, basis, first, *self.delta)
-        for block, rows, less in zip(
-            self.delta, graph.blocks(range(graph.n_inputs)), self._ablated, strict=True
-        ):
-            block[rows] -= less[rows]
-        embeddings = range(graph.n_inputs)
-        x = basis.total(embeddings, self._ablated)
-        of_inputs = torch.zeros_like(x, requires_grad=True)
-        x = x + self._share * (basis.total(embeddings, self.delta) + of_inputs)
-        made: list[tuple[range, Write, Tensor]] = []
-        for layer in range(graph.n_layers):
-            self.places.append(x.detach())
-            normed = adapter.norm(layer, "attn", x)
-            q, k, v = (
-                adapter.project(bench.window.batch, layer, c, normed) for c in PROJECTION.values()
-            )
-            write = adapter.attn_sum(layer, bench.window.mix(layer, q, k, v))
-            heads, mlp = graph.head_senders(layer), graph.mlp_senders(layer)
-            after = x + self._add(layer, "attn", range(heads.start, heads.stop), write, made)
-            read = x if graph.parallel else after
-            self.places.append(read.detach())
-            write = adapter.mlp(layer, adapter.norm(layer, "mlp", read))
-            x = after + self._add(layer, "mlp", range(mlp.start, mlp.stop), write, made)
-        self.places.append(x.detach())
-        rows = at_positions(x, bench.window.positions)
-        loss = loss_at(adapter, bench.objective, rows).sum()
-        self.loss = float(loss.detach())
-        probes = [probe for _, _, probe in made]
-        *grads, self.of_inputs, self.to_logits = torch.autograd.grad(loss, [*probes, of_inputs, x])
-        found = [
-            Block(senders, write, grad)
-            for (senders, write, _), grad in zip(made, grads, strict=True)
-        ]
-        self.blocks = [
-            {"attn": attn, "mlp": mlp} for attn, mlp in zip(found[::2], found[1::2], strict=True)
-        ]
-
-    def _add(
-        self,
-        layer: int,
-        sublayer: Sublayer,
-        senders: range,
-        write: Stream,
-        made: list[tuple[range, Write, Tensor]],
-    ) -> Stream:
-        """What a sublayer adds to the stream that is read, from its write; noted in `made`."""
-        adapter, basis = self._adapter, self._basis
-        past = basis.past_norm(layer, sublayer)
-        if past:
-            whole = add_const(adapter, layer, write) if sublayer == "attn" else write
-            write = adapter.post_norm(layer, sublayer, whole)
-        probe = torch.zeros_like(write, requires_grad=True)
-        less = basis.total(senders, self._ablated)
-        raw = less + self._share * (write + probe - less)
-        if past or not adapter.post_norms:
-            added = raw if past or sublayer == "mlp" else add_const(adapter, layer, raw)
-            still = added.detach()
-            made.append((senders, Write(still, still), probe))
-            return added
-        raw = add_const(adapter, layer, raw) if sublayer == "attn" else raw
-        form = adapter.closed_form(layer, sublayer, after=True)
-        if form is not None:
-            still = raw.detach()
-            noted = Write(still, adapter.post_norm(layer, sublayer, still), form.at(still))
-        else:
-            leaf = raw.detach().requires_grad_()
-            noted = Write(leaf, adapter.post_norm(layer, sublayer, leaf))
-        made.append((senders, noted, probe))
-        return adapter.post_norm(layer, sublayer, raw)
 
     # Receivers.
 
-    def gradients(self, wanted: NDArray[np.bool_]) -> Generator[tuple[list[int], Reads]]:
+    def gradients(self, wanted: NDArray[np.bool_]) -> Generator[tuple[list[int], ReadGradients]]:
         """The loss's gradients with respect to what the wanted receivers read, layer by layer.
 
         When a receiver's comes, `delta` has all that it can read.
@@ -159,10 +54,9 @@ class MaskedRun:
             for site in sites.attention:
                 if site.split is not None:
                     yield from self._parts(site, self.places[2 * layer], g, wanted)
-            g = self.blocks[layer]["mlp"].grad
-            yield from self._parts(sites.mlp, self.places[2 * layer + 1], g, wanted)
+            yield from self._mlp_parts(sites.mlp, wanted)
         if wanted[graph.logits]:
-            yield [graph.logits], self.to_logits[None]
+            yield [graph.logits], ReadGradients(self.to_logits[None])
 
     def receivers(self, site: Site, channel: Channel) -> range:
         """Those of a site's parts on a channel."""
@@ -177,51 +71,100 @@ class MaskedRun:
     def _keep(self, site: Site, found: Writes) -> None:
         """Note what a site's parts write, less what they do ablated."""
         for into, rows, write, less in zip(
-            self.delta, self.graph.blocks(site.senders), found, self._ablated, strict=True
+            self.delta, self.graph.blocks(site.senders), found, self.ablated, strict=True
         ):
             into[rows] = write.detach() - less[rows]
 
     def _whole_heads(
         self, layer: int, sites: list[Site], g: Stream, wanted: NDArray[np.bool_]
-    ) -> Generator[tuple[list[int], Reads]]:
-        """Heads that are not split: one run, each with a copy of the input as its own."""
-        adapter, window, heads = self._adapter, self.bench.window, [site.heads[0] for site in sites]
-        x = self.places[2 * layer]
-        with torch.enable_grad():
-            leaves = [
-                x[:, None].expand(-1, len(heads), -1, -1).clone().requires_grad_()
-                for _ in HEAD_CHANNELS
-            ]
-            q, k, v = (
-                adapter.project(
-                    window.batch, layer, PROJECTION[c], adapter.norm(layer, "attn", leaf), heads
-                )
-                for c, leaf in zip(HEAD_CHANNELS, leaves, strict=True)
-            )
-            writes = adapter.head_out(layer, window.mix(layer, q, k, v, heads), heads)
-            along = (writes * g[:, None]).sum()
-        for site, write in zip(sites, writes.detach().unbind(1), strict=True):
-            self._keep(site, Writes(write[None], self.delta.units[:0]))
+    ) -> Generator[tuple[list[int], ReadGradients]]:
+        """Heads that are not split, from one run."""
+        adapter, graph = self.adapter, self.graph
+        heads = adapter.index([site.heads[0] for site in sites])
+        attention, z = self._attended(layer)
+        rows = graph.rows[[site.senders.start for site in sites]].tolist()
+        writes = adapter.head_out(layer, z[:, heads], [site.heads[0] for site in sites])
+        self.delta.dense[adapter.index(rows)] = (
+            writes.movedim(1, 0) - self.ablated.dense[adapter.index(rows)]
+        )
         numbers = [[self.receivers(site, c)[0] for site in sites] for c in HEAD_CHANNELS]
         if not any(wanted[each].any() for each in numbers):
             return
-        for receivers, grad in zip(numbers, torch.autograd.grad(along, leaves), strict=True):
-            yield receivers, grad.movedim(1, 0)
+        x = self.places[2 * layer]
+        into = x.new_empty((len(HEAD_CHANNELS) * graph.n_heads, *x.shape))
+        starts = attention_gradients(attention, g, into)
+        if len(sites) < graph.n_heads:
+            into = into.unflatten(0, (len(HEAD_CHANNELS), -1))[:, heads].flatten(0, 1)
+        # All three channels together: a product with every sender's difference fetches it once.
+        receivers = [receiver for each in numbers for receiver in each]
+        yield receivers, ReadGradients(into, _of_heads(attention, starts, heads))
+
+    @torch.enable_grad()
+    def _attended(self, layer: int) -> tuple[Attention, Tensor]:
+        """A layer's attention, differentiable by each head's own input, and what heads mix."""
+        adapter, window = self.adapter, self.bench.window
+        x = self.places[2 * layer]
+        form = adapter.closed_form(layer, "attn")
+        slope = None if form is None else form.at(x)
+        stream = x.detach().requires_grad_(slope is None)
+        normed = adapter.norm(layer, "attn", stream)
+        reads = [adapter.project_apart(window.batch, layer, c, normed) for c in QKV]
+        q, k, v = (read.y for read in reads)
+        z = window.mix(layer, q, k, v)
+        out = adapter.attn_sum(layer, z)
+        return Attention(stream, normed, slope, reads, out), z.detach()
+
+    def _mlp_parts(
+        self, site: Site, wanted: NDArray[np.bool_]
+    ) -> Generator[tuple[list[int], ReadGradients]]:
+        """An MLP, or its parts: units by the rows that they read through where they do so."""
+        layer, receivers = site.layer, self.receivers(site, Channel.R)
+        x, g = self.places[2 * layer + 1], self.blocks[layer]["mlp"].grad
+        whole, own = self.to_mlps[layer], self.mlps[layer]
+        if site.split is None:
+            self._keep(site, Writes(own[None], self.delta.units[:0]))
+            yield [receivers[0]], ReadGradients(whole[None])
+            return
+        dictionary = self.basis.dictionary(site)
+        units = torch.tensor(site.split.units, dtype=torch.long, device=x.device)
+        slopes = unit_slopes(self.adapter, dictionary, x, units)
+        if slopes is None:
+            yield from self._parts(site, x, g, wanted)
+            return
+        parts, normed = range(len(site.senders)), self.adapter.norm(layer, "mlp", x)
+        source = self.basis.of_mlp(site, x[None], normed[None], parts, own[None])
+        coefficients, dense = self.basis.part_writes(site, parts, [0] * len(parts), source)
+        self._keep(site, Writes(dense, coefficients))
+        if not wanted[receivers.start : receivers.stop].any():
+            return
+        rows = self.basis.directions[self.graph.blocks(site.senders)[1]].to(x.dtype)
+        along = (g @ rows.T).movedim(-1, 0)[:, None]
+        every = replace(slopes, factors=slopes.factors * along)
+        for start in range(0, site.n_units, TOGETHER):
+            some = every.take(slice(start, start + TOGETHER))
+            numbers = list(receivers[start : min(start + TOGETHER, site.n_units)])
+            if wanted[numbers].any():
+                yield numbers, ReadGradients(None, some)
+        if site.split.error:
+            yield from self._parts(site, x, g, wanted, site.n_units)
+        elif wanted[receivers[-1]]:
+            # A basis misses nothing: what the whole has and no candidate.
+            yield [receivers[-1]], ReadGradients((whole - every.total())[None])
 
     def _parts(
-        self, site: Site, x: Stream, g: Stream, wanted: NDArray[np.bool_]
-    ) -> Generator[tuple[list[int], Reads]]:
-        """A site's parts, from one run of it: each by its own write along the gradient."""
+        self, site: Site, x: Stream, g: Stream, wanted: NDArray[np.bool_], first: int = 0
+    ) -> Generator[tuple[list[int], ReadGradients]]:
+        """A site's parts from number `first` on: each by a backward pass of its write along g."""
         channels = HEAD_CHANNELS if site.heads else (Channel.R,)
         with torch.enable_grad():
             leaves = {channel: x.clone().requires_grad_() for channel in channels}
-            found = part_writes(self._basis, self.bench.window, site, leaves)
+            found = part_writes(self.basis, self.bench.window, site, leaves)
             along = self.along(site, found, g)
         self._keep(site, found)
         numbers = {channel: self.receivers(site, channel) for channel in channels}
         asked = [
             part
-            for part in range(len(site.senders))
+            for part in range(first, len(site.senders))
             if any(wanted[numbers[c][part]] for c in channels)
         ]
         if not asked:
@@ -238,13 +181,13 @@ class MaskedRun:
         for place, channel in enumerate(channels):
             yield (
                 [numbers[channel][part] for part in asked],
-                torch.stack([each[place] for each in grads]),
+                ReadGradients(torch.stack([each[place] for each in grads])),
             )
 
     def along(self, site: Site, writes: Writes, g: Stream) -> Float[Tensor, "part lane_batch pos"]:
         """What a site's parts write, along a gradient of its component's write."""
         rows = self.graph.blocks(site.senders)[1]
-        slopes = (g @ self._basis.directions[rows].to(g.dtype).T).movedim(-1, 0)
+        slopes = (g @ self.basis.directions[rows].to(g.dtype).T).movedim(-1, 0)
         n = writes.dense.shape[1] // g.shape[0]
         dense = (writes.dense * g.repeat(n, 1, 1)).sum(-1)
         return torch.cat([writes.units * slopes.repeat(1, n, 1), dense])
@@ -259,13 +202,15 @@ class MaskedRun:
         for _ in self.gradients(np.zeros(self.graph.n_receivers, dtype=np.bool_)):
             pass
         found = self.of_inputs.new_zeros((self.graph.n_senders, 1))
-        self._meet(range(self.graph.n_inputs), self.of_inputs[None], found)
+        self._meet(range(self.graph.n_inputs), ReadGradients(self.of_inputs[None]), found)
         for layer in self.blocks:
             for block in layer.values():
-                self._meet(block.senders, block.grad[None], found)
-        return found[:, 0] / self._share
+                self._meet(block.senders, ReadGradients(block.grad[None]), found)
+        return found[:, 0] / self.share
 
-    def contract(self, receivers: list[int], grads: Reads) -> Float[Tensor, "sender receiver"]:
+    def contract(
+        self, receivers: list[int], reads: ReadGradients
+    ) -> Float[Tensor, "sender receiver"]:
         """What the loss's gradient makes of each sender's difference, for receivers of one place.
 
         That is the derivative of the loss by the share of each edge. In families with norms after
@@ -273,34 +218,54 @@ class MaskedRun:
         """
         graph = self.graph
         n = int(graph.n_upstream[receivers[0]])
-        found = grads.new_zeros((graph.n_senders, len(receivers)))
-        if not self._adapter.post_norms:
-            self._meet(range(n), grads, found)
+        found = self.of_inputs.new_zeros((graph.n_senders, len(receivers)))
+        if not self.adapter.post_norms:
+            self._meet(range(n), reads, found)
             return found
-        self._meet(range(graph.n_inputs), grads, found)
+        self._meet(range(graph.n_inputs), reads, found)
         for layer in self.blocks:
             for block in layer.values():
                 if block.senders.start >= n:
                     return found
-                mine = grads
-                if block.write.slope is not None:
-                    mine = block.write.slope.backward(grads)
-                elif block.write.added is not block.write.raw:
-                    mine = torch.stack([through(block.write, grad) for grad in grads])
-                self._meet(block.senders, mine, found)
+                mine, past = reads, block.write.slope
+                if past is None and block.write.added is not block.write.raw:
+                    mine = ReadGradients(
+                        torch.stack([through(block.write, grad) for grad in reads.in_full])
+                    )
+                self._meet(block.senders, mine, found, past)
         return found
 
-    def _meet(self, senders: range, grads: Reads, into: Tensor) -> None:
+    def _meet(
+        self, senders: range, reads: ReadGradients, into: Tensor, past: Slope | None = None
+    ) -> None:
         """Write differences of some senders times gradients over their rows."""
         dense, directed = self.graph.blocks(senders)
         numbers = np.arange(senders.start, senders.stop)
         kinds = self.graph.directed[numbers]
-        flat = grads.flatten(1)
         if dense.stop > dense.start:
             index = torch.from_numpy(numbers[~kinds]).to(into.device)
-            into[index] = self.delta.dense[dense].flatten(1) @ flat.T
+            into[index] = reads.meet_dense(self.delta.dense[dense], past)
         if directed.stop > directed.start:
             index = torch.from_numpy(numbers[kinds]).to(into.device)
-            rows = self._basis.directions[directed].to(grads.dtype)
-            slopes = grads @ rows.T
-            into[index] = torch.einsum("rbpu,ubp->ur", slopes, self.delta.units[directed])
+            rows = self.basis.directions[directed].to(into.dtype)
+            into[index] = reads.meet(self.delta.units[directed], rows, past)
+
+
+def _of_heads(
+    attention: Attention, starts: Sequence[Tensor], heads: slice | Tensor
+) -> Factored | None:
+    """Gradients of some heads' q, k and v inputs by the rows of their projections.
+
+    `starts` are with respect to what the projections give. None where a norm stands between.
+    """
+    weights = [read.weight for read in attention.reads]
+    if attention.slope is None and attention.normed is not attention.stream:
+        return None
+    rows: list[Tensor] = []
+    for weight, start in zip(weights, starts, strict=True):
+        if weight is None:
+            return None
+        group = start.shape[1] // weight.shape[0]
+        rows.append(weight.repeat_interleave(group, 0)[heads].to(start.dtype))
+    factors = torch.cat([start[:, heads].permute(1, 3, 0, 2) for start in starts])
+    return Factored(factors, torch.cat(rows), attention.slope)

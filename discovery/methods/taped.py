@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -94,8 +95,11 @@ def jacobian(write: Write, steps: Difference) -> Difference:
 
 def attention_gradients(
     attention: Attention, grad: Stream, into: Float[Tensor, "receiver batch pos d_model"]
-) -> None:
-    """The loss's gradient with respect to each head's q, k and v input, before the norm."""
+) -> Sequence[Tensor]:
+    """The loss's gradient with respect to each head's q, k and v input, before the norm.
+
+    Comes back with those with respect to what the reads begin with (`Apart.start`).
+    """
     starts = [read.start for read in attention.reads]
     by_channel = torch.autograd.grad(attention.out, starts, grad)
     n_heads = len(into) // len(QKV)
@@ -106,6 +110,7 @@ def attention_gradients(
             continue
         for head, row in enumerate(mine):
             row.copy_(_before_norm(attention, read.input_gradient(found, head)))
+    return by_channel
 
 
 def _before_norm(attention: Attention, grad: Stream) -> Stream:

@@ -14,18 +14,23 @@ from collections.abc import Generator, Sequence
 
 import numpy as np
 import torch
+from einops import einsum
 from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from discovery.dictionaries.neurons import NeuronBasis
 from discovery.engine.experiment import Bench, Experiment
 from discovery.engine.graph import BoolMatrix
+from discovery.engine.lanes import PROJECTION
 from discovery.engine.parts import Stream, part_writes
 from discovery.engine.site import Site
 from discovery.engine.sites import HEAD_CHANNELS
 from discovery.engine.unembedding import losses_at
 from discovery.methods.attribution import check_finite
 from discovery.methods.masked_run import MaskedRun
+from discovery.methods.unit_reads import UnitsAt, neuron_reads, unit_reads
+from discovery.models import Sublayer
 from discovery.progress import Report
 from discovery.tasks.base import TokenPair
 from graph_schema.documents import Channel, Metric
@@ -68,6 +73,9 @@ def two_leg(
     return scores
 
 
+_ALONG = "lane batch head pos d_head, batch head pos d_head -> lane head"
+
+
 class _Legs:
     """A chunk's clean run, from which single senders are taken out of what is read."""
 
@@ -82,23 +90,16 @@ class _Legs:
     def scores(
         self, asked: BoolMatrix
     ) -> Generator[tuple[list[int], list[int], Float[Tensor, "sender receiver"]]]:
-        """Scores of each place's receivers and some senders."""
+        """Scores of some receivers of one place, and some senders."""
         graph, run = self._graph, self._run
         for layer, sites in enumerate(graph.layers):
-            for site in (*sites.attention, sites.mlp):
-                place = 2 * layer + (0 if site.heads else 1)
-                sublayer = "attn" if site.heads else "mlp"
-                x, g = run.places[place], run.blocks[layer][sublayer].grad
-                channels = HEAD_CHANNELS if site.heads else (Channel.R,)
-                clean = part_writes(
-                    self._basis, self._bench.window, site, dict.fromkeys(channels, x)
-                )
-                before = run.along(site, clean, g).sum((1, 2))
-                for channel in channels:
-                    receivers = list(run.receivers(site, channel))
-                    for senders, moved in self._without(asked, receivers, x):
-                        after = self._first_leg(site, channel, x, moved, g)
-                        yield receivers, senders, after - before
+            whole = [site for site in sites.attention if site.split is None]
+            if whole:
+                yield from self._heads(layer, whole, asked)
+            for site in sites.attention:
+                if site.split is not None:
+                    yield from self._parts(site, asked)
+            yield from self._mlp(sites.mlp, asked)
         receivers = [graph.logits]
         positions = self._bench.window.positions
         rows = torch.arange(len(positions), device=positions.device)[:, None]
@@ -107,6 +108,116 @@ class _Legs:
             lasts = moved[:, rows, positions]
             losses = losses_at(self._adapter, objective, lasts).sum(1)
             yield receivers, senders, (losses - run.loss)[:, None]
+
+    def _heads(
+        self, layer: int, sites: list[Site], asked: BoolMatrix
+    ) -> Generator[tuple[list[int], list[int], Float[Tensor, "sender receiver"]]]:
+        """Heads that are not split: together, as each reads the same."""
+        adapter, run, window = self._adapter, self._run, self._bench.window
+        heads = [site.heads[0] for site in sites]
+        x, g = run.places[2 * layer], run.blocks[layer]["attn"].grad
+        slopes = einsum(
+            g,
+            adapter.out_weights(layer)[adapter.index(heads)].to(g.dtype),
+            "batch pos d_model, head d_head d_model -> batch head pos d_head",
+        )
+        normed = adapter.norm(layer, "attn", x)
+        clean = [
+            adapter.project(window.batch, layer, name, normed, heads)
+            for name in PROJECTION.values()
+        ]
+        with torch.enable_grad():
+            values = clean[-1].detach().requires_grad_()
+            z = window.mix(layer, clean[0], clean[1], values, heads)
+            along = (z * slopes).sum((0, 2, 3))
+            # What is mixed is linear in values, so their gradient says all.
+            (by_value,) = torch.autograd.grad(along.sum(), values)
+        before = along.detach()
+        for number, channel in enumerate(HEAD_CHANNELS):
+            receivers = [run.receivers(site, channel)[0] for site in sites]
+            for senders, moved in self._without(asked, receivers, x):
+                n = len(senders)
+                beside = window.beside(n)
+                normed = adapter.norm(layer, "attn", moved.flatten(0, 1))
+                found = adapter.project(beside.batch, layer, PROJECTION[channel], normed, heads)
+                if channel is Channel.V:
+                    changed = found.unflatten(0, (n, -1)) - clean[-1]
+                    yield receivers, senders, einsum(changed, by_value, _ALONG)
+                    continue
+                every = [each.repeat(n, 1, 1, 1) for each in clean]
+                every[number] = found
+                q, k, v = every
+                z = beside.mix(layer, q, k, v, heads).unflatten(0, (n, -1))
+                yield receivers, senders, einsum(z, slopes, _ALONG) - before
+
+    def _mlp(
+        self, site: Site, asked: BoolMatrix
+    ) -> Generator[tuple[list[int], list[int], Float[Tensor, "sender receiver"]]]:
+        """An MLP or its parts: by inner products where units read it through a norm and rows."""
+        adapter, run, layer = self._adapter, self._run, site.layer
+        receivers = list(run.receivers(site, Channel.R))
+        x, g = run.places[2 * layer + 1], run.blocks[layer]["mlp"].grad
+        dictionary = None if site.split is None else self._basis.dictionary(site)
+        neurons = dictionary is None or isinstance(dictionary, NeuronBasis)
+        units = torch.tensor(() if site.split is None else site.split.units, device=x.device)
+        units = units.long()
+        # What a whole MLP, or the rest of its neurons, does is the sum over all of them.
+        every = neurons and bool(asked[:, receivers[-1]].any())
+        if neurons:
+            reads = neuron_reads(adapter, layer, None if every else units)
+            directions = adapter.mlp_weights(layer).down
+            directions = directions if every else directions[units]
+        else:
+            assert dictionary is not None, "without one there are neurons"
+            reads = unit_reads(adapter, dictionary, layer, units)
+            directions = self._basis.directions[self._graph.blocks(site.senders)[1]]
+        if reads is None:
+            yield from self._parts(site, asked)
+            return
+        mine = receivers if neurons else receivers[: site.n_units]
+        at = reads.at(x, g @ directions.to(g.dtype).T)
+        for senders, found in self._unit_legs(asked, mine, at):
+            if every:
+                candidates = found[:, units]
+                rest = found.sum(1) - candidates.sum(1)
+                found = torch.cat([candidates, rest[:, None]], 1)
+            yield (mine if every else receivers[: site.n_units]), senders, found
+        if not neurons:
+            yield from self._parts(site, asked, site.n_units)
+
+    def _unit_legs(
+        self, asked: BoolMatrix, receivers: list[int], at: UnitsAt
+    ) -> Generator[tuple[list[int], Float[Tensor, "sender unit"]]]:
+        """What units do without each sender asked for, along the gradient, some at a time."""
+        graph, run = self._graph, self._run
+        wanted = np.flatnonzero(asked[:, receivers].any(axis=1))
+        # Past a norm of their sublayer directed writes are not along one direction any more.
+        plain = graph.directed[wanted] & ~self._passes_norm(wanted)
+        units, dense = wanted[plain].tolist(), wanted[~plain].tolist()
+        if units:
+            rows = torch.from_numpy(graph.rows[units])
+            directions = self._basis.directions[rows].to(run.delta.units.dtype)
+            yield units, at.without_units(run.delta.units[rows], directions)
+        together = max(1, POSITIONS // (run.places[0].shape[0] * run.places[0].shape[1]))
+        for start in range(0, len(dense), together):
+            some = dense[start : start + together]
+            yield some, at.without(torch.stack([self._gone(sender) for sender in some]))
+
+    def _parts(
+        self, site: Site, asked: BoolMatrix, first: int = 0
+    ) -> Generator[tuple[list[int], list[int], Float[Tensor, "sender receiver"]]]:
+        """A site's parts from number `first` on: the component run once for each sender."""
+        run, layer = self._run, site.layer
+        x = run.places[2 * layer + (0 if site.heads else 1)]
+        g = run.blocks[layer]["attn" if site.heads else "mlp"].grad
+        channels = HEAD_CHANNELS if site.heads else (Channel.R,)
+        clean = part_writes(self._basis, self._bench.window, site, dict.fromkeys(channels, x))
+        before = run.along(site, clean, g).sum((1, 2))[first:]
+        for channel in channels:
+            receivers = list(run.receivers(site, channel))[first:]
+            for senders, moved in self._without(asked, receivers, x):
+                after = self._first_leg(site, channel, x, moved, g)[:, first:]
+                yield receivers, senders, after - before
 
     def _first_leg(
         self, site: Site, channel: Channel, x: Stream, moved: Tensor, g: Stream
@@ -128,20 +239,35 @@ class _Legs:
         together = max(1, POSITIONS // (x.shape[0] * x.shape[1]))
         for start in range(0, len(wanted), together):
             senders = wanted[start : start + together]
-            yield senders, torch.stack([self._away(sender, x) for sender in senders])
+            yield senders, torch.stack([x - self._gone(sender) for sender in senders])
 
-    def _away(self, sender: int, x: Stream) -> Stream:
+    def _passes_norm(self, senders: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Whose writes pass a norm of their sublayer before others read them."""
+        graph = self._graph
+        layers = graph.sender_layers[senders]
+        if not self._adapter.post_norms:
+            return np.zeros(len(senders), dtype=np.bool_)
+        past = [
+            layer < 0 or self._basis.past_norm(layer, self._sublayer(sender, layer))
+            for sender, layer in zip(senders.tolist(), layers.tolist(), strict=True)
+        ]
+        return ~np.array(past, dtype=np.bool_)
+
+    def _sublayer(self, sender: int, layer: int) -> Sublayer:
+        return "mlp" if sender >= self._graph.mlp_senders(layer).start else "attn"
+
+    def _gone(self, sender: int) -> Stream:
+        """What is missing of the stream without a sender's difference from what is ablated."""
         graph, run = self._graph, self._run
         row = int(graph.rows[sender])
         if graph.directed[sender]:
-            gone = run.delta.units[row, :, :, None] * self._basis.directions[row].to(x.dtype)
+            direction = self._basis.directions[row].to(run.delta.units.dtype)
+            gone = run.delta.units[row, :, :, None] * direction
         else:
             gone = run.delta.dense[row]
+        if not self._passes_norm(np.array([sender]))[0]:
+            return gone
         layer = int(graph.sender_layers[sender])
-        if layer < 0 or not self._adapter.post_norms:
-            return x - gone
-        sublayer = "mlp" if sender >= graph.mlp_senders(layer).start else "attn"
+        sublayer = self._sublayer(sender, layer)
         write = run.blocks[layer][sublayer].write
-        if self._basis.past_norm(layer, sublayer):
-            return x - gone
-        return x + (self._adapter.post_norm(layer, sublayer, write.raw - gone) - write.added)
+        return write.added - self._adapter.post_norm(layer, sublayer, write.raw - gone)

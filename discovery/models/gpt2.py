@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from einops import rearrange
@@ -81,11 +83,15 @@ class GPT2Adapter(DecoderAdapter):
         self, layer: int, x: Float[Tensor, "batch pos d_model"]
     ) -> Float[Tensor, "batch pos d_model"]:
         mlp = self._block(layer).mlp
-        if type(mlp.act) is not NewGELUActivation:
-            return mlp(x)
-        # The same function in one kernel, not in eight.
-        return mlp.c_proj(nn.functional.gelu(mlp.c_fc(x), approximate="tanh"))
+        return mlp.c_proj(_in_one_kernel(mlp.act)(mlp.c_fc(x)))
 
     def mlp_weights(self, layer: int) -> MlpWeights:
         mlp = self._block(layer).mlp
-        return plain_mlp(mlp.act, mlp.c_fc, mlp.c_proj)
+        return plain_mlp(_in_one_kernel(mlp.act), mlp.c_fc, mlp.c_proj)
+
+
+def _in_one_kernel(act: nn.Module) -> Callable[[Tensor], Tensor]:
+    """The same function, not in eight."""
+    if type(act) is not NewGELUActivation:
+        return act
+    return partial(nn.functional.gelu, approximate="tanh")

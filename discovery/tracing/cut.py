@@ -24,16 +24,6 @@ from discovery.tracing.frozen import At, FrozenModel, Grad, Stream
 from graph_schema.documents.dictionary import DictionaryKind, Normalisation, Place
 from graph_schema.errors import SpecError
 
-READ = (
-    Place.RESID_MID,
-    Place.MLP_IN,
-    Place.MLP_UNIT,
-    Place.NEURONS,
-    Place.MLP_OUT,
-    Place.MLP_ADDED,
-)
-WRITTEN = (Place.MLP_OUT, Place.MLP_ADDED, Place.NEURONS)
-
 
 def check_traceable(dictionary: Dictionary) -> None:
     """Refuse a dictionary that does not stand at an MLP.
@@ -42,11 +32,10 @@ def check_traceable(dictionary: Dictionary) -> None:
         SpecError: It does not.
     """
     document = dictionary.document
-    site = document.site
-    if site.reads not in READ or site.writes not in WRITTEN or site.layer is None:
+    if not document.site.of_mlp or document.site.layer is None:
         raise SpecError(
-            f"{document.words} reads {site.reads.value} and writes {site.writes.value}; an "
-            "attribution graph takes dictionaries of MLPs: transcoders, or SAEs on an MLP's output"
+            f"{document.words} stands at no MLP; an attribution graph takes transcoders, or SAEs "
+            "on an MLP's output"
         )
 
 
@@ -99,6 +88,23 @@ class Cut:
             case _:
                 return here.mlp_added.normed
 
+    def at(self, stream: Float[Tensor, "*rows d_model"]) -> Float[Tensor, "*rows d_in"]:
+        """What the dictionary would encode where its MLP reads another stream."""
+        here = self.model.layers[self.layer]
+        if self.reads is Place.RESID_MID:
+            return stream
+        form, weights = here.mlp_norm.norm, here.mlp.weights
+        if self.reads is Place.MLP_UNIT:
+            return stream if form is None else form.at(stream).unit
+        normed = stream if form is None else form(stream)
+        if self.reads is Place.MLP_IN:
+            return normed
+        neurons = weights.neurons(normed)
+        if self.reads is Place.NEURONS:
+            return neurons
+        write, after = weights.write(neurons), here.mlp_added.norm
+        return write if self.reads is Place.MLP_OUT or after is None else after(write)
+
     @cached_property
     @torch.no_grad()
     def active(self) -> Active:
@@ -137,7 +143,7 @@ class Cut:
     def constant(self, layer: int) -> Stream:
         """What it writes to a layer that no unit writes and that does not pass through it."""
         found = self.dictionary.constant(self.x, None if layer == self.layer else layer)
-        if (skip := self._skip) is not None and layer == self.layer:
+        if (skip := self.skip_weights) is not None and layer == self.layer:
             found = found - product(self.x, skip.T)
         if self.writes is not Place.NEURONS:
             return found
@@ -146,20 +152,21 @@ class Cut:
 
     def passes(self) -> bool:
         """Whether something passes through it past all units, linearly."""
-        return self._skip is not None
+        return self.skip_weights is not None
 
     def passed(self) -> Stream:
         """What that is."""
-        assert self._skip is not None, "asked for where something passes"
-        return product(self.x, self._skip.T)
+        assert self.skip_weights is not None, "asked for where something passes"
+        return product(self.x, self.skip_weights.T)
 
     def passed_back(self, grad: Grad) -> Grad:
         """From a gradient of what passes to one of the stream that the MLP reads."""
-        assert self._skip is not None, "asked for where something passes"
-        return self.place_back(product(grad, self._skip), slice(0, grad.shape[1]))
+        assert self.skip_weights is not None, "asked for where something passes"
+        return self.place_back(product(grad, self.skip_weights), slice(0, grad.shape[1]))
 
     @property
-    def _skip(self) -> Tensor | None:
+    def skip_weights(self) -> Tensor | None:
+        """What passes its units is its input times this."""
         return self.dictionary.skip if isinstance(self.dictionary, LinearDictionary) else None
 
     def readings(self, index: Tensor) -> Float[Tensor, "n d_model"]:

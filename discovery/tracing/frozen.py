@@ -133,12 +133,19 @@ class FrozenLayer:
 
 @dataclass(frozen=True)
 class FrozenModel:
-    """The run of one prompt: `logits` at its last position, as the model says them."""
+    """The run of one prompt.
+
+    Attributes:
+        inputs: What is written before the first layer, by sender.
+        resid: The stream behind the last layer, which `final` norms.
+        logits: At the last position, as the model says them.
+    """
 
     adapter: ModelAdapter
     batch: Batch
     inputs: dict[str, Stream]
     layers: tuple[FrozenLayer, ...]
+    resid: Stream
     final: FrozenNorm
     logits: Float[Tensor, " d_vocab"]
 
@@ -170,7 +177,7 @@ class FrozenModel:
                 progress(layer + 1, adapter.shape.n_layers)
         final = _norm(adapter, adapter.shape.n_layers, "logits", x)
         logits = adapter.logits(final.normed[-1:])[0]
-        return cls(adapter, batch, inputs, tuple(layers), final, logits)
+        return cls(adapter, batch, inputs, tuple(layers), x, final, logits)
 
     def attention_back(self, layer: int, grad: Grad) -> Grad:
         """From a gradient of what attention adds to the stream to one of the stream before it."""

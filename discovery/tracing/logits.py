@@ -19,12 +19,14 @@ class Logits:
 
     Attributes:
         value: Each token's logit less the mean over tokens, before soft-capping.
-        vectors: The gradient of it by the final stream at the last position.
+        columns: The gradient of it by what the unembedding reads at the last position.
+        vectors: The gradient of it by the final stream there.
     """
 
     token: Int[Tensor, " logit"]
     probability: Float[Tensor, " logit"]
     value: Float[Tensor, " logit"]
+    columns: Float[Tensor, "logit d_model"]
     vectors: Float[Tensor, "logit d_model"]
 
     def reads(self, model: FrozenModel) -> Reads:
@@ -62,4 +64,4 @@ def logits_of(
         value = value + bias[token].to(dtype) - bias.mean(dtype=torch.float64).to(dtype)
     position = torch.full((len(token),), last, device=token.device)
     vectors = model.final.back(columns, position)
-    return Logits(token, chances[token].to(dtype), value, vectors)
+    return Logits(token, chances[token].to(dtype), value, columns, vectors)

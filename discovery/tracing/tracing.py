@@ -34,6 +34,7 @@ class Traced:
         names: Of the nodes, in the order of the columns: units, then rests, errors and embeddings,
             then logits.
         weights: By channel [node, node], row = target; rows of what is no target are 0.
+        chosen: Columns of the sources that are nodes; what units have others stands in rests.
         values: What each node is worth; NaN of rests, errors and embeddings.
     """
 
@@ -43,6 +44,7 @@ class Traced:
     names: tuple[str, ...]
     weights: dict[Channel, Tensor]
     values: NDArray[np.float64]
+    chosen: frozenset[int]
     n_active: int
 
 
@@ -151,6 +153,7 @@ def _assembled(
         ),
         squares,
         values,
+        frozenset(chosen.tolist()),
         n_active,
     )
 

@@ -35,12 +35,14 @@ class Pruned:
         weights: [node, node], row = target: those of the links that are kept, a `csr_array`.
         influence: [node], on the graph before it was pruned.
         shares: [node], `cumulative_shares` of it.
+        limited: Fewer links are kept than `edge_threshold` asks for.
     """
 
     nodes: Bools
     weights: Any
     influence: Floats
     shares: Floats
+    limited: bool = False
 
 
 def pruned(
@@ -48,12 +50,15 @@ def pruned(
     *,
     node_threshold: float = NODE_THRESHOLD,
     edge_threshold: float = EDGE_THRESHOLD,
+    most_links: int | None = None,
 ) -> Pruned:
     """The nodes that hold `node_threshold` of all influence, the links that carry `edge_threshold`.
 
     Tokens and logits always stay. Of what is left, features and errors without a link out of them
     and features without one into them go, until none does. As published; what has a node's or a
-    link's last value is kept with it, and links of no weight are none.
+    link's last value is kept with it, and links of no weight are none. With `most_links` no more
+    than those that carry most are kept, which is not published: neurons have many more links than
+    features of a dictionary.
 
     Raises:
         SpecError: A threshold is not a share, or the graph has a cycle.
@@ -71,6 +76,10 @@ def pruned(
     carried = shares.tocoo()
     carries = carried.data * flow[carried.coords[0]]
     kept = carries >= _least(carries, edge_threshold)
+    limited = most_links is not None and bool(kept.sum() > most_links)
+    if limited:
+        kept = np.zeros_like(kept)
+        kept[np.argsort(-carries, kind="stable")[:most_links]] = True
     rows, columns = carried.coords[0][kept], carried.coords[1][kept]
 
     features = graph.features
@@ -84,7 +93,7 @@ def pruned(
         nodes = left
     mask = sparse.csr_array((np.ones(len(rows)), (rows, columns)), shape=graph.weights.shape)
     weights = sparse.csr_array(graph.weights * mask)
-    return Pruned(nodes, weights, influence, cumulative_shares(influence))
+    return Pruned(nodes, weights, influence, cumulative_shares(influence), limited)
 
 
 def _least(values: Floats, threshold: float) -> float:

@@ -38,6 +38,9 @@ class CircuitEdge(Document):
     score_kind: ScoreKind | None
     stability: float | None = None
     """Share of bootstrap draws over groups of pairs that keep the edge."""
+    exact: float | None = later(None)
+    """Of an attribution graph's edge, whose score is linear: what its target's value loses in truth
+    where the source is taken out of what it reads."""
 
     @model_validator(mode="after")
     def _score_has_a_kind(self) -> CircuitEdge:

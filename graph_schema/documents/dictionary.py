@@ -53,6 +53,7 @@ class Place(StrEnum):
 
 STREAM = (Place.RESID_PRE, Place.RESID_MID, Place.RESID_POST)
 _MLP = (Place.MLP_OUT, Place.MLP_ADDED, Place.NEURONS)
+_BEFORE_MLP = (Place.RESID_MID, Place.MLP_IN, Place.MLP_UNIT)
 _ATTENTION = (Place.ATTN_Z, Place.ATTN_OUT, Place.ATTN_ADDED)
 
 
@@ -122,6 +123,11 @@ class Site(Document):
         if self.head is not None:
             return head_name(self.layer, self.head)
         return f"a{self.layer}" if self.writes in _ATTENTION else None
+
+    @property
+    def of_mlp(self) -> bool:
+        """Whether it reads at an MLP, or before one, and writes as one."""
+        return self.writes in _MLP and self.reads in (*_MLP, *_BEFORE_MLP)
 
     @property
     def written(self) -> tuple[int, ...]:

@@ -171,7 +171,8 @@ class Trace(Document):
         max_n_logits: Logit nodes at most: the likeliest that hold `desired_logit_prob`.
         max_feature_nodes: Units at most that are nodes, chosen by their influence on the logits.
         node_threshold: The share of influence that the nodes hold which are kept.
-        edge_threshold: The share of it that the kept edges carry.
+        edge_threshold: The share of it that the kept edges carry, as far as they are no more than
+            `max_edges`: then those that carry most.
         skip_positions: Positions at the start at which no unit is a node: what attention sinks hold
             there would outweigh all else.
         heads: Attention heads are nodes too, with query, key and value inputs.
@@ -181,7 +182,8 @@ class Trace(Document):
     version: Literal[1] = 1
     max_n_logits: Annotated[int, Field(ge=1, le=1000)] = 10
     desired_logit_prob: Annotated[float, Field(gt=0, le=1)] = 0.95
-    max_feature_nodes: Annotated[int, Field(ge=1, le=20_000)] = 2000
+    max_feature_nodes: Annotated[int, Field(ge=1, le=20_000)] = 3000
+    max_edges: Annotated[int, Field(ge=1)] = 20_000
     node_threshold: Annotated[float, Field(gt=0, le=1)] = 0.8
     edge_threshold: Annotated[float, Field(gt=0, le=1)] = 0.98
     skip_positions: Annotated[int, Field(ge=0)] = 1

@@ -21,6 +21,7 @@ from graph_schema.reports.text import (
     summary,
 )
 from graph_schema.reports.text_picture import ASCII, UNICODE, picture
+from graph_schema.reports.traces import path_lines, trace_text
 
 __all__ = [
     "ASCII",
@@ -44,10 +45,12 @@ __all__ = [
     "node_labels",
     "node_table",
     "number",
+    "path_lines",
     "picture",
     "role_graph_text",
     "roles_text",
     "strongest",
     "summary",
     "table",
+    "trace_text",
 ]

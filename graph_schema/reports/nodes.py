@@ -35,6 +35,14 @@ def shortened(label: str, longest: int = LONGEST) -> str:
     return clipped(printable(" ".join(label.split())), longest)
 
 
+def _token_at(name: str, circuit: CircuitDocument) -> str | None:
+    """The prompt's token at a node's position."""
+    position = Component.parse(name).position
+    if circuit.prompt is None or position is None or position >= len(circuit.prompt.tokens):
+        return None
+    return shortened(repr(circuit.prompt.tokens[position]), 16)
+
+
 def node_table(circuit: CircuitDocument, top: int | None = 20) -> str:
     """What is known of the nodes; columns that are empty are left out.
 
@@ -52,6 +60,7 @@ def node_table(circuit: CircuitDocument, top: int | None = 20) -> str:
     )[:top]
     columns = {
         "node": [node.name for node in known],
+        "at": [_token_at(node.name, circuit) for node in known],
         "effect": [node.effect for node in known],
         "activation": [node.activation for node in known],
         "probability": [node.probability for node in known],

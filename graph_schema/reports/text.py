@@ -14,13 +14,11 @@ from graph_schema.documents import (
     Figure,
     ModelDocument,
 )
-from graph_schema.printable import clipped
 from graph_schema.reports.quality import figure, quality_facts
 from graph_schema.reports.tables import fact_lines, number, table
+from graph_schema.reports.traces import trace_facts
 
 MIN_WIDTH = 40
-_PROMPT = 200
-"""Characters of a prompt that are shown."""
 
 
 def summary(circuit: CircuitDocument) -> str:
@@ -33,10 +31,9 @@ def summary(circuit: CircuitDocument) -> str:
     facts += [
         ("model", f"{model.name} ({_model_words(model)}{dtype})"),
         ("fingerprint", model.fingerprint),
-        ("task", task_words(circuit)),
+        *([] if circuit.prompt is not None else [("task", task_words(circuit))]),
         ("method", ", ".join([_with_parameters(circuit), *conditions(circuit)])),
         ("edges", _edge_words(circuit)),
-        *_graph_facts(circuit),
         *headline(circuit),
     ]
     if (quality := circuit.evaluation) is not None:
@@ -51,24 +48,11 @@ def _model_words(model: ModelDocument) -> str:
     return f"{model.family}, {model.n_layers} layers x {model.n_heads} heads, {model.weights}"
 
 
-def _graph_facts(circuit: CircuitDocument) -> list[tuple[str, str]]:
-    """Of an attribution graph: its prompt, and how much its features account for."""
-    facts: list[tuple[str, str]] = []
-    if (prompt := circuit.prompt) is not None:
-        words = clipped(" ".join(prompt.text.split()), _PROMPT)
-        facts.append(("prompt", f"{words} ({len(prompt.tokens):,} tokens)"))
-    if (scores := circuit.graph_scores) is not None:
-        of = "the graph as it came" if scores.pruned else "the whole graph"
-        words = f"{scores.replacement:.4f}, completeness {scores.completeness:.4f}; of {of}"
-        facts.append(("replacement", words))
-    return facts
-
-
 def headline(circuit: CircuitDocument) -> list[tuple[str, str]]:
     """Faithfulness on both splits, or that nobody has measured it."""
     quality = circuit.evaluation
     if quality is None and circuit.prompt is not None:
-        return [("faithfulness", "none: a graph of one prompt has no pairs to be judged on")]
+        return trace_facts(circuit)
     if quality is None:
         how = f"not evaluated yet: circuits evaluate {circuit.circuit_id[:12]}"
         return [("faithfulness", how)]
@@ -152,8 +136,12 @@ def layer_table(circuit: CircuitDocument, width: int = 100) -> str:
 def edge_table(circuit: CircuitDocument, top: int | None = 20) -> str:
     """The strongest edges by |score|; `top=None` shows all."""
     edges = strongest(circuit.edges)[:top]
-    rows = [(rank, edge.name, edge.score, edge.score_kind) for rank, edge in enumerate(edges, 1)]
-    return table(("", "edge", "score", "kind"), rows)
+    columns = ["", "edge", "score", "kind"]
+    rows = [[rank, edge.name, edge.score, edge.score_kind] for rank, edge in enumerate(edges, 1)]
+    if any(edge.exact is not None for edge in circuit.edges):
+        columns.append("exact")
+        rows = [[*row, edge.exact] for row, edge in zip(rows, edges, strict=True)]
+    return table(columns, rows)
 
 
 def strongest(edges: Iterable[CircuitEdge]) -> list[CircuitEdge]:

@@ -18,7 +18,7 @@ from workers.machine import known_error
 
 ORDER = (
     *("demo", "plan", "submit", "run", "job", "jobs", "cancel"),
-    *("evaluate", "import", "export", "validate"),
+    *("trace", "evaluate", "import", "export", "validate"),
     *("roles", "effects", "specificity", "universality", "training", "report"),
     *("list", "show", "label", "compare", "query", "cypher", "schema", "motifs"),
     *("up", "down", "status", "worker"),

@@ -17,6 +17,7 @@ from graph_schema.reports import (
     feature_table,
     layer_table,
     node_table,
+    path_lines,
     picture,
     summary,
     table,
@@ -119,6 +120,7 @@ def describe(circuit: Circuit, top: int = 20) -> str:
     document, width = circuit.document, page_width()
     parts = [
         summary(document),
+        *([path_lines(document)] if document.prompt is not None else []),
         layer_table(document, width),
         picture(document, width, max_edges=2 * top, marks=marks()),
         edge_table(document, top),

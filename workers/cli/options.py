@@ -151,6 +151,8 @@ def discover_request(
     dictionary: Annotated[
         list[str] | None,
         typer.Option(
+            "--dictionary",
+            "--dictionaries",
             metavar="SOURCE",
             help="An SAE's or transcoder's folder or hub path, ?hook=… where its files do not say; "
             "repeatable.",

@@ -8,15 +8,15 @@ from typing import Any, Literal
 
 from graph_schema.documents import Motif
 from workers.client.job import Job
-from workers.client.requests import Requests
 from workers.client.stored import effects_asked, specificity_asked
+from workers.client.trace_requests import TraceRequests
 from workers.requests.discover import Submission
 from workers.requests.effects import EffectsRequest
 from workers.requests.roles import RolesRequest, build_roles
 from workers.requests.specificity import SpecificityRequest
 
 
-class RoleRequests(Requests):
+class RoleRequests(TraceRequests):
     """A connection that asks who plays which role, and what roles carry to each other."""
 
     def roles(

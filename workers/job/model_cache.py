@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from discovery.models.inspecting import InspectedModel
 from discovery.models.load import LoadedModel, load_model
-from graph_schema.documents.jobs import MeasuredSpec, Placement
+from graph_schema.documents.jobs import ModelSpec, Placement
 from workers.settings import Settings
 
 
@@ -20,7 +20,7 @@ class ModelCache:
 
     def get(
         self,
-        spec: MeasuredSpec,
+        spec: ModelSpec,
         placement: Placement,
         settings: Settings,
         inspected: InspectedModel,

@@ -27,7 +27,7 @@ from graph_schema.documents import (
     DictionarySource,
     ModelSource,
 )
-from graph_schema.documents.jobs import JobRecord, MeasuredSpec, Placement, RunRecord
+from graph_schema.documents.jobs import JobRecord, MeasuredSpec, ModelSpec, Placement, RunRecord
 from graph_schema.errors import ModelError
 from graph_schema.models.fingerprint import is_path
 from graph_schema.store.connection import GraphStore
@@ -79,37 +79,54 @@ class Workbench:
             ModelError: The model is not where it should be, is another, or lies outside the roots.
             DatasetError: The pairs do not fit it.
         """
+        self.lease("data", 0, 1)
+        with self.stage("data"):
+            inspected = self._inspected(spec)
+            return inspected, self._pairs(spec, inspected)
+
+    def looked_at(self, spec: ModelSpec) -> InspectedModel:
+        """`inspected`, of a job that has no pairs.
+
+        Raises:
+            ModelError: As `inspected`.
+        """
+        self.lease("data", 0, 1)
+        with self.stage("data"):
+            return self._inspected(spec)
+
+    def _inspected(self, spec: ModelSpec) -> InspectedModel:
         from discovery.models.inspecting import identify, inspect_model
 
         source = self.placement.model
         check_root(source, self.settings)
-        self.lease("data", 0, 1)
-        with self.stage("data"):
-            # A kept model is not read again, so what lies there now is held to the job's here.
-            identity = identify(source, spec.model.fingerprint, self.settings.cache_dir)
-            inspected = inspect_model(source, fingerprint=identity)
-            return inspected, self._pairs(spec, inspected)
+        # A kept model is not read again, so what lies there now is held to the job's here.
+        identity = identify(source, spec.model.fingerprint, self.settings.cache_dir)
+        return inspect_model(source, fingerprint=identity)
 
     def vocabulary(self, spec: MeasuredSpec, inspected: InspectedModel) -> Vocabulary:
         """What prompts of a job are made of, beside its pairs."""
+        return self.vocabulary_of(inspected, spec.tokenisation.add_bos)
+
+    def vocabulary_of(self, inspected: InspectedModel, add_bos: bool | None) -> Vocabulary:
+        """What a model's prompts are made of."""
         from discovery.tasks.vocabulary import Vocabulary
 
         return Vocabulary(
             inspected.d_vocab,
             inspected.tokenizer,
-            spec.tokenisation.add_bos,
+            add_bos,
             inspected.n_ctx,
             inspected.names,
         )
 
-    def model(self, spec: MeasuredSpec, inspected: InspectedModel) -> LoadedModel:
+    def model(self, spec: ModelSpec, inspected: InspectedModel) -> LoadedModel:
         """The spec's model, loaded unless it is the kept one."""
         self.lease("model", 0, 1)
         with self.stage("model"):
             return self.models.get(spec, self.placement, self.settings, inspected)
 
     def described(
-        self, spec: MeasuredSpec, wanted: Sequence[DictionaryDocument]
+        self, spec: ModelSpec, wanted: Sequence[DictionaryDocument], *, splice: bool = True
     ) -> tuple[Described, ...]:
         """The dictionaries that a job takes, from headers alone, held to the model's sizes.
 
@@ -124,12 +141,13 @@ class Workbench:
         for source in self.placement.dictionaries:
             check_root(source, self.settings, "dictionary")
         return describe_all(
-            self.placement.dictionaries, self.sizes(spec), self.placement.model.name
+            self.placement.dictionaries,
+            self.sizes(spec),
+            self.placement.model.name,
+            splice=splice,
         )
 
-    def dictionaries(
-        self, described: tuple[Described, ...], spec: MeasuredSpec
-    ) -> tuple[Loaded, ...]:
+    def dictionaries(self, described: tuple[Described, ...], spec: ModelSpec) -> tuple[Loaded, ...]:
         """The dictionaries with their tensors, on the model's device."""
         if not described:
             return ()
@@ -141,7 +159,7 @@ class Workbench:
         with self.stage("dictionaries"):
             return load(described, getattr(torch, spec.dtype), self.placement.device)
 
-    def sizes(self, spec: MeasuredSpec) -> Sizes:
+    def sizes(self, spec: ModelSpec) -> Sizes:
         """What of the spec's model decides memory and time."""
         from discovery.jobs.sizes import read_config, sizes_of
 

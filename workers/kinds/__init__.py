@@ -15,10 +15,12 @@ from workers.kinds.effects import EFFECTS
 from workers.kinds.evaluate import EVALUATE
 from workers.kinds.roles import ROLES
 from workers.kinds.specificity import SPECIFICITY
+from workers.kinds.trace import TRACE
 from workers.kinds.universality import UNIVERSALITY
 
 KINDS: dict[str, JobKind[Any, Any]] = {
-    kind.name: kind for kind in (DISCOVER, EFFECTS, EVALUATE, ROLES, SPECIFICITY, UNIVERSALITY)
+    kind.name: kind
+    for kind in (DISCOVER, EFFECTS, EVALUATE, ROLES, SPECIFICITY, TRACE, UNIVERSALITY)
 }
 
 
@@ -43,6 +45,7 @@ __all__ = [
     "KINDS",
     "ROLES",
     "SPECIFICITY",
+    "TRACE",
     "UNIVERSALITY",
     "JobKind",
     "Product",

@@ -81,12 +81,16 @@ def _refuse_others(given: str, fields: Mapping[str, str], known: Sequence[str]) 
 
 
 def dictionaries_of(
-    given: Sequence[AskedDictionary], model: ModelSource, fingerprint: str
+    given: Sequence[AskedDictionary],
+    model: ModelSource,
+    fingerprint: str,
+    *,
+    splice: bool = True,
 ) -> tuple[tuple[DictionaryDocument, ...], tuple[DictionarySource, ...]]:
     """The identities of the dictionaries that a user names, by component, and their sources.
 
     They are read for their hash, so of the hub they are fetched; a worker on this machine finds
-    them in the same cache.
+    them in the same cache. With `splice` off it is another's to say where they may lie.
 
     Raises:
         SpecError: An option that there is not.
@@ -97,7 +101,7 @@ def dictionaries_of(
     sources = tuple(source_named(each) for each in given)
     found = [each for source in sources for each in describe(source, pickled=_pickled())]
     check_distinct(found)
-    for each in found:
+    for each in found if splice else ():
         check_spliceable(each)
     _check_fit(found, model, fingerprint)
     documents = [document_of(each) for each in found]

@@ -21,8 +21,12 @@ from graph_schema.documents.jobs.effects import EffectsSpec
 from graph_schema.documents.jobs.evaluate import EvaluateSpec
 from graph_schema.documents.jobs.roles import RolesSpec
 from graph_schema.documents.jobs.specificity import SpecificitySpec
+from graph_schema.documents.jobs.trace import TraceSpec
 from graph_schema.documents.jobs.universality import MeasuringJobs, ModelJobs, UniversalitySpec
 from graph_schema.errors import SpecError
+
+ModelSpec = MeasuredSpec | TraceSpec
+"""Jobs that load one model, in the dtype that they say."""
 
 
 def read_spec(text: str) -> JobSpec:
@@ -53,12 +57,14 @@ __all__ = [
     "MeasuredSpec",
     "MeasuringJobs",
     "ModelJobs",
+    "ModelSpec",
     "Need",
     "Placement",
     "RolesSpec",
     "RunRecord",
     "SpecificitySpec",
     "Tokenisation",
+    "TraceSpec",
     "UniversalitySpec",
     "read_spec",
 ]

@@ -61,7 +61,8 @@ MATCH (a:CircuitNode {node_id: row.sender})
 UNWIND row.edges AS edge
 MATCH (b:CircuitNode {node_id: edge.receiver})
 CREATE (a)-[:EDGE {channel: edge.channel, score: edge.score, score_kind: edge.score_kind,
-                   stability: edge.stability, position: edge.position}]->(b)
+                   stability: edge.stability, exact: edge.exact,
+                   position: edge.position}]->(b)
 RETURN count(*) AS written
 """
 _DELETE_EDGES: LiteralString = """
@@ -76,15 +77,19 @@ MATCH (:CircuitNode {node_id: row.sender})-[e:EDGE]->(b:CircuitNode)
 WITH e, row.changes[b.name + ' ' + e.channel] AS new
 WHERE new IS NOT NULL
 SET e.score = new.score, e.score_kind = new.score_kind, e.stability = new.stability,
-    e.position = new.position
+    e.exact = new.exact, e.position = new.position
 RETURN count(e) AS written
 """
 _READ_EDGES: LiteralString = """
 MATCH (:Circuit {circuit_id: $circuit_id})-[:CONTAINS]->(a:CircuitNode)-[e:EDGE]->(b:CircuitNode)
 RETURN a.name AS sender, b.name AS receiver, e.channel AS channel, e.score AS score,
-       e.score_kind AS score_kind, e.stability AS stability, e.position AS position
-ORDER BY position
+       e.score_kind AS score_kind, e.stability AS stability, e.exact AS exact,
+       e.position AS position
 """
+
+
+FIGURES = ("score", "score_kind", "stability", "exact", "position")
+"""What can differ between two measurements of one edge."""
 
 
 def write_edges(tx: Transaction, circuit: CircuitDocument) -> None:
@@ -118,7 +123,8 @@ def write_edges(tx: Transaction, circuit: CircuitDocument) -> None:
 
 def read_edges(tx: Transaction, circuit_id: str) -> list[Row]:
     """The stored edges of a circuit, in its order: the fields of a `CircuitEdge` and `position`."""
-    return fetch(tx, _READ_EDGES, circuit_id=circuit_id)
+    # Sorted here: the embedded server would hold the circuit's whole document once an edge.
+    return sorted(fetch(tx, _READ_EDGES, circuit_id=circuit_id), key=lambda row: row["position"])
 
 
 def require_whole(circuit_id: str, n_edges: int, n_stored: int) -> None:
@@ -161,6 +167,7 @@ def _edge_rows(circuit: CircuitDocument) -> Iterator[Row]:
             "score": edge.score,
             "score_kind": edge.score_kind and edge.score_kind.value,
             "stability": edge.stability,
+            "exact": edge.exact,
             "position": position,
         }
 
@@ -172,7 +179,7 @@ def _update_edges(tx: Transaction, circuit: CircuitDocument) -> None:
     changes: list[Row] = []
     for row, edge in zip(_edge_rows(circuit), circuit.edges, strict=True):
         old = stored[edge.sender, edge.receiver, edge.channel.value]
-        new = {name: row[name] for name in ("score", "score_kind", "stability", "position")}
+        new = {name: row[name] for name in FIGURES}
         if any(old[name] != value for name, value in new.items()):
             changes.append({"sender": row["sender"], "edge": edge, "new": new})
     for senders in _by_sender(changes):

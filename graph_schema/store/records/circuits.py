@@ -65,7 +65,7 @@ RETURN c.document AS document, c.n_edges AS n_edges, m.weights_sha256 AS weights
 _LABELS: LiteralString = """
 MATCH (:Circuit {circuit_id: $circuit_id})-[:CONTAINS]->(n:CircuitNode)
 WHERE n.label <> n.name
-RETURN n.name AS name, n.label AS label ORDER BY name
+RETURN n.name AS name, n.label AS label
 """
 
 

@@ -159,6 +159,7 @@ CIRCUIT_RELATIONSHIPS: tuple[RelationshipKind, ...] = (
             "absent where a file gives none",
             "score_kind": "estimate, exact, acdc_delta or mask",
             "stability": "share of bootstraps that keep it",
+            "exact": "what an attribution graph's target loses without the source, measured",
             "position": "place in the circuit's list",
         },
         "MATCH (:Circuit {circuit_id: $id})-[:CONTAINS]->(a)-[e:EDGE {channel: 'k'}]->(b) "

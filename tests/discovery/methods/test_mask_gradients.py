@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
 
 import numpy as np
 import pytest
 import torch
 
+from discovery.dictionaries.neurons import NeuronBasis
 from discovery.engine.experiment import Bench, Experiment
 from discovery.engine.splice import Splice
 from discovery.known.recovery import mean_gap
@@ -17,6 +19,7 @@ from discovery.methods.mask_gradients import attribution, mask_ig
 from discovery.methods.masked_run import MaskedRun
 from discovery.methods.sender_scores import sender_scores
 from discovery.methods.two_leg import two_leg
+from discovery.models import ModelAdapter
 from graph_schema.documents import AblationSpec, Metric
 from graph_schema.documents.dictionary import Place, Site
 from tests.discovery import textbook_splice
@@ -26,6 +29,13 @@ from tests.discovery.models.families import FAMILIES, tiny
 
 KINDS = ["gpt2", "llama-biased", "neox-parallel", "gemma3", "olmo2"]
 PAIRS = made_pairs(4, targets=2, shared=1)
+# As modules: functions of the same names are elsewhere.
+MASKED_RUN = import_module("discovery.methods.masked_run")
+TWO_LEG = import_module("discovery.methods.two_leg")
+
+
+def _nothing(*_: object) -> None:
+    """No closed form is known."""
 
 
 @cache
@@ -155,3 +165,50 @@ def test_a_senders_score_is_the_sum_of_its_edges(family: str, steps: int) -> Non
     wanted = experiment.graph.to_matrix(edges).sum(1)
     found = sender_scores(experiment, PAIRS, steps=steps)
     np.testing.assert_allclose(found, wanted, atol=2e-6, rtol=1e-5)
+
+
+def _transcoders(adapter: ModelAdapter) -> tuple[Splice, ...]:
+    """What units read through a norm and rows: competing, past the scale alone, past no norm."""
+    past = Place.MLP_ADDED if adapter.post_norms else Place.MLP_OUT
+    first = Site(reads=Place.MLP_IN, writes=past, layer=0)
+    reads = Place.RESID_MID if adapter.closed_form(1, "mlp") is None else Place.MLP_UNIT
+    second = Site(reads=reads, writes=Place.MLP_OUT, layer=1)
+    return (
+        Splice(made(adapter, first, seed=11, top=4, skip=True), (0, 3, 4, 9)),
+        Splice(made(adapter, second, seed=12), (1, 2, 5)),
+    )
+
+
+@pytest.mark.parametrize("family", KINDS)
+def test_units_that_read_through_rows_are_as_by_a_run_each(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inner products against one backward pass a unit, and one run of the MLP a sender."""
+    adapter = tiny(family, torch.float64)
+    cuts = (*_transcoders(adapter), *splices(adapter)[:2])
+    experiment = Experiment(adapter, Metric.LOGIT_DIFF, AblationSpec(), PAIRS, splices=cuts)
+    fast = attribution(experiment, PAIRS), two_leg(experiment, PAIRS)
+    monkeypatch.setattr(MASKED_RUN, "unit_slopes", _nothing)
+    monkeypatch.setattr(TWO_LEG, "unit_reads", _nothing)
+    monkeypatch.setattr(TWO_LEG, "neuron_reads", _nothing)
+    slow = attribution(experiment, PAIRS), two_leg(experiment, PAIRS)
+    for mine, theirs in zip(fast, slow, strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-6, rtol=1e-5)
+        assert np.abs(mine).max() > 1e-2
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama-biased", "gemma3"])
+def test_whole_mlps_and_neurons_two_legs_are_as_by_a_run_each(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = tiny(family, torch.float64)
+    cuts = (Splice(NeuronBasis(adapter, 1), (0, 5, 3, 9)),)
+    experiment = Experiment(adapter, Metric.LOGIT_DIFF, AblationSpec(), PAIRS, splices=cuts)
+    only = experiment.graph.upstream.copy()
+    # Some receivers alone: their rows are all that is read.
+    only[:, experiment.graph.mlp_receivers(1).stop - 1] = False
+    fast = two_leg(experiment, PAIRS), two_leg(experiment, PAIRS, only=only)
+    monkeypatch.setattr(TWO_LEG, "neuron_reads", _nothing)
+    slow = two_leg(experiment, PAIRS), two_leg(experiment, PAIRS, only=only)
+    for mine, theirs in zip(fast, slow, strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-6, rtol=1e-5)

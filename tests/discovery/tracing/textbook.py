@@ -129,13 +129,12 @@ class Plain:
     def _head_sum(self, layer: int, leaves: dict[str, Tensor]) -> Tensor:
         """What attention adds where every head's write is a source."""
         writes = self.head_writes[layer]
-        rows = [
-            sum(
-                writes[head, at] * (1 if at < self.skip else leaves[f"a{layer}.h{head}@{at}"])
-                for head in range(len(writes))
-            )
-            for at in range(writes.shape[1])
-        ]
+        one = torch.ones((), dtype=writes.dtype)
+        rows: list[Tensor] = []
+        for at in range(writes.shape[1]):
+            names = [f"a{layer}.h{head}@{at}" for head in range(len(writes))]
+            shares = torch.stack([one if at < self.skip else leaves[name] for name in names])
+            rows.append(shares @ writes[:, at])
         raw, const = torch.stack(rows), self.adapter.attn_const(layer)
         return self.norm(layer, "attn", True)(raw if const is None else raw + const)
 

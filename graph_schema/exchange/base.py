@@ -120,9 +120,8 @@ class Exchanged:
         exact = exact_layout(model)
         for edge in self.edges:
             check_edge(edge.sender, edge.receiver, edge.channel, model)
-            fine = any(Component.parse(end).fine for end in (edge.sender, edge.receiver))
-            placed = Component.parse(edge.sender).position is not None
-            if exact is not None and not (fine or placed):
+            ends = [Component.parse(end) for end in (edge.sender, edge.receiver)]
+            if exact is not None and not any(p.fine or p.position is not None for p in ends):
                 exact.check(Edge(edge.sender, edge.receiver, edge.channel))
 
 

@@ -109,6 +109,12 @@ def imported_circuit(
     notes = [f"the file says: {words}"] if words else []
     if n_silent := sum(edge.score is None for edge in edges):
         notes.append(f"the file gives no score for {n_silent:,} of {len(edges):,} kept edges")
+    granularity = _granularity(edges)
+    if granularity != "head" and found.prompt is None:
+        notes.append(
+            "which further units were candidates the file does not say: they write with the rest "
+            "of their component, so figures differ from those of the job that found the circuit"
+        )
     return CircuitDocument(
         circuit_id=imported_id(format, data, model.fingerprint, selection),
         job_id=None,
@@ -128,7 +134,7 @@ def imported_circuit(
         ablation=ablation or _ablation(found),
         dtype=None,
         seed=None,
-        granularity=_granularity(edges),
+        granularity=granularity,
         nodes=found.nodes,
         prompt=found.prompt,
         graph_scores=found.graph_scores,

@@ -20,13 +20,12 @@ from graph_schema.documents.wiring import check_names, check_positions
 from graph_schema.errors import NumericsError, SpecError
 from graph_schema.exchange.neuronpedia.links import CHANNELS, edges_of
 from graph_schema.exchange.neuronpedia.naming import (
-    BIAS,
+    COMPONENT,
     EMBEDDING,
     ERRORS,
     FEATURE,
     LOGIT,
     LORSA,
-    UNKNOWN,
     NamingError,
     name_of,
 )
@@ -34,7 +33,8 @@ from graph_schema.exchange.neuronpedia.opening import MAX_LINKS, MAX_NODES
 from graph_schema.exchange.neuronpedia.shapes import GRAPH, Complaints, check_shape, kind_of
 from graph_schema.printable import clipped, printable, quoted
 
-_KINDS = (FEATURE, LORSA, *ERRORS, EMBEDDING, LOGIT, BIAS, UNKNOWN)
+_ONE_EACH = (FEATURE, LORSA, *ERRORS, EMBEDDING, LOGIT)
+"""Types of which no two nodes are one component; biases of one, and what is unknown, may be."""
 _LAST = 2**31
 """More layers than any model has: where logits stand, while the model's are not known."""
 
@@ -143,7 +143,7 @@ def _names(graph: Mapping[str, Any], complaints: Complaints) -> dict[str, str]:
             complaints.add(f"{place} ({quoted(own)})", str(error))
             continue
         names[own] = name
-        if name in first and node["feature_type"] in _KINDS and node["feature_type"] != BIAS:
+        if name in first and (node["feature_type"] in _ONE_EACH or COMPONENT in node):
             complaints.add(
                 f"{place}.node_id", f"{quoted(own)} and {quoted(first[name])} are both {name}"
             )

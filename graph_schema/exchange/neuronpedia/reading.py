@@ -53,8 +53,10 @@ def read_neuronpedia(data: bytes) -> Exchanged:
     notes: list[str] = []
     edges = _edges(found)
     metadata, tokens = found.metadata, tuple(found.metadata["prompt_tokens"])
-    groups, scores = groups_of(found, notes), scores_of_graph(found, notes)
+    groups = groups_of(found, notes)
     placed = any(Component.parse(name).position is not None for name in found.names.values())
+    scores = scores_of_graph(found, notes) if placed else None
+    foreign = _foreign(found, notes)
     return Exchanged(
         edges,
         {edge.name: edge.score for edge in edges if edge.score is not None},
@@ -65,7 +67,7 @@ def read_neuronpedia(data: bytes) -> Exchanged:
         graph_scores=scores,
         groups=groups,
         model=_model(found),
-        foreign=_foreign(found, notes),
+        foreign=foreign,
     )
 
 
@@ -93,12 +95,18 @@ def _edges(found: Examined) -> tuple[CircuitEdge, ...]:
 
 
 def _figures(found: Examined) -> list[NodeFigures]:
-    """What the file says of each node, in its order; of several of one name the first's."""
+    """What the file says of each node, in its order; of several of one name the first's.
+
+    A file of ours lists nodes of which nothing is known too: those are in their edges.
+    """
     figures: dict[str, NodeFigures] = {}
+    linked = {link[side] for link in found.links for side in ("source", "target")}
     for node in found.nodes:
         name = found.names[node["node_id"]]
-        if name not in figures:
-            figures[name] = figures_of(node, name)
+        known = figures_of(node, name)
+        bare = COMPONENT in node and node["node_id"] in linked and known == NodeFigures(name=name)
+        if name not in figures and not bare:
+            figures[name] = known
     return list(figures.values())
 
 

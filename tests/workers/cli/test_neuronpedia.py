@@ -62,6 +62,7 @@ def test_a_graph_comes_back_from_the_store(
     assert "made-model" in circuits("show", own, "--format", "bibtex", world=world).out
 
 
+@pytest.mark.slow
 def test_the_published_graph_comes_back(circuits: Circuits, world: World, tmp_path: Path) -> None:
     own = assert_comes_back(circuits, world, peer(HAIKU), tmp_path)
     words = ("--motif", "triad_feed_forward", "--without", "error", "--draws", 200, "--json")
@@ -75,7 +76,8 @@ def test_the_published_graph_comes_back(circuits: Circuits, world: World, tmp_pa
     assert result["state"] == "called"
     again = circuits("motifs", "show", test["test_id"], "--json", world=world).json()
     assert again == test
-    whole = circuits("motifs", "test", own, *words[:2], *words[4:], world=world).json()
+    words = ("--motif", "triad_feed_forward", "--draws", 20, "--json")
+    whole = circuits("motifs", "test", own, *words, world=world).json()
     assert whole["results"][0]["observed"] == 23_920
 
 
@@ -164,7 +166,7 @@ def test_validate_sums_up_or_complains(circuits: Circuits, made: Path, tmp_path:
     assert ran.code == ExitCode.DONE
     assert ran.out.startswith("valid ")
     found = circuits("validate", made, "--json").json()
-    assert (found["n_nodes"], found["n_links"], found["n_errors"]) == (14, 15, 3)
+    assert (found["n_nodes"], found["n_links"], found["n_errors"]) == (16, 17, 3)
     assert 0 < found["scores"]["replacement"] < 1
     graph = tracer_graph()
     graph["links"][2]["target"] = "away"
@@ -208,3 +210,32 @@ def test_the_client_does_the_same(world: World, made: Path) -> None:
         assert [each.text for each in circuit.annotations] == ["say a capital"]
         assert json.loads(circuit.export("neuronpedia")) == json.loads(made.read_bytes())
         assert circuit.document.graph_scores is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["neuronpedia", "node-link", "graphml", "csv"])
+def test_a_circuit_of_neurons_goes_out_and_comes_back(
+    circuits: Circuits, world: World, tmp_path: Path, form: str
+) -> None:
+    words = ("--model", world.model, "--dataset", world.pairs, "--edges", 40, "--units", 20)
+    found = circuits("run", *words, "--granularity", "neuron", "--json", world=world).json()
+    ending = {"csv": "csv", "graphml": "graphml"}.get(form, "json")
+    out = tmp_path / f"circuit.{ending}"
+    circuits("export", found["circuit_id"], "--format", form, "--out", out, world=world)
+    if form == "neuronpedia":
+        assert circuits("validate", out, world=world).code == ExitCode.DONE
+    back = imported(circuits, world, out, "--model", world.model)
+    own, other = (
+        circuits("show", each["circuit_id"], "--format", "json", world=world).json()
+        for each in (found, back)
+    )
+    assert other["granularity"] == "neuron"
+    for key in ("edges", *(["nodes"] if form != "csv" else [])):
+        ours, theirs = (
+            sorted(each[key], key=lambda part: json.dumps(part, sort_keys=True))
+            for each in (own, other)
+        )
+        assert theirs == ours
+    assert "which further units were candidates" in other["notes"][-1]
+    judged = ("--dataset", world.pairs, "--here", "--json")
+    assert circuits("evaluate", back["circuit_id"], *judged, world=world).code == ExitCode.DONE

@@ -97,6 +97,8 @@ def lorsa_graph() -> Graph:
         node("0_bias_tc_bD_1", None, 0, 1, "bias", clerp="L0 Bias (tc_bD)"),
         node("0_bias_mlp_bout_1", None, 0, 1, "bias", clerp="L0 Bias (mlp_bout)"),
         node("0_bias_attn_bO_1", None, 0, 1, "bias"),
+        node("1_unknown_blocks_1_x_1", None, 1, 1, "unknown", clerp="blocks.1.x"),
+        node("1_unknown_blocks_1_y_1", None, 1, 1, "unknown", clerp="blocks.1.y"),
     ]
     more = [
         ("0_bias_tc_bD_1", "1_lor_7_1", 0.5),
@@ -106,6 +108,8 @@ def lorsa_graph() -> Graph:
         ("0_-1_1", "1_lor_7_1", 1.25),
         ("1_lor_7_1", "2_16380_1", 0.75),
         ("1_error_attn_1", "2_16380_1", 0.2),
+        ("1_unknown_blocks_1_x_1", "2_16380_1", 0.5),
+        ("1_unknown_blocks_1_y_1", "2_16380_1", 0.25),
     ]
     graph["links"] += [{"source": s, "target": t, "weight": w} for s, t, w in more]
     lorsa = next(each for each in graph["nodes"] if each["feature_type"] == "lorsa")

@@ -55,6 +55,10 @@ BAD: dict[str, tuple[Change, str]] = {
         lambda g: g["nodes"].append({**g["nodes"][4], "node_id": "same"}),
         "nodes[8].node_id: 'same' and '1_16380_1' are both m1.f16380@1",
     ),
+    "one component twice": (
+        lambda g: [each.update(component="m3.rest@1") for each in g["nodes"][:2]],
+        "nodes[1].node_id: 'E_651_1' and 'E_2_0' are both m3.rest@1",
+    ),
     "NaN weight": (set_link(2, weight=float("nan")), "links[2].weight: nan is not a finite number"),
     "endless weight": (set_link(2, weight=float("inf")), "links[2].weight: inf"),
     "text weight": (set_link(2, weight="1.5"), "links[2].weight: '1.5' is no number"),

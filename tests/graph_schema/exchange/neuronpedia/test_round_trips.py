@@ -110,6 +110,20 @@ def test_features_of_attention_and_biases_are_told_apart() -> None:
     assert edges["a1.error@1->m2.f16380@1"] == 0.2
     assert edges["m0.rest@1->a1.f7@1"] == 0.375, "two biases of one component write together"
     assert edges["a0.rest@1->m2.f16380@1"] == 0.1
+    assert edges["m1.rest@1->m2.f16380@1"] == 0.75
+
+
+def test_what_is_too_much_to_keep_is_told_and_the_graph_goes_out_by_our_words() -> None:
+    graph = tracer_graph()
+    graph["metadata"]["more"] = ["x" * 1000] * 5000
+    circuit = circuit_of(data_of(graph))
+    assert "characters long and is not kept" in circuit.notes[-1]
+    data = write_neuronpedia(circuit).encode()
+    assert check_graph(data).valid
+    assert len(data) < 10_000
+    again = circuit_of(data)
+    assert (again.edges, again.prompt) == (circuit.edges, circuit.prompt)
+    assert {node.label for node in again.nodes} == {node.label for node in circuit.nodes}
 
 
 def test_supernodes_whose_members_are_gone_are_told() -> None:

@@ -234,6 +234,7 @@ def _side(circuit: CircuitDocument) -> Side:
         faithfulness_interval=judged and _interval(judged.faithfulness),
         heldout_faithfulness=judged and judged.heldout_faithfulness.value,
         heldout_interval=judged and _interval(judged.heldout_faithfulness),
+        error_share=judged and judged.error_share and judged.error_share.value,
         cmd=judged and judged.cmd.value,
         cpr=judged and judged.cpr.value,
     )

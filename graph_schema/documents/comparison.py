@@ -97,6 +97,8 @@ class Side(Document):
     faithfulness_interval: tuple[float, float] | None = None
     heldout_faithfulness: float | None
     heldout_interval: tuple[float, float] | None = None
+    error_share: float | None = None
+    """Of circuits of features: what of the effect passes errors and rest."""
     cmd: float | None
     cpr: float | None
 

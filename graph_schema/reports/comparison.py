@@ -61,6 +61,11 @@ def side_table(sides: Sequence[Side], names: Sequence[str]) -> str:
             [_figure(side.faithfulness, side.faithfulness_interval) for side in sides],
         ),
         ("held out", [_figure(side.heldout_faithfulness, side.heldout_interval) for side in sides]),
+        *(
+            [("error, rest", [_figure(side.error_share) for side in sides])]
+            if any(side.error_share is not None for side in sides)
+            else []
+        ),
         ("cmd", [_figure(side.cmd) for side in sides]),
         ("cpr", [_figure(side.cpr) for side in sides]),
     ]

@@ -28,11 +28,34 @@ def evaluation_summary(found: CircuitEvaluation) -> str:
             ("circuit", found.circuit_id),
             ("task", f"{found.task}, dataset {found.dataset_sha256}"),
             ("metric", f"{conditions}, {found.dtype}"),
-            ("faithfulness", figure(found.evaluation.faithfulness)),
-            ("held out", figure(found.evaluation.heldout_faithfulness)),
+            *headline_facts(found.evaluation),
             *quality_facts(found.evaluation),
             *(("note", note) for note in found.notes),
         ]
+    )
+
+
+def headline_facts(quality: Evaluation) -> list[tuple[str, str]]:
+    """Faithfulness on both splits; of features with the share that errors and rest carry."""
+    facts = [
+        ("faithfulness", figure(quality.faithfulness)),
+        ("held out", figure(quality.heldout_faithfulness)),
+    ]
+    if quality.error_share is not None:
+        facts.append(("error, rest", error_share_words(quality.error_share)))
+    return facts
+
+
+def error_share_words(share: Figure) -> str:
+    """`34 % [30 %, 38 %] of its effect passes what no named unit writes`, or why there is none."""
+    if share.value is None:
+        return f"none ({share.reason})"
+    bounds = ""
+    if share.ci_low is not None and share.ci_high is not None:
+        bounds = f" [{share.ci_low:.0%}, {share.ci_high:.0%}]"
+    return (
+        f"{share.value:.0%}{bounds} of its effect passes errors and rest, not named units; "
+        f"{share.split.value}, {share.n} pairs"
     )
 
 

@@ -11,10 +11,9 @@ from graph_schema.documents import (
     CircuitEdge,
     Component,
     ComponentKind,
-    Figure,
     ModelDocument,
 )
-from graph_schema.reports.quality import figure, quality_facts
+from graph_schema.reports.quality import headline_facts, quality_facts
 from graph_schema.reports.tables import fact_lines, number, table
 from graph_schema.reports.traces import trace_facts
 
@@ -57,26 +56,7 @@ def headline(circuit: CircuitDocument) -> list[tuple[str, str]]:
     if quality is None:
         how = f"not evaluated yet: circuits evaluate {circuit.circuit_id[:12]}"
         return [("faithfulness", how)]
-    facts = [
-        ("faithfulness", figure(quality.faithfulness)),
-        ("held out", figure(quality.heldout_faithfulness)),
-    ]
-    if quality.error_share is not None:
-        facts.append(("error, rest", error_share_words(quality.error_share)))
-    return facts
-
-
-def error_share_words(share: Figure) -> str:
-    """`34 % [30 %, 38 %] of its effect passes what no named unit writes`, or why there is none."""
-    if share.value is None:
-        return f"none ({share.reason})"
-    bounds = ""
-    if share.ci_low is not None and share.ci_high is not None:
-        bounds = f" [{share.ci_low:.0%}, {share.ci_high:.0%}]"
-    return (
-        f"{share.value:.0%}{bounds} of its effect passes errors and rest, not named units; "
-        f"{share.split.value}, {share.n} pairs"
-    )
+    return headline_facts(quality)
 
 
 def conditions(circuit: CircuitDocument) -> list[str]:

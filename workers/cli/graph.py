@@ -195,12 +195,13 @@ def list_circuits(
             circuit.ablation,
             circuit.faithfulness,
             circuit.heldout_faithfulness,
+            circuit.error_share,
             f"{circuit.contradicts} contradicted" if circuit.contradicts else "",
         )
         for circuit in found
     ]
     headings = ("circuit", "model", "task", "method", "edges", "ablation", "faithfulness")
-    columns = (*headings, "held out", "verdicts")
-    if not any(row[-1] for row in rows):  # a column that is nearly always empty
-        columns, rows = columns[:-1], [row[:-1] for row in rows]
-    emit(table(columns, rows))
+    columns = (*headings, "held out", "error share", "verdicts")
+    # Columns that are nearly always empty are left out then.
+    told = [i for i in range(len(columns)) if i < len(headings) + 1 or any(row[i] for row in rows)]
+    emit(table([columns[i] for i in told], [[row[i] for i in told] for row in rows]))

@@ -24,6 +24,7 @@ def figures(circuit: Circuit | None, judged: Evaluated | None = None) -> dict[st
         "notes": list(notes),
         "faithfulness": quality.faithfulness.value if quality else None,
         "heldout_faithfulness": quality.heldout_faithfulness.value if quality else None,
+        "error_share": quality.error_share.value if quality and quality.error_share else None,
         "complement_faithfulness": quality.complement_faithfulness.value if quality else None,
         "cmd": quality.cmd.value if quality else None,
         "cpr": quality.cpr.value if quality else None,

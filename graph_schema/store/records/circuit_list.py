@@ -30,7 +30,8 @@ RETURN circuit_id, created_at, c.job_id AS job_id, c.model AS model, c.family AS
        c.fingerprint AS fingerprint, c.task AS task, c.dataset_sha256 AS dataset_sha256,
        c.method AS method, c.metric AS metric, c.ablation AS ablation, c.selection AS selection,
        c.n_edges AS n_edges, c.n_edges_scored AS n_edges_scored, c.faithfulness AS faithfulness,
-       c.heldout_faithfulness AS heldout_faithfulness, c.cmd AS cmd, c.cpr AS cpr,
+       c.heldout_faithfulness AS heldout_faithfulness, c.error_share AS error_share,
+       c.cmd AS cmd, c.cpr AS cpr,
        COUNT { (c)-[:CONTRADICTS]->(:Verdict) } AS contradicts
 ORDER BY created_at DESC, circuit_id
 """
@@ -72,6 +73,7 @@ class CircuitSummary(Document):
     n_edges_scored: int
     faithfulness: float | None
     heldout_faithfulness: float | None
+    error_share: float | None = None
     cmd: float | None
     cpr: float | None
     created_at: int

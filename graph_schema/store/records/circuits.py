@@ -196,6 +196,8 @@ def figures_of(evaluation: Evaluation | None) -> Row:
     if evaluation is None:
         return {}
     values = {name: getattr(evaluation, name).value for name in FIGURES}
+    if evaluation.error_share is not None:
+        values["error_share"] = evaluation.error_share.value
     for name in FIGURES[:2]:
         figure = getattr(evaluation, name)
         values |= {f"{name}_low": figure.ci_low, f"{name}_high": figure.ci_high}

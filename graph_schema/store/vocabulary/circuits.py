@@ -46,6 +46,7 @@ CIRCUIT_NODES: tuple[NodeKind, ...] = (
             "heldout_faithfulness": "on pairs that discovery did not see",
             "heldout_faithfulness_low": "lower end of its 95 % interval",
             "heldout_faithfulness_high": "upper end of its 95 % interval",
+            "error_share": "of features: the share of the effect that passes errors and rest",
             "complement_faithfulness": "of the model without the circuit",
             "cmd": "distance of the ranking's curve from 1; lower is better",
             "cpr": "area under the ranking's curve",

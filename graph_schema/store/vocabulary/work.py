@@ -55,6 +55,7 @@ WORK_NODES: tuple[NodeKind, ...] = (
             "faithfulness_low": "lower end of its 95 % interval",
             "faithfulness_high": "upper end of its 95 % interval",
             "heldout_faithfulness": "on the held-out pairs",
+            "error_share": "of features: the share of the effect that passes errors and rest",
             "heldout_faithfulness_low": "lower end of its 95 % interval",
             "heldout_faithfulness_high": "upper end of its 95 % interval",
             "complement_faithfulness": "of the model without the circuit",

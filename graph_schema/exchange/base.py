@@ -69,9 +69,8 @@ class Exchanged:
     `unread` says why the circuit in the file is none of whole edges, where it is not; its scores
     may still choose one.
 
-    Of files that have them, `nodes` are figures of nodes, `prompt` and `graph_scores` an
-    attribution graph's, `groups` nodes under one name. `model` is the one that the file names, by
-    that name; `foreign` what the file says beyond, for its own writer (`Imported.foreign`).
+    `nodes` are figures of nodes, `prompt` and `graph_scores` an attribution graph's, `groups` nodes
+    under one name, `model` is what the file names, `foreign` what its own writer needs again.
     """
 
     edges: tuple[CircuitEdge, ...]
@@ -158,8 +157,7 @@ def json_of(
 ) -> object:
     """The JSON value that a file holds, bounded before it is any.
 
-    30 MB can hold ten million empty objects, which take gigabytes once read: brackets and commas
-    are counted in the bytes first, those within texts too.
+    30 MB can hold ten million objects, gigabytes once read: brackets and commas are counted first.
 
     Raises:
         ExchangeError: It is not JSON, holds more objects and lists or values than it may (`hint`
@@ -217,6 +215,7 @@ def make_edge(
     *,
     score_kind: str = ScoreKind.ESTIMATE,
     stability: object = None,
+    exact: object = None,
 ) -> CircuitEdge:
     """An edge from a file's words, checked; a score of None is none, and has no kind.
 
@@ -232,6 +231,7 @@ def make_edge(
                 "score": None if score is None else number(score, "score"),
                 "score_kind": None if score is None else score_kind,
                 "stability": None if stability is None else number(stability, "stability"),
+                "exact": None if exact is None else number(exact, "exact"),
             }
         )
         if edge.stability is not None and not 0 <= edge.stability <= 1:

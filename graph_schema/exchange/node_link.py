@@ -2,8 +2,8 @@
 
 The graph is a directed multigraph, as a head can read one sender on several channels; an edge's key
 is its channel. Nodes carry kind, layer, head, index, position and depth, their figures and what
-they are called (`label`); edges score, score_kind and stability; the graph what is known about the
-circuit, and an attribution graph's prompt. What is unknown is left out.
+they are called (`label`); edges score, score_kind, stability and exact; the graph what is known
+about the circuit, and an attribution graph's prompt. What is unknown is left out.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ def to_networkx(circuit: CircuitDocument) -> Graph:
         known |= {} if edge.score is None else {"score": edge.score}
         known |= {} if edge.score_kind is None else {"score_kind": edge.score_kind.value}
         known |= {} if edge.stability is None else {"stability": edge.stability}
+        known |= {} if edge.exact is None else {"exact": edge.exact}
         graph.add_edge(edge.sender, edge.receiver, key=edge.channel.value, **known)
     return graph
 
@@ -89,6 +90,7 @@ def from_networkx(graph: Graph) -> Exchanged:
                 where,
                 score_kind=str(fields.get("score_kind", ScoreKind.ESTIMATE.value)),
                 stability=fields.get("stability"),
+                exact=fields.get("exact"),
             )
         )
     kept = without_repeats(edges)

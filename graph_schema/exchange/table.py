@@ -3,7 +3,7 @@
 `edge` is the name, for reading by eye, `hooks` the same edge between TransformerLens hooks, where
 it has them. The reader takes `sender`, `receiver` and `channel`, and holds `hooks` to them; a file
 that has `hooks` alone is read by these. An empty score is none. Where nodes are called something,
-two more columns say what.
+two more columns say what, and where edges were tested one more has it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from graph_schema.printable import quoted
 
 COLUMNS = ("edge", "sender", "receiver", "channel", "score", "score_kind", "stability", "hooks")
 LABELS = ("sender_label", "receiver_label")
+EXACT = "exact"
 _ENDS = ("sender", "receiver", "channel")
 
 
@@ -37,15 +38,18 @@ def write_csv(circuit: CircuitDocument) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     labels = {node.name: node.label for node in circuit.nodes if node.label}
-    writer.writerow([*COLUMNS, *(LABELS if labels else ())])
+    exact = any(edge.exact is not None for edge in circuit.edges)
+    writer.writerow([*COLUMNS, *(LABELS if labels else ()), *((EXACT,) if exact else ())])
     for edge in circuit.edges:
-        score, stability = (
-            "" if value is None else repr(value) for value in (edge.score, edge.stability)
+        score, stability, tested = (
+            "" if value is None else repr(value)
+            for value in (edge.score, edge.stability, edge.exact)
         )
         row = [edge.name, edge.sender, edge.receiver, edge.channel.value, score]
         hooks = _hooks(edge, circuit.model.n_layers)
         called = [labels.get(end, "") for end in (edge.sender, edge.receiver)] if labels else []
-        writer.writerow([*row, edge.score_kind or "", stability, hooks, *called])
+        more = [*called, *([tested] if exact else [])]
+        writer.writerow([*row, edge.score_kind or "", stability, hooks, *more])
     return out.getvalue()
 
 
@@ -94,6 +98,7 @@ def read_csv(data: bytes) -> Exchanged:
                     where,
                     score_kind=row.get("score_kind") or "estimate",
                     stability=row.get("stability") or None,
+                    exact=row.get(EXACT) or None,
                 )
             )
             _read_labels(row, edges[-1], labels, where)
@@ -121,7 +126,7 @@ def _check_header(header: Sequence[str]) -> None:
     for column in (*(("hooks",) if by_hooks else _ENDS), "score"):
         if column not in header:
             raise ExchangeError(f"line 1: no column {column!r}; expected {', '.join(COLUMNS)}")
-    for column in (*COLUMNS, *LABELS):
+    for column in (*COLUMNS, *LABELS, EXACT):
         if header.count(column) > 1:
             raise ExchangeError(f"line 1: column {column!r} comes twice; leave one out")
 

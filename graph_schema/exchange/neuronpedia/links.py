@@ -25,12 +25,20 @@ def edges_of(link: Mapping[str, Any], ends: tuple[str, str], place: str) -> list
         raise ExchangeError(f"{place}.{CHANNELS} is no list")
     edges: list[CircuitEdge] = []
     for each in cast("list[object]", said):
-        if not isinstance(each, list) or len(cast("list[object]", each)) != 4:
+        if not isinstance(each, list) or len(cast("list[object]", each)) not in (4, 5):
             raise ExchangeError(
-                f"{place}.{CHANNELS}: expected [channel, score, kind, stability] each"
+                f"{place}.{CHANNELS}: expected [channel, score, kind, stability, exact] each"
             )
-        channel, score, kind, stability = cast("list[object]", each)
+        channel, score, kind, stability, *exact = cast("list[object]", each)
         edges.append(
-            make_edge(*ends, str(channel), score, place, score_kind=str(kind), stability=stability)
+            make_edge(
+                *ends,
+                str(channel),
+                score,
+                place,
+                score_kind=str(kind),
+                stability=stability,
+                exact=exact[0] if exact else None,
+            )
         )
     return edges

@@ -209,7 +209,8 @@ def _links(edges: Iterable[CircuitEdge], ids: Mapping[str, str]) -> list[dict[st
         }
         if len(held) > 1 or not _plain(held[0]):
             link[CHANNELS] = [
-                [edge.channel.value, edge.score, edge.score_kind, edge.stability] for edge in held
+                [edge.channel.value, edge.score, edge.score_kind, edge.stability, edge.exact]
+                for edge in held
             ]
         links.append(link)
     return links
@@ -223,7 +224,8 @@ def _total(scores: Iterable[float]) -> float:
 def _plain(edge: CircuitEdge) -> bool:
     """Whether a link without more is read as this edge."""
     kind = edge.score_kind is ScoreKind.ESTIMATE
-    return edge.channel is Channel.R and kind and edge.stability is None
+    figures = edge.stability is not None or edge.exact is not None
+    return edge.channel is Channel.R and kind and not figures
 
 
 def _say_remarks(

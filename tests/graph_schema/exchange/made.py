@@ -48,6 +48,7 @@ def circuits(draw: st.DrawFn, *, features: bool = False) -> CircuitDocument:
             score=draw(FINITE),
             score_kind=draw(st.sampled_from(ScoreKind)),
             stability=draw(st.none() | st.floats(0, 1)),
+            exact=draw(st.none() | FINITE),
         )
         for sender, receiver, channel in chosen
     )

@@ -61,7 +61,6 @@ def test_the_summary_says_what_a_graph_of_one_prompt_is() -> None:
     text = summary(circuit_of(data_of(tracer_graph())))
     assert "known by its name alone, 3 layers" in text
     assert "<bos> capital (2 tokens)" in text
-    assert "no pairs to be judged on" in text
     assert "completeness" in text
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from graph_schema.exchange import check_graph, read_neuronpedia
 from tests.discovery.dictionaries.layouts import standard_sae
 from tests.workers.cli.conftest import Circuits
 from tests.workers.world import World
@@ -72,6 +73,13 @@ def test_a_prompt_is_traced_stored_shown_and_queried(circuits: Circuits, world: 
     features = [node for node in graph["nodes"] if node["ctx_idx"] == 2]
     assert features
     assert graph["metadata"]["prompt_tokens"] == TOKENS.split(",")
+    checked = check_graph(circuit.export("neuronpedia"))
+    assert checked.valid, checked.complaints
+    found = read_neuronpedia(circuit.export("neuronpedia"))
+    assert {edge.name: edge for edge in found.edges} == {e.name: e for e in circuit.edges}
+    assert found.prompt == circuit.document.prompt
+    known = {node.name: node for node in circuit.document.nodes}
+    assert {node.name: node for node in found.nodes} == known
 
 
 def test_asking_again_in_a_worker_is_the_same_graph(circuits: Circuits, world: World) -> None:

@@ -11,8 +11,9 @@ from graph_schema.documents.jobs import JobRecord, JobState
 from graph_schema.errors import SpecError
 from graph_schema.reports import table
 from workers.cli.app import command
+from workers.cli.asking import asks_for_a_circuit
 from workers.cli.exits import ExitCode, exit_code
-from workers.cli.options import AsJson, asks_for_a_circuit, whole
+from workers.cli.options import AsJson, whole
 from workers.cli.output import emit, emit_json, say
 from workers.client import CircuitClient, Job
 from workers.interrupts import JobInterrupted

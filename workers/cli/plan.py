@@ -14,7 +14,8 @@ from graph_schema.documents.jobs import DiscoverSpec
 from graph_schema.errors import ResourceError, SpecError
 from graph_schema.printable import whole_number
 from workers.cli.app import command
-from workers.cli.options import AsJson, asks_for_a_circuit, whole
+from workers.cli.asking import asks_for_a_circuit
+from workers.cli.options import AsJson, whole
 from workers.cli.output import emit, emit_json
 from workers.local.service import require_worker
 from workers.requests.dictionaries import source_named

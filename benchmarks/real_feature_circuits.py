@@ -140,8 +140,8 @@ def table(rows: list[Row]) -> str:
     for row in rows:
         acdc, ranking = (" / ".join(f"{x:.2f}" for x in each) for each in (row.acdc, row.ranking))
         lines.append(
-            f"| {row.tau:g} | {row.n_blocks[0]:,}, {row.n_blocks[1]:,} | {row.n_edges:,} | {acdc} | "
-            f"{ranking} | {row.cpu_seconds:.0f} |"
+            f"| {row.tau:g} | {row.n_blocks[0]:,}, {row.n_blocks[1]:,} | {row.n_edges:,} | "
+            f"{acdc} | {ranking} | {row.cpu_seconds:.0f} |"
         )
     return "\n".join(lines)
 

@@ -60,7 +60,7 @@ SHARES = np.geomspace(1e-4, 1, 15)
 """Sizes of sets as shares of all units."""
 WAYS: tuple[By, ...] = ("relp", "ig", "gradient")
 STEPS, ENOUGH, SEED = 8, 0.8, 0
-SAE_WIDTH, SAE_K, SAE_STEPS = 1024, 16, 600
+SAE_WIDTH, SAE_K, SAE_STEPS = 512, 16, 500
 
 
 @dataclass(frozen=True)

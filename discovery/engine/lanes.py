@@ -6,7 +6,8 @@ cost a processor about as much as their rows, and an accelerator about as much a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import assert_never
 
 import numpy as np
@@ -29,6 +30,8 @@ from graph_schema.documents import Channel
 Heads = Float[Tensor, "_ _ pos d_head"]
 """Of some heads, in one lane or several."""
 HeadValues = dict[Channel, Heads]
+COLUMNS = 16
+"""Columns that an MLP's parts read at once."""
 PROJECTION: dict[Channel, Qkv] = {Channel.Q: "q", Channel.K: "k", Channel.V: "v"}
 
 
@@ -76,7 +79,35 @@ class Lanes:
 
         Returns q, k and v of its heads, those of them that were computed.
         """
+        if isinstance(step, MlpStep) and step.columns.shape[1] > COLUMNS:
+            for part, columns in self._by_columns(step):
+                self._write_mlp(part, self.read(mixture.of_columns(columns)))
+            return {}
         return self.compute(step, self.read(mixture), held)
+
+    def _by_columns(self, step: MlpStep) -> Generator[tuple[MlpStep, list[int]]]:
+        """A split MLP's parts, those of few columns together.
+
+        Reads of hundreds of columns are gigabytes, and the units of some columns are made on all of
+        them. What needs the whole MLP to be run, `rest` and `error`, is not made with others.
+        """
+        n_units = self._graph.layers[step.layer].mlp.n_units
+        read_by = dict[int, list[int]]()
+        for part, slot in zip(step.parts, step.slots, strict=True):
+            read_by.setdefault(slot, []).append(part)
+        whole = [slot for slot, parts in read_by.items() if parts[-1] >= n_units]
+        others = [slot for slot in read_by if slot not in whole]
+        groups = [whole] if whole else []
+        groups += [others[start : start + COLUMNS] for start in range(0, len(others), COLUMNS)]
+        for columns in groups:
+            mine = [(part, i) for i, slot in enumerate(columns) for part in read_by[slot]]
+            parts, slots = zip(*sorted(mine), strict=True)
+            yield (
+                replace(
+                    step, columns=step.columns[:, columns], parts=list(parts), slots=list(slots)
+                ),
+                columns,
+            )
 
     def compute(
         self,

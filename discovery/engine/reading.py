@@ -8,6 +8,7 @@ read is the base plus, for every sublayer, how much the kept deltas move the nor
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -83,6 +84,17 @@ class Part:
     directed: Rows | None
     within: Within | None = None
 
+    def of_columns(self, columns: Sequence[int]) -> Part:
+        """Of some columns."""
+        dense, directed = (
+            None if rows is None else replace(rows, weights=rows.weights[list(columns)])
+            for rows in (self.dense, self.directed)
+        )
+        within = self.within
+        if within is not None and len(within.raw) > 1:
+            within = replace(within, raw=within.raw[list(columns)])
+        return Part(dense, directed, within)
+
 
 @dataclass(frozen=True)
 class Mixture:
@@ -95,6 +107,12 @@ class Mixture:
     fixed: Tensor
     moving: tuple[Part, ...]
     narrow: bool = False
+
+    def of_columns(self, columns: Sequence[int]) -> Mixture:
+        """Some of the columns."""
+        fixed = self.fixed if len(self.fixed) == 1 else self.fixed[list(columns)]
+        moving = tuple(part.of_columns(columns) for part in self.moving)
+        return Mixture(fixed, moving, self.narrow)
 
 
 def beside(x: Float[Tensor, "column batch *rest"], n: int) -> Float[Tensor, "column _ *rest"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,6 +19,11 @@ from graph_schema.errors import NonFiniteError
 from graph_schema.intervals import Bounds, group_interval
 
 PerPair = NDArray[np.float64]
+
+
+def _name(kept: BoolMatrix) -> bytes:
+    """A kept set's own name: between features the set itself has millions of bytes."""
+    return hashlib.sha256(np.packbits(kept).tobytes()).digest()
 
 
 class Measured:
@@ -53,7 +59,8 @@ class Measured:
 
     def measure(self, circuits: Sequence[BoolMatrix], progress: Report | None = None) -> None:
         """Run the circuits that are not known yet, together."""
-        new = {kept.tobytes(): kept for kept in circuits if kept.tobytes() not in self._known}
+        named = {_name(kept): kept for kept in circuits}
+        new = {name: kept for name, kept in named.items() if name not in self._known}
         if new:
             found = values(
                 self.experiment,
@@ -66,7 +73,7 @@ class Measured:
 
     def of(self, kept: BoolMatrix) -> Values:
         """Per-pair values of a circuit that was measured."""
-        return self._known[kept.tobytes()]
+        return self._known[_name(kept)]
 
     @property
     def gap(self) -> PerPair:

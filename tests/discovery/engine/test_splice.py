@@ -207,3 +207,17 @@ def test_a_component_has_one_dictionary_and_a_layers_heads_are_split_once() -> N
     for cuts in ((cut, cut), (Splice(made(adapter, head), (1,)), splices(adapter)[4])):
         with pytest.raises(SpecError, match=r"twice|split too"):
             Experiment(adapter, Metric.LOGIT_DIFF, AblationSpec(), PAIRS, splices=cuts)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "gemma3"])
+def test_parts_that_read_many_columns_are_made_some_at_a_time(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = _experiment(family)
+    bench, kept = _bench(experiment), _drawn(experiment, 0.6)
+    wanted = State(bench, kept)
+    monkeypatch.setattr("discovery.engine.lanes.COLUMNS", 2)
+    found = State(bench, kept)
+    torch.testing.assert_close(found.logits, wanted.logits, atol=1e-12, rtol=1e-12)
+    for mine, theirs in zip(found.delta, wanted.delta, strict=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-12, rtol=1e-12)

@@ -46,8 +46,9 @@ class Discovery:
     `arrays["pairs"]` the metric of every pair under the full model, the circuit and with everything
     ablated; `acdc` adds the decisions at each threshold, preset `full` each edge's "stability",
     `keep_pair_scores` "pair_scores" (names, ids, scores [pair, edge]), `exact_top` "exact_top"
-    (names, scores, estimates), features "units" (names of all that are nodes), ablation `resample` "drawn" (see `Splits.draws`). `features`, which
-    the arrays have as "features", say what the circuits' units are.
+    (names, scores, estimates), ablation `resample` "drawn" (see `Splits.draws`), a job of features
+    "units" (the names of all that are nodes). `features`, which the arrays have as "features", say
+    what the circuits' units are.
     """
 
     circuits: tuple[CircuitDocument, ...]

@@ -25,6 +25,8 @@ from graph_schema.errors import NotFoundError, ResourceError, SpecError
 from graph_schema.private_files import write_whole
 
 TEXT = "text_arrays"
+UNITS = "units"
+"""The name of the artifact that names all units that were candidates of a circuit's job."""
 FEATURES = "features"
 """The name of the artifact that describes a circuit's units, and of its one array."""
 
@@ -145,6 +147,17 @@ def stored_scores(circuit: CircuitDocument, artifacts: ArtifactStore) -> dict[st
         return {}
     arrays = artifacts.load(ref)
     return dict(zip(arrays["names"].tolist(), arrays["scores"].tolist(), strict=True))
+
+
+def stored_units(circuit: CircuitDocument, artifacts: ArtifactStore) -> tuple[str, ...]:
+    """The names of all units that were candidates of the circuit's job; none where none are stored.
+
+    Raises:
+        NotFoundError: The artifact is gone.
+        ResourceError: The artifact is damaged.
+    """
+    ref = circuit.artifacts.get(UNITS)
+    return () if ref is None else tuple(artifacts.load(ref)["names"].tolist())
 
 
 def feature_arrays(features: Features) -> dict[str, NDArray[Any]]:

@@ -61,6 +61,11 @@ class Cut:
             if each.dictionary.document.sha256 is not None
         )
 
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The names of all candidates, whether or not an edge of theirs is looked at."""
+        return tuple(name for each in self.splices for name in each.split.parts[: len(each.units)])
+
     def figures(self, names: Iterable[str]) -> tuple[NodeFigures, ...]:
         """What is known of these nodes; of those nothing is known of, nothing."""
         return tuple(
@@ -94,14 +99,14 @@ def dictionaries_for(
 
 def splices_of(
     circuit: CircuitDocument,
-    scored: Iterable[str],
+    nodes: Iterable[str],
     adapter: ModelAdapter,
     loaded: Sequence[Loaded],
 ) -> tuple[Splice, ...]:
     """A stored circuit's components cut as its job cut them; none where its nodes are whole.
 
     Args:
-        scored: Names of all edges that its job scored: what were candidates is an end of one. Where
+        nodes: Names of all units that were candidates, whatever else is named beside them. Where
             there are none, candidates are what the circuit itself names.
 
     Raises:
@@ -109,7 +114,7 @@ def splices_of(
     """
     if circuit.granularity == "head":
         return ()
-    names = {name.partition("->")[0] for name in scored} or set(circuit.node_names)
+    names = set(nodes) or set(circuit.node_names)
     units: dict[str, set[int]] = {}
     for part in map(Component.parse, names):
         if part.fine and part.index is not None:

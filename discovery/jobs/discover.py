@@ -28,7 +28,7 @@ from discovery.methods.pair_scores import require_room
 from discovery.models import LoadedModel
 from discovery.progress import Checkpoint, Progress, Report
 from discovery.tasks.base import PairSet
-from graph_schema.artifacts import FEATURES, feature_arrays
+from graph_schema.artifacts import FEATURES, UNITS, feature_arrays
 from graph_schema.documents import (
     CircuitDocument,
     Features,
@@ -46,8 +46,9 @@ class Discovery:
     `arrays["pairs"]` the metric of every pair under the full model, the circuit and with everything
     ablated; `acdc` adds the decisions at each threshold, preset `full` each edge's "stability",
     `keep_pair_scores` "pair_scores" (names, ids, scores [pair, edge]), `exact_top` "exact_top"
-    (names, scores, estimates), ablation `resample` "drawn" (see `Splits.draws`). `features`, which
-    the arrays have as "features", say what the circuits' units are.
+    (names, scores, estimates), ablation `resample` "drawn" (see `Splits.draws`), a job of features
+    "units" (the names of all that are nodes). `features`, which the arrays have as "features", say
+    what the circuits' units are.
     """
 
     circuits: tuple[CircuitDocument, ...]
@@ -168,6 +169,7 @@ def discover(
     arrays |= splits.draws()
     features = None
     if parts.splices:
+        arrays[UNITS] = {"names": np.array(parts.units, dtype=np.str_)}
         with clock.stage("features"):
             features = describe_units(circuits, parts.splices, model, pairs, report("features"))
     if features is not None:

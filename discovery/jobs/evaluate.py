@@ -6,7 +6,7 @@ preset `full` would ask of it (shuffled pairs, stability) is not available and s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -58,6 +58,7 @@ def judge(
     found_on: DatasetDocument | None = None,
     chunk: int | None = None,
     dictionaries: Sequence[Loaded] = (),
+    units: Iterable[str] = (),
 ) -> Judgement:
     """Judge a circuit under the spec's metric and ablation, on the spec's pairs.
 
@@ -79,6 +80,8 @@ def judge(
         progress: Stages "baseline" and "evaluation", under `full` "removals" and "chance".
         chunk: Examples at a time (default: what fits).
         dictionaries: The circuit's, loaded.
+        units: Names of all units that were candidates of the circuit's job; where none are known,
+            those that scored edges leave, or else that the circuit itself names.
 
     Raises:
         DictionaryError: They are others than the circuit's.
@@ -101,7 +104,8 @@ def judge(
         progress=progress,
         chunk=chunk,
     )
-    if splices := splices_of(circuit, scores, model.adapter, dictionaries):
+    known = tuple(units) or tuple(dict.fromkeys(name.partition("->")[0] for name in scores))
+    if splices := splices_of(circuit, known, model.adapter, dictionaries):
         session = session.spliced(splices)
     experiment, clock, report = session.experiment, session.clock, session.report
     kept = experiment.graph.kept(edge.name for edge in circuit.edges)

@@ -207,7 +207,13 @@ def _blocks(
     if (saved := work.checkpoint.load("blocks")) is not None:
         kept = saved["kept"].astype(np.bool_)
     else:
-        pruner = Pruner(whole, work.pairs, blocks.upstream, progress=work.report("blocks"))
+        pruner = Pruner(
+            whole,
+            work.pairs,
+            blocks.upstream,
+            chunk=work.chunk,
+            progress=work.report("blocks"),
+        )
         first = _each(selection)[0]
         if isinstance(first, TopEdges):
             kept = prune_to(pruner, first.n_edges).kept

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def _work(spec: EvaluateSpec, bench: Workbench) -> EvaluationResult:
     from discovery.jobs.evaluate import judge
-    from graph_schema.artifacts import stored_scores
+    from graph_schema.artifacts import stored_scores, stored_units
     from graph_schema.store.records.circuits import read_circuit
     from workers.job.results import EvaluationResult
 
@@ -39,6 +39,7 @@ def _work(spec: EvaluateSpec, bench: Workbench) -> EvaluationResult:
         found_on=_found_on(circuit, bench.store),
         chunk=chunk,
         dictionaries=bench.dictionaries(described, spec),
+        units=stored_units(circuit, bench.artifacts),
     )
     refs = bench.saved(judged.arrays)
     evaluation = judged.evaluation.model_copy(update={"artifacts": refs})

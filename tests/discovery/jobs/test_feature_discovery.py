@@ -231,3 +231,26 @@ def test_a_spliced_model_that_is_another_one_is_refused() -> None:
     require_unchanged(1.0, 1.0001, "float32")
     with pytest.raises(NumericsError, match="parts must sum"):
         require_unchanged(1.0, 1.1, "float32")
+
+
+def test_acdc_of_components_takes_as_many_examples_at_a_time_as_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+    chunks = Experiment.chunks
+
+    def noted(self: Experiment, pairs: Any, chunk: int) -> Any:
+        asked.append(chunk)
+        return chunks(self, pairs, chunk)
+
+    monkeypatch.setattr(Experiment, "chunks", noted)
+    discover(
+        spec(method={"name": "acdc"}, selection={"kind": "threshold", "threshold": 0.5}),
+        model(),
+        data(),
+        limits=Limits(),
+        progress=no_progress,
+        checkpoint=NoCheckpoint(),
+        chunk=3,
+    )
+    assert set(asked) == {3}

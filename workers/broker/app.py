@@ -23,12 +23,12 @@ from graph_schema.errors import CircuitServiceError, SpecError, StoreUnavailable
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
 from workers.broker.folder import folder_url
+from workers.broker.messages import REDIS_PREFIX, RUN_TASK
 from workers.settings import Settings
 
 log = logging.getLogger(__name__)
 
 QUEUE = "circuits"
-RUN_TASK = "circuits.run"
 
 # A hung interpreter is killed this long after the job should have ended itself (`lifecycle.py`).
 TIME_LIMIT_SLACK = 60.0
@@ -111,7 +111,9 @@ def queue_depth(app: Celery) -> int:
 def _transport(url: str) -> tuple[str, dict[str, Any]]:
     parts = urlsplit(url)
     if parts.scheme in ("redis", "rediss"):
-        return url, {
+        from workers.broker.redis_queue import redis_url
+
+        return redis_url(url), {
             "queue_order_strategy": "priority",
             "socket_keepalive": True,
             "socket_timeout": 30,
@@ -139,7 +141,7 @@ def _unreachable(app: Celery, error: Exception) -> StoreUnavailable:
             f"the queue's folder {folder!r} cannot be used: {error}; see that it is there, yours, "
             "and its disk has room"
         )
-    url = _without_password(app.conf.broker_url)
+    url = _without_password(app.conf.broker_url).removeprefix(REDIS_PREFIX)
     return StoreUnavailable(
         f"broker at {url} cannot be reached: {error}; see that it runs and that CIRCUITS_BROKER "
         "names it"

@@ -16,7 +16,9 @@ from queue import Empty
 from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES, virtual
-from kombu.utils.json import dumps, loads
+from kombu.utils.json import dumps
+
+from workers.broker.messages import read_message
 
 log = logging.getLogger(__name__)
 
@@ -60,10 +62,12 @@ class Channel(virtual.Channel):
             try:
                 payload = taken.read_bytes()
                 taken.unlink()
-                return loads(payload)
-            except (OSError, ValueError) as error:
-                # After a full disk or a power cut. The reconciler sends the job again.
+            except OSError as error:
                 log.warning("message %s cannot be read and is dropped: %s", file.name, error)
+                continue
+            # It may be torn, after a full disk or a power cut. The reconciler sends the job again.
+            if (message := read_message(payload, file.name)) is not None:
+                return message
         raise Empty
 
     def _size(self, queue: str) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]

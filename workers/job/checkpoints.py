@@ -2,7 +2,8 @@
 
 A checkpoint is sealed: with a hash over its key, which has the job's id, and its arrays. One that
 is torn, damaged or another job's is left aside, and the job starts anew. One that cannot be written
-costs the attempt after it time, and never the job.
+costs the attempt after it time, and never the job. They go once the result is in the graph
+(`Lease.once_stored`): an attempt that ends between its last number and its commit is resumed too.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class Checkpoints:
             log.warning("checkpoint %s is not saved: %s", key, error)
 
     def forget(self) -> None:
-        """Remove what the ended job no longer needs."""
+        """Remove what a job whose result is in the graph no longer needs."""
         for name in self._names:
             try:
                 self.artifacts.delete(self._key(name))

@@ -86,6 +86,7 @@ class Lease:
         self._progress: JobProgress | None = None
         self._verdict: BaseException | None = None
         self._done = threading.Event()
+        self._once_stored: list[Callable[[], None]] = []
         self._guard = threading.Lock()
         self._thread = threading.Thread(target=self._watch, name="lease", daemon=True)
 
@@ -126,6 +127,18 @@ class Lease:
             return  # storing is more patient
         if cancelled:
             raise JobCancelled(f"job {self.job_id[:12]} was cancelled")
+
+    def once_stored(self, act: Callable[[], None]) -> None:
+        """Leave this to do until the result is in the graph; not done where it never gets there."""
+        self._once_stored.append(act)
+
+    def stored(self) -> None:
+        """Do what was left until now: the result is in the graph. What fails is logged alone."""
+        for act in self._once_stored:
+            try:
+                act()
+            except Exception:
+                log.exception("clearing up after a job failed", extra=self._extra)
 
     def renew(self, lease: float, progress: JobProgress | None) -> bool:
         """Renew the lease; True where the job is to be cancelled."""

@@ -36,6 +36,7 @@ def _work(spec: DiscoverSpec, bench: Workbench) -> Result:
         cut=CutSizes.of(spec, sum(each.n_numbers for each in described)),
     )
     checkpoints = Checkpoints(bench.artifacts, bench.lease)
+    bench.lease.once_stored(checkpoints.forget)
     model = bench.model(spec, inspected)
     found = discover(
         spec,
@@ -48,7 +49,6 @@ def _work(spec: DiscoverSpec, bench: Workbench) -> Result:
         dictionaries=bench.dictionaries(described, spec),
     )
     refs = bench.saved(found.arrays)
-    checkpoints.forget()
     circuits = tuple(each.model_copy(update={"artifacts": refs}) for each in found.circuits)
     return Result(circuits, pairs.document, bench.run(found.cpu_seconds), found.features)
 

@@ -122,6 +122,7 @@ class Performer:
         else:
             log.info("job %s succeeded", job_id[:12], extra=extra)
             self.deliver(send)
+            lease.stored()
         return True
 
     def _settle(

@@ -26,6 +26,7 @@ from celery.signals import task_failure, worker_shutting_down
 from graph_schema.errors import CircuitServiceError
 from graph_schema.store.connection import GraphStore
 from workers.broker.app import QUEUE, make_app
+from workers.broker.messages import is_job_id
 from workers.running.owner import owner_name
 from workers.running.reconcile import Reconciler
 from workers.running.tasks import log_to_standard_error
@@ -78,7 +79,7 @@ def _consume(app: Celery, owner: str, reconciler: Reconciler) -> int:
 
     def child_lost(args: list[str] | None = None, **_: Any) -> None:
         # Jobs end well or badly in the graph; a task that fails is a child that died.
-        for job_id in args or ():
+        for job_id in filter(is_job_id, args or ()):
             reconciler.child_lost(job_id)
 
     shutting_down = threading.Event()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +18,16 @@ import torch
 from transformers import GPT2LMHeadModel
 
 from graph_schema.artifacts import ArtifactStore, encode
-from graph_schema.documents import AblationSpec, CircuitDocument, DatasetData, Limits, ModelId
+from graph_schema.documents import (
+    AblationSpec,
+    Acdc,
+    CircuitDocument,
+    DatasetData,
+    Eap,
+    Limits,
+    ModelId,
+    TopEdges,
+)
 from graph_schema.documents.jobs import DiscoverSpec, EvaluateSpec, JobRecord, JobState
 from graph_schema.errors import SpecError
 from graph_schema.models.fingerprint import fingerprint
@@ -246,6 +258,76 @@ def test_a_checkpoint_is_the_lease_holders_and_comes_back_as_it_was(
     assert process.performer.perform(spec.job_id, work)
     assert seen == [None, [0, 1, 2]]
     assert jobs.get(process.store, spec.job_id).state is JobState.QUEUED
+
+
+KILLED = """
+import os, signal, sys
+from functools import partial
+from graph_schema.artifacts import ArtifactStore
+from workers.job.model_cache import ModelCache
+from workers.kinds.perform import run_job
+from workers.running.lifecycle import Performer
+from workers.settings import read_settings
+
+class Killed:
+    def __init__(self, found):
+        self.circuit_ids = found.circuit_ids
+    def write(self, tx):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+settings = read_settings()
+performer = Performer(settings, settings.store_address(), "killed", list)
+artifacts = ArtifactStore(settings.artifacts_url)
+work = partial(
+    run_job, settings=settings, store=performer.store, artifacts=artifacts, models=ModelCache()
+)
+performer.perform(sys.argv[1], lambda *job: Killed(work(*job)))
+"""
+"""Does a job up to the transaction of its result."""
+
+
+def _taken(process: Process, spec: DiscoverSpec) -> None:
+    """The reconciler takes the worker for dead just before it commits."""
+
+    def work(record: JobRecord, run_id: str, lease: Lease) -> Result | EvaluationResult:
+        found = process.work(record, run_id, lease)
+        jobs.release_owner(process.store, "here", max_attempts=9)
+        return found
+
+    assert process.performer.perform(spec.job_id, work)
+
+
+def _killed(process: Process, spec: DiscoverSpec) -> None:
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, spec.job_id], env=process.settings.environment()
+    )
+    assert killed.returncode == -signal.SIGKILL
+    jobs.release_owner(process.store, "killed", max_attempts=9)
+
+
+@pytest.mark.parametrize("ended", [_taken, pytest.param(_killed, marks=pytest.mark.slow)])
+def test_an_attempt_that_ends_between_its_last_number_and_its_commit_is_resumed(
+    make: Callable[..., Process], tiny: Tiny, ended: Callable[[Process, DiscoverSpec], None]
+) -> None:
+    process = make()
+    asked = {
+        "method": Acdc(candidates=22, proposed_by=Eap()),
+        "selection": TopEdges(n_edges=10),
+    }
+    spec = tiny.spec(process.store, seed=10).model_copy(update=asked)
+    jobs.submit(process.store, spec, tiny.placement)
+    ended(process, spec)
+    assert jobs.get(process.store, spec.job_id).state is JobState.QUEUED
+    folder = Path(process.artifacts.url) / "checkpoints" / spec.job_id
+    assert folder.is_dir(), "nothing was kept"
+    assert list(folder.iterdir()), "what was computed is lost"
+    process.stages.clear()
+    resumed = process.do(spec, tiny)
+    assert (resumed.state, resumed.attempts) == (JobState.SUCCEEDED, 2)
+    assert "candidates" not in process.stages, "computed again"
+    assert not list(folder.iterdir()), "kept though the result is stored"
+    assert process.do(spec, tiny, force=True).circuit_ids == resumed.circuit_ids
+    assert "candidates" in process.stages
 
 
 def test_a_checkpoint_that_is_not_as_it_was_saved_is_left_aside(

@@ -24,7 +24,7 @@ from discovery.engine.writes import Writes
 from discovery.methods.masked_forward import MaskedForward
 from discovery.methods.read_gradients import Factored, ReadGradients
 from discovery.methods.taped import QKV, Attention, attention_gradients, through
-from discovery.methods.unit_slopes import unit_slopes
+from discovery.methods.unit_reads import unit_reads
 from discovery.models import Slope
 from graph_schema.documents import Channel
 
@@ -127,8 +127,8 @@ class MaskedRun(MaskedForward):
             return
         dictionary = self.basis.dictionary(site)
         units = torch.tensor(site.split.units, dtype=torch.long, device=x.device)
-        slopes = unit_slopes(self.adapter, dictionary, x, units)
-        if slopes is None:
+        reads = unit_reads(self.adapter, dictionary, layer, units)
+        if reads is None:
             yield from self._parts(site, x, g, wanted)
             return
         parts, normed = range(len(site.senders)), self.adapter.norm(layer, "mlp", x)
@@ -139,6 +139,7 @@ class MaskedRun(MaskedForward):
             return
         rows = self.basis.directions[self.graph.blocks(site.senders)[1]].to(x.dtype)
         along = (g @ rows.T).movedim(-1, 0)[:, None]
+        slopes = reads.slopes(x)
         every = replace(slopes, factors=slopes.factors * along)
         for start in range(0, site.n_units, TOGETHER):
             some = every.take(slice(start, start + TOGETHER))

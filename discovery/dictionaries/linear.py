@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -145,21 +144,6 @@ class LinearDictionary:
             return projected
         scale, bias = self.gate.magnitude_scale, self.gate.magnitude_bias
         return projected * _some(scale, units) + _some(bias, units)
-
-    def slopes(
-        self, x: Float[Tensor, "*rows d_in"], units: Units = None
-    ) -> Float[Tensor, "*rows unit"]:
-        """Derivatives of coefficients by what each unit's row makes of `x`.
-
-        Of an input that is not normalised first. What competition and thresholds decide is taken
-        as it stands.
-        """
-        wanted = None if self.competes else units
-        with torch.enable_grad():
-            projected = self._projected(self._input(x), wanted).detach().requires_grad_()
-            found = self.of_projected(projected, units)
-            (slopes,) = torch.autograd.grad(found.sum(), projected)
-        return slopes if wanted is units or units is None else slopes[..., units]
 
     def of_projected(
         self, projected: Float[Tensor, "*rows _"], units: Units = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from discovery.engine.writes import Writes
 from discovery.methods.masked_forward import MaskedForward
 from discovery.methods.read_gradients import Factored, ReadGradients
 from discovery.methods.taped import QKV, Attention, attention_gradients, through
-from discovery.methods.unit_slopes import unit_slopes
+from discovery.methods.unit_reads import unit_reads
 from discovery.models import Slope
 from graph_schema.documents import Channel
 
@@ -37,6 +38,11 @@ class MaskedRun(MaskedForward):
 
     `delta` is complete once `gradients` is through.
     """
+
+    @cached_property
+    def _passed(self) -> dict[int, Tensor]:
+        """By the first sender of a sublayer, differences past the norm that follows it."""
+        return {}
 
     # Receivers.
 
@@ -127,8 +133,8 @@ class MaskedRun(MaskedForward):
             return
         dictionary = self.basis.dictionary(site)
         units = torch.tensor(site.split.units, dtype=torch.long, device=x.device)
-        slopes = unit_slopes(self.adapter, dictionary, x, units)
-        if slopes is None:
+        reads = unit_reads(self.adapter, dictionary, layer, units)
+        if reads is None:
             yield from self._parts(site, x, g, wanted)
             return
         parts, normed = range(len(site.senders)), self.adapter.norm(layer, "mlp", x)
@@ -139,6 +145,7 @@ class MaskedRun(MaskedForward):
             return
         rows = self.basis.directions[self.graph.blocks(site.senders)[1]].to(x.dtype)
         along = (g @ rows.T).movedim(-1, 0)[:, None]
+        slopes = reads.slopes(x)
         every = replace(slopes, factors=slopes.factors * along)
         for start in range(0, site.n_units, TOGETHER):
             some = every.take(slice(start, start + TOGETHER))
@@ -214,7 +221,7 @@ class MaskedRun(MaskedForward):
         """What the loss's gradient makes of each sender's difference, for receivers of one place.
 
         That is the derivative of the loss by the share of each edge. In families with norms after
-        sublayers gradients go back through those that senders' writes pass on the way.
+        sublayers differences go through the Jacobians of those that they pass on the way.
         """
         graph = self.graph
         n = int(graph.n_upstream[receivers[0]])
@@ -244,7 +251,13 @@ class MaskedRun(MaskedForward):
         kinds = self.graph.directed[numbers]
         if dense.stop > dense.start:
             index = torch.from_numpy(numbers[~kinds]).to(into.device)
-            into[index] = reads.meet_dense(self.delta.dense[dense], past)
+            differences = self.delta.dense[dense]
+            if past is not None:
+                # Once for all that read them.
+                if senders.start not in self._passed:
+                    self._passed[senders.start] = past.forward(differences)
+                differences = self._passed[senders.start]
+            into[index] = reads.meet_dense(differences)
         if directed.stop > directed.start:
             index = torch.from_numpy(numbers[kinds]).to(into.device)
             rows = self.basis.directions[directed].to(into.dtype)

@@ -13,6 +13,7 @@ factors over positions. That is less than gradients in full by about the width o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from einops import einsum
@@ -55,7 +56,7 @@ class Factored:
         self, differences: Float[Tensor, "sender batch pos d_model"]
     ) -> Float[Tensor, "sender receiver"]:
         """Differences times each gradient, summed over all but senders and receivers."""
-        rows, factors, lost = self._parts(differences.dtype)
+        rows, factors, lost = self._parts
         # [batch pos, receiver k]
         flat = factors.flatten(0, 1).flatten(1).T
         found = torch.stack([((each.flatten(0, 1) @ rows.T) * flat).sum(0) for each in differences])
@@ -71,7 +72,7 @@ class Factored:
         directions: Float[Tensor, "unit d_model"],
     ) -> Float[Tensor, "unit receiver"]:
         """Each unit's write, coefficient times direction, times each gradient, summed over both."""
-        rows, factors, lost = self._parts(coefficients.dtype)
+        rows, factors, lost = self._parts
         together = coefficients.flatten(1) @ factors.flatten(0, 1).flatten(1).T
         found = (together * (directions @ rows.T)).unflatten(1, factors.shape[:2]).sum(-1)
         if lost is None or self.slope is None:
@@ -79,12 +80,13 @@ class Factored:
         own = coefficients * (self.slope.unit @ directions.T).movedim(-1, 0)
         return found - own.flatten(1) @ lost
 
-    def _parts(self, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor | None]:
+    @cached_property
+    def _parts(self) -> tuple[Tensor, Tensor, Tensor | None]:
         """The Jacobian as rows and factors that take its place, and what is lost along the input.
 
         That is by position and receiver, for what a step has along the normed input.
         """
-        rows = self.rows.to(dtype).flatten(0, 1)
+        rows = self.rows.to(self.factors.dtype).flatten(0, 1)
         if self.slope is None:
             return rows, self.factors, None
         rows = self.slope.weighted(rows)
@@ -110,18 +112,13 @@ class ReadGradients:
         return self.factored.dense()
 
     def meet_dense(
-        self,
-        differences: Float[Tensor, "sender batch pos d_model"],
-        past: Slope | None = None,
+        self, differences: Float[Tensor, "sender batch pos d_model"]
     ) -> Float[Tensor, "sender receiver"]:
-        """What differences make of the gradients; `past` is a norm's slope that they pass."""
+        """What differences make of the gradients."""
         if self.dense is None:
             assert self.factored is not None, "gradients are given one way at least"
-            if past is not None:
-                differences = past.forward(differences)
             return self.factored.meet_dense(differences)
-        grads = self.dense if past is None else past.backward(self.dense)
-        return differences.flatten(1) @ grads.flatten(1).T
+        return differences.flatten(1) @ self.dense.flatten(1).T
 
     def meet(
         self,
@@ -129,7 +126,7 @@ class ReadGradients:
         directions: Float[Tensor, "unit d_model"],
         past: Slope | None = None,
     ) -> Float[Tensor, "unit receiver"]:
-        """The same of units' writes, coefficient times direction."""
+        """The same of units' writes; `past` is the slope of a norm that they pass."""
         if self.factored is None:
             dense = self.in_full if past is None else past.backward(self.in_full)
             slopes = dense @ directions.T

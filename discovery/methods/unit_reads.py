@@ -1,7 +1,8 @@
-"""Units of an MLP without one of the senders that they read: inner products, no second run.
+"""Units that read an MLP's input through rows: their gradients, and what they do without a sender.
 
 A neuron, or a transcoder's unit, sees its input through a norm and through a row of weights or two.
-Both are inner products, so with a step Δ less
+So its gradient is a factor by a row (read_gradients.py). And as both are inner products, it takes
+no second run to know a unit with a step Δ less:
 
     row · norm(x - Δ) = (row' · x - row' · Δ) / size(x - Δ) + bias
     size²(x - Δ) = size²(x) - 2 x · Δ / d + Δ · Δ / d
@@ -17,13 +18,15 @@ from dataclasses import dataclass
 from typing import overload
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from discovery.dictionaries.linear import LinearDictionary
 from discovery.dictionaries.neurons import NeuronBasis
 from discovery.dictionaries.protocol import Dictionary
+from discovery.methods.read_gradients import Factored
 from discovery.models import ModelAdapter
+from discovery.models.half import product
 from discovery.models.mlp import MlpWeights
 from discovery.models.norms import Norm
 from graph_schema.documents.dictionary import Normalisation, Place
@@ -35,12 +38,27 @@ AT_ONCE = 2**20
 
 @dataclass(frozen=True)
 class UnitReads:
-    """Rows that units read through, past a norm if there is one, and what they make of them."""
+    """Rows that units read through, past a norm if there is one, and what they make of them.
+
+    `of_unit` says which rows are a unit's own.
+    """
 
     rows: Float[Tensor, "row d_model"]
     bias: Float[Tensor, " row"] | None
     norm: Norm | None
     values: Callable[[Tensor], Tensor]
+    of_unit: Int[Tensor, "unit k"]
+
+    def slopes(self, x: Stream) -> Factored:
+        """Derivatives of the units' coefficients by what the MLP reads, before the norm."""
+        slope = None if self.norm is None else self.norm.at(x)
+        normed = x if self.norm is None else self.norm(x)
+        read = product(normed, self.rows, self.bias)
+        with torch.enable_grad():
+            leaf = read.detach().requires_grad_()
+            (factors,) = torch.autograd.grad(self.values(leaf).sum(), leaf)
+        factors = factors[..., self.of_unit].permute(2, 3, 0, 1)
+        return Factored(factors, self.rows[self.of_unit].to(x.dtype), slope)
 
     def at(self, x: Stream, along: Float[Tensor, "batch pos unit"]) -> UnitsAt:
         """At one input; `along` is what a unit's coefficient counts for, by position."""
@@ -124,14 +142,15 @@ def neuron_reads(adapter: ModelAdapter, layer: int, units: Tensor | None) -> Uni
         return None
     weights = adapter.mlp_weights(layer)
     rows, bias = _some(weights.up, units), _some(weights.up_bias, units)
+    own = torch.arange(len(rows), device=rows.device)[:, None]
     if weights.gate is None:
-        return UnitReads(rows, bias, norm, weights.act)
+        return UnitReads(rows, bias, norm, weights.act, own)
     rows = torch.cat([_some(weights.gate, units), rows])
     if weights.gate_bias is not None or bias is not None:
         zeros = rows.new_zeros(len(rows) // 2)
         gate_bias = _some(weights.gate_bias, units)
         bias = torch.cat([zeros if each is None else each for each in (gate_bias, bias)])
-    return UnitReads(rows, bias, norm, _gated(weights))
+    return UnitReads(rows, bias, norm, _gated(weights), torch.cat([own, own + len(own)], 1))
 
 
 def unit_reads(
@@ -156,7 +175,8 @@ def unit_reads(
     def values(projected: Tensor) -> Tensor:
         return dictionary.of_projected(projected, units)
 
-    return UnitReads(rows, bias, norm, values)
+    own = units if dictionary.competes else torch.arange(len(units), device=units.device)
+    return UnitReads(rows, bias, norm, values, own[:, None])
 
 
 def _norm(adapter: ModelAdapter, layer: int, place: Place) -> tuple[Norm | None, bool]:
@@ -177,7 +197,7 @@ def _norm(adapter: ModelAdapter, layer: int, place: Place) -> tuple[Norm | None,
 def _gated(weights: MlpWeights) -> Callable[[Tensor], Tensor]:
     def values(read: Tensor) -> Tensor:
         gate, up = read.chunk(2, -1)
-        return weights.act(gate).mul_(up)
+        return weights.act(gate) * up
 
     return values
 

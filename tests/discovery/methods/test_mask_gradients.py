@@ -188,7 +188,7 @@ def test_units_that_read_through_rows_are_as_by_a_run_each(
     cuts = (*_transcoders(adapter), *splices(adapter)[:2])
     experiment = Experiment(adapter, Metric.LOGIT_DIFF, AblationSpec(), PAIRS, splices=cuts)
     fast = attribution(experiment, PAIRS), two_leg(experiment, PAIRS)
-    monkeypatch.setattr(MASKED_RUN, "unit_slopes", _nothing)
+    monkeypatch.setattr(MASKED_RUN, "unit_reads", _nothing)
     monkeypatch.setattr(TWO_LEG, "unit_reads", _nothing)
     monkeypatch.setattr(TWO_LEG, "neuron_reads", _nothing)
     slow = attribution(experiment, PAIRS), two_leg(experiment, PAIRS)

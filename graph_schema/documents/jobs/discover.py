@@ -121,6 +121,15 @@ class DiscoverSpec(CircuitSpec):
         return self
 
     @model_validator(mode="after")
+    def _candidates_fit_metric(self) -> DiscoverSpec:
+        if self.candidates and self.candidates.by != "ig" and self.metric is Metric.KL:
+            raise ValueError(
+                f"candidates cannot be chosen by {self.candidates.by!r} under metric 'kl', whose "
+                "gradient at the clean run is zero; choose by 'ig' (--units-by ig)"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _acdc_fits(self) -> DiscoverSpec:
         if self.method.name != "acdc":
             return self

@@ -114,6 +114,10 @@ def test_a_dictionary_that_was_replaced_is_not_used(
         (("--units", 5), "candidates are units"),
         (("--granularity", "neuron", "--method", "eap-ig"), "'mask-ig'"),
         (("--granularity", "neuron", "--evaluation", "full"), "granularity 'head'"),
+        (
+            ("--granularity", "neuron", "--method", "mask-ig", "--metric", "kl"),
+            "candidates cannot be chosen by 'relp' under metric 'kl'",
+        ),
     ],
 )
 def test_mistakes_are_told_before_a_model_is_loaded(

@@ -34,6 +34,10 @@ from graph_schema.documents import (
 from graph_schema.documents.jobs import EvaluateSpec
 from graph_schema.models.same import require_same
 
+NO_CANDIDATES = (
+    "which units were candidates is not stored: those that the circuit does not name write with "
+    "the rest of their component, so figures may differ from those of the job that found it"
+)
 NO_METHOD = "an evaluation does not run the method that found the circuit"
 
 
@@ -104,8 +108,9 @@ def judge(
         progress=progress,
         chunk=chunk,
     )
-    known = tuple(units) or tuple(dict.fromkeys(name.partition("->")[0] for name in scores))
-    if splices := splices_of(circuit, known, model.adapter, dictionaries):
+    units = tuple(units)
+    nodes = units or (name.partition("->")[0] for name in scores)
+    if splices := splices_of(circuit, nodes, model.adapter, dictionaries):
         session = session.spliced(splices)
     experiment, clock, report = session.experiment, session.clock, session.report
     kept = experiment.graph.kept(edge.name for edge in circuit.edges)
@@ -146,7 +151,13 @@ def judge(
         dtype=spec.dtype,
         seed=spec.seed,
         evaluation=found,
-        notes=(*_elsewhere(circuit, model), *model.notes, *pairs.notes, *splits.notes),
+        notes=(
+            *_elsewhere(circuit, model),
+            *([NO_CANDIDATES] if splices and not units else []),
+            *model.notes,
+            *pairs.notes,
+            *splits.notes,
+        ),
     )
     return Judgement(evaluation, {"pairs": splits.per_pair([kept])} | splits.draws(), clock.seconds)
 

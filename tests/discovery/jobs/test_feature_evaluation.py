@@ -60,4 +60,4 @@ def _figures(evaluation: Evaluation) -> list[float | None]:
         evaluation.complement_faithfulness,
         evaluation.error_share,
     )
-    return [None if figure is None else figure.value for figure in figures]
+    return [figure.value for figure in figures]

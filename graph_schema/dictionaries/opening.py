@@ -57,7 +57,14 @@ def _unknown(asked: Asked) -> str:
             f"{start} is a pickle, which can run code when it is read, and is not; expected "
             "safetensors, or a .pt file of a format that holds tensors alone"
         )
-    if asked.target.is_dir() and (inside := children(asked.target)):
+    inside = children(asked.target) if asked.target.is_dir() else []
+    if "." in inside:
+        return (
+            f"{start} holds weights without the files that say how to read them, such as cfg.json; "
+            f"expected a whole folder of {', '.join(FORMATS)} (docs/dictionaries.md says which "
+            "files each has)"
+        )
+    if inside:
         return f"{start} holds several dictionaries; name one of them: {', '.join(inside)}"
     return (
         f"{start} is of no format that is read; expected one of {', '.join(FORMATS)} "

@@ -209,7 +209,7 @@ class Candidates(Document):
     others of a component write together as `rest`.
     """
 
-    n: Annotated[int, Field(ge=1)] = 256
+    n: Annotated[int, Field(ge=1, le=1_000_000)] = 256
     per: Literal["all", "layer"] = "all"
     by: Literal["relp", "ig", "gradient"] = "relp"
 

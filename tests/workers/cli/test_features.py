@@ -110,6 +110,8 @@ def test_a_dictionary_that_was_replaced_is_not_used(
         (("--granularity", "neurons"), "did you mean 'neuron'"),
         (("--granularity", "neuron", "--dictionary", "{sae}"), "leave one out"),
         (("--granularity", "neuron", "--units", 0), "n is 0"),
+        (("--granularity", "neuron", "--units", "9" * 30), "less than or equal to 1000000"),
+        (("--dictionary", "{bare}"), "weights without the files that say how to read them"),
         (("--granularity", "neuron", "--units-by", "luck"), "by is"),
         (("--units", 5), "candidates are units"),
         (("--granularity", "neuron", "--method", "eap-ig"), "'mask-ig'"),
@@ -130,6 +132,8 @@ def test_mistakes_are_told_before_a_model_is_loaded(
         "stream": standard_sae(sae.parent / "stream", 32, 20, "blocks.1.hook_resid_post"),
         "code": sae.parent / "sae.pkl",
     }
+    places["bare"] = standard_sae(sae.parent / "bare", 32, 20, "blocks.1.hook_mlp_out")
+    (places["bare"] / "cfg.json").unlink()
     places["code"].write_bytes(pickle.dumps({"W_enc": torch.zeros(2)}))
     named = [word.format(**places) if isinstance(word, str) else word for word in words]
     ran = circuits("submit", *ask(world, *named), world=world)

@@ -39,6 +39,10 @@ _LAST = 2**31
 """More layers than any model has: where logits stand, while the model's are not known."""
 
 
+ROUNDING = 1e-3
+"""How far a probability may lie beyond 0 and 1: tools write what half precision made of it."""
+
+
 @dataclass(frozen=True)
 class Examined:
     """A file of this format.
@@ -134,9 +138,7 @@ def _names(graph: Mapping[str, Any], complaints: Complaints) -> dict[str, str]:
             complaints.add(
                 f"{place}.ctx_idx", f"{quoted(node['ctx_idx'])} is past the {n_tokens:,} tokens"
             )
-        for key in ("token_prob",):
-            if key in node and kind_of(node[key]) not in ("integer", "number", "null"):
-                complaints.add(f"{place}.{key}", f"{quoted(node[key])} is no number")
+        _check_chance(node, place, complaints)
         try:
             name = name_of(node, version=version, scan=scan)
         except NamingError as error:
@@ -149,6 +151,15 @@ def _names(graph: Mapping[str, Any], complaints: Complaints) -> dict[str, str]:
             )
         first.setdefault(name, own)
     return names
+
+
+def _check_chance(node: Mapping[str, Any], place: str, complaints: Complaints) -> None:
+    if (said := node.get("token_prob")) is None:
+        return
+    if kind_of(said) not in ("integer", "number"):
+        complaints.add(f"{place}.token_prob", f"{quoted(said)} is no number")
+    elif not -ROUNDING <= said <= 1 + ROUNDING:
+        complaints.add(f"{place}.token_prob", f"{quoted(said)} is no probability")
 
 
 def _check_links(found: Examined) -> None:

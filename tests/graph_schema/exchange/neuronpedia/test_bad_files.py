@@ -41,6 +41,11 @@ def nested(depth: int) -> list[Any]:
 BAD: dict[str, tuple[Change, str]] = {
     "dangling": (set_link(3, target="9_9_9"), "links[3].target: '9_9_9' is no node of the file"),
     "both ends away": (set_link(3, source="x", target="y"), "links[3].source: 'x'"),
+    "more than certain": (
+        set_node(-1, token_prob=5),
+        "token_prob: 5 is no probability",
+    ),
+    "less than impossible": (set_node(-1, token_prob=-0.5), "-0.5 is no probability"),
     "same id": (set_node(4, node_id="0_1_0"), "nodes[4].node_id: '0_1_0' comes twice"),
     "same link": (lambda g: g["links"].append(g["links"][0]), "links[8]: 'E_2_0' to '0_1_0' comes"),
     "to itself": (

@@ -23,7 +23,7 @@ from torch import Tensor
 from graph_schema.documents import CircuitDocument, CircuitEdge, Edge, ScoreKind
 from graph_schema.exchange import Exchanged, ExchangeError, Layout
 from graph_schema.exchange.base import MAX_BYTES, make_edge, number
-from graph_schema.exchange.eap_ig import cfg_of, layout_of, sizes_of
+from graph_schema.exchange.eap_ig import cfg_of, check_whole, layout_of, sizes_of
 from graph_schema.exchange.levels import edge_scores, missing_neurons, node_note, without_scores
 from graph_schema.printable import quoted
 
@@ -36,7 +36,9 @@ def write_eap_ig_pt(circuit: CircuitDocument, scores: Mapping[str, float] | None
 
     Raises:
         ExchangeError: A score is too large for float32, which EAP-IG holds.
+        SpecError: As `write_eap_ig`.
     """
+    check_whole(circuit)
     layout = Layout.of(circuit.model)
     rows = {name: row for row, name in enumerate(layout.senders)}
     columns = {receiver: column for column, receiver in enumerate(layout.receivers)}

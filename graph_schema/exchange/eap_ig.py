@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from graph_schema.documents.circuit import CircuitDocument, CircuitEdge
-from graph_schema.documents.component import Channel, Edge
+from graph_schema.documents.component import Channel, Component, Edge
 from graph_schema.documents.method import ScoreKind
 from graph_schema.errors import SpecError
 from graph_schema.exchange.base import (
@@ -40,7 +40,11 @@ def write_eap_ig(circuit: CircuitDocument, scores: Mapping[str, float] | None = 
         circuit: Its model must be one of heads and MLPs.
         scores: Of all edges, by name, as the artifact has them; edges without one are written
             with score 0 and outside the graph.
+
+    Raises:
+        SpecError: It has neurons, features or positions, which the format has no names for.
     """
+    check_whole(circuit)
     layout = Layout.of(circuit.model)
     for edge in circuit.edges:
         layout.check(Edge(edge.sender, edge.receiver, edge.channel))
@@ -58,6 +62,21 @@ def write_eap_ig(circuit: CircuitDocument, scores: Mapping[str, float] | None = 
         },
         allow_nan=False,
     )
+
+
+def check_whole(circuit: CircuitDocument) -> None:
+    """Refuse a circuit of parts or positions.
+
+    Raises:
+        SpecError: It has neurons, features or positions, which the format has no names for.
+    """
+    for name in circuit.nodes_in_order:
+        part = Component.parse(name)
+        if part.fine or part.position is not None:
+            raise SpecError(
+                f"EAP-IG's files hold heads and MLPs, and circuit {circuit.circuit_id[:12]} has "
+                f"{name!r}; export it as neuronpedia, node-link, graphml or csv"
+            )
 
 
 def cfg_of(layout: Layout, d_model: int) -> Json:

@@ -23,6 +23,7 @@ from graph_schema.exchange import (
 )
 from graph_schema.exchange.base import metadata_of
 from tests.factories import make_circuit
+from tests.feature_circuits import feature_circuit, traced_circuit
 from tests.graph_schema.exchange.made import FINITE, circuits, model_of
 
 ANY_NODE = [ExchangeFormat.GRAPHML, ExchangeFormat.NODE_LINK, ExchangeFormat.CSV]
@@ -120,3 +121,9 @@ def test_imported_ids_depend_on_format_content_model_and_what_chose() -> None:
     }
     assert len(ids) == len(ExchangeFormat) * 2 * 2 * len(chose)
     assert all(len(found) == 64 for found in ids)
+
+
+@pytest.mark.parametrize("circuit", [feature_circuit(), traced_circuit()])
+def test_a_circuit_of_parts_or_positions_has_no_eap_ig_file(circuit: CircuitDocument) -> None:
+    with pytest.raises(SpecError, match=r"hold heads and MLPs.*export it as neuronpedia"):
+        write_eap_ig(circuit)

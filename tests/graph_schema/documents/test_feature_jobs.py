@@ -78,7 +78,7 @@ def test_candidates_have_a_default_and_are_in_the_id() -> None:
         ({"method": EapIg()}, "integrated gradients are 'mask-ig'"),
         ({"method": Acdc(candidates=5)}, "integrated gradients are 'mask-ig'"),
         ({"metric": Metric.KL}, "use metric 'logit_diff' or method 'mask-ig'"),
-        ({"metric": Metric.KL, "method": MaskIg()}, "choose by 'ig' (--units-by ig)"),
+        ({"metric": Metric.KL, "method": MaskIg()}, "choose by 'ig'"),
         ({"receivers": "kv_group"}, "granularity 'head' alone"),
         ({"evaluation": "full"}, "granularity 'head'"),
         ({"keep_pair_scores": True}, "keep_pair_scores goes with"),

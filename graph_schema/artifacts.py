@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -27,6 +28,9 @@ from graph_schema.private_files import write_whole
 TEXT = "text_arrays"
 UNITS = "units"
 """The name of the artifact that names all units that were candidates of a circuit's job."""
+PROBE = ".writable"
+PROBE_BYTES = 1 << 20
+"""As large as what a small job saves: a disk that is full to a few bytes is full."""
 FEATURES = "features"
 """The name of the artifact that describes a circuit's units, and of its one array."""
 
@@ -89,9 +93,27 @@ class ArtifactStore:
         except OSError as error:
             raise ResourceError(
                 f"artifact {key!r} cannot be written to {self.url}: {error.strerror or error}; "
-                "see that the place exists and has room"
+                "see that the place exists, is yours and has room (CIRCUITS_ARTIFACTS)"
             ) from error
         return ArtifactRef(key=key, sha256=sha256_hex(data))
+
+    def require_writable(self) -> None:
+        """Write a file of `PROBE_BYTES` and remove it: what is computed can be stored here.
+
+        Raises:
+            ResourceError: It cannot be written.
+        """
+        try:
+            self.save_bytes(PROBE, bytes(PROBE_BYTES))
+        except ResourceError:
+            raise
+        except Exception as error:  # a remote store's own: no login, no such bucket
+            raise ResourceError(
+                f"artifacts cannot be written to {self.url}: {type(error).__name__}: {error}; "
+                "see that it exists and lets you in (CIRCUITS_ARTIFACTS)"
+            ) from error
+        with suppress(ResourceError):  # who may write need not be who may remove
+            self.delete(PROBE)
 
     def load_bytes(self, key: str) -> bytes:
         """A file's bytes, unchecked.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import ssl
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -95,6 +96,8 @@ class Settings(BaseSettings):
     graph_reader_user: str | None = None
     """Who runs a user's Cypher; default: `graph_user`, in READ access mode."""
     graph_reader_password: SecretStr | None = None
+    ca_file: Path | None = None
+    """Certificates (PEM) that broker and graph are checked against; default: the system's."""
     artifacts: str | None = None
     """An fsspec URL or a folder; default: `home`/artifacts."""
     limits: Limits = Limits()
@@ -132,13 +135,26 @@ class Settings(BaseSettings):
     )
 
     @field_validator(
-        "home", "model_roots", "hf_home", "hf_hub_cache", "xdg_cache_home", mode="after"
+        "home", "ca_file", "model_roots", "hf_home", "hf_hub_cache", "xdg_cache_home", mode="after"
     )
     @classmethod
     def _absolute(cls, value: Any) -> Any:
         if isinstance(value, tuple):
             return tuple(cls._absolute(path) for path in value)  # pyright: ignore[reportUnknownArgumentType]
         return value.expanduser().absolute() if isinstance(value, Path) else value
+
+    @field_validator("ca_file", mode="after")
+    @classmethod
+    def _holds_certificates(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            try:
+                ssl.create_default_context(cafile=value)
+            except OSError as error:  # an SSLError is one
+                raise ValueError(
+                    f"{str(value)!r} holds no certificates that can be read: "
+                    f"{error.strerror or error}; expected a PEM file of whoever signed the servers'"
+                ) from error
+        return value
 
     @field_validator("worker_python", mode="after")
     @classmethod
@@ -227,6 +243,7 @@ class Settings(BaseSettings):
             database=self.graph_database,
             reader_user=self.graph_reader_user,
             reader_password=reader.get_secret_value() if reader else None,
+            ca_file=None if self.ca_file is None else str(self.ca_file),
         )
 
     def environment(self) -> dict[str, str]:

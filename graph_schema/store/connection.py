@@ -16,7 +16,15 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, LiteralString, TypeVar
 
-from neo4j import READ_ACCESS, WRITE_ACCESS, Driver, GraphDatabase, Session, Transaction
+from neo4j import (
+    READ_ACCESS,
+    WRITE_ACCESS,
+    Driver,
+    GraphDatabase,
+    Session,
+    Transaction,
+    TrustCustomCAs,
+)
 from neo4j.exceptions import (
     AuthError,
     ConfigurationError,
@@ -46,7 +54,11 @@ FEWEST_LOSSES, FEWEST_CONFLICTS = 3, 8
 
 @dataclass(frozen=True)
 class StoreAddress:
-    """Where the graph is, who writes and who only reads. Passwords stay out of the repr."""
+    """Where the graph is, who writes and who only reads. Passwords stay out of the repr.
+
+    `bolt+s://` and `neo4j+s://` check the server, against the certificates in `ca_file` (PEM) where
+    one is named and else against the system's.
+    """
 
     uri: str
     user: str = "neo4j"
@@ -54,12 +66,19 @@ class StoreAddress:
     database: str = "neo4j"
     reader_user: str | None = None
     reader_password: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
 
     def as_reader(self) -> StoreAddress:
         """The same place with the read-only login, where there is one."""
         if self.reader_user is None:
             return self
-        return StoreAddress(self.uri, self.reader_user, self.reader_password or "", self.database)
+        return StoreAddress(
+            self.uri,
+            self.reader_user,
+            self.reader_password or "",
+            self.database,
+            ca_file=self.ca_file,
+        )
 
 
 class GraphStore:
@@ -191,9 +210,16 @@ class GraphStore:
 
 
 def _connect(address: StoreAddress) -> Driver:
+    uri, checked = address.uri, dict[str, Any]()
+    scheme, _, place = uri.partition("://")
+    if address.ca_file is not None and scheme in ("bolt+s", "neo4j+s"):
+        # The driver takes certificates of ours with the plain scheme alone.
+        uri = f"{scheme.removesuffix('+s')}://{place}"
+        checked = {"encrypted": True, "trusted_certificates": TrustCustomCAs(address.ca_file)}
     try:
         return GraphDatabase.driver(
-            address.uri,
+            uri,
+            **checked,
             auth=(address.user, address.password),
             user_agent="circuit-atlas",
             connection_timeout=5.0,

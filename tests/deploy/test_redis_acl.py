@@ -6,14 +6,19 @@ import shutil
 import subprocess
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 from kombu import Connection
 from redis.exceptions import NoPermissionError
 
+from graph_schema.errors import SpecError, StoreUnavailable
 from graph_schema.processes import reserved_port
+from tests.certificates import certificate
 from tests.servers import running, wait_for_redis
+from workers import broker
+from workers.settings import Settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "redis"
 
@@ -22,9 +27,8 @@ pytestmark = pytest.mark.needs_redis
 
 @pytest.fixture(scope="module")
 def secured_redis(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[int, Path]]:
-    for program in ("redis-server", "openssl"):
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is not on the PATH")
+    if shutil.which("redis-server") is None:
+        pytest.skip("redis-server is not on the PATH")
     folder = tmp_path_factory.mktemp("redis")
     for user in ("worker", "client"):
         (folder / f"{user}.txt").write_text(f"{user}-password\n")
@@ -37,34 +41,12 @@ def secured_redis(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[i
     (folder / "users.acl").write_text(
         "\n".join(line for line in acl.splitlines() if line.startswith("user "))
     )
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-keyout",
-            "server.key",
-            "-out",
-            "server.crt",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=localhost",
-            "-addext",
-            "subjectAltName=DNS:localhost,IP:127.0.0.1",
-        ],
-        check=True,
-        capture_output=True,
-        cwd=folder,
-    )
+    certificate(folder, "DNS:localhost,IP:127.0.0.1")
     shutil.copy(folder / "server.crt", folder / "ca.crt")
     text = (DEPLOY / "redis.conf").read_text()
     text = text.replace("/etc/redis/tls", str(folder)).replace("/etc/redis", str(folder))
     with reserved_port() as port:
-        text = text.replace("tls-port 6379", f"tls-port {port}\nbind 127.0.0.1")
+        text = text.replace("tls-port 6379", f"tls-port {port}\nbind 127.0.0.1 127.0.0.2")
         (folder / "redis.conf").write_text(text)
         with running(["redis-server", str(folder / "redis.conf")], folder):
             with client(port, folder, "worker") as probe:
@@ -116,6 +98,31 @@ def test_both_users_deliver_messages_and_neither_administers(
         for command in ("FLUSHALL", "CONFIG GET *", "ACL LIST", "SHUTDOWN"):
             with pytest.raises(NoPermissionError):
                 session.execute_command(*command.split())
+
+
+def test_a_server_is_checked_unless_one_asks_not_to(
+    secured_redis: tuple[int, Path], tmp_path: Path
+) -> None:
+    port, folder = secured_redis
+    certificate(tmp_path, "DNS:localhost")
+
+    def depth(host: str = "localhost", asked: str = "", **settings: Any) -> int:
+        url = f"rediss://worker:worker-password@{host}:{port}/0{asked}"
+        app = broker.make_app(Settings(home=tmp_path, graph="bolt://x", broker=url, **settings))
+        try:
+            return broker.queue_depth(app)
+        finally:
+            app.close()
+
+    ours, anothers = folder / "ca.crt", tmp_path / "server.crt"
+    assert depth(ca_file=ours) == 0
+    assert depth(asked="?ssl_cert_reqs=none") == 0
+    for refused in ({}, {"ca_file": anothers}, {"ca_file": ours, "host": "127.0.0.2"}):
+        with pytest.raises(StoreUnavailable, match=r"certificate verify failed.*CIRCUITS_CA_FILE"):
+            depth(**refused)
+    with pytest.raises(SpecError, match="ssl_cert_reqs='maybe'") as error:
+        depth(asked="?ssl_cert_reqs=maybe")
+    assert "worker-password" not in str(error.value)
 
 
 def test_only_workers_list_keys(secured_redis: tuple[int, Path]) -> None:

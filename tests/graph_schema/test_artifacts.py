@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graph_schema.artifacts import ArtifactStore, decode, encode
+from graph_schema.artifacts import PROBE, ArtifactStore, decode, encode
 from graph_schema.documents import ArtifactRef, sha256_hex
 from graph_schema.errors import NotFoundError, ResourceError, SpecError
 
@@ -39,6 +39,20 @@ def test_a_url_names_any_fsspec_store(tmp_path: Path, url: str) -> None:
     store.delete("a/b")
     store.delete("a/b")
     assert not store.exists("a/b")
+
+
+@pytest.mark.parametrize("url", ["memory://probed", "{folder}/new/place"])
+def test_a_place_that_can_be_written_is_left_as_it_was(tmp_path: Path, url: str) -> None:
+    store = ArtifactStore(url.format(folder=tmp_path))
+    store.require_writable()
+    assert not store.exists(PROBE)
+
+
+@pytest.mark.parametrize("url", ["{folder}/file/artifacts", "/proc/artifacts"])
+def test_a_place_that_cannot_be_written_is_said_so(tmp_path: Path, url: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ResourceError, match=r"cannot be written.*CIRCUITS_ARTIFACTS"):
+        ArtifactStore(url.format(folder=tmp_path)).require_writable()
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:

@@ -130,3 +130,13 @@ def test_what_a_worker_goes_by_holds_no_secret(monkeypatch: pytest.MonkeyPatch) 
     assert said["HF_ENDPOINT"] == "https://huggingface.co"
     assert said["CIRCUITS_LIMITS__ACCURACY_FLOOR"] == "0.7"
     assert "secret" not in str(said)
+
+
+def test_a_file_without_certificates_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty.crt").touch()
+    for name in ("empty.crt", "none.crt"):
+        monkeypatch.setenv("CIRCUITS_CA_FILE", str(tmp_path / name))
+        with pytest.raises(SpecError, match=f"setting CIRCUITS_CA_FILE: .*{name}.*PEM file"):
+            read_settings()

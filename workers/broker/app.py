@@ -13,7 +13,7 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from celery import Celery
 from kombu.exceptions import KombuError
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 QUEUE = "circuits"
 
+CERT_REQS = ("required", "optional", "none")
+
 # A hung interpreter is killed this long after the job should have ended itself (`lifecycle.py`).
 TIME_LIMIT_SLACK = 60.0
 
@@ -40,7 +42,7 @@ def make_app(settings: Settings) -> Celery:
     Raises:
         SpecError: The broker's URL is of no kind that we know.
     """
-    url, options = _transport(settings.broker_url)
+    url, options = _transport(settings.broker_url, settings.ca_file)
     app = Celery("circuits", broker=url, include=["workers.running.tasks"], set_as_current=False)
     app.conf.update(
         broker_transport_options=options,
@@ -108,12 +110,12 @@ def queue_depth(app: Celery) -> int:
         raise _unreachable(app, error) from error
 
 
-def _transport(url: str) -> tuple[str, dict[str, Any]]:
+def _transport(url: str, ca_file: Path | None) -> tuple[str, dict[str, Any]]:
     parts = urlsplit(url)
     if parts.scheme in ("redis", "rediss"):
         from workers.broker.redis_queue import redis_url
 
-        return redis_url(url), {
+        return redis_url(_checking(url, ca_file)), {
             "queue_order_strategy": "priority",
             "socket_keepalive": True,
             "socket_timeout": 30,
@@ -127,6 +129,23 @@ def _transport(url: str) -> tuple[str, dict[str, Any]]:
         f"broker {_without_password(url)!r} is of no kind we know; expected redis://HOST:PORT/0, "
         "rediss://… or filesystem:///FOLDER (CIRCUITS_BROKER)"
     )
+
+
+def _checking(url: str, ca_file: Path | None) -> str:
+    """The URL, of which `rediss://` checks the server unless it says otherwise itself."""
+    parts = urlsplit(url)
+    if parts.scheme != "rediss":
+        return url
+    given = dict(parse_qsl(parts.query))
+    how = given.setdefault("ssl_cert_reqs", "required")
+    if how not in CERT_REQS:
+        raise SpecError(
+            f"broker {_without_password(url)!r} has ssl_cert_reqs={how!r}; expected one of "
+            f"{', '.join(CERT_REQS)} (CIRCUITS_BROKER)"
+        )
+    if ca_file is not None:
+        given.setdefault("ssl_ca_certs", str(ca_file))
+    return urlunsplit(parts._replace(query=urlencode(given)))
 
 
 def _broker_errors() -> tuple[type[Exception], ...]:
@@ -143,8 +162,8 @@ def _unreachable(app: Celery, error: Exception) -> StoreUnavailable:
         )
     url = _without_password(app.conf.broker_url).removeprefix(REDIS_PREFIX)
     return StoreUnavailable(
-        f"broker at {url} cannot be reached: {error}; see that it runs and that CIRCUITS_BROKER "
-        "names it"
+        f"broker at {url} cannot be reached: {error}; see that it runs, that CIRCUITS_BROKER "
+        "names it and, for rediss://, that CIRCUITS_CA_FILE names who signed its certificate"
     )
 
 

@@ -197,6 +197,14 @@ class Workbench:
         expected.require(limit)
         return expected.chunk
 
+    def require_place(self) -> None:
+        """See that arrays can be saved, before the long part of a job that will save some.
+
+        Raises:
+            ResourceError: They cannot: the job is tried again later, and has cost nothing yet.
+        """
+        self.artifacts.require_writable()
+
     def saved(self, arrays: Mapping[str, dict[str, NDArray[Any]]]) -> dict[str, ArtifactRef]:
         """References to the arrays, saved under names that are their content's.
 

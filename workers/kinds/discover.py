@@ -35,6 +35,7 @@ def _work(spec: DiscoverSpec, bench: Workbench) -> Result:
         keep_pair_scores=spec.keep_pair_scores,
         cut=CutSizes.of(spec, sum(each.n_numbers for each in described)),
     )
+    bench.require_place()
     checkpoints = Checkpoints(bench.artifacts, bench.lease)
     bench.lease.once_stored(checkpoints.forget)
     model = bench.model(spec, inspected)

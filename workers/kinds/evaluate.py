@@ -27,6 +27,7 @@ def _work(spec: EvaluateSpec, bench: Workbench) -> EvaluationResult:
     inspected, pairs = bench.inspected(spec)
     described = bench.described(spec, circuit.dictionaries)
     chunk = bench.chunk(spec, pairs)
+    bench.require_place()
     model = bench.model(spec, inspected)
     judged = judge(
         spec,

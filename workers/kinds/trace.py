@@ -50,6 +50,7 @@ def _work(spec: TraceSpec, bench: Workbench) -> TraceResult:
     described = bench.described(spec, spec.dictionaries, splice=False)
     n_numbers = sum(each.n_numbers for each in described)
     require_room(spec, bench.sizes(spec), len(prompt.tokens), n_numbers, limits)
+    bench.require_place()
     found = trace_prompt(
         spec,
         bench.model(spec, inspected),

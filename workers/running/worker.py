@@ -23,6 +23,7 @@ from celery import Celery
 from celery.platforms import SecurityWarning
 from celery.signals import task_failure, worker_shutting_down
 
+from graph_schema.artifacts import ArtifactStore
 from graph_schema.errors import CircuitServiceError
 from graph_schema.store.connection import GraphStore
 from workers.broker.app import QUEUE, make_app
@@ -45,11 +46,13 @@ def run_worker(settings: Settings) -> int:
     The environment of this process becomes that of `settings`, so that the child has them too.
 
     Raises:
+        ResourceError: The artifact store cannot be written: a job's result would be lost.
         StoreUnavailable: The graph database cannot be reached.
         StoreVersionError: It is newer than this code.
     """
     address = settings.store_address()
     app = make_app(settings)
+    ArtifactStore(settings.artifacts_url).require_writable()
     with GraphStore(address, patience=30.0) as store:
         store.migrate()
     with (

@@ -260,6 +260,26 @@ def test_a_checkpoint_is_the_lease_holders_and_comes_back_as_it_was(
     assert jobs.get(process.store, spec.job_id).state is JobState.QUEUED
 
 
+@pytest.mark.parametrize("kind", ["discover", "evaluate"])
+def test_a_place_that_cannot_be_written_is_seen_before_the_long_part(
+    make: Callable[..., Process], tiny: Tiny, tmp_path: Path, kind: str
+) -> None:
+    (tmp_path / "file").touch()
+    before = make()
+    spec: DiscoverSpec | EvaluateSpec = tiny.spec(before.store, seed=11)
+    if kind == "evaluate":
+        (circuit_id,) = before.do(spec, tiny).circuit_ids
+        spec = _judged(tiny, read_circuit(before.store, circuit_id), tiny.spec(before.store))
+    process = make(artifacts=str(tmp_path / "file" / "artifacts"))
+    for attempt in range(1, process.settings.max_attempts):
+        record = process.do(spec, tiny)
+        assert (record.state, record.attempts) == (JobState.QUEUED, attempt), "it may come back"
+    error = process.do(spec, tiny).error
+    assert error is not None
+    assert "CIRCUITS_ARTIFACTS" in error.message
+    assert set(process.stages) == {"data"}
+
+
 KILLED = """
 import os, signal, sys
 from functools import partial

@@ -18,21 +18,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
-from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
-    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
 from graph_schema.documents import Limits
 from graph_schema.errors import SpecError
+from workers.secret_files import PREFIX, SecretFiles
 
 if TYPE_CHECKING:
     from graph_schema.store.connection import StoreAddress
-
-PREFIX = "CIRCUITS_"
 
 # Folders that others read from the environment; a child has another working directory.
 PLACES = (
@@ -45,31 +42,6 @@ PLACES = (
 OWN_LIMITS = ("import_bytes", "query_bytes", "query_rows", "query_seconds")
 
 Seconds = Annotated[float, Field(gt=0)]
-
-
-class _SecretFiles(EnvSettingsSource):
-    """Reads `CIRCUITS_X_FILE` for every secret field `x`."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        name = f"{PREFIX}{field_name}_file".upper()
-        path = self.env_vars.get(name.lower())
-        if path is None or "SecretStr" not in str(field.annotation):
-            return None, field_name, False
-        if self.env_vars.get(name.removesuffix("_FILE").lower()) is not None:
-            raise SpecError(f"{name} and {name.removesuffix('_FILE')} are both set: unset one")
-        try:
-            return Path(path).expanduser().read_text().strip(), field_name, False
-        except OSError as error:
-            raise SpecError(
-                f"{name} is {path!r}, which cannot be read: {error.strerror}"
-            ) from error
-
-    def __call__(self) -> dict[str, Any]:
-        found = {
-            name: self.get_field_value(field, name)[0]
-            for name, field in self.settings_cls.model_fields.items()
-        }
-        return {name: value for name, value in found.items() if value is not None}
 
 
 class Settings(BaseSettings):
@@ -183,7 +155,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, _SecretFiles(settings_cls)
+        return init_settings, env_settings, SecretFiles(settings_cls)
 
     @property
     def local(self) -> bool:

@@ -271,10 +271,7 @@ class ModelAdapter(ABC):
         return x
 
     def closed_form(self, layer: int, place: Reader, *, after: bool = False) -> Norm | None:
-        """The norm before a sublayer or the unembedding, or after a sublayer, in closed form.
-
-        None where that is not known.
-        """
+        """The norm before a reader, or after a sublayer, in closed form; None where not known."""
         return None
 
     @abstractmethod

@@ -90,10 +90,8 @@ class Requests(Connection):
             by: Rank edges by `abs` or `signed` score.
             add_bos: Force a BOS token on or off; None leaves it to the tokenizer.
             answers: Answers are `single` tokens, or the `first_difference` of several is taken.
-            misfits: Pairs of a dataset that do not fit the tokenizer `refuse` the dataset, or
-                `leave_out` just these.
-            receivers: Patch every `query_head`'s inputs alone, or the keys, and the values, of a
-                whole `kv_group` (grouped queries).
+            misfits: Pairs that do not fit the tokenizer `refuse` the dataset, or `leave_out` these.
+            receivers: Patch each `query_head` alone, or keys and values of a whole `kv_group`.
             exact_top: Test so many of the best edges that an estimate keeps exactly.
             keep_pair_scores: Store every edge's score on every pair (`circuit.pair_scores()`).
             alternatives: Find so many circuits, each as unlike those before as stays comparably
@@ -249,8 +247,7 @@ class Requests(Connection):
         Until it is evaluated, importing it again may say anew what it is for; the rest stays.
 
         Args:
-            file: EAP-IG's or MIB's JSON or `.pt`, Neuronpedia's graph JSON, node-link JSON, GraphML
-                or CSV.
+            file: EAP-IG's, MIB's, Neuronpedia's or node-link JSON, `.pt`, GraphML or CSV.
             model: Hub id, folder, or the first digits of a stored model's fingerprint; a graph of
                 Neuronpedia's names its own.
             revision: Branch, tag or commit of a hub model.
@@ -263,14 +260,12 @@ class Requests(Connection):
             pairs: How many the task makes.
             metric: What its scores are of; else what the file says.
             ablation: What took an edge's place; else what the file says, with `draws`.
-            edges: Choose the best so many by the file's scores, less dead ends; else the file's own
-                circuit.
+            edges: Choose so many by the file's scores, less dead ends; else the file's own circuit.
             threshold: Or choose those whose score is at least this.
             by: Choose by `abs` or `signed` score.
 
         Raises:
-            SpecError: The request is wrong, the file corrupt or too large, or the circuit does not
-                fit the model; nothing was stored.
+            SpecError: The request is wrong, the file corrupt, too large or of another model.
             StoreUnavailable: The graph cannot be reached.
         """
         request = ImportRequest(

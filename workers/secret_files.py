@@ -1,0 +1,38 @@
+"""Secrets that the environment names by file: `CIRCUITS_X_FILE` for a secret field `x`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic.fields import FieldInfo
+from pydantic_settings import EnvSettingsSource
+
+from graph_schema.errors import SpecError
+
+PREFIX = "CIRCUITS_"
+
+
+class SecretFiles(EnvSettingsSource):
+    """Reads `CIRCUITS_X_FILE` for every secret field `x`."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        name = f"{PREFIX}{field_name}_file".upper()
+        path = self.env_vars.get(name.lower())
+        if path is None or "SecretStr" not in str(field.annotation):
+            return None, field_name, False
+        if self.env_vars.get(name.removesuffix("_FILE").lower()) is not None:
+            raise SpecError(f"{name} and {name.removesuffix('_FILE')} are both set: unset one")
+        try:
+            return Path(path).expanduser().read_text().strip(), field_name, False
+        except OSError as error:
+            raise SpecError(
+                f"{name} is {path!r}, which cannot be read: {error.strerror}"
+            ) from error
+
+    def __call__(self) -> dict[str, Any]:
+        found = {
+            name: self.get_field_value(field, name)[0]
+            for name, field in self.settings_cls.model_fields.items()
+        }
+        return {name: value for name, value in found.items() if value is not None}

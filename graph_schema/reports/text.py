@@ -133,7 +133,9 @@ def strongest(edges: Iterable[CircuitEdge]) -> list[CircuitEdge]:
 def fitted(words: Sequence[str], width: int) -> str:
     """As many words as fit, then how many were left out: `h5 h1 +6`."""
     text = " ".join(words)
-    kept = len(words)
+    kept = min(len(words), width + 1)  # no more than that can fit
+    if kept < len(words):
+        text = " ".join([*words[:kept], f"+{len(words) - kept}"])
     while len(text) > width and kept > 1:
         kept -= 1
         text = " ".join([*words[:kept], f"+{len(words) - kept}"])

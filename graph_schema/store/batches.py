@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any, LiteralString, TypeVar
 
 from neo4j import Transaction
@@ -66,6 +66,16 @@ def batched(rows: Iterable[T]) -> Iterator[list[T]]:
         yield batch
 
 
+def grouped(rows: Iterable[Row], key: str) -> Iterator[list[Row]]:
+    """Rows by what they share under `key`, a batch of them at a time: `{key: …, "rows": […]}`.
+
+    What a group hangs on is then looked up once for all its rows.
+    """
+    for batch in batched(sorted(rows, key=lambda row: row[key])):
+        groups = groupby(batch, key=lambda row: row[key])
+        yield [{key: shared, "rows": list(of)} for shared, of in groups]
+
+
 def fetch(tx: Transaction, query: LiteralString, **parameters: Any) -> list[Row]:
     """All rows of a statement, as dictionaries of plain values, lists and maps.
 
@@ -107,3 +117,16 @@ def write_batches(
     """
     for batch in batched(rows):
         write_rows(tx, statement, rows=batch, expected=len(batch), **parameters)
+
+
+def write_groups(
+    tx: Transaction, statement: LiteralString, rows: Iterable[Row], key: str, **parameters: Any
+) -> None:
+    """Run a statement on `$rows`, each a group of `grouped`; it must write all rows of each.
+
+    Raises:
+        WriteMissed: It wrote fewer.
+    """
+    for groups in grouped(rows, key):
+        expected = sum(len(group["rows"]) for group in groups)
+        write_rows(tx, statement, rows=groups, expected=expected, **parameters)

@@ -89,11 +89,15 @@ MODELS = (
         MATCH (same:Model)
         WHERE coalesce(same.weights_sha256, same.fingerprint)
               = coalesce(m.weights_sha256, m.fingerprint)
-        MATCH (same)-[:HAS]->(p:Component)<-[:OF]-(:CircuitNode)<-[:CONTAINS]-(c:Circuit)
-        WHERE NOT p.kind IN ['input', 'embed', 'pos_embed', 'logits'] AND c.task_id IS NOT NULL
+        MATCH (same)<-[:OF_MODEL]-(c:Circuit) WHERE c.task_id IS NOT NULL
+        WITH c.circuit_id AS circuit, c.task_id AS task_id, c.task AS task
+        MATCH (:Circuit {circuit_id: circuit})-[:CONTAINS]->(n:CircuitNode)
+        WHERE NOT n.kind IN ['input', 'embed', 'pos_embed', 'logits']
+        MATCH (n)-[:OF]->(p:Component)
+        WITH p, task_id, task, circuit
         OPTIONAL MATCH (p)-[:FEATURE_OF]->(d:Dictionary)
-        WITH p.name AS component, p.kind AS kind, d.dictionary_id AS dictionary,
-             c.task_id AS task_id, min(c.task) AS task, count(DISTINCT c) AS circuits
+        WITH p.name AS component, p.kind AS kind, d.dictionary_id AS dictionary, task_id,
+             min(task) AS task, count(DISTINCT circuit) AS circuits
         ORDER BY task, task_id
         WITH component, kind, dictionary, collect(task) AS tasks, sum(circuits) AS circuits
         WHERE size(tasks) >= $tasks

@@ -9,38 +9,41 @@ created.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import groupby
 from typing import LiteralString
 
 from neo4j import Transaction
 
-from graph_schema.documents import CircuitDocument
+from graph_schema.documents import CircuitDocument, NodeFigures
 from graph_schema.errors import StoreError
 from graph_schema.store.batches import (
     Row,
-    batched,
     fetch,
     fetch_batches,
+    grouped,
     write_batches,
+    write_groups,
     write_rows,
 )
 from graph_schema.store.records.components import component_rows, write_components
 
-_COUNT_STORED: LiteralString = """
-OPTIONAL MATCH (:Circuit {circuit_id: $circuit_id})-[:CONTAINS]->(n:CircuitNode)
-OPTIONAL MATCH (n)-[e:EDGE]->(:CircuitNode)
-RETURN count(DISTINCT n) AS nodes, count(e) AS edges
+_HAS_NODES: LiteralString = """
+MATCH (:Circuit {circuit_id: $circuit_id})-[:CONTAINS]->(n:CircuitNode)
+RETURN n.node_id AS node_id LIMIT 1
 """
 _FIND_NODES: LiteralString = """
-UNWIND $rows AS id MATCH (n:CircuitNode {node_id: id}) RETURN n.node_id AS node_id
+UNWIND $rows AS id MATCH (n:CircuitNode {node_id: id})
+RETURN n.node_id AS node_id, n.label AS label, n.effect AS effect, n.activation AS activation,
+       n.token AS token, n.probability AS probability
 """
 _CREATE_NODES: LiteralString = """
 MATCH (c:Circuit {circuit_id: $circuit_id})
 UNWIND $rows AS row
 MATCH (p:Component {component_id: row.component_id})
-CREATE (n:CircuitNode {node_id: row.node_id, name: row.name, unit: row.unit, label: row.name,
+CREATE (n:CircuitNode {node_id: row.node_id, name: row.name, unit: row.unit, label: row.label,
                        kind: row.kind, layer: row.layer, head: row.head, index: row.index,
-                       position: row.position, depth: row.depth, roles: []})
+                       position: row.position, depth: row.depth, roles: [],
+                       effect: row.effect, activation: row.activation, token: row.token,
+                       probability: row.probability})
 CREATE (c)-[:CONTAINS]->(n)
 CREATE (n)-[:OF]->(p)
 RETURN count(n) AS written
@@ -49,16 +52,17 @@ RETURN count(n) AS written
 _SET_FIGURES: LiteralString = """
 UNWIND $rows AS row
 MATCH (n:CircuitNode {node_id: row.node_id})
-SET n += row.figures
-SET n.label = CASE WHEN row.label IS NOT NULL AND n.label = n.name THEN row.label ELSE n.label END
+SET n.effect = row.effect, n.activation = row.activation, n.token = row.token,
+    n.probability = row.probability,
+    n.label = CASE WHEN n.label = n.name THEN row.label ELSE n.label END
 RETURN count(n) AS written
 """
 # Edges are created, not merged: `write_edges` knows that none of the circuit's is there. A row is
 # a sender, looked up once for all its edges.
 _CREATE_EDGES: LiteralString = """
-UNWIND $rows AS row
-MATCH (a:CircuitNode {node_id: row.sender})
-UNWIND row.edges AS edge
+UNWIND $rows AS of
+MATCH (a:CircuitNode {node_id: of.sender})
+UNWIND of.rows AS edge
 MATCH (b:CircuitNode {node_id: edge.receiver})
 CREATE (a)-[:EDGE {channel: edge.channel, score: edge.score, score_kind: edge.score_kind,
                    stability: edge.stability, exact: edge.exact,
@@ -90,6 +94,8 @@ RETURN a.name AS sender, b.name AS receiver, e.channel AS channel, e.score AS sc
 
 FIGURES = ("score", "score_kind", "stability", "exact", "position")
 """What can differ between two measurements of one edge."""
+NODE_FIGURES = ("effect", "activation", "token", "probability")
+"""And of one node."""
 
 
 def write_edges(tx: Transaction, circuit: CircuitDocument) -> None:
@@ -102,23 +108,21 @@ def write_edges(tx: Transaction, circuit: CircuitDocument) -> None:
         SpecError: A component's name is none we know.
     """
     own, nodes = circuit.circuit_id, _node_rows(circuit)
-    stored = fetch(tx, _COUNT_STORED, circuit_id=own)[0]
-    if stored["edges"] and stored["edges"] == circuit.n_edges:
-        _update_edges(tx, circuit)
-        write_batches(tx, _SET_FIGURES, _figure_rows(circuit))
-        return
-    if stored["edges"]:  # torn: a server lost a part of what was written
-        tx.run(_DELETE_EDGES, circuit_id=own).consume()
-    write_components(tx, circuit.model.fingerprint, nodes)
-    if stored["nodes"]:
+    there: dict[str, Row] = {}
+    if fetch(tx, _HAS_NODES, circuit_id=own):
         ids = (row["node_id"] for row in nodes)
-        there = {row["node_id"] for row in fetch_batches(tx, _FIND_NODES, ids)}
-        nodes = [row for row in nodes if row["node_id"] not in there]
-    write_batches(tx, _CREATE_NODES, nodes, circuit_id=own)
-    write_batches(tx, _SET_FIGURES, _figure_rows(circuit))
-    for senders in _by_sender(_edge_rows(circuit)):
-        expected = sum(len(row["edges"]) for row in senders)
-        write_rows(tx, _CREATE_EDGES, rows=senders, expected=expected)
+        there = {row["node_id"]: row for row in fetch_batches(tx, _FIND_NODES, ids)}
+        _update_nodes(tx, circuit, nodes, there)
+        edges = read_edges(tx, own)
+        if edges and len(edges) == circuit.n_edges:
+            _update_edges(tx, circuit, edges)
+            return
+        if edges:  # torn: a server lost a part of what was written
+            tx.run(_DELETE_EDGES, circuit_id=own).consume()
+    write_components(tx, circuit.model.fingerprint, nodes)
+    new = [row for row in nodes if row["node_id"] not in there]
+    write_batches(tx, _CREATE_NODES, new, circuit_id=own)
+    write_groups(tx, _CREATE_EDGES, _edge_rows(circuit), "sender")
 
 
 def read_edges(tx: Transaction, circuit_id: str) -> list[Row]:
@@ -141,21 +145,15 @@ def require_whole(circuit_id: str, n_edges: int, n_stored: int) -> None:
 
 
 def _node_rows(circuit: CircuitDocument) -> list[Row]:
-    """One row a node."""
+    """One row a node, with what is known of it beside its edges."""
     rows = component_rows(circuit.model, circuit.node_names, circuit.dictionary_of)
-    return [row | {"node_id": f"{circuit.circuit_id}:{row['name']}"} for row in rows]
-
-
-def _figure_rows(circuit: CircuitDocument) -> list[Row]:
-    """What is known of its nodes beside their edges."""
-    return [
-        {
-            "node_id": f"{circuit.circuit_id}:{node.name}",
-            "label": node.label,
-            "figures": node.model_dump(exclude={"name", "label"}),
-        }
-        for node in circuit.nodes
-    ]
+    known = {node.name: node for node in circuit.nodes}
+    for row in rows:
+        figures = known.get(row["name"]) or NodeFigures(name=row["name"])
+        row["node_id"] = f"{circuit.circuit_id}:{row['name']}"
+        row["label"] = row["name"] if figures.label is None else figures.label
+        row |= {name: getattr(figures, name) for name in NODE_FIGURES}
+    return rows
 
 
 def _edge_rows(circuit: CircuitDocument) -> Iterator[Row]:
@@ -172,34 +170,39 @@ def _edge_rows(circuit: CircuitDocument) -> Iterator[Row]:
         }
 
 
-def _update_edges(tx: Transaction, circuit: CircuitDocument) -> None:
+def _update_nodes(
+    tx: Transaction, circuit: CircuitDocument, rows: Iterable[Row], there: dict[str, Row]
+) -> None:
+    """Write what is known anew of stored nodes; what has no figures now keeps those it has."""
+    known = {node.name for node in circuit.nodes}
+    changes: list[Row] = []
+    for row in rows:
+        old = there.get(row["node_id"])
+        if old is None or row["name"] not in known:
+            continue
+        unnamed = old["label"] == row["name"] != row["label"]
+        if unnamed or any(old[name] != row[name] for name in NODE_FIGURES):
+            changes.append(row)
+    write_batches(tx, _SET_FIGURES, changes)
+
+
+def _update_edges(tx: Transaction, circuit: CircuitDocument, rows: Iterable[Row]) -> None:
     """Write what was measured anew of a stored circuit's edges; mostly nothing."""
-    rows = read_edges(tx, circuit.circuit_id)
     stored = {(row["sender"], row["receiver"], row["channel"]): row for row in rows}
     changes: list[Row] = []
     for row, edge in zip(_edge_rows(circuit), circuit.edges, strict=True):
         old = stored[edge.sender, edge.receiver, edge.channel.value]
         new = {name: row[name] for name in FIGURES}
         if any(old[name] != value for name, value in new.items()):
-            changes.append({"sender": row["sender"], "edge": edge, "new": new})
-    for senders in _by_sender(changes):
-        rows = [
+            changes.append(row | {"edge": f"{edge.receiver} {edge.channel.value}"})
+    for senders in grouped(changes, "sender"):
+        sent = [
             {
-                "sender": row["sender"],
+                "sender": of["sender"],
                 "changes": {
-                    f"{each['edge'].receiver} {each['edge'].channel.value}": each["new"]
-                    for each in row["edges"]
+                    row["edge"]: {name: row[name] for name in FIGURES} for row in of["rows"]
                 },
             }
-            for row in senders
+            for of in senders
         ]
-        expected = sum(len(row["changes"]) for row in rows)
-        write_rows(tx, _UPDATE_EDGES, rows=rows, expected=expected)
-
-
-def _by_sender(edges: Iterable[Row]) -> Iterator[list[Row]]:
-    """Rows of a sender and its edges, a batch of edges at a time."""
-    ordered = sorted(edges, key=lambda edge: edge["sender"])
-    for batch in batched(ordered):
-        grouped = groupby(batch, key=lambda edge: edge["sender"])
-        yield [{"sender": sender, "edges": list(of)} for sender, of in grouped]
+        write_rows(tx, _UPDATE_EDGES, rows=sent, expected=sum(len(of["changes"]) for of in sent))

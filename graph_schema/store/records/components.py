@@ -12,8 +12,8 @@ from typing import LiteralString
 
 from neo4j import Transaction
 
-from graph_schema.documents import Component, DictionaryDocument, ModelDocument
-from graph_schema.store.batches import Row, fetch_batches, write_batches
+from graph_schema.documents import Component, ComponentKind, DictionaryDocument, ModelDocument
+from graph_schema.store.batches import Row, fetch_batches, write_batches, write_groups
 from graph_schema.store.records.dictionaries import dictionary_key
 
 _FIND: LiteralString = """
@@ -28,10 +28,15 @@ CREATE (p:Component {component_id: row.component_id, name: row.unit, kind: row.k
 CREATE (m)-[:HAS]->(p)
 RETURN count(p) AS written
 """
-_LINK: LiteralString = """
-UNWIND $rows AS row
-MATCH (p:Component {component_id: row.component_id})
-MATCH (d:Dictionary {dictionary_key: row.dictionary_key})
+# A row is a dictionary with its units.
+_CREATE_OF: LiteralString = """
+MATCH (m:Model {fingerprint: $fingerprint})
+UNWIND $rows AS of
+MATCH (d:Dictionary {dictionary_key: of.dictionary_key})
+UNWIND of.rows AS row
+CREATE (p:Component {component_id: row.component_id, name: row.unit, kind: row.kind,
+                     layer: row.layer, head: row.head, index: row.index, depth: row.depth})
+CREATE (m)-[:HAS]->(p)
 CREATE (p)-[:FEATURE_OF]->(d)
 RETURN count(p) AS written
 """
@@ -45,8 +50,10 @@ def write_components(tx: Transaction, fingerprint: str, rows: list[Row]) -> None
     by_id = {row["component_id"]: row for row in rows}  # one at several positions is one
     there = {row["component_id"] for row in fetch_batches(tx, _FIND, by_id)}
     missing = [row for id, row in by_id.items() if id not in there]
-    write_batches(tx, _CREATE, missing, fingerprint=fingerprint)
-    write_batches(tx, _LINK, [row for row in missing if row["dictionary_key"] is not None])
+    whole = [row for row in missing if row["dictionary_key"] is None]
+    units = [row for row in missing if row["dictionary_key"] is not None]
+    write_batches(tx, _CREATE, whole, fingerprint=fingerprint)
+    write_groups(tx, _CREATE_OF, units, "dictionary_key", fingerprint=fingerprint)
 
 
 def component_rows(
@@ -56,20 +63,25 @@ def component_rows(
 ) -> list[Row]:
     """One row a node, in the order of the forward pass; nodes at several positions share an id.
 
-    `dictionary_of` gives what a node is cut out by: `m3.f17` of two dictionaries are two.
+    `dictionary_of` gives what a node is cut out by: `m3.f17` of two dictionaries are two. It is
+    asked once for each kind of part of a component.
 
     Raises:
         SpecError: A name is none we know.
     """
     layers, rows = model.n_layers, list[Row]()
     components = [Component.parse(name) for name in set(names)]
+    keys: dict[tuple[str, ComponentKind], str | None] = {}
     for part in sorted(components, key=lambda part: part.place(layers)):
-        of = dictionary_of(part.name) if part.fine else None
-        within = f"{of.dictionary_id}:" if of else ""
+        kind = (part.host, part.kind)
+        if kind not in keys:  # an id is a hash of the whole document
+            of = dictionary_of(part.name) if part.fine else None
+            keys[kind] = dictionary_key(model.fingerprint, of) if of else None
+        key = keys[kind]
         rows.append(
             {
-                "component_id": f"{model.fingerprint}:{within}{part.unit}",
-                "dictionary_key": dictionary_key(model.fingerprint, of) if of else None,
+                "component_id": f"{key or model.fingerprint}:{part.unit}",
+                "dictionary_key": key,
                 "name": part.name,
                 "unit": part.unit,
                 "kind": part.kind.value,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from graph_schema.documents import Annotation, CircuitDocument
+from graph_schema.documents import Annotation, CircuitDocument, neuron_name
 from graph_schema.errors import SpecError
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.questions.ask import ask
@@ -15,7 +15,7 @@ from graph_schema.store.records.annotations import write_annotation, write_label
 from graph_schema.store.records.circuits import write_circuit
 from graph_schema.store.records.features import write_features
 from graph_schema.store.servers.java import JavaServer
-from tests.factories import make_circuit, make_edges
+from tests.factories import make_circuit, make_edges, make_model
 from tests.feature_circuits import described, dictionary, feature_circuit
 from tests.servers import EMPTY
 
@@ -153,3 +153,20 @@ def test_the_text_of_a_label_is_text(filled: Any) -> None:
             ask(store, "features-by-label", {"text": bad})
     hostile = "x') DETACH DELETE p //"
     assert _rows(store, "features-by-label", text=hostile) == []
+
+
+@pytest.mark.slow
+def test_what_a_model_shares_is_told_of_circuits_with_long_documents(store: GraphStore) -> None:
+    units = [neuron_name("m0", at) for at in range(800)]
+    circuit = make_circuit(
+        make_edges([("input", name, "r", 1.0) for name in units]),
+        model=make_model(d_mlp=len(units)),
+        notes=("x" * 4_000_000,),  # kept once a unit it is more than a query may hold
+    )
+    store.write(lambda tx: write_circuit(tx, circuit))
+    for question in ("shared-features", "shared-components"):
+        rows = _rows(store, question, model=circuit.model.name, tasks=1, limit=1_000)
+        assert len(rows) == len(units)
+    labels = make_circuit(circuit.edges, model=circuit.model).labelled(dict.fromkeys(units, "hit"))
+    store.write(lambda tx: write_circuit(tx, labels.model_copy(update={"notes": circuit.notes})))
+    assert len(_rows(store, "features-by-label", text="HIT", limit=1_000)) == len(units)

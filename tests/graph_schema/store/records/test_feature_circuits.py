@@ -101,3 +101,22 @@ def test_a_group_is_one_annotation_on_several_nodes(store: GraphStore) -> None:
     twice(store, lambda tx: write_annotation(tx, group))
     (found,) = read_annotations(store, circuit.circuit_id)
     assert found == group.model_copy(update={"at": found.at})
+
+
+def test_a_torn_circuit_is_mended_with_the_figures_of_all_its_nodes(store: GraphStore) -> None:
+    circuit = feature_circuit()
+    stored(store, circuit)
+    lost = "MATCH (n:CircuitNode {name: 'm0.f17'}) DETACH DELETE n"
+    store.write(lambda tx: tx.run(lost).consume())
+    again = circuit.model_copy(
+        update={"nodes": tuple(n.model_copy(update={"effect": 9.0}) for n in circuit.nodes)}
+    )
+    assert stored(store, again) == again
+    effects = "MATCH (n:CircuitNode) WHERE n.effect = 9.0 RETURN count(n) AS n"
+    assert store.rows(effects) == [{"n": len(circuit.nodes)}]
+
+
+def test_nodes_without_figures_have_none(store: GraphStore) -> None:
+    stored(store, feature_circuit())
+    (row,) = store.rows("MATCH (n:CircuitNode {name: 'a1.h2'}) RETURN properties(n) AS found")
+    assert not {"effect", "activation", "token", "probability"} & row["found"].keys()

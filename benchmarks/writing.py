@@ -2,18 +2,18 @@
 
     python -m benchmarks.writing [--server embedded] [--stored 50000] [--write]
 
-A circuit of 3,602 nodes and 20,000 edges between features, through the same functions as a worker:
-written new, read, written again unchanged and with other scores; then, with as many components of
-the same model stored as asked for, another one. Wall clock, with the CPU seconds of the server and
-of this process beside it: on a busy machine their sum says more. A first circuit of 3,602 nodes
-warms the server up.
+A circuit of 3,602 nodes and 20,000 edges: features of twelve dictionaries, neurons, heads, errors
+and rest, with figures and labels. Through the same functions as a worker it is written new, its
+units are described, it is read, shown, asked about, written again unchanged and with other scores;
+then, with as many components of the same model stored as asked for, another one. Wall clock, with
+the CPU seconds of the server and of this process beside it: on a busy machine their sum says more.
+The first circuit is written by a server that has only just started.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import random
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,43 +21,33 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.made_features import NODES, descriptions, feature_circuit
 from benchmarks.page import put, versions
 from benchmarks.store import start
-from graph_schema.documents import Channel, CircuitDocument, CircuitEdge, ScoreKind
+from graph_schema.documents import CircuitDocument, Features
+from graph_schema.reports import edge_table, feature_table, layer_table, picture, summary
 from graph_schema.store.connection import GraphStore
+from graph_schema.store.questions.ask import ask
 from graph_schema.store.records.circuits import read_circuit, write_circuit
-from tests.factories import make_circuit, make_model
+from graph_schema.store.records.features import read_features, write_features
 
-LAYERS, NODES, EDGES = 24, 3_600, 20_000
 FILLING = 2_400
-MODEL = make_model("made/features", n_layers=LAYERS, n_heads=8, d_mlp=10**8, n_edges=10**9)
+
+ASKED = ("opposing-features", "opposing-loops", "strongest-paths", "unstable-edges", "supernodes")
 
 Times = dict[str, tuple[float, float, float]]
 
 
-def feature_circuit(number: int, nodes: int = NODES, edges: int = EDGES) -> CircuitDocument:
-    """A circuit of neurons no other one has, each joined to the input and the logits."""
-    rng = random.Random(number)
-    width = nodes // LAYERS
-    layers = [
-        [f"m{layer}.n{number * NODES + at}" for at in range(width)] for layer in range(LAYERS)
-    ]
-    every = [name for layer in layers for name in layer]
-    ends = dict.fromkeys(pair for name in every for pair in (("input", name), (name, "logits")))
-    while len(ends) < edges:
-        low, high = sorted(rng.sample(range(LAYERS), 2))
-        ends[rng.choice(layers[low]), rng.choice(layers[high])] = None
-    made = tuple(
-        CircuitEdge(
-            sender=sender,
-            receiver=receiver,
-            channel=Channel.R,
-            score=rng.gauss(0, 1),
-            score_kind=ScoreKind.ESTIMATE,
-        )
-        for sender, receiver in ends
+def shown(circuit: CircuitDocument, units: Features) -> str:
+    """What `circuits show` prints of it."""
+    parts = (
+        summary(circuit),
+        layer_table(circuit),
+        picture(circuit),
+        edge_table(circuit),
+        feature_table(circuit, units, 20),
     )
-    return make_circuit(made, model=MODEL, job=f"features {number}")
+    return "\n\n".join(parts)
 
 
 def measure(server_name: str, stored: int, folder: Path) -> Times:
@@ -79,15 +69,36 @@ def measure(server_name: str, stored: int, folder: Path) -> Times:
             def write(circuit: CircuitDocument) -> None:
                 store.write(lambda tx: write_circuit(tx, circuit))
 
-            write(feature_circuit(0))
-            one = feature_circuit(1)
+            first, one = feature_circuit(0), feature_circuit(1)
+            units = tuple(descriptions(one))
             other_scores = tuple(
-                edge.model_copy(update={"score": edge.score + 1}) for edge in one.edges
+                edge.model_copy(update={"score": edge.strength + 1}) for edge in one.edges
             )
             again = one.model_copy(update={"edges": other_scores})
             found = {
+                "written, server just started": timed(lambda: write(first)),
                 "written, nearly empty graph": timed(lambda: write(one)),
+                "its units described": timed(
+                    lambda: store.write(lambda tx: write_features(tx, one, units))
+                ),
                 "read": timed(lambda: read_circuit(store, one.circuit_id)),
+                "descriptions read": timed(lambda: read_features(store, one.circuit_id)),
+                "shown as text": timed(lambda: shown(one, Features(units=units))),
+                **{
+                    f"asked: {name}": timed(
+                        lambda name=name: ask(store, name, {"circuit": one.circuit_id})
+                    )
+                    for name in ASKED
+                },
+                "asked: features-by-label": timed(
+                    lambda: ask(store, "features-by-label", {"text": "second clause"})
+                ),
+                **{
+                    f"asked: {name}": timed(
+                        lambda name=name: ask(store, name, {"model": one.model.name})
+                    )
+                    for name in ("shared-features", "shared-components")
+                },
                 "written again, unchanged": timed(lambda: write(one)),
                 "written again, other scores": timed(lambda: write(again)),
             }
@@ -127,7 +138,7 @@ def main() -> None:
     if asked.write:
         title = (
             "## Writing a large circuit\n\n`python -m benchmarks.writing`: 3,602 nodes, 20,000 "
-            f"edges between features; {versions('neo4j', 'arcadedb-embedded')}.\n\n"
+            f"edges of features, neurons and heads; {versions('neo4j', 'arcadedb-embedded')}.\n\n"
         )
         put("writing", title + table)
 

@@ -211,7 +211,7 @@ class Candidates(Document):
 
     n: Annotated[int, Field(ge=1, le=1_000_000)] = 256
     per: Literal["all", "layer"] = "all"
-    by: Literal["relp", "ig", "gradient"] = "relp"
+    by: Literal["ig", "relp", "gradient"] = "ig"
 
 
 Ranking = Literal["abs", "signed"]

@@ -76,7 +76,7 @@ def discover_request(
     ] = None,
     units_by: Annotated[
         str | None,
-        typer.Option(metavar="SCORE", help="What chooses them: relp, ig or gradient."),
+        typer.Option(metavar="SCORE", help="What chooses them: ig, relp or gradient."),
     ] = None,
     steps: Annotated[
         int | None,

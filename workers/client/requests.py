@@ -78,7 +78,7 @@ class Requests(Connection):
                 `?hook=…` where the files do not say what they are of), or mappings with `name`,
                 `path`, `revision`, `hook`, `hook_out` and `format`.
             candidates: How many units are nodes (256), or `{"n": …, "per": "all" or "layer",
-                "by": "relp", "ig" or "gradient"}`; the others write together as `rest`.
+                "by": "ig", "relp" or "gradient"}`; the others write together as `rest`.
             n_edges: How many edges to keep.
             threshold: The score that an edge must reach to be kept, in the metric's units; of
                 several, each gives a circuit (`job.results()`).

@@ -78,7 +78,10 @@ def test_candidates_have_a_default_and_are_in_the_id() -> None:
         ({"method": EapIg()}, "integrated gradients are 'mask-ig'"),
         ({"method": Acdc(candidates=5)}, "integrated gradients are 'mask-ig'"),
         ({"metric": Metric.KL}, "use metric 'logit_diff' or method 'mask-ig'"),
-        ({"metric": Metric.KL, "method": MaskIg()}, "choose by 'ig'"),
+        (
+            {"metric": Metric.KL, "method": MaskIg(), "candidates": Candidates(by="relp")},
+            "choose by 'ig'",
+        ),
         ({"receivers": "kv_group"}, "granularity 'head' alone"),
         ({"evaluation": "full"}, "granularity 'head'"),
         ({"keep_pair_scores": True}, "keep_pair_scores goes with"),
@@ -91,8 +94,7 @@ def test_what_does_not_go_together_is_refused(changes: dict[str, Any], message: 
 
 
 def test_what_goes_together() -> None:
-    by_path = Candidates(by="ig")
-    assert spec(method=MaskIg(), metric=Metric.KL, candidates=by_path).metric is Metric.KL
+    assert spec(method=MaskIg(), metric=Metric.KL).metric is Metric.KL
     assert spec(method=Acdc()).method == Acdc()
     assert spec(method=Acdc(candidates=5, proposed_by=MaskIg())).granularity == "neuron"
     assert spec(granularity="head", method=TwoLeg()).candidates is None

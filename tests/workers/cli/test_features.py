@@ -33,7 +33,7 @@ def test_neurons_need_one_word(circuits: Circuits, world: World) -> None:
     ran = circuits("run", *words, world=world)
     assert "by two-leg, metric logit_diff" in ran.out
     assert "of its effect passes errors and rest, not named units; heldout" in ran.out
-    assert "20 of 256 units are nodes of their own, chosen by relp" in ran.out
+    assert "20 of 256 units are nodes of their own, chosen by ig" in ran.out
     found = circuits("run", *words, "--json", world=world).json()
     own = found["circuit_id"]
     shown = circuits("show", own, world=world).out
@@ -117,7 +117,8 @@ def test_a_dictionary_that_was_replaced_is_not_used(
         (("--granularity", "neuron", "--method", "eap-ig"), "'mask-ig'"),
         (("--granularity", "neuron", "--evaluation", "full"), "granularity 'head'"),
         (
-            ("--granularity", "neuron", "--method", "mask-ig", "--metric", "kl"),
+            ("--granularity", "neuron", "--units-by", "relp", "--method", "mask-ig")
+            + ("--metric", "kl"),
             "candidates cannot be chosen by 'relp' under metric 'kl'",
         ),
     ],

@@ -117,8 +117,10 @@ def test_a_dictionary_that_was_replaced_is_not_used(
         (("--granularity", "neuron", "--method", "eap-ig"), "'mask-ig'"),
         (("--granularity", "neuron", "--evaluation", "full"), "granularity 'head'"),
         (
-            ("--granularity", "neuron", "--units-by", "relp", "--method", "mask-ig")
-            + ("--metric", "kl"),
+            (
+                *("--granularity", "neuron", "--units-by", "relp"),
+                *("--method", "mask-ig", "--metric", "kl"),
+            ),
             "candidates cannot be chosen by 'relp' under metric 'kl'",
         ),
     ],

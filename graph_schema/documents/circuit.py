@@ -254,6 +254,11 @@ class CircuitDocument(Document):
         )
 
     @property
+    def of_one_prompt(self) -> bool:
+        """Whether it is an attribution graph, though the file it comes from may lack the prompt."""
+        return self.prompt is not None or any("@" in name for name in self.node_names)
+
+    @property
     def n_edges(self) -> int:
         return len(self.edges)
 

@@ -50,7 +50,7 @@ def _model_words(model: ModelDocument) -> str:
 def headline(circuit: CircuitDocument) -> list[tuple[str, str]]:
     """Faithfulness on both splits, or that nobody has measured it."""
     quality = circuit.evaluation
-    if quality is None and circuit.prompt is not None:
+    if quality is None and circuit.of_one_prompt:
         why = "none: a graph of one prompt has no pairs to be judged on"
         return [*trace_facts(circuit), ("faithfulness", why)]
     if quality is None:

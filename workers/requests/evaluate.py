@@ -124,7 +124,7 @@ def _check_judgeable(circuit: CircuitDocument) -> None:
         SpecError: It is a graph of one prompt, or its model is a name that a file gave.
     """
     short, model = circuit.circuit_id[:12], circuit.model
-    if circuit.prompt is not None:
+    if circuit.of_one_prompt:
         raise SpecError(
             f"circuit {short} is an attribution graph of one prompt; pairs judge circuits that "
             "hold over prompts (circuits submit --granularity neuron)"

@@ -10,9 +10,11 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from graph_schema.documents import CircuitDocument, Limits, ModelDocument, ModelSource
-from graph_schema.errors import ModelError
+from graph_schema.errors import ModelError, SpecError
 from graph_schema.models.fingerprint import fingerprint
+from graph_schema.reports import summary
 from tests.factories import make_circuit, make_model
+from tests.feature_circuits import traced_circuit
 from tests.workers.tiny import Tiny, make_tiny
 from workers.requests.discover import Submission
 from workers.requests.evaluate import EvaluateRequest, build_evaluation
@@ -101,3 +103,14 @@ def test_a_hub_id_is_the_circuits_own_commit_or_the_revision_that_is_named(
     )
     made = build_evaluation(request, circuit, None, Limits(), tmp_path, lambda _: None)
     assert made.spec.model.fingerprint == "b" * 40
+
+
+def test_a_graph_of_one_prompt_is_not_judged_though_its_prompt_is_lost(
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    whole = traced_circuit()
+    lost = whole.model_copy(update={"prompt": None, "nodes": (), "graph_scores": None})
+    for circuit in (whole, lost):
+        with pytest.raises(SpecError, match="attribution graph of one prompt"):
+            asked(circuit, tiny.folder, tmp_path)
+        assert "no pairs to be judged on" in summary(circuit)

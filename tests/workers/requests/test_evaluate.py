@@ -108,7 +108,7 @@ def test_a_hub_id_is_the_circuits_own_commit_or_the_revision_that_is_named(
 def test_a_graph_of_one_prompt_is_not_judged_though_its_prompt_is_lost(
     tiny: Tiny, tmp_path: Path
 ) -> None:
-    whole = traced_circuit()
+    whole = traced_circuit().model_copy(update={"evaluation": None})
     lost = whole.model_copy(update={"prompt": None, "nodes": (), "graph_scores": None})
     for circuit in (whole, lost):
         with pytest.raises(SpecError, match="attribution graph of one prompt"):

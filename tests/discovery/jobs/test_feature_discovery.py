@@ -75,7 +75,7 @@ def spec(**changed: Any) -> DiscoverSpec:
         "data": {"kind": "dataset", "sha256": sha256_hex("made"), "task": "made"},
         "method": {"name": "two-leg"},
         "granularity": "neuron",
-        "candidates": {"n": 12},
+        "candidates": {"n": 12, "by": "relp"},
         "selection": {"kind": "edges", "n_edges": 40},
     }
     return DiscoverSpec.model_validate(given | changed)

@@ -126,7 +126,7 @@ def describe(circuit: Circuit, top: int = 20) -> str:
         edge_table(document, top),
     ]
     if document.prompt is not None:
-        parts += [node_table(document, top), path_lines(document)]
+        parts.append(node_table(document, top))
     elif document.unit_names:
         parts.append(feature_table(document, known_features(circuit), top))
     groups = group_lines(circuit.annotations)

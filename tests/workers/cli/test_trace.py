@@ -32,6 +32,8 @@ def test_a_prompt_is_traced_stored_shown_and_queried(circuits: Circuits, world: 
     shown = circuits("show", own, world=world).out
     assert "effect" in shown
     assert "exact" in shown
+    paths = [line for line in ran.out.splitlines() if "-> logits.t" in line]
+    assert [shown.splitlines().count(line) for line in paths] == [1] * len(paths)
     document = circuits("show", own, "--format", "json", world=world).json()
     assert document["prompt"]["tokens"] == TOKENS.split(",")
     assert document["graph_scores"] == {

@@ -83,6 +83,11 @@ def send(app: Celery, record: JobRecord) -> None:
                 queue=QUEUE,
                 priority=9 - placement.priority,  # Redis serves 0 first; ours serves 9 first
                 connection=connection,
+                # Where the task is registered, as in a worker, Celery would copy its own limits
+                # into the message, which is then none of ours (`messages.py`).
+                time_limit=None,
+                soft_time_limit=None,
+                expires=None,
             )
     except _broker_errors() as error:
         raise _unreachable(app, error) from error

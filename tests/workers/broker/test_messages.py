@@ -17,6 +17,7 @@ from kombu.asynchronous import Hub
 from tests.workers.broker.test_app import record
 from tests.workers.tiny import until
 from workers import broker
+from workers.broker.messages import RUN_TASK, read_message
 from workers.settings import Settings
 
 JOB_IDS = ["a" * 64, "b" * 64]
@@ -163,6 +164,17 @@ def _drained(connection: Any, app: Any) -> bool:
     except TimeoutError:
         return broker.queue_depth(app) == 0
     return False
+
+
+def test_what_a_worker_sends_again_is_a_message_too(tmp_path: Path) -> None:
+    """A worker's app has the task, with limits of its own; a client's has not."""
+    settings = Settings(home=tmp_path)
+    app = broker.make_app(settings)
+    app.loader.import_default_modules()
+    assert RUN_TASK in app.tasks
+    broker.send(app, record(JOB_IDS[0]))
+    assert read_message(OnFolder(settings).take()) is not None
+    app.close()
 
 
 @pytest.mark.needs_redis

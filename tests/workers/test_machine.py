@@ -74,7 +74,7 @@ def test_without_room_nothing_half_written_is_left(tmp_path: Path) -> None:
     with no_room():
         with pytest.raises(StoreUnavailable, match=r"broker/queue' .*File too large.* has room"):
             broker.send(app, job)
-        with pytest.raises(ResourceError, match="see that the place exists and has room"):
+        with pytest.raises(ResourceError, match="see that the place exists, is yours and has room"):
             artifacts.save("a/b", {"x": np.arange(9)})
         with pytest.raises(ResourceError, match="make room, or write elsewhere"):
             write_whole(tmp_path / "export", bytes(99), force=False)

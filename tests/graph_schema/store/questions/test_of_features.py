@@ -162,7 +162,7 @@ def roomy(store: GraphStore) -> Generator[GraphStore]:
     The embedded server reads a node anew for each of its edges that it deletes.
     """
     yield store
-    store.write(lambda tx: tx.run("MATCH (c:Circuit) SET c.document = ''").consume())
+    store.write(lambda tx: tx.run("MATCH (c:Circuit) SET c.document = '', c.notes = []").consume())
 
 
 @pytest.mark.slow

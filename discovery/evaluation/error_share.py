@@ -12,10 +12,9 @@ import numpy as np
 
 from discovery.engine.graph import BoolMatrix, Graph
 from discovery.evaluation.measured import Measured
-from graph_schema.documents import Component, ComponentKind, Figure
+from graph_schema.documents import Component, Figure
+from graph_schema.documents.component import UNNAMED
 from graph_schema.intervals import group_interval
-
-UNNAMED = (ComponentKind.ERROR, ComponentKind.REST)
 
 
 def named_only(graph: Graph, kept: BoolMatrix) -> BoolMatrix:

@@ -21,7 +21,7 @@ from discovery.models import LoadedModel
 from discovery.progress import Progress
 from discovery.tracing import Tested, Traced, exact_edges, trace
 from discovery.tracing.prompt import Prompt
-from discovery.tracing.pruning import INPUTS, Kept, keep
+from discovery.tracing.pruning import Kept, keep
 from graph_schema.documents import (
     CircuitDocument,
     CircuitEdge,
@@ -32,6 +32,7 @@ from graph_schema.documents import (
     TracedPrompt,
     circuit_id,
 )
+from graph_schema.documents.component import INPUTS
 from graph_schema.documents.jobs import TraceSpec
 
 Arrays = dict[str, NDArray[Any]]

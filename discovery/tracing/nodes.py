@@ -13,9 +13,7 @@ from discovery.tracing.heads import Heads
 from discovery.tracing.sources import Units
 from discovery.tracing.tracing import Traced
 from graph_schema.documents import Component, ComponentKind
-
-BLOCKS = (ComponentKind.ERROR, ComponentKind.REST)
-INPUTS = (ComponentKind.INPUT, ComponentKind.EMBED, ComponentKind.POS_EMBED)
+from graph_schema.documents.component import INPUTS, UNNAMED
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ def written_of(traced: Traced, name: str) -> Written:
     position = part.position or 0
     if part.kind in INPUTS:
         return Written(position, {(-1, "mlp"): traced.model.inputs[part.unit][position]}, True)
-    if part.kind not in BLOCKS:
+    if part.kind not in UNNAMED:
         units, index = _place(traced, part)
         return _of_units(units, index, position)
     block = next(each for each in traced.sources.blocks if each.unit == part.unit)

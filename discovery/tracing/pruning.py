@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from discovery.tracing.tracing import Traced
 from graph_schema.attribution_graphs import AttributionGraph, Pruned, graph_scores, pruned
 from graph_schema.documents import Channel, Component, ComponentKind, GraphScores, Trace
-
-INPUTS = (ComponentKind.INPUT, ComponentKind.EMBED, ComponentKind.POS_EMBED)
+from graph_schema.documents.component import INPUTS, UNNAMED
 
 
 @dataclass(frozen=True)
@@ -90,6 +89,6 @@ def _graph(traced: Traced, parts: tuple[Component, ...], weights: NDArray[Any]) 
         weights,
         chances,
         tokens=np.array([kind in INPUTS for kind in kinds]),
-        errors=np.array([kind in (ComponentKind.ERROR, ComponentKind.REST) for kind in kinds]),
+        errors=np.array([kind in UNNAMED for kind in kinds]),
         logits=logits,
     )

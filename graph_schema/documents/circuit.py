@@ -258,6 +258,13 @@ class CircuitDocument(Document):
         """Whether it is an attribution graph, though the file it comes from may lack the prompt."""
         return self.prompt is not None or any("@" in name for name in self.node_names)
 
+    def token_at(self, node: str) -> str | None:
+        """The prompt's token at a node's position; None where it has none, or nobody knows it."""
+        at = Component.parse(node).position
+        if self.prompt is None or at is None or at >= len(self.prompt.tokens):
+            return None
+        return self.prompt.tokens[at]
+
     @property
     def n_edges(self) -> int:
         return len(self.edges)

@@ -39,6 +39,10 @@ class ComponentKind(StrEnum):
     REST = "rest"
 
 
+INPUTS = (ComponentKind.INPUT, ComponentKind.EMBED, ComponentKind.POS_EMBED)
+"""What stands before all blocks and reads nothing."""
+UNNAMED = (ComponentKind.ERROR, ComponentKind.REST)
+"""What of a component's write no unit of its own has."""
 _WHOLE = {
     kind.value: kind
     for kind in ComponentKind

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from graph_schema.documents.component import Channel, Component, ComponentKind, receiver_name
+from graph_schema.documents.component import (
+    INPUTS,
+    Channel,
+    Component,
+    ComponentKind,
+    receiver_name,
+)
 from graph_schema.documents.model import ModelDocument
 from graph_schema.errors import SpecError
 
-INPUTS = (ComponentKind.INPUT, ComponentKind.EMBED, ComponentKind.POS_EMBED)
 _parsed = lru_cache(maxsize=2**16)(Component.parse)
 
 

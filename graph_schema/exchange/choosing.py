@@ -6,12 +6,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from graph_schema.documents.circuit import CircuitEdge
-from graph_schema.documents.component import Channel, Component, ComponentKind, Edge
+from graph_schema.documents.component import (
+    INPUTS,
+    UNNAMED,
+    Channel,
+    Component,
+    ComponentKind,
+    Edge,
+)
 from graph_schema.documents.method import AnySelection, Ranking, ScoreKind, Threshold
 from graph_schema.exchange.base import Exchanged, ExchangeError
-
-_INPUTS = (ComponentKind.INPUT, ComponentKind.EMBED, ComponentKind.POS_EMBED)
-_LEAVES = (ComponentKind.ERROR, ComponentKind.REST)
 
 
 def chosen(found: Exchanged, selection: AnySelection) -> Exchanged:
@@ -91,8 +95,8 @@ def on_a_path(edges: Iterable[Edge]) -> list[Edge]:
 
 def _begins(sender: str, reads: bool) -> bool:
     part = Component.parse(sender)
-    leaf = part.kind in _LEAVES and part.position is not None and not reads
-    return part.kind in _INPUTS or leaf
+    leaf = part.kind in UNNAMED and part.position is not None and not reads
+    return part.kind in INPUTS or leaf
 
 
 def _order(found: Exchanged) -> Iterable[str]:

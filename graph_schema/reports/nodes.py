@@ -20,27 +20,16 @@ LONGEST = 28
 def node_labels(circuit: CircuitDocument) -> Mapping[str, str]:
     """What nodes are called, by name, whole; a token's node without a label has its token."""
     labels = {node.name: node.label for node in circuit.nodes if node.label}
-    if circuit.prompt is None:
-        return labels
-    tokens = circuit.prompt.tokens
     for name in circuit.node_names - labels.keys():
-        part = Component.parse(name)
-        if part.kind is ComponentKind.INPUT and (part.position or 0) < len(tokens):
-            labels[name] = repr(tokens[part.position or 0])
+        token = circuit.token_at(name)
+        if token is not None and Component.parse(name).kind is ComponentKind.INPUT:
+            labels[name] = repr(token)
     return labels
 
 
 def shortened(label: str, longest: int = LONGEST) -> str:
     """A label on one line, in at most so many characters."""
     return clipped(printable(" ".join(label.split())), longest)
-
-
-def _token_at(name: str, circuit: CircuitDocument) -> str | None:
-    """The prompt's token at a node's position."""
-    position = Component.parse(name).position
-    if circuit.prompt is None or position is None or position >= len(circuit.prompt.tokens):
-        return None
-    return shortened(repr(circuit.prompt.tokens[position]), 16)
 
 
 def node_table(circuit: CircuitDocument, top: int | None = 20) -> str:
@@ -58,9 +47,10 @@ def node_table(circuit: CircuitDocument, top: int | None = 20) -> str:
         circuit.nodes,
         key=lambda node: (-abs(node.effect or 0.0), -strength[node.name], node.name),
     )[:top]
+    tokens = [circuit.token_at(node.name) for node in known]
     columns = {
         "node": [node.name for node in known],
-        "at": [_token_at(node.name, circuit) for node in known],
+        "at": [token and shortened(repr(token), 16) for token in tokens],
         "effect": [node.effect for node in known],
         "activation": [node.activation for node in known],
         "probability": [node.probability for node in known],

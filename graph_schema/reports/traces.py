@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from graph_schema.documents import CircuitDocument, CircuitEdge, Component, ComponentKind
+from graph_schema.documents.component import INPUTS
 from graph_schema.printable import clipped
 from graph_schema.reports.tables import fact_lines, number
 
 PATHS = 3
 PROMPT = 200
 """Characters of a prompt that are shown."""
-INPUTS = (ComponentKind.INPUT, ComponentKind.EMBED, ComponentKind.POS_EMBED)
 
 
 def trace_text(circuit: CircuitDocument) -> str:
@@ -84,12 +84,4 @@ def _words(name: str, circuit: CircuitDocument) -> str:
     if part.kind is ComponentKind.LOGITS:
         labels = {node.name: node.label for node in circuit.nodes}
         return f"{name} {labels.get(name) or ''!r}"
-    return f"{name} {_token(name, circuit)!r}" if part.kind in INPUTS else name
-
-
-def _token(name: str, circuit: CircuitDocument) -> str | None:
-    """The prompt's token at a node's position."""
-    at = Component.parse(name).position
-    if circuit.prompt is None or at is None or at >= len(circuit.prompt.tokens):
-        return None
-    return circuit.prompt.tokens[at]
+    return f"{name} {circuit.token_at(name)!r}" if part.kind in INPUTS else name

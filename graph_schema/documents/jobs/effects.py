@@ -7,12 +7,11 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
-from graph_schema.documents.component import Channel, ComponentKind
+from graph_schema.documents.component import INPUTS, Channel, ComponentKind
 from graph_schema.documents.jobs.base import MeasuredSpec
 from graph_schema.documents.motif import Motif, NodePattern
 from graph_schema.documents.role import RolePlace
 
-_INPUTS = {ComponentKind.INPUT, ComponentKind.EMBED, ComponentKind.POS_EMBED}
 _HEAD_CHANNELS = (Channel.Q, Channel.K, Channel.V)
 
 
@@ -104,4 +103,4 @@ def _places(node: NodePattern) -> tuple[RolePlace, ...]:
         return node.roles if kinds <= {ComponentKind.HEAD} else ()
     if kinds == {ComponentKind.LOGITS}:
         return ("logits",)
-    return ("input",) if kinds and kinds <= _INPUTS else ()
+    return ("input",) if kinds and kinds.issubset(INPUTS) else ()

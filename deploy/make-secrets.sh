@@ -67,3 +67,5 @@ rm -f server.csr server.ext openssl.log
 
 chmod 755 tls
 chmod 644 ./*.txt users.acl tls/*
+# What is mounted beside, where it was checked out by somebody as careful as we are.
+find "$here/neo4j" "$here/redis/redis.conf" ! -perm -o=r -exec chmod a+rX {} +

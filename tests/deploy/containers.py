@@ -91,18 +91,18 @@ def build_steps() -> str:
     return "".join(f"{step}\n" for step in steps if "pip install" not in step)
 
 
-def mounted(service: str, secrets: Path) -> dict[Path, str]:
+def mounted(service: str, secrets: Path, deploy: Path = DEPLOY) -> dict[Path, str]:
     """What of this machine is mounted in a service's container, and where."""
     found: dict[Path, str] = {}
     for line in SERVICES[service].get("volumes", ()):
         source, target, *_ = line.split(":")
         if source.startswith("."):
-            found[_here(source, secrets)] = target
+            found[_here(source, secrets, deploy)] = target
     for name in SERVICES[service].get("secrets", ()):
-        found[_here(COMPOSE["secrets"][name]["file"], secrets)] = f"/run/secrets/{name}"
+        found[_here(COMPOSE["secrets"][name]["file"], secrets, deploy)] = f"/run/secrets/{name}"
     return found
 
 
-def _here(source: str, secrets: Path) -> Path:
+def _here(source: str, secrets: Path, deploy: Path) -> Path:
     path = Path(source)
-    return secrets.joinpath(*path.parts[1:]) if path.parts[0] == "secrets" else DEPLOY / path
+    return secrets.joinpath(*path.parts[1:]) if path.parts[0] == "secrets" else deploy / path

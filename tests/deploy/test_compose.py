@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,18 @@ def test_only_its_owner_may_enter_the_folder_of_secrets(secrets: Path) -> None:
     assert (secrets / "ca.key").stat().st_mode & 0o777 == 0o600
     assert secrets / "ca.key" not in mounted("redis", secrets)
     assert not (secrets / "tls" / "ca.key").exists()
+
+
+def test_a_careful_checkout_can_be_read_by_containers_too(tmp_path: Path) -> None:
+    here = tmp_path / "deploy"
+    shutil.copytree(DEPLOY, here, ignore=shutil.ignore_patterns("secrets"))
+    subprocess.run(["chmod", "-R", "go=", str(here)], check=True)
+    subprocess.run([str(here / "make-secrets.sh"), str(here / "secrets")], check=True)
+    files = [file for each in SERVICES for file in mounted(each, here / "secrets", here)]
+    for file in files:
+        for each in [file, *file.rglob("*")]:
+            wanted = 0o005 if each.is_dir() else 0o004
+            assert each.stat().st_mode & wanted == wanted, each
 
 
 @only_root

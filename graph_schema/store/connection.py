@@ -40,7 +40,7 @@ from graph_schema.errors import CircuitServiceError, SpecError, StoreError, Stor
 from graph_schema.store import migrations
 from graph_schema.store.batches import Batches, Row, WriteMissed, fetch, in_batches, write_rows
 
-__all__ = ["GraphStore", "Row", "StoreAddress", "fetch", "to_our_error", "write_rows"]
+__all__ = ["GraphStore", "Row", "StoreAddress", "connect", "fetch", "to_our_error", "write_rows"]
 
 log = logging.getLogger(__name__)
 
@@ -166,7 +166,7 @@ class GraphStore:
             # Notifications are hints to whoever types Cypher; without handlers they would reach
             # standard error through logging's last resort.
             logging.getLogger("neo4j.notifications").setLevel(logging.ERROR)
-            self._driver = _connect(self.address)
+            self._driver = connect(self.address)
             self._pid = os.getpid()
         return self._driver
 
@@ -209,7 +209,12 @@ class GraphStore:
             pause = min(LONGEST_PAUSE, pause * 2)
 
 
-def _connect(address: StoreAddress) -> Driver:
+def connect(address: StoreAddress) -> Driver:
+    """A driver for this address, which has not asked the server yet. `GraphStore` has its own.
+
+    Raises:
+        SpecError: The address is of no kind that we know.
+    """
     uri, checked = address.uri, dict[str, Any]()
     scheme, _, place = uri.partition("://")
     if address.ca_file is not None and scheme in ("bolt+s", "neo4j+s"):

@@ -83,6 +83,8 @@ def send(app: Celery, record: JobRecord) -> None:
                 queue=QUEUE,
                 priority=9 - placement.priority,  # Redis serves 0 first; ours serves 9 first
                 connection=connection,
+                # A client may not write what a queue is bound to; who takes from it declares it.
+                declare=[],
                 # Where the task is registered, as in a worker, Celery would copy its own limits
                 # into the message, which is then none of ours (`messages.py`).
                 time_limit=None,

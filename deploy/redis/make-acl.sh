@@ -7,6 +7,6 @@
 # `client` adds to the queue and asks how long it is; it can read, remove or name nothing.
 set -euo pipefail
 [ "$#" -eq 2 ] || { echo "usage: $0 WORKER_PASSWORD_FILE CLIENT_PASSWORD_FILE" >&2; exit 2; }
-hash_of() { tr -d '\n' <"$1" | sha256sum | cut -d' ' -f1; }
+hash_of() { tr -d '\n' <"$1" | openssl dgst -sha256 -r | cut -d' ' -f1; }
 sed -e "s/WORKER_SHA256/$(hash_of "$1")/" -e "s/CLIENT_SHA256/$(hash_of "$2")/" \
   "$(dirname "$0")/users.acl"

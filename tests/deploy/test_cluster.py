@@ -38,18 +38,17 @@ pytestmark = [pytest.mark.slow, pytest.mark.needs_neo4j, pytest.mark.needs_redis
 # image needs. (It sets the first password by a program that its jars lack; this is done below.)
 NEO4J_STEPS = """
 home=/var/lib/neo4j
-mkdir -p $home /data /logs
+mkdir -p $home/conf /data /logs
 ln -s /data /logs $home
-ln -s /ssl $home/certificates
-mkdir $home/conf
-find /conf -type f -exec cp --preserve=ownership,mode {} $home/conf \\;
+chown -R 7474:7474 $home /data /logs
+if [ -d /conf ]; then find /conf -type f -exec cp --preserve=ownership,mode {} $home/conf \\;; fi
+if [ -d /ssl ]; then ln -s /ssl $home/certificates; fi
 while read -r setting; do
   grep -q "^${setting%%=*}=" $home/conf/neo4j.conf || echo "$setting" >>$home/conf/neo4j.conf
 done <<DEFAULTS
 server.memory.pagecache.size=512M
 server.default_listen_address=0.0.0.0
 DEFAULTS
-chown -R 7474:7474 $home /data /logs
 """
 # Inside the network, on its localhost: the certificate is for that name too.
 CLIENT = """

@@ -6,14 +6,12 @@ process. It takes root to mount that, so tests of containers skip without.
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -22,10 +20,6 @@ SERVICES: dict[str, Any] = COMPOSE["services"]
 
 USERS = {"redis": 999, "neo4j": 7474, "worker": 10001}
 """As whom each works: the two images' own users, and the one that worker.Dockerfile makes."""
-
-only_root = pytest.mark.skipif(
-    os.geteuid() != 0, reason="only root can mount what a container sees"
-)
 
 DOCKERFILE = DEPLOY / "worker.Dockerfile"
 

@@ -28,11 +28,15 @@ from tests.deploy.containers import (
     build_steps,
     container,
     instructions,
-    only_root,
 )
 from tests.workers.tiny import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.needs_neo4j, pytest.mark.needs_redis, only_root]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.needs_neo4j,
+    pytest.mark.needs_redis,
+    pytest.mark.needs_containers,
+]
 
 # What neo4j's entrypoint does where it is root: it takes the mounted files over and adds what the
 # image needs. (It sets the first password by a program that its jars lack; this is done below.)

@@ -20,7 +20,6 @@ from tests.deploy.containers import (
     container,
     instructions,
     mounted,
-    only_root,
 )
 
 
@@ -74,7 +73,7 @@ def test_what_a_service_is_told_to_read_is_mounted(service: str, secrets: Path) 
     )
 
 
-@only_root
+@pytest.mark.needs_containers
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_may_read_what_is_mounted_for_it(
     service: str, secrets: Path, tmp_path: Path
@@ -106,7 +105,7 @@ def test_a_careful_checkout_can_be_read_by_containers_too(tmp_path: Path) -> Non
             assert each.stat().st_mode & wanted == wanted, each
 
 
-@only_root
+@pytest.mark.needs_containers
 def test_the_workers_user_may_write_where_results_and_models_go(
     secrets: Path, tmp_path: Path
 ) -> None:

@@ -16,7 +16,7 @@ from redis.exceptions import NoPermissionError
 from graph_schema.errors import SpecError, StoreUnavailable
 from graph_schema.processes import reserved_port
 from tests.certificates import certificate
-from tests.deploy.containers import DEPLOY, SERVICES, USERS, container, only_root
+from tests.deploy.containers import DEPLOY, SERVICES, USERS, container
 from tests.servers import running, wait_for_redis
 from tests.workers.broker.test_app import record
 from workers import broker
@@ -64,7 +64,7 @@ def client(port: int, secrets: Path, user: str) -> redis.Redis:
     )
 
 
-@only_root
+@pytest.mark.needs_containers
 def test_the_container_starts_with_exactly_the_mounted_files(secrets: Path, tmp_path: Path) -> None:
     with reserved_port() as port:
         command = [*SERVICES["redis"]["command"], "--tls-port", str(port)]

@@ -46,11 +46,13 @@ def up(as_json: AsJson = False) -> None:
     Without this it starts with the first command that needs it, and ends when nobody has used it
     for five minutes and no job is live.
     """
-    from workers.local.service import ensure_local, pin
+    from workers.local.service import ensure_local, hold, pin
 
     settings = _local("up")
     pin(settings)
-    ensure_local(settings)
+    with hold(settings):
+        ensure_local(settings)
+        pin(settings)  # again: a `down` at the same time may have taken it away
     _print_status(settings, as_json)
 
 

@@ -118,6 +118,10 @@ class Service:
     def jobs(self, states: tuple[JobState, ...], limit: int) -> tuple[JobRecord, ...]:
         return jobs.list_jobs(self.store, states=states, limit=limit)
 
+    def anybody_works(self) -> bool:
+        """Whether a worker has a job in hand, and is alive as far as its lease says."""
+        return jobs.anybody_works(self.store)
+
     def circuit(self, circuit_id: str) -> Circuit:
         """The circuit, with the run that produced it."""
         return stored_circuit(self.store, self.artifacts, circuit_id)

@@ -79,15 +79,18 @@ def ensure_local(settings: Settings, *, worker: bool = True) -> LocalService:
     """
     package_folder()
     files = ServiceFiles(settings)
-    if worker and _can_work(settings):
-        files.worker_wanted.touch(0o600)
+    wanted = worker and _can_work(settings)
     starter = token_hex(8)
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
+        if (
+            wanted
+        ):  # again and again: a service that ends takes the wish with it, and so does `down`
+            files.worker_wanted.touch(0o600)
         supervised = files.supervised()
         state = files.read()
         if supervised:
-            if state and state.phase is Phase.READY and _is_whole(state, files):
+            if state and state.phase is Phase.READY and _is_whole(state, files, wanted):
                 assert state.address is not None
                 return LocalService(state.address, settings.broker_url)
         elif state and state.starter == starter and state.phase is Phase.FAILED:
@@ -101,6 +104,22 @@ def ensure_local(settings: Settings, *, worker: bool = True) -> LocalService:
         f"the local service of {files.home} is not ready after {START_SECONDS:g} s; "
         f"try `circuits down`, then again; the end of its log:\n{tail(_log(files))}"
     )
+
+
+def renew_worker(settings: Settings) -> bool:
+    """Have the running service start a worker where it has none; whether it has one that lives.
+
+    Returns at once, and starts no service: whoever asks again sees what came of it.
+    """
+    files = ServiceFiles(settings)
+    state = files.read()
+    if state is None or state.phase is not Phase.READY or not files.supervised():
+        return False
+    if marked_process(state.worker) is not None:
+        return True
+    if _can_work(settings):
+        files.worker_wanted.touch(0o600)
+    return False
 
 
 def require_worker(settings: Settings) -> None:
@@ -148,13 +167,22 @@ def down(settings: Settings) -> bool:
     end = time.monotonic() + STOP_SECONDS
     while files.supervised() and time.monotonic() < end:
         # Again and again: one that is only just starting has not written its state yet.
-        state = files.read() or state
-        if state and (process := marked_process(state.supervisor)):
+        found = files.read()
+        if found and (state is None or found.supervisor == state.supervisor):
+            state = found
+        process = marked_process(state.supervisor) if state else None
+        if process is not None:
             with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGTERM)
+        elif found is not state:
+            break  # the one that was there has ended, and somebody has started another since
+        else:
+            state = None  # of one that ended long ago
         time.sleep(4 * POLL_SECONDS)
-    state = state or files.read()
-    if state is not None:
+    if state is None:
+        with locked(files.start_lock, fcntl.LOCK_EX, wait=True):  # nobody starts one meanwhile
+            end_leftovers(None if files.supervised() else files.read())
+    else:
         end_process(state.supervisor, 5.0)  # it has let go of its lock and is on its way out
         end_leftovers(state)
     return was_there
@@ -186,14 +214,16 @@ def end_leftovers(state: State | None) -> None:
             end_process(mark, 10.0)
 
 
-def _is_whole(state: State, files: ServiceFiles) -> bool:
+def _is_whole(state: State, files: ServiceFiles, worker: bool) -> bool:
     """Whether what the state names lives (the supervisor restarts what does not)."""
     if marked_process(state.database) is None:
         return False
+    if not worker or marked_process(state.worker) is not None:
+        return True
     if state.worker is None and state.worker_failures:
         log.warning("the local worker ends with errors; see %s", files.logs / "worker.log")
         return True
-    return state.worker is not None or not files.worker_wanted.exists()
+    return False
 
 
 def _start(settings: Settings, files: ServiceFiles, starter: str) -> None:

@@ -21,6 +21,7 @@ from graph_schema.store.jobs.overdue import (
 )
 from graph_schema.store.jobs.requests import (
     Submitted,
+    anybody_works,
     cancel,
     count_live,
     get,
@@ -33,6 +34,7 @@ __all__ = [
     "Renewal",
     "Settled",
     "Submitted",
+    "anybody_works",
     "cancel",
     "claim",
     "count_live",

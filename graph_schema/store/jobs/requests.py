@@ -40,6 +40,10 @@ LIVE: LiteralString = """
 MATCH (j:Job) WHERE j.state IN ['queued', 'running'] RETURN count(j) AS n
 """
 
+WORKING: LiteralString = """
+MATCH (j:Job {state: 'running'}) WHERE j.lease_until > timestamp() RETURN count(j) AS n
+"""
+
 # What a new attempt must not inherit; null removes a property.
 FRESH: dict[str, Any] = {
     "state": JobState.QUEUED.value,
@@ -186,3 +190,8 @@ def list_jobs(
 def count_live(store: GraphStore) -> int:
     """How many jobs are queued or running."""
     return store.read(lambda tx: int(tx.run(LIVE).single(strict=True)["n"]))
+
+
+def anybody_works(store: GraphStore) -> bool:
+    """Whether a job is running whose worker has given a sign of life within its lease."""
+    return store.read(lambda tx: int(tx.run(WORKING).single(strict=True)["n"])) > 0

@@ -69,7 +69,8 @@ class Performer:
 
     def __post_init__(self) -> None:
         self.store = GraphStore(self.address, patience=self.patience)
-        self._pulse = GraphStore(self.address, patience=self.settings.lease_seconds / 6)
+        lease = self.settings.lease_seconds
+        self._pulse = GraphStore(self.address, patience=lease / 6, answer=lease / 3)
 
     def close(self) -> None:
         self.store.close()

@@ -24,6 +24,9 @@ from workers.settings import Settings
 
 log = logging.getLogger(__name__)
 
+END_SECONDS = 2.0
+"""What a look that is on its way is waited for; the database may hang."""
+
 
 class Reconciler:
     """Looks over all jobs when it starts and every `reconcile_seconds`; a context manager."""
@@ -49,7 +52,7 @@ class Reconciler:
     ) -> None:
         self._ending.set()
         self._lost.put(None)
-        self._thread.join(5.0)
+        self._thread.join(END_SECONDS)
 
     def child_lost(self, job_id: str) -> None:
         """This worker's child died on the job: give it back without waiting for its lease."""

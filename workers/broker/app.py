@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
@@ -29,6 +30,9 @@ from workers.settings import Settings
 log = logging.getLogger(__name__)
 
 QUEUE = "circuits"
+
+AT_ONCE = 500
+"""Jobs sent over one connection, and read in one transaction."""
 
 CERT_REQS = ("required", "optional", "none")
 
@@ -68,38 +72,43 @@ def make_app(settings: Settings) -> Celery:
     return app
 
 
-def send(app: Celery, record: JobRecord) -> None:
-    """Put the job's id on the queue.
+def send(app: Celery, *records: JobRecord) -> None:
+    """Put the ids of these jobs on the queue, over one connection.
 
     Raises:
-        StoreUnavailable: The broker cannot be reached. The job is safe: a worker sends it later.
+        StoreUnavailable: The broker cannot be reached. The jobs are safe: a worker sends them
+            later, those too that this has sent already.
     """
-    placement = Placement.model_validate_json(record.placement)
     try:
-        with app.connection_for_write() as connection:
-            app.send_task(
-                RUN_TASK,
-                args=[record.job_id],
-                queue=QUEUE,
-                priority=9 - placement.priority,  # Redis serves 0 first; ours serves 9 first
-                connection=connection,
-                # Where the task is registered, as in a worker, Celery would copy its own limits
-                # into the message, which is then none of ours (`messages.py`).
-                time_limit=None,
-                soft_time_limit=None,
-                expires=None,
-            )
+        with app.connection_for_write() as connection, app.amqp.Producer(connection) as producer:
+            for record in records:
+                placement = Placement.model_validate_json(record.placement)
+                app.send_task(
+                    RUN_TASK,
+                    args=[record.job_id],
+                    queue=QUEUE,
+                    priority=9 - placement.priority,  # Redis serves 0 first; ours serves 9 first
+                    producer=producer,
+                    # Where the task is registered, as in a worker, Celery would copy its own limits
+                    # into the message, which is then none of ours (`messages.py`).
+                    time_limit=None,
+                    soft_time_limit=None,
+                    expires=None,
+                )
     except _broker_errors() as error:
         raise _unreachable(app, error) from error
 
 
 def deliver(store: GraphStore, app: Celery, job_ids: Iterable[str]) -> None:
     """Send these jobs' messages; what the broker refuses is sent by the reconciler later."""
-    for job_id in job_ids:
+    left = iter(job_ids)
+    while batch := list(islice(left, AT_ONCE)):
         try:
-            send(app, jobs.get(store, job_id))
+            send(app, *jobs.get_all(store, batch))
         except CircuitServiceError as error:
-            log.warning("job %s is not sent yet: %s", job_id[:12], error, extra={"job_id": job_id})
+            extra = {"job_id": batch[0]} if len(batch) == 1 else {}
+            which = f"job {batch[0][:12]} is" if len(batch) == 1 else f"{len(batch)} jobs are"
+            log.warning("%s not sent yet: %s", which, error, extra=extra)
 
 
 def queue_depth(app: Celery) -> int:

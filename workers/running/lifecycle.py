@@ -178,7 +178,12 @@ class Performer:
             document = _for_everyone(document, record)
         if known.retryable:
             return jobs.release(
-                store, job_id, token, error=document, max_attempts=self.settings.max_attempts
+                store,
+                job_id,
+                token,
+                error=document,
+                max_attempts=self.settings.max_attempts,
+                pause=self.settings.resend_seconds,
             ).send
         return jobs.fail(store, job_id, token, document)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, LiteralString
 from uuid import uuid4
@@ -16,6 +17,16 @@ Row = dict[str, Any]
 LOCK: LiteralString = "MATCH (j:Job {job_id: $job_id}) SET j.lock = $lock RETURN j.job_id AS id"
 READ: LiteralString = """
 MATCH (j:Job {job_id: $job_id}) RETURN properties(j) AS job, timestamp() AS now
+"""
+LOCK_ALL: LiteralString = """
+UNWIND $job_ids AS id MATCH (j:Job {job_id: id}) SET j.lock = $lock RETURN j.job_id AS id
+"""
+READ_ALL: LiteralString = """
+UNWIND $job_ids AS id MATCH (j:Job {job_id: id})
+RETURN properties(j) AS job, timestamp() AS now
+"""
+CHANGE_ALL: LiteralString = """
+UNWIND $rows AS row MATCH (j:Job {job_id: row.id}) SET j += row.changes
 """
 CHANGE: LiteralString = "MATCH (j:Job {job_id: $job_id}) SET j += $changes"
 STATES: LiteralString = """
@@ -51,6 +62,22 @@ def locked(tx: Transaction, job_id: str) -> tuple[Row, int]:
     return read_locked(tx, job_id)
 
 
+def locked_all(tx: Transaction, job_ids: Sequence[str]) -> tuple[list[Row], int]:
+    """The properties of these jobs under their locks, in this order, and the database's clock."""
+    # All in one order, so that two who lock some of the same do not wait for each other.
+    tx.run(LOCK_ALL, job_ids=sorted(job_ids), lock=uuid4().hex).consume()
+    found = {row["job"]["job_id"]: row.data() for row in tx.run(READ_ALL, job_ids=list(job_ids))}
+    rows = [dict(found[job_id]["job"]) for job_id in job_ids if job_id in found]
+    return rows, max((int(row["now"]) for row in found.values()), default=0)
+
+
+def change_all(tx: Transaction, changes: Mapping[str, Row]) -> None:
+    """Write to many jobs what is to be changed in each; None removes a property."""
+    if changes:
+        rows = [{"id": job_id, "changes": of} for job_id, of in changes.items()]
+        tx.run(CHANGE_ALL, rows=rows).consume()
+
+
 def check_held(row: Row, token: str) -> None:
     """Go on if `token` owns the job: it runs, or was queued again and not yet claimed.
 
@@ -81,19 +108,35 @@ def ended(state: JobState, now: int, error: ErrorDocument | None = None) -> Row:
         "state": state.value,
         "finished_at": now,
         "lease_until": None,
+        "retry_at": None,
         "error_type": error.type if error else None,
         "error_message": error.message if error else None,
     }
 
 
 def queued_again(now: int) -> Row:
-    return {"state": JobState.QUEUED.value, "owner": None, "lease_until": None, "sent_at": now}
+    return {
+        "state": JobState.QUEUED.value,
+        "owner": None,
+        "lease_until": None,
+        "sent_at": now,
+        "retry_at": None,
+    }
 
 
 def standing_of(tx: Transaction, row: Row) -> tuple[Standing, str]:
     """How a job stands with what it needs, and where it cannot run any more, why."""
+    return standing(row, states_of(tx, needed_by([row])))
+
+
+def needed_by(rows: Iterable[Row]) -> set[str]:
+    """The ids of all jobs that these need."""
+    return {need for row in rows for need in row.get("needs") or ()}
+
+
+def standing(row: Row, states: Mapping[str, JobState]) -> tuple[Standing, str]:
+    """As `standing_of`, with the states of what it needs at hand."""
     needs = _need_list(row)
-    states = states_of(tx, {need.job_id for need in needs})
     for need in needs:
         state = states.get(need.job_id)
         if need.on_failure == "fail" and state in (JobState.FAILED, JobState.CANCELLED, None):

@@ -12,6 +12,7 @@ from neo4j import Transaction
 from graph_schema.documents.jobs import JobRecord, JobSpec, JobState, Need, Placement
 from graph_schema.errors import NotFoundError, SpecError
 from graph_schema.store.connection import GraphStore
+from graph_schema.store.jobs.judging import Action, Settled, judge, set_free, with_freed
 from graph_schema.store.jobs.node import (
     CANCELLED,
     Row,
@@ -22,7 +23,6 @@ from graph_schema.store.jobs.node import (
     record_of,
     states_of,
 )
-from graph_schema.store.jobs.overdue import Action, Settled, judge, set_free, with_freed
 
 CREATE: LiteralString = """
 MERGE (j:Job {job_id: $job_id})
@@ -31,6 +31,9 @@ ON CREATE SET j += $fields, j.submitted_at = timestamp()
 BY_PREFIX: LiteralString = """
 MATCH (j:Job) WHERE j.job_id STARTS WITH $prefix
 RETURN properties(j) AS job ORDER BY j.job_id LIMIT 2
+"""
+THESE: LiteralString = """
+UNWIND $job_ids AS id MATCH (j:Job {job_id: id}) RETURN properties(j) AS job
 """
 LIST: LiteralString = """
 MATCH (j:Job) WHERE j.state IN $states
@@ -52,6 +55,7 @@ FRESH: dict[str, Any] = {
     "owner": None,
     "lease_until": None,
     "sent_at": None,
+    "retry_at": None,
     "cancel_requested": False,
     "error_type": None,
     "error_message": None,
@@ -173,6 +177,17 @@ def get(store: GraphStore, job_id: str) -> JobRecord:
     if not found or not job_id:
         raise NotFoundError(f"no job has the id {job_id!r}; `circuits jobs` lists them")
     return record_of(found[0])
+
+
+def get_all(store: GraphStore, job_ids: Sequence[str]) -> tuple[JobRecord, ...]:
+    """The jobs with these ids, in this order; those that are not there are left out."""
+
+    def work(tx: Transaction) -> dict[str, JobRecord]:
+        records = [record_of(row["job"]) for row in tx.run(THESE, job_ids=list(job_ids))]
+        return {record.job_id: record for record in records}
+
+    found = store.read(work)
+    return tuple(found[job_id] for job_id in job_ids if job_id in found)
 
 
 def list_jobs(

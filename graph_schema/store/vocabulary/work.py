@@ -92,6 +92,7 @@ WORK_NODES: tuple[NodeKind, ...] = (
             "finished_at": "milliseconds",
             "queued_at": "milliseconds",
             "sent_at": "milliseconds",
+            "retry_at": "milliseconds: when an attempt that failed for the moment is tried again",
             "lease_until": "milliseconds",
             "cancel_requested": "whether somebody asked it to end",
             "token": "of the claim",

@@ -48,9 +48,9 @@ def test_the_queue_is_as_deep_as_messages_wait(settings: Settings) -> None:
     app = broker.make_app(settings)
     try:
         assert broker.queue_depth(app) == 0
-        for number in range(3):
-            broker.send(app, record(str(number) * 64, priority=number))
-        assert broker.queue_depth(app) == 3
+        broker.send(app, record("0" * 64))
+        broker.send(app, *(record(str(number) * 64, priority=number) for number in range(1, 6)))
+        assert broker.queue_depth(app) == 6
     finally:
         with app.connection_for_write() as connection:
             connection.default_channel.queue_purge(broker.QUEUE)

@@ -2,7 +2,7 @@
 
 The broker only delivers. A message is the job id and nothing else, results stay in the graph, and a
 queue that is lost costs a few seconds (`reconcile.py` sends again). Redis and a plain folder
-(`filesystem:///FOLDER`) serve alike; priorities exist on Redis only.
+(`filesystem:///FOLDER`) serve alike, the ten priorities included.
 
 Each call has a connection of its own: one of Celery's pool that met an outage fails ever after.
 """
@@ -87,7 +87,7 @@ def send(app: Celery, *records: JobRecord) -> None:
                     RUN_TASK,
                     args=[record.job_id],
                     queue=QUEUE,
-                    priority=9 - placement.priority,  # Redis serves 0 first; ours serves 9 first
+                    priority=9 - placement.priority,  # kombu serves 0 first; ours 9
                     producer=producer,
                     # Where the task is registered, as in a worker, Celery would copy its own limits
                     # into the message, which is then none of ours (`messages.py`).
@@ -131,6 +131,7 @@ def _transport(url: str, ca_file: Path | None) -> tuple[str, dict[str, Any]]:
 
         return redis_url(_checking(url, ca_file)), {
             "queue_order_strategy": "priority",
+            "priority_steps": list(range(10)),  # kombu has four, and puts what lies between in them
             "socket_keepalive": True,
             "socket_timeout": 30,
             "socket_connect_timeout": 5,

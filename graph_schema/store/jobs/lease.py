@@ -21,6 +21,7 @@ from graph_schema.store.jobs.node import (
     check_held,
     ended,
     lapsed,
+    leased,
     lock,
     locked,
     milliseconds,
@@ -66,7 +67,7 @@ def claim(
             "state": JobState.RUNNING.value,
             "token": token,
             "owner": owner,
-            "lease_until": now + milliseconds(lease),
+            **leased(now, milliseconds(lease)),
             "attempts": row["attempts"] + 1,
             "started_at": now,
             "retry_at": None,
@@ -97,7 +98,7 @@ def renew(
     def work(tx: Transaction) -> Renewal:
         row, now = locked(tx, job_id)
         check_held(row, token)
-        changes: Row = {"state": JobState.RUNNING.value, "lease_until": now + milliseconds(lease)}
+        changes: Row = {"state": JobState.RUNNING.value, **leased(now, milliseconds(lease))}
         if progress is not None:
             changes |= {
                 "progress_stage": progress.stage,

@@ -33,6 +33,9 @@ STATES: LiteralString = """
 MATCH (j:Job) WHERE j.job_id IN $job_ids RETURN j.job_id AS id, j.state AS state
 """
 
+CLOCK_SLACK = 5_000
+"""Milliseconds by which the clocks of two servers of one database may differ."""
+
 CANCELLED = ErrorDocument(type="JobCancelled", message="the job was cancelled")
 
 
@@ -95,6 +98,23 @@ def check_held(row: Row, token: str) -> None:
 def lapsed(row: Row, now: int) -> bool:
     """Whether a job is running by its state alone: its lease is over."""
     return JobState(row["state"]) is JobState.RUNNING and row.get("lease_until", 0) <= now
+
+
+def leased(now: int, lease: int) -> Row:
+    """A lease of so many milliseconds from now."""
+    return {"lease_until": now + lease, "renewed_at": now}
+
+
+def lease_ahead(row: Row, now: int) -> Row:
+    """What a lease from before the clock was set back becomes, {} where it is none: as long, anew.
+
+    A worker that lives renews it, and one that died does not hold the job until the clock is again
+    where it was.
+    """
+    renewed = row.get("renewed_at") or 0
+    if JobState(row["state"]) is not JobState.RUNNING or renewed <= now + CLOCK_SLACK:
+        return {}
+    return leased(now, row.get("lease_until", renewed) - renewed)
 
 
 def change(tx: Transaction, row: Row, changes: Row) -> None:

@@ -18,7 +18,14 @@ from graph_schema.store.jobs.judging import (
     judge_all,
     judged,
 )
-from graph_schema.store.jobs.node import Row, lapsed, milliseconds, states_of
+from graph_schema.store.jobs.node import (
+    CLOCK_SLACK,
+    Row,
+    lapsed,
+    lease_ahead,
+    milliseconds,
+    states_of,
+)
 
 OWNED: LiteralString = """
 MATCH (j:Job {state: 'running'})
@@ -26,7 +33,8 @@ WHERE j.owner = $owner AND ($job_id IS NULL OR j.job_id = $job_id)
 RETURN j.job_id AS id ORDER BY id
 """
 LAPSED: LiteralString = """
-MATCH (j:Job {state: 'running'}) WHERE j.lease_until <= timestamp()
+MATCH (j:Job {state: 'running'})
+WHERE j.lease_until <= timestamp() OR j.renewed_at > timestamp() + $slack
 RETURN j.job_id AS id ORDER BY id LIMIT $limit
 """
 RETRIES: LiteralString = """
@@ -66,8 +74,8 @@ def overdue(
     queue is. Of the others as many have no message as more of them are queued than messages wait
     in the broker: which those are nobody knows, so it is taken to be the ones that were sent (or
     submitted, where nobody sent them) longest ago, `resend` seconds at least. A message too many
-    does no harm. A time that lies ahead was written before the clock was set back, and counts as
-    passed.
+    does no harm. A time that lies ahead was written before the clock was set back: it counts as
+    passed, and a lease runs anew from now.
 
     Args:
         store: The graph.
@@ -78,7 +86,7 @@ def overdue(
 
     def work(tx: Transaction) -> tuple[str, ...]:
         late = milliseconds(resend)
-        found = [row["id"] for row in tx.run(LAPSED, limit=limit)]
+        found = [row["id"] for row in tx.run(LAPSED, slack=CLOCK_SLACK, limit=limit)]
         found += [row["id"] for row in tx.run(RETRIES, limit=limit)]
         unsent = tx.run(UNSENT, resend_ms=late).data()
         states = states_of(tx, {need for row in unsent for need in row["needs"]})
@@ -121,7 +129,7 @@ def settle_all(
             # The token stays: a worker that was only asleep may still finish, and nothing is lost.
             return judged(row, now, states, max_attempts=max_attempts)
         if JobState(row["state"]) is not JobState.QUEUED:
-            return AS_IT_IS
+            return Settled(Action.NONE), lease_ahead(row, now)
         waited = now - (row.get("sent_at") or row["submitted_at"])
         retry_at = row.get("retry_at")
         late = waited >= resend_ms if retry_at is None else retry_at <= now

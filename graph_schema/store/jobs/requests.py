@@ -54,6 +54,7 @@ FRESH: dict[str, Any] = {
     "token": None,
     "owner": None,
     "lease_until": None,
+    "renewed_at": None,
     "sent_at": None,
     "retry_at": None,
     "cancel_requested": False,
@@ -86,7 +87,9 @@ def submit(
     """The job of `spec`, created unless it is there; exactly one of many submitters sends it.
 
     A job that waits for others is not sent by its submitter but by what ends them. `force` starts
-    a new attempt under the same id where the job has ended; a live one is left alone.
+    a new attempt under the same id where the job has ended. A queued one gets this placement, and
+    is sent again where that is more or less urgent; a running one is left alone, and its record
+    then has another placement than was asked for.
 
     Raises:
         SpecError: A job in `needs` does not exist.
@@ -125,8 +128,10 @@ def submit(
         row, now = locked(tx, spec.job_id)
         if row["nonce"] != nonce and force and JobState(row["state"]).ended:
             change(tx, row, FRESH | placed | {"submitted_at": now})
-        unsent = row["state"] == JobState.QUEUED and row.get("sent_at") is None
-        if row["nonce"] != nonce or not unsent:
+        queued = row["state"] == JobState.QUEUED
+        if row["nonce"] != nonce:
+            return row, _placed_anew(tx, row, placement) if queued else Settled(Action.NONE)
+        if not queued or row.get("sent_at") is not None:
             return row, Settled(Action.NONE)
         return row, judge(tx, row, now, max_attempts=None)
 
@@ -134,6 +139,19 @@ def submit(
     row, settled = store.write(decide)
     with_freed(store, spec.job_id, settled)
     return Submitted(record_of(row), send=settled.action is Action.SEND)
+
+
+def _placed_anew(tx: Transaction, row: Row, placement: Placement) -> Settled:
+    """Give a queued job another placement; it is sent again where its message says otherwise."""
+    asked = placement.canonical_json()
+    if row["placement"] == asked:
+        return Settled(Action.NONE)
+    before = Placement.model_validate_json(row["placement"])
+    change(tx, row, {"placement": asked})
+    has_message = row.get("sent_at") is not None and row.get("retry_at") is None
+    if before.priority == placement.priority or not has_message:
+        return Settled(Action.NONE)
+    return Settled(Action.SEND, (row["job_id"],))
 
 
 def cancel(store: GraphStore, job_id: str) -> tuple[JobRecord, tuple[str, ...]]:

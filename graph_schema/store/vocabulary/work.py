@@ -94,6 +94,7 @@ WORK_NODES: tuple[NodeKind, ...] = (
             "sent_at": "milliseconds",
             "retry_at": "milliseconds: when an attempt that failed for the moment is tried again",
             "lease_until": "milliseconds",
+            "renewed_at": "milliseconds: the last sign of life of its worker",
             "cancel_requested": "whether somebody asked it to end",
             "token": "of the claim",
             "lock": "written by whoever changes it",

@@ -344,6 +344,34 @@ def test_a_clock_set_back_keeps_no_lost_message_waiting(store: GraphStore) -> No
     assert job_id not in jobs.overdue(store, resend=LONG, depth=0)
 
 
+def test_a_queued_job_is_placed_anew_and_a_running_one_is_not(store: GraphStore) -> None:
+    spec = a_spec()
+    urgent = PLACEMENT.model_copy(update={"priority": 9})
+    elsewhere = urgent.model_copy(update={"device": "cuda"})
+    assert jobs.submit(store, spec, PLACEMENT).send
+    assert not jobs.submit(store, spec, PLACEMENT).send, "it is as it was"
+    for placement, sent in ((urgent, True), (elsewhere, False)):
+        again = jobs.submit(store, spec, placement)
+        assert again.record.placement == placement.canonical_json()
+        assert again.send is sent, "its message says how urgent it is, and nothing else"
+    assert claim(store, spec.job_id, "t")
+    again = jobs.submit(store, spec, PLACEMENT)
+    assert (again.send, again.record.placement) == (False, elsewhere.canonical_json())
+
+
+def test_a_clock_set_back_holds_no_job_for_a_worker_that_died(store: GraphStore) -> None:
+    job_id = queued(store)
+    assert claim(store, job_id, "t")
+    assert jobs.overdue(store, resend=LONG, depth=0) == ()
+    aged(store, job_id, -86_400.0)  # as if it had been claimed tomorrow
+    assert jobs.overdue(store, resend=LONG, depth=FULL) == (job_id,)
+    assert jobs.settle(store, job_id, resend=LONG, max_attempts=3).action is jobs.Action.NONE
+    assert state(store, job_id) is JobState.RUNNING, "its worker may live: it has a whole lease"
+    assert jobs.overdue(store, resend=LONG, depth=FULL) == ()
+    aged(store, job_id, LONG)
+    assert jobs.settle(store, job_id, resend=LONG, max_attempts=3).send == (job_id,)
+
+
 def test_a_job_waits_for_what_it_needs_and_is_sent_when_that_ends(store: GraphStore) -> None:
     first, second = queued(store), queued(store)
     both = [Need(job_id=first), Need(job_id=second, on_failure="proceed")]

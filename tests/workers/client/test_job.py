@@ -90,6 +90,20 @@ def test_a_cancelled_job_says_so_and_starts_anew_when_asked_again(
     assert submitted(client, world, 14).state is JobState.QUEUED
 
 
+def test_a_request_for_a_running_job_says_what_it_does_not_change(
+    client: CircuitClient, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = submitted(client, world, 18)
+    claimed(client, job)
+    submitted(client, world, 18)
+    assert "runs already" not in caplog.text
+    asked = {"model": str(world.model), "dataset": world.pairs, "method": "eap", "n_edges": 18}
+    again = client.submit(**asked, priority=9, chunk=2)
+    assert again.job_id == job.job_id
+    assert "priority is 5, not 9; that is not changed" in caplog.text
+    assert f"circuits cancel {job.job_id[:12]}" in caplog.text
+
+
 def test_what_is_asked_wrongly_is_refused(client: CircuitClient) -> None:
     with pytest.raises(NotFoundError, match="beef"):
         client.job("beef")

@@ -41,7 +41,15 @@ from graph_schema.store import migrations
 from graph_schema.store.batches import Batches, Row, WriteMissed, fetch, in_batches, write_rows
 from graph_schema.store.driver import bound_answers
 
-__all__ = ["GraphStore", "Row", "StoreAddress", "fetch", "to_our_error", "write_rows"]
+__all__ = [
+    "ANSWER_SECONDS",
+    "GraphStore",
+    "Row",
+    "StoreAddress",
+    "fetch",
+    "to_our_error",
+    "write_rows",
+]
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from graph_schema.errors import (
 )
 from graph_schema.exchange import said_data
 from graph_schema.store import jobs
-from graph_schema.store.connection import GraphStore, StoreAddress
+from graph_schema.store.connection import ANSWER_SECONDS, GraphStore, StoreAddress
 from graph_schema.store.questions.ask import ask
 from graph_schema.store.questions.summary import SchemaSummary, summarise_schema
 from graph_schema.store.records.annotations import write_annotation
@@ -264,7 +264,8 @@ def connect(settings: Settings, *, worker: bool) -> Generator[Service]:
             address = ensure_local(settings, worker=worker).address
         else:
             address = settings.store_address()
-        store = stack.enter_context(GraphStore(address, patience=PATIENCE))
+        answer = max(ANSWER_SECONDS, 2 * settings.limits.query_seconds)
+        store = stack.enter_context(GraphStore(address, patience=PATIENCE, answer=answer))
         store.migrate()
         yield Service(settings, address, store)
 

@@ -45,12 +45,12 @@ RETURN j.job_id AS id ORDER BY j.retry_at, id LIMIT $limit
 # Those that wait for their first message until what they need has ended are looked at apart.
 N_QUEUED: LiteralString = """
 MATCH (j:Job {state: 'queued'})
-WHERE j.retry_at IS NULL AND (j.sent_at IS NOT NULL OR size(j.needs) = 0)
+WHERE j.retry_at IS NULL AND (j.sent_at IS NOT NULL OR size(coalesce(j.needs, [])) = 0)
 RETURN count(j) AS n
 """
 QUEUED: LiteralString = """
 MATCH (j:Job {state: 'queued'})
-WHERE j.retry_at IS NULL AND (j.sent_at IS NOT NULL OR size(j.needs) = 0)
+WHERE j.retry_at IS NULL AND (j.sent_at IS NOT NULL OR size(coalesce(j.needs, [])) = 0)
 WITH j, coalesce(j.sent_at, j.submitted_at) AS since
 WITH j, since, timestamp() - since AS waited
 WHERE waited >= $resend_ms OR waited < 0
@@ -58,7 +58,7 @@ RETURN j.job_id AS id, j.needs AS needs ORDER BY since, id LIMIT $limit
 """
 UNSENT: LiteralString = """
 MATCH (j:Job {state: 'queued'})
-WHERE j.retry_at IS NULL AND j.sent_at IS NULL AND size(j.needs) > 0
+WHERE j.retry_at IS NULL AND j.sent_at IS NULL AND size(coalesce(j.needs, [])) > 0
 WITH j, timestamp() - j.submitted_at AS waited
 RETURN j.job_id AS id, j.needs AS needs, waited >= $resend_ms OR waited < 0 AS late
 ORDER BY j.submitted_at, id

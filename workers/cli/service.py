@@ -62,14 +62,16 @@ def down(as_json: AsJson = False) -> None:
 
     A running job goes back to the queue, and on when the service starts again.
     """
-    from workers.local.service import down as stop_local
+    from workers.local.ending import Ended
+    from workers.local.ending import down as stop_local
 
     settings = _local("down")
-    was_there = stop_local(settings)
+    ended = stop_local(settings)
     if as_json:
-        emit_json({"home": str(settings.home), "stopped": was_there})
+        stopped = ended is not Ended.NOTHING
+        emit_json({"home": str(settings.home), "stopped": stopped, "how": ended.value})
     else:
-        emit(f"{'stopped' if was_there else 'no service ran'}: {settings.home}")
+        emit(f"{ended.value}: {settings.home}")
 
 
 @command("circuits status", "circuits status --json")
@@ -116,7 +118,7 @@ def service_status(settings: Settings) -> dict[str, Any]:
     if settings.local:
         here = status(settings)
         found = {**asdict(here), "live_jobs": None}
-        if here.phase is not Phase.READY:
+        if here.phase is not Phase.READY or here.elsewhere:
             return found
         address = ensure_local(settings, worker=False).address
     else:

@@ -10,29 +10,26 @@ from __future__ import annotations
 import fcntl
 import importlib.util
 import logging
-import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 
 from graph_schema.errors import MissingExtraError, StoreUnavailable
 from graph_schema.private_files import private_log, tail
-from graph_schema.processes import end_process, marked_process
+from graph_schema.processes import Mark, elsewhere, marked_process
 from graph_schema.store.connection import StoreAddress
 from graph_schema.store.servers.embedded import package_folder
-from workers.local.files import POLL_SECONDS, Mark, Phase, ServiceFiles, State, locked
+from workers.local.files import POLL_SECONDS, Phase, ServiceFiles, State, locked
 from workers.settings import Settings
 
 log = logging.getLogger(__name__)
 
 START_SECONDS = 240.0
-STOP_SECONDS = 60.0
 DETACH_SECONDS = 60.0
 
 
@@ -57,6 +54,8 @@ class ServiceStatus:
     worker_failures: int = 0
     pinned: bool = False
     home: str = ""
+    elsewhere: str | None = None
+    """The host whose service it is, where that is not this machine, or another container's."""
 
 
 @contextmanager
@@ -83,13 +82,18 @@ def ensure_local(settings: Settings, *, worker: bool = True) -> LocalService:
     starter = token_hex(8)
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
-        if (
-            wanted
-        ):  # again and again: a service that ends takes the wish with it, and so does `down`
+        if wanted:
+            # Again and again: a service that ends takes the wish with it, and so does `down`.
             files.worker_wanted.touch(0o600)
         supervised = files.supervised()
         state = files.read()
         if supervised:
+            if state and (host := elsewhere(state.supervisor)):
+                raise StoreUnavailable(
+                    f"the local service of {files.home} runs on {host}, or in a container of its "
+                    "own, and answers there alone; run this there, or have CIRCUITS_HOME name "
+                    "another folder; for several machines see docs/deployment.md"
+                )
             if state and state.phase is Phase.READY and _is_whole(state, files, wanted):
                 assert state.address is not None
                 return LocalService(state.address, settings.broker_url)
@@ -157,37 +161,6 @@ def pin(settings: Settings) -> None:
     ServiceFiles(settings).pinned.touch(0o600)
 
 
-def down(settings: Settings) -> bool:
-    """End the local service; True where there was one. A running job goes back to the queue."""
-    files = ServiceFiles(settings)
-    files.pinned.unlink(missing_ok=True)
-    files.worker_wanted.unlink(missing_ok=True)
-    was_there = files.supervised()
-    state: State | None = None
-    end = time.monotonic() + STOP_SECONDS
-    while files.supervised() and time.monotonic() < end:
-        # Again and again: one that is only just starting has not written its state yet.
-        found = files.read()
-        if found and (state is None or found.supervisor == state.supervisor):
-            state = found
-        process = marked_process(state.supervisor) if state else None
-        if process is not None:
-            with suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGTERM)
-        elif found is not state:
-            break  # the one that was there has ended, and somebody has started another since
-        else:
-            state = None  # of one that ended long ago
-        time.sleep(4 * POLL_SECONDS)
-    if state is None:
-        with locked(files.start_lock, fcntl.LOCK_EX, wait=True):  # nobody starts one meanwhile
-            end_leftovers(None if files.supervised() else files.read())
-    else:
-        end_process(state.supervisor, 5.0)  # it has let go of its lock and is on its way out
-        end_leftovers(state)
-    return was_there
-
-
 def status(settings: Settings) -> ServiceStatus:
     """What runs, without starting anything."""
     files = ServiceFiles(settings)
@@ -204,14 +177,8 @@ def status(settings: Settings) -> ServiceStatus:
         worker_failures=state.worker_failures,
         pinned=files.pinned.exists(),
         home=str(files.home),
+        elsewhere=elsewhere(state.supervisor),
     )
-
-
-def end_leftovers(state: State | None) -> None:
-    """End what a dead supervisor left running."""
-    if state is not None:
-        for mark in (state.worker, state.database):
-            end_process(mark, 10.0)
 
 
 def _is_whole(state: State, files: ServiceFiles, worker: bool) -> bool:

@@ -29,8 +29,8 @@ from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.servers.embedded import start_embedded
 from graph_schema.store.servers.java import JavaServer
+from workers.local.ending import end_leftovers
 from workers.local.files import Phase, ServiceFiles, State, locked
-from workers.local.service import end_leftovers
 from workers.settings import Settings, read_settings
 
 log = logging.getLogger(__name__)

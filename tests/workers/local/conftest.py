@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from tests.workers.tiny import until
-from workers.local import service as local
+from workers.local.ending import down
 from workers.settings import Settings
 
 
@@ -18,7 +18,7 @@ def settings(tmp_path: Path) -> Generator[Settings]:
     """A home with a space in its name; whatever was started there is ended."""
     made = Settings(home=tmp_path / "a home", idle_seconds=600)
     yield made
-    local.down(made)
+    down(made)
     until(lambda: processes(made) == [])
 
 

@@ -21,6 +21,7 @@ from graph_schema.store.connection import GraphStore
 from tests.workers.local.conftest import processes
 from tests.workers.tiny import until
 from workers.local import service as local
+from workers.local.ending import Ended, down
 from workers.local.files import Phase, ServiceFiles, locked
 from workers.settings import Settings
 
@@ -74,7 +75,7 @@ def test_a_home_that_is_no_folder_is_named(tmp_path: Path) -> None:
 
 def test_it_starts_once_is_joined_and_ends(settings: Settings) -> None:
     assert not local.status(settings).running
-    assert not local.down(settings)
+    assert down(settings) is Ended.NOTHING
     first = local.ensure_local(settings, worker=False)
     state = ServiceFiles(settings).read()
     assert state is not None
@@ -94,7 +95,7 @@ def test_it_starts_once_is_joined_and_ends(settings: Settings) -> None:
     assert _open_to_others(settings.home) == []
 
     _write(first)
-    assert local.down(settings)
+    assert down(settings) is Ended.STOPPED
     assert not local.status(settings).running
     assert processes(settings) == []
     assert _rows(local.ensure_local(settings, worker=False)) == [{"name": "kept"}]

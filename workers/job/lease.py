@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 0.25
 LONGEST_LOOK = 2 * POLL_SECONDS
 REPORT_SECONDS = 1.0
+SETTLE_SECONDS = 10.0
+"""For the database to take down how a job ended whose work does not stop; it may hang."""
 STORING_LEASES = 10
 """Storing a large circuit must not lose its lease half-way: it gets this many at once."""
 
@@ -230,7 +232,7 @@ class Lease:
                 target=self._try_to_settle, args=(verdict,), name="settle", daemon=True
             )
             settling.start()
-            settling.join(self.settings.lease_seconds / 3)
+            settling.join(SETTLE_SECONDS)
             if settling.is_alive():
                 log.error(
                     "the database does not answer: the job is left to its lease", extra=self._extra

@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 WORKER_PATIENCE = 600.0
 """A result that took hours is worth waiting for a database that restarts."""
 
+FEWEST_ANSWER_SECONDS = 5.0
+"""A renewal is waited for so long, however short the lease is: a machine may be slow."""
+
 MESSAGE_LENGTH = 500
 
 
@@ -70,7 +73,8 @@ class Performer:
     def __post_init__(self) -> None:
         self.store = GraphStore(self.address, patience=self.patience)
         lease = self.settings.lease_seconds
-        self._pulse = GraphStore(self.address, patience=lease / 6, answer=lease / 3)
+        answer = max(FEWEST_ANSWER_SECONDS, lease / 3)
+        self._pulse = GraphStore(self.address, patience=lease / 6, answer=answer)
 
     def close(self) -> None:
         self.store.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from tests.graph_schema.store.test_jobs import queued
 from tests.workers import tiny as made
 from tests.workers.held import held
 from tests.workers.running.test_lifecycle import HOUR, Nothing, call_back
-from tests.workers.tiny import Place, worker, worker_settings, working
+from tests.workers.tiny import Place, until, worker, worker_settings, working
 from workers.job.lease import Lease
 from workers.running.lifecycle import Performer
 from workers.running.worker import HANG_SECONDS
@@ -60,6 +62,49 @@ def test_a_job_has_had_its_time_though_the_database_hangs(
     assert record.error is not None
     assert "longer than 6 s" in record.error.message
     assert stopped[0] < 60.0
+
+
+DEAF = """
+import sys, time
+from pathlib import Path
+from graph_schema.errors import JobCancelled
+from graph_schema.store.connection import StoreAddress
+from workers.running.lifecycle import Performer
+from workers.settings import Settings
+
+def work(record, run_id, lease):
+    while True:
+        try:
+            lease.check()
+        except JobCancelled:
+            print("seen", flush=True)
+            time.sleep(3600)
+        time.sleep(0.05)
+
+uri, user, password, job_id, home = sys.argv[1:]
+settings = Settings(home=Path(home), lease_seconds=3.0, cancel_seconds=3.0, graph=uri)
+Performer(settings, StoreAddress(uri, user, password), "deaf", print).perform(job_id, work)
+"""
+
+
+@pytest.mark.timeout(200)
+def test_a_cancel_that_was_seen_is_obeyed_though_the_database_hangs(
+    embedded_store: GraphStore, tmp_path: Path
+) -> None:
+    job_id = queued(embedded_store)
+    with graph_behind_a_door(embedded_store.address) as (address, way):
+        told = [address.uri, address.user, address.password, job_id, str(tmp_path)]
+        command = [sys.executable, "-c", DEAF, *told]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                until(lambda: jobs.get(embedded_store, job_id).state is JobState.RUNNING)
+                jobs.cancel(embedded_store, job_id)
+                assert process.stdout is not None
+                assert process.stdout.readline() == "seen\n"
+                way.hang()
+                assert process.wait(90) == 1
+            finally:
+                process.kill()
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Generator
@@ -13,7 +14,8 @@ from urllib.parse import urlsplit
 import psutil
 
 from graph_schema.processes import reserved_port
-from graph_schema.store.connection import GraphStore, StoreAddress
+from graph_schema.store.connection import StoreAddress
+from tests.workers.tiny import until
 
 DOOR = """
 import asyncio, sys
@@ -57,10 +59,19 @@ def door(port: int, uri: str) -> Generator[Door]:
         [sys.executable, "-c", DOOR, str(port), str(target)], stderr=subprocess.DEVNULL
     )
     try:
+        until(lambda: _open(port))
         yield Door(psutil.Process(process.pid))
     finally:
         process.kill()
         process.wait()
+
+
+def _open(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 60.0).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 @contextmanager
@@ -68,6 +79,4 @@ def graph_behind_a_door(address: StoreAddress) -> Generator[tuple[StoreAddress, 
     """The graph's address by way of a door, which is open."""
     with reserved_port() as port, door(port, address.uri) as way:
         outside = replace(address, uri=f"bolt://127.0.0.1:{port}")
-        with GraphStore(outside, patience=120.0) as store:
-            store.ping()
         yield outside, way

@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from celery import Celery
 from kombu.exceptions import KombuError
+from pydantic import ValidationError
 
 from graph_schema.documents.jobs import JobRecord, Placement
 from graph_schema.errors import CircuitServiceError, SpecError, StoreUnavailable
@@ -82,12 +83,11 @@ def send(app: Celery, *records: JobRecord) -> None:
     try:
         with app.connection_for_write() as connection, app.amqp.Producer(connection) as producer:
             for record in records:
-                placement = Placement.model_validate_json(record.placement)
                 app.send_task(
                     RUN_TASK,
                     args=[record.job_id],
                     queue=QUEUE,
-                    priority=9 - placement.priority,  # kombu serves 0 first; ours 9
+                    priority=9 - _priority(record),  # kombu serves 0 first; ours 9
                     producer=producer,
                     # Where the task is registered, as in a worker, Celery would copy its own limits
                     # into the message, which is then none of ours (`messages.py`).
@@ -97,6 +97,15 @@ def send(app: Celery, *records: JobRecord) -> None:
                 )
     except _broker_errors() as error:
         raise _unreachable(app, error) from error
+
+
+def _priority(record: JobRecord) -> int:
+    """How urgent it is. A placement that cannot be read holds up no other job of its batch."""
+    try:
+        return Placement.model_validate_json(record.placement).priority
+    except ValidationError:
+        log.warning("job %s has a placement that cannot be read", record.job_id[:12])
+        return 5
 
 
 def deliver(store: GraphStore, app: Celery, job_ids: Iterable[str]) -> None:

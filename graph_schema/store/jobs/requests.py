@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString
@@ -146,10 +147,10 @@ def _placed_anew(tx: Transaction, row: Row, placement: Placement) -> Settled:
     asked = placement.canonical_json()
     if row["placement"] == asked:
         return Settled(Action.NONE)
-    before = Placement.model_validate_json(row["placement"])
+    before = json.loads(row["placement"]).get("priority")
     change(tx, row, {"placement": asked})
     has_message = row.get("sent_at") is not None and row.get("retry_at") is None
-    if before.priority == placement.priority or not has_message:
+    if before == placement.priority or not has_message:
         return Settled(Action.NONE)
     return Settled(Action.SEND, (row["job_id"],))
 

@@ -62,6 +62,15 @@ def test_the_queue_is_as_deep_as_messages_wait(settings: Settings) -> None:
         app.close()
 
 
+def test_a_placement_that_cannot_be_read_holds_up_no_other_job(settings: Settings) -> None:
+    app = broker.make_app(settings)
+    odd = record("b" * 64).model_copy(update={"placement": '{"colour": "red"}'})
+    broker.send(app, record("a" * 64), odd, record("c" * 64))
+    with app.connection_for_read() as connection, connection.channel() as channel:
+        assert [taken(channel) for _ in range(3)] == ["a" * 64, "b" * 64, "c" * 64]
+    app.close()
+
+
 def taken(channel: Any) -> str:
     """The job id of the next message."""
     return json.loads(base64.b64decode(channel._get(broker.QUEUE)["body"]))[0][0]

@@ -1,4 +1,4 @@
-"""A database that takes calls and never answers holds up neither a time limit nor a stop."""
+"""A database or broker that takes calls and never answers holds up no time limit and no stop."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ import pytest
 from graph_schema.documents import Limits
 from graph_schema.documents.jobs import JobRecord, JobState
 from graph_schema.errors import JobFailed
+from graph_schema.processes import reserved_port
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
-from tests.doors import graph_behind_a_door
+from tests.doors import door, graph_behind_a_door
 from tests.graph_schema.store.test_jobs import queued
 from tests.workers import tiny as made
 from tests.workers.held import held
 from tests.workers.running.test_lifecycle import HOUR, Nothing, call_back
-from tests.workers.tiny import Place, until, worker, worker_settings, working
+from tests.workers.tiny import Place, ended, until, worker, worker_settings, working
 from workers.job.lease import Lease
 from workers.running.lifecycle import Performer
 from workers.running.worker import HANG_SECONDS
@@ -127,3 +128,23 @@ def test_a_worker_stops_in_time_though_the_database_hangs(
             assert time.monotonic() - began < settings.cancel_seconds + HANG_SECONDS + 5.0
             process.returncode = 0  # however it ended: that is another matter
     assert jobs.get(embedded_store, job_id).state is JobState.RUNNING
+
+
+@pytest.mark.slow
+@pytest.mark.needs_redis
+@pytest.mark.timeout(300)
+def test_a_worker_stops_in_time_though_the_broker_hangs(
+    embedded_store: GraphStore, tmp_path: Path, empty_redis: str
+) -> None:
+    tiny = made.make_tiny(tmp_path / "tiny", n_pairs=40)
+    with reserved_port() as port, door(port, empty_redis) as way:
+        settings = worker_settings(tmp_path, embedded_store.address, f"redis://127.0.0.1:{port}/0")
+        with worker(settings) as process:
+            place = Place(embedded_store, settings)
+            ended(place.store, place.submit(tiny, seed=2))  # it has started, and is idle
+            way.hang()
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+            assert time.monotonic() - began < settings.cancel_seconds + HANG_SECONDS + 5.0
+            process.returncode = 0

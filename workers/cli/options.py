@@ -74,9 +74,7 @@ Chunk = Annotated[
     int | None,
     typer.Option(parser=whole, metavar="N", help="Pairs computed at once (what fits the memory)."),
 ]
-Priority = Annotated[
-    int, typer.Option(parser=whole, metavar="N", help="0 to 9, on Redis; 9 goes first.")
-]
+Priority = Annotated[int, typer.Option(parser=whole, metavar="N", help="0 to 9; 9 goes first.")]
 
 
 def name_and_value(text: str, flag: str) -> tuple[str, str]:

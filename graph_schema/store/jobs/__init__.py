@@ -19,6 +19,13 @@ from graph_schema.store.jobs.overdue import (
     set_free,
     settle,
 )
+from graph_schema.store.jobs.parts import (
+    drafts_of,
+    forget_draft,
+    left_drafts,
+    once_ended,
+    write_part,
+)
 from graph_schema.store.jobs.requests import (
     Submitted,
     cancel,
@@ -36,10 +43,14 @@ __all__ = [
     "cancel",
     "claim",
     "count_live",
+    "drafts_of",
     "fail",
     "finish",
+    "forget_draft",
     "get",
+    "left_drafts",
     "list_jobs",
+    "once_ended",
     "overdue",
     "release",
     "release_owner",
@@ -48,4 +59,5 @@ __all__ = [
     "settle",
     "stop",
     "submit",
+    "write_part",
 ]

@@ -90,6 +90,14 @@ def queued_again(now: int) -> Row:
     return {"state": JobState.QUEUED.value, "owner": None, "lease_until": None, "sent_at": now}
 
 
+def progressed(progress: JobProgress) -> Row:
+    return {
+        "progress_stage": progress.stage,
+        "progress_done": progress.done,
+        "progress_total": progress.total,
+    }
+
+
 def standing_of(tx: Transaction, row: Row) -> tuple[Standing, str]:
     """How a job stands with what it needs, and where it cannot run any more, why."""
     needs = _need_list(row)

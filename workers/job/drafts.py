@@ -1,0 +1,47 @@
+"""What a job that ended otherwise than well has stored of circuits: removed, in short transactions.
+
+Nobody sees it (`graph_schema.store.records.circuit_drafts`); it takes room.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from neo4j import Transaction
+
+from graph_schema.store import jobs
+from graph_schema.store.connection import GraphStore
+from graph_schema.store.records.circuit_drafts import draft_nodes, remove_of_draft
+
+log = logging.getLogger(__name__)
+
+NODES = 200
+"""Nodes looked at in a transaction."""
+
+
+def clear_drafts(store: GraphStore, job_id: str) -> int:
+    """Remove what an ended job left of circuits; returns of how many. A live job keeps its own."""
+    cleared = 0
+    for draft in jobs.drafts_of(store, job_id):
+        if not _clear(store, job_id, draft):
+            break
+        jobs.forget_draft(store, job_id, draft)
+        log.info("removed what job %s left of circuit %s", job_id[:12], draft[:12])
+        cleared += 1
+    return cleared
+
+
+def _clear(store: GraphStore, job_id: str, draft: str) -> bool:
+    """Whether it is gone; it is not where the job has become live meanwhile."""
+    nodes = draft_nodes(store, draft)
+    for first in range(0, len(nodes), NODES):
+        some = nodes[first : first + NODES]
+
+        def remove(tx: Transaction, some: tuple[str, ...] = some) -> bool:
+            return remove_of_draft(tx, draft, some)
+
+        while (gone := jobs.once_ended(store, job_id, remove)) is False:
+            pass
+        if gone is None:
+            return False
+    return True

@@ -20,7 +20,7 @@ ORDER = (
     *("demo", "plan", "submit", "run", "job", "jobs", "cancel"),
     *("trace", "evaluate", "import", "export", "validate"),
     *("roles", "effects", "specificity", "universality", "training", "report"),
-    *("list", "show", "label", "compare", "query", "cypher", "schema", "motifs"),
+    *("list", "show", "label", "compare", "delete", "query", "cypher", "schema", "motifs"),
     *("up", "down", "status", "worker"),
     *("zoo", "benchmark"),
 )

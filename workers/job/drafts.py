@@ -11,7 +11,8 @@ from neo4j import Transaction
 
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.records.circuit_drafts import draft_nodes, remove_of_draft
+from graph_schema.store.records.circuit_drafts import remove_of_draft
+from graph_schema.store.records.circuit_edges import stored_nodes
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ def clear_drafts(store: GraphStore, job_id: str) -> int:
 
 def _clear(store: GraphStore, job_id: str, draft: str) -> bool:
     """Whether it is gone; it is not where the job has become live meanwhile."""
-    nodes = draft_nodes(store, draft)
+    nodes = stored_nodes(store, draft)
     for first in range(0, len(nodes), NODES):
         some = nodes[first : first + NODES]
 

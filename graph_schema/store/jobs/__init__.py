@@ -26,6 +26,7 @@ from graph_schema.store.jobs.parts import (
     once_ended,
     write_part,
 )
+from graph_schema.store.jobs.removal import forget_circuit, known, live_on, remove
 from graph_schema.store.jobs.requests import (
     Submitted,
     cancel,
@@ -46,14 +47,18 @@ __all__ = [
     "drafts_of",
     "fail",
     "finish",
+    "forget_circuit",
     "forget_draft",
     "get",
+    "known",
     "left_drafts",
     "list_jobs",
+    "live_on",
     "once_ended",
     "overdue",
     "release",
     "release_owner",
+    "remove",
     "renew",
     "set_free",
     "settle",

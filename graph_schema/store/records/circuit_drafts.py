@@ -11,13 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import LiteralString
 
 from neo4j import Transaction
 
 from graph_schema.documents import CircuitDocument
 from graph_schema.documents.jobs import RunRecord
-from graph_schema.store.connection import GraphStore
 from graph_schema.store.records.circuit_edges import edge_rows, put_edges, remove_nodes, write_nodes
 from graph_schema.store.records.circuits import has_circuit, write_circuit, write_header
 from graph_schema.store.records.dictionaries import write_dictionaries
@@ -25,10 +23,6 @@ from graph_schema.store.records.models import write_model
 
 MOST_EDGES = 10_000
 """Edges a transaction: some seconds on the embedded server, some tens of megabytes in Neo4j."""
-
-_NODES: LiteralString = """
-MATCH (n:CircuitNode) WHERE n.node_id STARTS WITH $prefix RETURN n.node_id AS id
-"""
 
 
 @dataclass(frozen=True)
@@ -69,11 +63,6 @@ def write_found(tx: Transaction, circuits: Iterable[CircuitDocument], run: RunRe
     write = write_header if is_large(circuits) else write_circuit
     for circuit in circuits:
         write(tx, circuit, run)
-
-
-def draft_nodes(store: GraphStore, circuit_id: str) -> tuple[str, ...]:
-    """The ids of the nodes that are stored of a draft."""
-    return tuple(row["id"] for row in store.rows(_NODES, prefix=f"{circuit_id}:"))
 
 
 def remove_of_draft(tx: Transaction, circuit_id: str, node_ids: Sequence[str]) -> bool:

@@ -27,6 +27,7 @@ from graph_schema.store.batches import (
     write_groups,
     write_rows,
 )
+from graph_schema.store.connection import GraphStore
 from graph_schema.store.records.components import component_rows, write_components
 
 _CONTAINED: LiteralString = """
@@ -83,6 +84,9 @@ MATCH (:CircuitNode {node_id: id})-[e:EDGE]->(b:CircuitNode)
 RETURN id AS sender, b.node_id AS receiver, e.channel AS channel, e.score AS score,
        e.score_kind AS score_kind, e.stability AS stability, e.exact AS exact,
        e.position AS position
+"""
+_STORED_NODES: LiteralString = """
+MATCH (n:CircuitNode) WHERE n.node_id STARTS WITH $prefix RETURN n.node_id AS id
 """
 _REMOVE_EDGES: LiteralString = """
 UNWIND $ids AS id
@@ -162,6 +166,11 @@ def contain_nodes(tx: Transaction, circuit: CircuitDocument) -> None:
     there = {row["node_id"] for row in fetch(tx, _CONTAINED, circuit_id=own)}
     ids = (f"{own}:{name}" for name in sorted(circuit.node_names))
     write_batches(tx, _CONTAIN, [each for each in ids if each not in there], circuit_id=own)
+
+
+def stored_nodes(store: GraphStore, circuit_id: str) -> tuple[str, ...]:
+    """The ids of the nodes that are stored of a circuit or of a draft."""
+    return tuple(row["id"] for row in store.rows(_STORED_NODES, prefix=f"{circuit_id}:"))
 
 
 def remove_nodes(tx: Transaction, node_ids: Sequence[str]) -> bool:

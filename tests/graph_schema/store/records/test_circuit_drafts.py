@@ -12,11 +12,11 @@ from graph_schema.store.connection import GraphStore
 from graph_schema.store.questions.ask import ask
 from graph_schema.store.records import circuit_drafts
 from graph_schema.store.records.circuit_drafts import (
-    draft_nodes,
     parts_of,
     remove_of_draft,
     write_found,
 )
+from graph_schema.store.records.circuit_edges import stored_nodes
 from graph_schema.store.records.circuit_list import list_circuits
 from graph_schema.store.records.circuits import read_circuit, write_circuit
 from graph_schema.store.records.datasets import write_dataset
@@ -128,14 +128,14 @@ def test_a_draft_is_removed_and_a_circuit_is_not(
     draft, seen = two_circuits()
     store.write(lambda tx: write_circuit(tx, seen, make_run()))
     write_parts(store, [draft])
-    nodes = draft_nodes(store, draft.circuit_id)
+    nodes = stored_nodes(store, draft.circuit_id)
     assert set(nodes) == {f"{draft.circuit_id}:{name}" for name in draft.node_names}
     rounds = 1
     while not store.write(lambda tx: remove_of_draft(tx, draft.circuit_id, nodes)):
         rounds += 1
     assert rounds >= 3, "some edges at a time"
-    assert draft_nodes(store, draft.circuit_id) == ()
+    assert stored_nodes(store, draft.circuit_id) == ()
     assert store.write(
-        lambda tx: remove_of_draft(tx, seen.circuit_id, draft_nodes(store, seen.circuit_id))
+        lambda tx: remove_of_draft(tx, seen.circuit_id, stored_nodes(store, seen.circuit_id))
     )
     assert read_circuit(store, seen.circuit_id) == seen

@@ -1,8 +1,10 @@
 """Circuits in the graph: written inside the caller's transaction, read back exactly.
 
-A circuit's edges are relationships; what describes the whole stands on the `Circuit` node, the
-searchable figures as properties and everything together as JSON in `document`. `n_edges` is the
-manifest: fewer stored edges mean a torn circuit, which is never returned as if it were whole.
+A circuit's edges are relationships; what describes the whole stands on the `Circuit` node as
+properties to search by, and everything together as JSON on a `CircuitDocument` node beside it: the
+embedded server reads a node's properties anew for each of its relationships that it deletes.
+`n_edges` is the manifest: fewer stored edges mean a torn circuit, which is never returned as if it
+were whole.
 """
 
 from __future__ import annotations
@@ -45,6 +47,13 @@ SET c += $circuit
 MERGE (c)-[:OF_MODEL]->(m)
 RETURN count(c) AS written
 """
+_DOCUMENT: LiteralString = """
+MATCH (c:Circuit {circuit_id: $circuit_id})
+MERGE (d:CircuitDocument {circuit_id: $circuit_id})
+SET d.document = $document
+MERGE (c)-[:HAS_DOCUMENT]->(d)
+RETURN count(d) AS written
+"""
 _LINK_TASK: LiteralString = """
 MATCH (c:Circuit {circuit_id: $circuit_id}) MATCH (t:Task {task_id: $task_id})
 MERGE (c)-[:FOR_TASK]->(t)
@@ -66,7 +75,8 @@ RETURN c.circuit_id AS circuit_id ORDER BY circuit_id LIMIT $limit
 _READ: LiteralString = """
 MATCH (c:Circuit {circuit_id: $circuit_id})
 OPTIONAL MATCH (c)-[:OF_MODEL]->(m:Model)
-RETURN c.document AS document, c.n_edges AS n_edges, m.weights_sha256 AS weights_sha256
+OPTIONAL MATCH (c)-[:HAS_DOCUMENT]->(d:CircuitDocument)
+RETURN d.document AS document, c.n_edges AS n_edges, m.weights_sha256 AS weights_sha256
 """
 
 
@@ -102,12 +112,19 @@ def write_header(tx: Transaction, circuit: CircuitDocument, run: RunRecord | Non
     """
     write_model(tx, circuit.model)  # held: nobody else says meanwhile what its nodes' roles are
     write_rows(tx, _WRITE, circuit=_properties(circuit), expected=1)
+    write_document(tx, circuit)
     link_data(tx, circuit)
     if run is not None:
         write_run_of_circuit(tx, circuit.circuit_id, run)
     link_dictionaries(tx, circuit)
     contain_nodes(tx, circuit)
     keep_roles(tx, circuit.circuit_id)
+
+
+def write_document(tx: Transaction, circuit: CircuitDocument) -> None:
+    """Write what describes a stored circuit as a whole, or what does so now."""
+    document = circuit.model_dump_json(exclude={"edges"})
+    write_rows(tx, _DOCUMENT, circuit_id=circuit.circuit_id, document=document, expected=1)
 
 
 def link_data(tx: Transaction, circuit: CircuitDocument) -> None:
@@ -212,7 +229,6 @@ def _properties(circuit: CircuitDocument) -> Row:
         "evaluation_id": circuit.evaluation_id,
         "preset": circuit.evaluation and circuit.evaluation.preset,
         **figures_of(circuit.evaluation),
-        "document": circuit.model_dump_json(exclude={"edges"}),
         "lock": None,
     }
 

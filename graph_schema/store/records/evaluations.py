@@ -17,7 +17,7 @@ from graph_schema.documents.jobs import RunRecord
 from graph_schema.errors import NotFoundError
 from graph_schema.store.batches import Row, fetch, write_rows
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.records.circuits import figures_of, link_data, stored_header
+from graph_schema.store.records.circuits import figures_of, link_data, stored_header, write_document
 from graph_schema.store.records.datasets import link_dataset
 from graph_schema.store.records.models import hold_models, write_loaded
 from graph_schema.store.records.node_roles import keep_roles
@@ -97,6 +97,7 @@ def write_evaluation(
     if is_headline(circuit, found):
         judged = circuit.judged(found)
         link_data(tx, judged)
+        write_document(tx, judged)
         changes |= headline_of(judged)
     write_rows(tx, UNLOCK, circuit_id=circuit_id, changes=changes, expected=1)
     if "task_id" in changes:
@@ -128,7 +129,6 @@ def headline_of(circuit: CircuitDocument) -> Row:
         "evaluation_id": circuit.evaluation_id,
         "preset": circuit.evaluation and circuit.evaluation.preset,
         **figures_of(circuit.evaluation),
-        "document": circuit.model_dump_json(exclude={"edges"}),
     }
 
 

@@ -10,6 +10,7 @@ left it is kept with the tests.
 from __future__ import annotations
 
 from graph_schema.store.schema_lock import Step
+from graph_schema.store.versions.circuit_documents import VERSION_9
 from graph_schema.store.versions.features import VERSION_8
 from graph_schema.store.versions.first_four import VERSION_1, VERSION_2, VERSION_3, VERSION_4
 from graph_schema.store.versions.motif_tests import VERSION_6
@@ -25,6 +26,7 @@ VERSIONS: tuple[tuple[Step, ...], ...] = (
     VERSION_6,
     VERSION_7,
     VERSION_8,
+    VERSION_9,
 )
 
 __all__ = ["VERSIONS"]

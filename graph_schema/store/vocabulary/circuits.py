@@ -51,11 +51,20 @@ CIRCUIT_NODES: tuple[NodeKind, ...] = (
             "cmd": "distance of the ranking's curve from 1; lower is better",
             "cpr": "area under the ranking's curve",
             "notes": "what a reader must know",
-            "document": "everything but the edges, as JSON",
             "created_at": "when it was first stored, milliseconds",
         },
         "MATCH (c:Circuit) RETURN c.circuit_id, c.model, c.task, c.method, c.n_edges, "
         "c.heldout_faithfulness ORDER BY c.created_at DESC LIMIT 10",
+    ),
+    NodeKind(
+        "CircuitDocument",
+        "what describes a circuit as a whole, apart because it may be long",
+        {
+            "circuit_id": "of its circuit",
+            "document": "everything but the edges, as JSON",
+        },
+        "MATCH (c:Circuit)-[:HAS_DOCUMENT]->(d:CircuitDocument) "
+        "RETURN c.circuit_id, size(d.document) LIMIT 10",
     ),
     NodeKind(
         "CircuitNode",
@@ -174,6 +183,14 @@ CIRCUIT_RELATIONSHIPS: tuple[RelationshipKind, ...] = (
         {},
         "MATCH (:Circuit {circuit_id: $id})-[:CONTAINS]->(n) RETURN n.name, n.kind, n.depth "
         "ORDER BY n.depth, n.name",
+    ),
+    RelationshipKind(
+        "HAS_DOCUMENT",
+        "Circuit",
+        "CircuitDocument",
+        "what describes a circuit as a whole",
+        {},
+        "MATCH (c:Circuit)-[:HAS_DOCUMENT]->(d) RETURN c.circuit_id, d.document LIMIT 1",
     ),
     RelationshipKind(
         "OF",

@@ -81,6 +81,8 @@ def test_it_migrates_and_answers(old: GraphStore) -> None:
     assert len(typed.rows) == 5
     left = old.rows("MATCH (n:CircuitNode) WHERE n.role IS NOT NULL OR n.roles IS NULL RETURN n")
     assert left == []
+    apart = "MATCH (c:Circuit)-[:HAS_DOCUMENT]->(:CircuitDocument) WHERE c.document IS NULL RETURN "
+    assert old.rows(apart + "count(DISTINCT c) AS n") == [{"n": 7}]
 
 
 def _documents_are_read(old: GraphStore) -> None:
@@ -199,7 +201,7 @@ def test_a_document_that_is_not_ours_is_named(
     circuit = make_circuit(INDUCTION_EDGES)
     store.write(lambda tx: write_circuit(tx, circuit))
     whole = json.loads(circuit.model_dump_json(exclude={"edges"})) | {field: value}
-    change: LiteralString = "MATCH (c:Circuit) SET c.document = $document"
+    change: LiteralString = "MATCH (d:CircuitDocument) SET d.document = $document"
     store.write(lambda tx: tx.run(change, document=json.dumps(whole)).consume())
     with pytest.raises(error, match=f"circuit {circuit.circuit_id}.*{said}"):
         read_circuit(store, circuit.circuit_id)

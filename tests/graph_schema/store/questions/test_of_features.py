@@ -157,16 +157,16 @@ def test_the_text_of_a_label_is_text(filled: Any) -> None:
 
 @pytest.fixture
 def roomy(store: GraphStore) -> Generator[GraphStore]:
-    """A graph whose circuits may have long documents, which go before the next test's emptying.
+    """A graph whose circuits may have long notes, which go before the next test's emptying.
 
     The embedded server reads a node anew for each of its edges that it deletes.
     """
     yield store
-    store.write(lambda tx: tx.run("MATCH (c:Circuit) SET c.document = '', c.notes = []").consume())
+    store.write(lambda tx: tx.run("MATCH (c:Circuit) SET c.notes = []").consume())
 
 
 @pytest.mark.slow
-def test_what_a_model_shares_is_told_of_circuits_with_long_documents(roomy: GraphStore) -> None:
+def test_what_a_model_shares_is_told_of_circuits_with_long_notes(roomy: GraphStore) -> None:
     store = roomy
     units = [neuron_name("m0", at) for at in range(800)]
     circuit = make_circuit(

@@ -139,6 +139,7 @@ def test_the_graph_is_laid_out_as_designed(store: GraphStore) -> None:
         ("Circuit", "DISCOVERED_ON", "Dataset"),
         ("Circuit", "EVALUATED_ON", "Dataset"),
         ("Circuit", "FOR_TASK", "Task"),
+        ("Circuit", "HAS_DOCUMENT", "CircuitDocument"),
         ("Circuit", "OF_MODEL", "Model"),
         ("CircuitNode", "EDGE", "CircuitNode"),
         ("CircuitNode", "OF", "Component"),

@@ -6,18 +6,16 @@ Nobody sees it (`graph_schema.store.records.circuit_drafts`); it takes room.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from neo4j import Transaction
 
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.records.circuit_drafts import remove_of_draft
-from graph_schema.store.records.circuit_edges import stored_nodes
+from graph_schema.store.records.circuit_edges import removing, stored_nodes
+from graph_schema.store.records.circuits import has_circuit
 
 log = logging.getLogger(__name__)
-
-NODES = 200
-"""Nodes looked at in a transaction."""
 
 
 def clear_drafts(store: GraphStore, job_id: str) -> int:
@@ -34,12 +32,10 @@ def clear_drafts(store: GraphStore, job_id: str) -> int:
 
 def _clear(store: GraphStore, job_id: str, draft: str) -> bool:
     """Whether it is gone; it is not where the job has become live meanwhile."""
-    nodes = stored_nodes(store, draft)
-    for first in range(0, len(nodes), NODES):
-        some = nodes[first : first + NODES]
+    for step in removing(stored_nodes(store, draft)):
 
-        def remove(tx: Transaction, some: tuple[str, ...] = some) -> bool:
-            return remove_of_draft(tx, draft, some)
+        def remove(tx: Transaction, step: Callable[[Transaction], bool] = step) -> bool:
+            return has_circuit(tx, draft) or step(tx)
 
         while (gone := jobs.once_ended(store, job_id, remove)) is False:
             pass

@@ -8,7 +8,7 @@ whole; an attempt after one that ended half-way goes on from the parts that are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,7 +16,7 @@ from neo4j import Transaction
 
 from graph_schema.documents import CircuitDocument
 from graph_schema.documents.jobs import RunRecord
-from graph_schema.store.records.circuit_edges import edge_rows, put_edges, remove_nodes, write_nodes
+from graph_schema.store.records.circuit_edges import edge_rows, put_edges, write_nodes
 from graph_schema.store.records.circuits import has_circuit, write_circuit, write_header
 from graph_schema.store.records.dictionaries import write_dictionaries
 from graph_schema.store.records.models import write_model
@@ -63,16 +63,6 @@ def write_found(tx: Transaction, circuits: Iterable[CircuitDocument], run: RunRe
     write = write_header if is_large(circuits) else write_circuit
     for circuit in circuits:
         write(tx, circuit, run)
-
-
-def remove_of_draft(tx: Transaction, circuit_id: str, node_ids: Sequence[str]) -> bool:
-    """Remove these nodes of a draft, or where they have many edges some of these.
-
-    False where there is more to do, in further transactions. A circuit that is seen is left alone.
-    """
-    if has_circuit(tx, circuit_id):
-        return True
-    return remove_nodes(tx, node_ids)
 
 
 def _write_nodes(tx: Transaction, circuit: CircuitDocument, run: RunRecord) -> bool:

@@ -11,7 +11,8 @@ created.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import LiteralString
 
 from neo4j import Transaction
@@ -20,6 +21,7 @@ from graph_schema.documents import CircuitDocument, NodeFigures
 from graph_schema.errors import StoreError
 from graph_schema.store.batches import (
     Row,
+    batched,
     fetch,
     fetch_batches,
     grouped,
@@ -121,6 +123,8 @@ RETURN a.name AS sender, b.name AS receiver, e.channel AS channel, e.score AS sc
 
 MOST_REMOVED = 5_000
 """Edges that one transaction removes."""
+NODES = 200
+"""Nodes that one transaction looks at for that."""
 
 FIGURES = ("score", "score_kind", "stability", "exact", "position")
 """What can differ between two measurements of one edge."""
@@ -173,15 +177,24 @@ def stored_nodes(store: GraphStore, circuit_id: str) -> tuple[str, ...]:
     return tuple(row["id"] for row in store.rows(_STORED_NODES, prefix=f"{circuit_id}:"))
 
 
-def remove_nodes(tx: Transaction, node_ids: Sequence[str]) -> bool:
-    """Remove these nodes, or where they send many edges some of those.
+def removing(node_ids: Sequence[str]) -> Iterator[Callable[[Transaction], bool]]:
+    """Steps that remove stored nodes, all their edges first; none of them is long.
 
-    False where there is more to do, in further transactions; so none of them is long.
+    Each is for transactions of its own, one after another until it returns True: nothing is left.
     """
-    removed = fetch(tx, _REMOVE_EDGES, ids=list(node_ids), most=MOST_REMOVED)[0]["n"]
-    if removed == MOST_REMOVED:
-        return False
-    tx.run(_REMOVE_NODES, ids=list(node_ids)).consume()
+    some = [list(node_ids[first : first + NODES]) for first in range(0, len(node_ids), NODES)]
+    yield from (partial(_remove_edges, node_ids=each) for each in some)
+    yield from (partial(_remove_nodes, node_ids=each) for each in some)
+
+
+def _remove_edges(tx: Transaction, node_ids: list[str]) -> bool:
+    """Remove some of the edges that these nodes send; True where they send none any more."""
+    return fetch(tx, _REMOVE_EDGES, ids=node_ids, most=MOST_REMOVED)[0]["n"] < MOST_REMOVED
+
+
+def _remove_nodes(tx: Transaction, node_ids: list[str]) -> bool:
+    for batch in batched(node_ids):
+        tx.run(_REMOVE_NODES, ids=batch).consume()
     return True
 
 

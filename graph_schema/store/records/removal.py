@@ -15,13 +15,11 @@ from neo4j import Transaction
 
 from graph_schema.store.batches import fetch
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.records.circuit_edges import remove_nodes, stored_nodes
+from graph_schema.store.records.circuit_edges import removing, stored_nodes
 from graph_schema.store.records.models import hold_models
 from graph_schema.store.records.node_roles import keep_roles_on_task
 
 MANY = 1_000
-NODES = 200
-"""Nodes whose edges are removed together."""
 
 _SOME_OCCURRENCES: LiteralString = """
 MATCH (:Circuit {circuit_id: $circuit_id})<-[:IN_CIRCUIT]-(o:Occurrence)
@@ -56,6 +54,9 @@ MATCH (r:Run)-[:PRODUCED]->(:Circuit {circuit_id: $circuit_id})
 WHERE NOT EXISTS { MATCH (r)-[:PRODUCED]->(o:Circuit) WHERE o.circuit_id <> $circuit_id }
 DETACH DELETE r
 """
+_DOCUMENT: LiteralString = """
+MATCH (d:CircuitDocument {circuit_id: $circuit_id}) DETACH DELETE d
+"""
 _CIRCUIT: LiteralString = "MATCH (c:Circuit {circuit_id: $circuit_id}) DETACH DELETE c"
 
 _EVALUATION: LiteralString = "MATCH (e:Evaluation {evaluation_id: $id}) DETACH DELETE e"
@@ -87,10 +88,8 @@ def remove_circuit(store: GraphStore, circuit_id: str) -> None:
     for statement in (_SOME_OCCURRENCES, _SOME_ANNOTATIONS):
         while store.write(partial(_some, statement=statement, circuit_id=circuit_id)):
             pass
-    nodes = stored_nodes(store, circuit_id)
-    for first in range(0, len(nodes), NODES):
-        some = nodes[first : first + NODES]
-        while not store.write(partial(remove_nodes, node_ids=some)):
+    for step in removing(stored_nodes(store, circuit_id)):
+        while not store.write(step):
             pass
     store.write(partial(_rest, circuit_id=circuit_id))
 
@@ -138,7 +137,7 @@ def _some(tx: Transaction, statement: LiteralString, circuit_id: str) -> bool:
 def _rest(tx: Transaction, circuit_id: str) -> None:
     # The model first, as all do who hold both.
     hold_models(tx, [row["fingerprint"] for row in fetch(tx, _FINGERPRINT, circuit_id=circuit_id)])
-    for statement in (_RUNS_OF_EVALUATIONS, _EVALUATIONS, _TESTS, _RUNS, _CIRCUIT):
+    for statement in (_RUNS_OF_EVALUATIONS, _EVALUATIONS, _TESTS, _RUNS, _DOCUMENT, _CIRCUIT):
         tx.run(statement, circuit_id=circuit_id).consume()
 
 

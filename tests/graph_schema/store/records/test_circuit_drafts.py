@@ -10,13 +10,12 @@ from graph_schema.documents import CircuitDocument
 from graph_schema.errors import NotFoundError
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.questions.ask import ask
-from graph_schema.store.records import circuit_drafts
+from graph_schema.store.records import circuit_drafts, circuit_edges
 from graph_schema.store.records.circuit_drafts import (
     parts_of,
-    remove_of_draft,
     write_found,
 )
-from graph_schema.store.records.circuit_edges import stored_nodes
+from graph_schema.store.records.circuit_edges import removing, stored_nodes
 from graph_schema.store.records.circuit_list import list_circuits
 from graph_schema.store.records.circuits import read_circuit, write_circuit
 from graph_schema.store.records.datasets import write_dataset
@@ -121,21 +120,24 @@ def test_what_is_small_has_no_parts(store: GraphStore) -> None:
     assert read_circuit(store, circuit.circuit_id) == circuit
 
 
-def test_a_draft_is_removed_and_a_circuit_is_not(
+def test_nodes_are_removed_in_transactions_of_few_edges(
     store: GraphStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("graph_schema.store.records.circuit_edges.MOST_REMOVED", 40)
+    monkeypatch.setattr(circuit_edges, "MOST_REMOVED", 40)
+    monkeypatch.setattr(circuit_edges, "NODES", 10)
     draft, seen = two_circuits()
     store.write(lambda tx: write_circuit(tx, seen, make_run()))
     write_parts(store, [draft])
     nodes = stored_nodes(store, draft.circuit_id)
     assert set(nodes) == {f"{draft.circuit_id}:{name}" for name in draft.node_names}
-    rounds = 1
-    while not store.write(lambda tx: remove_of_draft(tx, draft.circuit_id, nodes)):
-        rounds += 1
-    assert rounds >= 3, "some edges at a time"
+    removed: list[int] = []
+    for step in removing(nodes):
+        done = False
+        while not done:
+            before = store.rows(N_STORED)[0]["n"]
+            done = store.write(step)
+            removed.append(before - store.rows(N_STORED)[0]["n"])
+    assert max(removed) <= 40
+    assert sum(removed) == draft.n_edges
     assert stored_nodes(store, draft.circuit_id) == ()
-    assert store.write(
-        lambda tx: remove_of_draft(tx, seen.circuit_id, stored_nodes(store, seen.circuit_id))
-    )
     assert read_circuit(store, seen.circuit_id) == seen

@@ -1,4 +1,4 @@
-"""The command that deletes circuits and jobs: `delete`."""
+"""Commands that remove what is stored: `delete`, `gc`."""
 
 from __future__ import annotations
 
@@ -55,6 +55,29 @@ def delete(
         emit_json(gone.to_json())
     else:
         say("deleted")
+
+
+@command("circuits gc --dry-run", "CIRCUITS_KEEP_FAILED_DAYS=30 circuits gc")
+def gc(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove what has gathered and nothing refers to.
+
+    Failed and cancelled jobs older than CIRCUITS_KEEP_FAILED_DAYS (not set: none), circuits that a
+    job began to store and never finished, and, older than CIRCUITS_KEEP_FILES_DAYS (1): checkpoints
+    of jobs that have ended, artifacts that no circuit refers to, old logs of the local service.
+    """
+    with CircuitClient(worker=False) as client:
+        found = client.gc(dry_run=dry_run)
+    if as_json:
+        emit_json(found.to_json())
+    else:
+        emit(str(found))
+    for why in found.failed:
+        say(f"stays: {why}")
+    if found.failed:
+        raise typer.Exit(ExitCode.UNAVAILABLE)
 
 
 def _ask(id: str) -> None:

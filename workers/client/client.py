@@ -20,6 +20,7 @@ from workers.client.training import TrainingRequests
 from workers.requests.checking import choice, validated
 from workers.requests.labels import Labelled, author_or_user, one_row
 from workers.results.circuit import Circuit
+from workers.results.cleared import Cleared
 from workers.results.comparison import Compared
 from workers.results.deletion import Deletion
 from workers.results.evaluation import Evaluated
@@ -218,6 +219,22 @@ class CircuitClient(TrainingRequests):
         from workers.client.deleting import delete
 
         return delete(self.service, id, even_evidence=even_evidence)
+
+    def gc(self, *, dry_run: bool = False) -> Cleared:
+        """Remove what has gathered and nothing refers to; returns what, and how many bytes.
+
+        Old failed jobs (where `keep_failed_days` is set), circuits that nobody went on storing,
+        checkpoints of ended jobs, artifacts that no circuit refers to, old logs.
+
+        Args:
+            dry_run: Only say what.
+
+        Raises:
+            ResourceError: The artifact store cannot be listed.
+        """
+        from workers.client.clearing import clear
+
+        return clear(self.service, dry_run=dry_run)
 
     def schema(self) -> SchemaSummary:
         """The data model, with how much of each is stored and an example query for each."""

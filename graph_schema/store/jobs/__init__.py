@@ -26,7 +26,7 @@ from graph_schema.store.jobs.parts import (
     once_ended,
     write_part,
 )
-from graph_schema.store.jobs.removal import forget_circuit, known, live_on, remove
+from graph_schema.store.jobs.removal import failed_before, forget_circuit, known, live_on, remove
 from graph_schema.store.jobs.requests import (
     Submitted,
     cancel,
@@ -46,6 +46,7 @@ __all__ = [
     "count_live",
     "drafts_of",
     "fail",
+    "failed_before",
     "finish",
     "forget_circuit",
     "forget_draft",

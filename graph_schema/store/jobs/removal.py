@@ -10,7 +10,7 @@ from neo4j import Transaction
 from graph_schema.documents.jobs import JobState
 from graph_schema.errors import SpecError
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.jobs.node import change, lock, read_locked
+from graph_schema.store.jobs.node import change, lock, milliseconds, read_locked
 
 _LIVE: LiteralString = """
 MATCH (j:Job) WHERE j.state IN ['queued', 'running']
@@ -19,6 +19,10 @@ RETURN j.job_id AS id ORDER BY id
 """
 _KNOWN: LiteralString = """
 MATCH (j:Job) WHERE j.job_id IN $ids RETURN j.job_id AS id ORDER BY id
+"""
+_FAILED: LiteralString = """
+MATCH (j:Job) WHERE j.state IN ['failed', 'cancelled'] AND j.finished_at < timestamp() - $ms
+RETURN j.job_id AS id ORDER BY id
 """
 _REMOVE: LiteralString = "MATCH (j:Job {job_id: $job_id}) DETACH DELETE j"
 
@@ -33,8 +37,13 @@ def known(store: GraphStore, ids: Sequence[str]) -> tuple[str, ...]:
     return tuple(row["id"] for row in store.rows(_KNOWN, ids=list(ids)))
 
 
-def remove(store: GraphStore, job_id: str) -> bool:
-    """Remove a job that has ended from the record; False where there is none.
+def failed_before(store: GraphStore, seconds: float) -> tuple[str, ...]:
+    """The jobs that failed or were cancelled longer ago than this."""
+    return tuple(row["id"] for row in store.rows(_FAILED, ms=milliseconds(seconds)))
+
+
+def remove(store: GraphStore, job_id: str, *, ended_for: float = 0.0) -> bool:
+    """Remove a job from the record that ended so many seconds ago; False where there is none.
 
     Raises:
         SpecError: It is live.
@@ -43,9 +52,11 @@ def remove(store: GraphStore, job_id: str) -> bool:
     def work(tx: Transaction) -> bool:
         if not lock(tx, job_id):
             return False
-        row, _ = read_locked(tx, job_id)
+        row, now = read_locked(tx, job_id)
         if not JobState(row["state"]).ended:
             raise SpecError(f"job {job_id[:12]} is {row['state']}: `circuits cancel` it first")
+        if now - (row.get("finished_at") or 0) < milliseconds(ended_for):
+            return False
         tx.run(_REMOVE, job_id=job_id).consume()
         return True
 

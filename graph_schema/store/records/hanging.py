@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import LiteralString
@@ -68,6 +69,18 @@ RETURN DISTINCT r.job_id AS id ORDER BY id
 _FIND_JOB: LiteralString = """
 MATCH (c:Circuit {circuit_id: $circuit_id}) RETURN c.job_id AS job_id
 """
+
+# A document may be long: few at a time.
+_REFERRING: tuple[LiteralString, ...] = (
+    """
+MATCH (d:CircuitDocument) WHERE d.circuit_id > $after
+RETURN d.circuit_id AS id, d.document AS document ORDER BY id LIMIT 20
+""",
+    """
+MATCH (e:Evaluation) WHERE e.evaluation_id > $after
+RETURN e.evaluation_id AS id, e.document AS document ORDER BY id LIMIT 20
+""",
+)
 
 Ids = tuple[str, ...]
 
@@ -137,6 +150,19 @@ def job_of_circuit(store: GraphStore, circuit_id: str) -> str | None:
     """The job that found a stored circuit; None of an imported one."""
     rows = store.rows(_FIND_JOB, circuit_id=circuit_id)
     return rows[0]["job_id"] if rows else None
+
+
+def referred_artifacts(store: GraphStore) -> set[str]:
+    """The keys of all artifacts that a stored circuit or evaluation refers to."""
+    found = set[str]()
+    for statement in _REFERRING:
+        after = ""
+        while rows := store.rows(statement, after=after):
+            for row in rows:
+                refs: dict[str, dict[str, str]] = json.loads(row["document"]).get("artifacts") or {}
+                found.update(ref["key"] for ref in refs.values())
+            after = rows[-1]["id"]
+    return found
 
 
 def hanging_on(store: GraphStore, circuit_ids: Sequence[str]) -> Hanging:

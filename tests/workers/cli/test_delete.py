@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import time
+from pathlib import Path
 
 import pytest
 
@@ -44,3 +47,31 @@ def test_who_is_at_a_terminal_is_asked(
     monkeypatch.setattr("sys.stdin", typed)
     assert circuits("delete", found["circuit_id"], world=world).code == ExitCode.DONE
     assert circuits("show", found["circuit_id"], world=world).code == left
+
+
+def test_gc_says_what_it_would_remove_and_removes_it(circuits: Circuits, world: World) -> None:
+    found = circuits("run", *world.ask, "--edges", 15, "--json", world=world).json()
+    artifacts = Path(world.settings.artifacts_url)
+    assert circuits("gc", world=world).out == "nothing to remove\n"
+    circuits("delete", found["circuit_id"], "--yes", world=world)
+    files = [path for path in artifacts.rglob("*.safetensors") if path.is_file()]
+    then = time.time() - 2 * 86_400
+    for path in files:
+        os.utime(path, (then, then))
+    told = circuits("gc", "--dry-run", "--json", world=world).json()
+    assert told["dry_run"]
+    assert told["bytes"] > 0
+    assert all((artifacts / name).exists() for name in told["artifacts"]["names"])
+    ran = circuits("gc", world=world)
+    assert ran.code == ExitCode.DONE
+    assert f"removed {told['bytes']:,} bytes of files" in ran.out
+    assert not any((artifacts / name).exists() for name in told["artifacts"]["names"])
+
+
+def test_a_retention_that_is_none_is_refused(
+    circuits: Circuits, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CIRCUITS_KEEP_FAILED_DAYS", "-1")
+    ran = circuits("gc", world=world)
+    assert ran.code == ExitCode.REQUEST
+    assert "CIRCUITS_KEEP_FAILED_DAYS" in ran.err

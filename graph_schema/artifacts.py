@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -33,6 +34,15 @@ PROBE_BYTES = 1 << 20
 """As large as what a small job saves: a disk that is full to a few bytes is full."""
 FEATURES = "features"
 """The name of the artifact that describes a circuit's units, and of its one array."""
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file of a store: `bytes` long, `modified` in seconds since 1970."""
+
+    key: str
+    bytes: int
+    modified: float
 
 
 class ArtifactStore:
@@ -149,6 +159,49 @@ class ArtifactStore:
             raise ResourceError(
                 f"artifact {key!r} cannot be removed from {self.url}: {error}"
             ) from error
+
+    def files(self) -> list[StoredFile]:
+        """What is stored, by key; a file that is being written is not among it.
+
+        Raises:
+            ResourceError: The store cannot be listed.
+        """
+        try:
+            found: dict[str, dict[str, Any]] = self._files.find(self._root, detail=True)
+        except OSError as error:
+            raise ResourceError(f"artifacts in {self.url} cannot be listed: {error}") from error
+        files: list[StoredFile] = []
+        for path, told in sorted(found.items()):
+            key = path[len(self._root.rstrip("/")) + 1 :]
+            if told.get("type", "file") == "file":
+                files.append(StoredFile(key, int(told["size"]), self._modified(path, told)))
+        return files
+
+    def remove_unchanged(self, file: StoredFile) -> bool:
+        """Remove a listed file; False where it has been written anew since, or is gone.
+
+        Raises:
+            ResourceError: It stays.
+        """
+        path = self._path(file.key)
+        try:
+            self._files.invalidate_cache()
+            if self._modified(path, self._files.info(path)) != file.modified:
+                return False
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise ResourceError(f"artifact {file.key!r} in {self.url}: {error}") from error
+        self.delete(file.key)
+        return True
+
+    def _modified(self, path: str, told: Mapping[str, Any]) -> float:
+        """When a file was written, seconds since 1970; stores say it under different names."""
+        names = ("mtime", "LastModified", "last_modified", "updated", "created")
+        when: Any = next((told[name] for name in names if told.get(name) is not None), None)
+        if when is None:
+            when = self._files.modified(path)
+        return float(when) if isinstance(when, int | float) else float(when.timestamp())
 
     def _path(self, key: str) -> str:
         parts = PurePosixPath(key).parts

@@ -11,6 +11,9 @@ from typing import IO
 
 from graph_schema.errors import SpecError
 
+LOG_MEGABYTES = 5.0
+"""What a log may grow to; with the generation put aside it takes twice as much."""
+
 
 def write_whole(
     path: Path,
@@ -71,8 +74,38 @@ def tail(path: Path, lines: int = 15) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
-def private_log(path: Path, megabytes: float = 5.0) -> IO[bytes]:
+def private_log(path: Path, megabytes: float = LOG_MEGABYTES) -> IO[bytes]:
     """An owner-only log, open to append; one grown too long is put aside, one generation of it."""
     if path.exists() and path.stat().st_size > megabytes * 2**20:
-        path.replace(path.with_name(f"{path.name}.1"))
+        path.replace(_aside(path))
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
+
+
+def bound_log(path: Path, megabytes: float = LOG_MEGABYTES) -> bool:
+    """Put what a log has grown to aside while others write to it; True where it had grown.
+
+    Its writers append (`private_log`) and go on at its new start. It is copied and emptied, for
+    they hold the file and not its name; what they write between the two is lost, at most a line or
+    two, since what came during the copy is copied too.
+    """
+    try:
+        if path.stat().st_size <= megabytes * 2**20:
+            return False
+    except FileNotFoundError:
+        return False
+    aside = _aside(path)
+    draft = aside.with_name(f".{aside.name}")
+    handle = os.open(draft, os.O_WRONLY | os.O_TRUNC | os.O_CREAT, 0o600)
+    try:
+        with path.open("r+b") as grown, os.fdopen(handle, "wb") as kept:
+            while data := grown.read(2**20):
+                kept.write(data)
+            grown.truncate(0)
+        draft.replace(aside)
+    finally:
+        draft.unlink(missing_ok=True)
+    return True
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.1")

@@ -7,7 +7,7 @@ without the role, `b` does not do the task, `f` its roles job failed, `e` its ef
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,7 +100,7 @@ def end(
     store: GraphStore,
     spec: JobSpec,
     name: str,
-    write: Any = None,
+    write: Callable[[Transaction], None] | None = None,
     circuit_ids: Sequence[str] = (),
     error: ErrorDocument | None = None,
 ) -> None:

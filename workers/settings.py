@@ -85,6 +85,11 @@ class Settings(BaseSettings):
     idle_seconds: Seconds = 300.0
     """How long the local service outlives its last user and job."""
 
+    keep_failed_days: Annotated[float, Field(ge=0)] | None = None
+    """How long `circuits gc` leaves failed and cancelled jobs in the record; not set: for good."""
+    keep_files_days: Annotated[float, Field(ge=1 / 24)] = 1.0
+    """How long it leaves files that nothing refers to: whoever writes one refers to it later."""
+
     threads: Annotated[int, Field(ge=1)] = 1
     """Torch threads in a worker; figures do not depend on the machine with one."""
     model_roots: tuple[Path, ...] = ()

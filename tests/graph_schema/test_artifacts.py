@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from pathlib import Path
 
 import numpy as np
@@ -101,3 +102,20 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ResourceError, match="cannot be written"):
         ArtifactStore(str(tmp_path / "file")).save("x", {"x": np.arange(3)})
+
+
+@pytest.mark.parametrize("url", ["memory://listed/here", "file:///{folder}", "{folder}/new"])
+def test_files_are_listed_and_one_written_anew_is_not_removed(tmp_path: Path, url: str) -> None:
+    store = ArtifactStore(url.format(folder=tmp_path))
+    assert store.files() == []
+    store.save_bytes("a/b", b"four")
+    store.save_bytes("c", b"five!")
+    first, second = store.files()
+    assert [(file.key, file.bytes) for file in (first, second)] == [("a/b", 4), ("c", 5)]
+    assert abs(first.modified - time.time()) < 120
+    time.sleep(0.02)
+    store.save_bytes("a/b", b"four")
+    assert not store.remove_unchanged(first)
+    assert store.remove_unchanged(second)
+    assert not store.remove_unchanged(second)
+    assert [file.key for file in store.files()] == ["a/b"]

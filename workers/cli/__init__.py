@@ -3,6 +3,7 @@
 from workers.cli import (
     benchmark,
     compare,
+    delete,
     effects,
     evaluate,
     exchange,
@@ -27,6 +28,7 @@ __all__ = [
     "app",
     "benchmark",
     "compare",
+    "delete",
     "effects",
     "evaluate",
     "exchange",

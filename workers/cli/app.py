@@ -20,8 +20,8 @@ ORDER = (
     *("demo", "plan", "submit", "run", "job", "jobs", "cancel"),
     *("trace", "evaluate", "import", "export", "validate"),
     *("roles", "effects", "specificity", "universality", "training", "report"),
-    *("list", "show", "label", "compare", "query", "cypher", "schema", "motifs"),
-    *("up", "down", "status", "worker"),
+    *("list", "show", "label", "compare", "delete", "query", "cypher", "schema", "motifs"),
+    *("up", "down", "status", "worker", "gc"),
     *("zoo", "benchmark"),
 )
 

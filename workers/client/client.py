@@ -20,7 +20,9 @@ from workers.client.training import TrainingRequests
 from workers.requests.checking import choice, validated
 from workers.requests.labels import Labelled, author_or_user, one_row
 from workers.results.circuit import Circuit
+from workers.results.cleared import Cleared
 from workers.results.comparison import Compared
+from workers.results.deletion import Deletion
 from workers.results.evaluation import Evaluated
 from workers.results.rows import Rows
 
@@ -190,6 +192,49 @@ class CircuitClient(TrainingRequests):
 
         rows, who = read_label_table(table), author_or_user(author)
         return label_nodes(self.service, circuit, rows, who)
+
+    def deletion(self, id: str) -> Deletion:
+        """What goes where a circuit or a job is deleted, and what rests on it; deletes nothing.
+
+        Raises:
+            NotFoundError: No circuit or job, or more than one, has the id.
+            SpecError: It is queued or running, or needed by what is.
+        """
+        from workers.client.deleting import deletion
+
+        return deletion(self.service, id)
+
+    def delete(self, id: str, *, even_evidence: bool = False) -> Deletion:
+        """Delete a circuit, or a job with all that it found; returns what went.
+
+        Args:
+            id: Of a circuit or a job, or its first digits.
+            even_evidence: Also what a verdict, a report, a role graph or a specificity matrix
+                rests on; these stay, without it.
+
+        Raises:
+            NotFoundError: No circuit or job, or more than one, has the id.
+            SpecError: It is queued or running, or needed by what is; or others rest on it.
+        """
+        from workers.client.deleting import delete
+
+        return delete(self.service, id, even_evidence=even_evidence)
+
+    def gc(self, *, dry_run: bool = False) -> Cleared:
+        """Remove what has gathered and nothing refers to; returns what, and how many bytes.
+
+        Old failed jobs (where `keep_failed_days` is set), circuits that nobody went on storing,
+        checkpoints of ended jobs, artifacts that no circuit refers to, old logs.
+
+        Args:
+            dry_run: Only say what.
+
+        Raises:
+            ResourceError: The artifact store cannot be listed.
+        """
+        from workers.client.clearing import clear
+
+        return clear(self.service, dry_run=dry_run)
 
     def schema(self) -> SchemaSummary:
         """The data model, with how much of each is stored and an example query for each."""

@@ -17,13 +17,14 @@ from graph_schema.documents import (
 )
 from graph_schema.documents.jobs import RunRecord
 from graph_schema.motif_search import flag_contradictions, flag_contradictions_of_model
-from graph_schema.store.records.circuits import write_circuit
+from graph_schema.store.records.circuit_drafts import Part, parts_of, write_found
 from graph_schema.store.records.datasets import write_dataset
 from graph_schema.store.records.evaluations import write_evaluation
 from graph_schema.store.records.features import write_features
 from graph_schema.store.records.role_graphs import write_role_graph
 from graph_schema.store.records.role_tests import write_roles
 from graph_schema.store.records.runs import write_run
+from workers.job.in_one_go import InOneGo
 
 
 @dataclass(frozen=True)
@@ -40,18 +41,21 @@ class Result:
     def circuit_ids(self) -> tuple[str, ...]:
         return tuple(circuit.circuit_id for circuit in self.circuits)
 
+    def parts(self) -> tuple[Part, ...]:
+        return parts_of(self.circuits, self.run)
+
     def write(self, tx: Transaction) -> None:
         """Write dataset, circuits, what their units are, and run."""
         write_dataset(tx, self.dataset)
+        write_found(tx, self.circuits, self.run)
         for circuit in self.circuits:
-            write_circuit(tx, circuit, self.run)
             if self.features is not None:
                 write_features(tx, circuit, self.features.units)
             flag_contradictions(tx, circuit.circuit_id)
 
 
 @dataclass(frozen=True)
-class EvaluationResult:
+class EvaluationResult(InOneGo):
     """What an evaluate job found of one stored circuit."""
 
     evaluation: CircuitEvaluation
@@ -71,7 +75,7 @@ class EvaluationResult:
 
 
 @dataclass(frozen=True)
-class EffectsResult:
+class EffectsResult(InOneGo):
     """What an effects job measured."""
 
     graph: RoleGraph
@@ -90,7 +94,7 @@ class EffectsResult:
 
 
 @dataclass(frozen=True)
-class RolesResult:
+class RolesResult(InOneGo):
     """What a roles job found of one model on one task."""
 
     played: RolesPlayed

@@ -6,7 +6,7 @@ heavy (torch, the driver) is imported inside its functions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from graph_schema.artifacts import ArtifactStore
     from graph_schema.store.connection import GraphStore
+    from graph_schema.store.records.circuit_drafts import Part
     from workers.job.workbench import Workbench
 
 SpecT = TypeVar("SpecT", bound=JobSpec)
@@ -24,10 +25,16 @@ OutcomeT = TypeVar("OutcomeT")
 
 
 class Product(Protocol):
-    """What a job's work gives back: the circuits' ids, and how to write everything."""
+    """What a job's work gives back: the circuits' ids, and how to write everything.
+
+    `parts` are written before `write`, each in a transaction of its own, and seen by nobody until
+    `write` ends the job; a result that fits one transaction has none.
+    """
 
     @property
     def circuit_ids(self) -> Sequence[str]: ...
+
+    def parts(self) -> Iterable[Part]: ...
 
     def write(self, tx: Transaction) -> None: ...
 

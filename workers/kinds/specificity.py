@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from graph_schema.documents.jobs import JobRecord, RolesSpec, RunRecord, SpecificitySpec
 from graph_schema.documents.specificity import RoleDrop, Specificity
 from graph_schema.errors import DatasetError, NotFoundError, SpecError
+from workers.job.in_one_go import InOneGo
 from workers.kinds.base import JobKind, Stored
 from workers.kinds.figures import cost
 from workers.results.specificity import SpecificityFound
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class SpecificityResult:
+class SpecificityResult(InOneGo):
     """What a specificity job measured, and the pairs that it was measured on."""
 
     found: Specificity

@@ -15,6 +15,7 @@ from workers.results.circuit import Circuit
 if TYPE_CHECKING:
     from neo4j import Transaction
 
+    from graph_schema.store.records.circuit_drafts import Part
     from workers.job.workbench import Workbench
 
 
@@ -29,11 +30,16 @@ class TraceResult:
     def circuit_ids(self) -> tuple[str, ...]:
         return (self.circuit.circuit_id,)
 
+    def parts(self) -> tuple[Part, ...]:
+        from graph_schema.store.records.circuit_drafts import parts_of
+
+        return parts_of([self.circuit], self.run)
+
     def write(self, tx: Transaction) -> None:
         """Write the graph and its run; there is no dataset and no task."""
-        from graph_schema.store.records.circuits import write_circuit
+        from graph_schema.store.records.circuit_drafts import write_found
 
-        write_circuit(tx, self.circuit, self.run)
+        write_found(tx, [self.circuit], self.run)
 
 
 def _work(spec: TraceSpec, bench: Workbench) -> TraceResult:

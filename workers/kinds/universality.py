@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from graph_schema.documents.jobs import JobRecord, UniversalitySpec
 from graph_schema.documents.universality import UniversalityReport
+from workers.job.in_one_go import InOneGo
 from workers.kinds.base import JobKind, Stored
 from workers.results.universality import Universality
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class UniversalityResult:
+class UniversalityResult(InOneGo):
     """What is written: the motif, models that nothing was stored of, verdicts with the report.
 
     `occurrences` is the test of the motif in the models' circuits, also told in the report.

@@ -23,7 +23,7 @@ from types import FrameType
 
 from graph_schema.documents.limits import Limits
 from graph_schema.errors import CircuitServiceError, StoreUnavailable
-from graph_schema.private_files import private_log
+from graph_schema.private_files import bound_log, private_log
 from graph_schema.processes import die_with_parent, process_mark
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
@@ -122,6 +122,7 @@ class Supervisor:
                 if now - looked < min(IDLE_CHECK_SECONDS, self.settings.idle_seconds):
                     continue
                 looked = now
+                self._bound_logs()
                 with self._unused(store) as unused:
                     if not unused:
                         used = time.monotonic()
@@ -129,6 +130,16 @@ class Supervisor:
                         log.info("nobody here for %g s: ending", self.settings.idle_seconds)
                         self._say(phase=Phase.STOPPING)
                         self.stop.set()
+
+    def _bound_logs(self) -> None:
+        """Put aside what logs have grown to, while all go on writing to them."""
+        logs = self.files.logs
+        database = self.files.home / "store" / "server.log"
+        for path in (logs / "supervisor.log", logs / "worker.log", database):
+            try:
+                bound_log(path)
+            except OSError as error:  # a full disk, say: the next round may have room
+                log.warning("%s is not put aside: %s", path, error)
 
     @contextmanager
     def _unused(self, store: GraphStore) -> Generator[bool]:

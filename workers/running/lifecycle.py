@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import uuid4
 
-from graph_schema.documents.jobs import ErrorDocument, JobRecord
+from graph_schema.documents.jobs import ErrorDocument, JobProgress, JobRecord
 from graph_schema.errors import (
+    CircuitServiceError,
     JobCancelled,
     JobFailed,
     LeaseLost,
@@ -22,7 +23,8 @@ from graph_schema.errors import (
 from graph_schema.models.fingerprint import is_path
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore, StoreAddress
-from workers.job.lease import Lease, Stopped, error_document
+from workers.job.drafts import clear_drafts
+from workers.job.lease import STORING_LEASES, Lease, Stopped, error_document
 from workers.kinds import Product
 from workers.machine import known_error
 from workers.settings import Settings
@@ -119,6 +121,7 @@ class Performer:
             with lease:
                 product = work(record, token, lease)
                 lease.hold_for_storing()
+            self._write_parts(job_id, token, product, report)
             send = jobs.finish(self.store, job_id, token, product.write, product.circuit_ids)
         except BaseException as error:
             self._settle(self.store, record, token, error)
@@ -128,7 +131,39 @@ class Performer:
             log.info("job %s succeeded", job_id[:12], extra=extra)
             self.deliver(send)
             lease.stored()
+        self._clear_drafts(job_id)
         return True
+
+    def _write_parts(
+        self,
+        job_id: str,
+        token: str,
+        product: Product,
+        report: Callable[[str, int, int], None] | None,
+    ) -> None:
+        """Store what is too much for the transaction that ends the job; nobody sees it before."""
+        parts = tuple(product.parts())
+        for done, part in enumerate(parts):
+            if self.stopping():
+                raise Stopped
+            if report is not None:
+                report("storing", done, len(parts))
+            jobs.write_part(
+                self.store,
+                job_id,
+                token,
+                part.write,
+                draft=part.circuit_id,
+                lease=self.settings.lease_seconds * STORING_LEASES,
+                progress=JobProgress(stage="storing", done=done, total=len(parts)),
+            )
+
+    def _clear_drafts(self, job_id: str) -> None:
+        """Remove what the job, if it has ended, left of circuits that it did not come to store."""
+        try:
+            clear_drafts(self.store, job_id)
+        except CircuitServiceError as error:
+            log.warning("drafts stay for `circuits gc`: %s", error, extra={"job_id": job_id})
 
     def _settle(
         self, store: GraphStore, record: JobRecord, token: str, error: BaseException

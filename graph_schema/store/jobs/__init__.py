@@ -13,6 +13,14 @@ dies before, the reconciler (`overdue`, `settle_all`) finds them.
 from graph_schema.store.jobs.judging import Action, Settled, set_free
 from graph_schema.store.jobs.lease import Renewal, claim, fail, finish, release, renew, stop
 from graph_schema.store.jobs.overdue import overdue, release_owner, settle, settle_all
+from graph_schema.store.jobs.parts import (
+    drafts_of,
+    forget_draft,
+    left_drafts,
+    once_ended,
+    write_part,
+)
+from graph_schema.store.jobs.removal import failed_before, forget_circuit, known, live_on, remove
 from graph_schema.store.jobs.requests import (
     Submitted,
     anybody_works,
@@ -33,18 +41,28 @@ __all__ = [
     "cancel",
     "claim",
     "count_live",
+    "drafts_of",
     "fail",
+    "failed_before",
     "finish",
+    "forget_circuit",
+    "forget_draft",
     "get",
     "get_all",
+    "known",
+    "left_drafts",
     "list_jobs",
+    "live_on",
+    "once_ended",
     "overdue",
     "release",
     "release_owner",
+    "remove",
     "renew",
     "set_free",
     "settle",
     "settle_all",
     "stop",
     "submit",
+    "write_part",
 ]

@@ -25,6 +25,7 @@ from graph_schema.store.jobs.node import (
     lock,
     locked,
     milliseconds,
+    progressed,
     queued_again,
     read_locked,
     record_of,
@@ -100,11 +101,7 @@ def renew(
         check_held(row, token)
         changes: Row = {"state": JobState.RUNNING.value, **leased(now, milliseconds(lease))}
         if progress is not None:
-            changes |= {
-                "progress_stage": progress.stage,
-                "progress_done": progress.done,
-                "progress_total": progress.total,
-            }
+            changes |= progressed(progress)
         change(tx, row, changes)
         return Renewal(row["cancel_requested"])
 
@@ -120,7 +117,8 @@ def finish(
 ) -> tuple[str, ...]:
     """End the job well and store its result, in one transaction; returns the ids to send now.
 
-    The token is checked first, then `write` stores the result.
+    The token is checked first, then `write` stores the result, or what of it is not stored yet
+    (`write_part`); drafts of `circuit_ids` are then circuits.
 
     Raises:
         LeaseLost: Another worker owns the job, or it has ended: nothing was written.
@@ -132,8 +130,9 @@ def finish(
             return
         check_held(row, token)
         write(tx)
+        left = [each for each in row.get("drafts") or () if each not in circuit_ids]
         end = ended(JobState.SUCCEEDED, now) | {"circuit_ids": list(circuit_ids)}
-        change(tx, row, end)
+        change(tx, row, end | {"drafts": left or None})
 
     store.write(work)
     return set_free(store, job_id)

@@ -144,6 +144,14 @@ def queued_again(now: int) -> Row:
     }
 
 
+def progressed(progress: JobProgress) -> Row:
+    return {
+        "progress_stage": progress.stage,
+        "progress_done": progress.done,
+        "progress_total": progress.total,
+    }
+
+
 def standing_of(tx: Transaction, row: Row) -> tuple[Standing, str]:
     """How a job stands with what it needs, and where it cannot run any more, why."""
     return standing(row, states_of(tx, needed_by([row])))

@@ -20,9 +20,16 @@ from graph_schema.documents.jobs import RunRecord
 from graph_schema.errors import NotFoundError
 from graph_schema.store.batches import Row, fetch, write_rows
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.records.circuit_edges import read_edges, require_whole, write_edges
+from graph_schema.store.records.circuit_edges import (
+    contain_nodes,
+    edge_rows,
+    put_edges,
+    read_edges,
+    require_whole,
+    write_nodes,
+)
 from graph_schema.store.records.datasets import link_dataset
-from graph_schema.store.records.dictionaries import write_dictionaries
+from graph_schema.store.records.dictionaries import link_dictionaries, write_dictionaries
 from graph_schema.store.records.models import write_model
 from graph_schema.store.records.node_roles import keep_roles
 from graph_schema.store.records.runs import write_run_of_circuit
@@ -60,6 +67,7 @@ _LINK_JUDGED: LiteralString = """
 MATCH (c:Circuit {circuit_id: $circuit_id}) MATCH (d:Dataset {sha256: $sha256})
 MERGE (c)-[:EVALUATED_ON]->(d)
 """
+_IS_THERE: LiteralString = "MATCH (c:Circuit {circuit_id: $circuit_id}) RETURN count(c) AS n"
 _FIND: LiteralString = """
 MATCH (c:Circuit) WHERE c.circuit_id STARTS WITH $prefix
 RETURN c.circuit_id AS circuit_id ORDER BY circuit_id LIMIT $limit
@@ -90,13 +98,26 @@ def write_circuit(tx: Transaction, circuit: CircuitDocument, run: RunRecord | No
     """
     circuit.check_edges()
     write_model(tx, circuit.model)
+    write_dictionaries(tx, circuit)
+    write_nodes(tx, circuit)
+    put_edges(tx, edge_rows(circuit))
+    write_header(tx, circuit, run)
+
+
+def write_header(tx: Transaction, circuit: CircuitDocument, run: RunRecord | None = None) -> None:
+    """Write a circuit whose nodes and edges are stored: from now on it is seen, whole.
+
+    Raises:
+        WriteMissed: One of its nodes is not stored.
+    """
+    write_model(tx, circuit.model)  # held: nobody else says meanwhile what its nodes' roles are
     write_rows(tx, _WRITE, circuit=_properties(circuit), expected=1)
     write_document(tx, circuit)
     link_data(tx, circuit)
     if run is not None:
         write_run_of_circuit(tx, circuit.circuit_id, run)
-    write_dictionaries(tx, circuit)
-    write_edges(tx, circuit)
+    link_dictionaries(tx, circuit)
+    contain_nodes(tx, circuit)
     keep_roles(tx, circuit.circuit_id)
 
 
@@ -118,6 +139,11 @@ def link_data(tx: Transaction, circuit: CircuitDocument) -> None:
             tx.run(_LINK_JUDGED, own | data).consume()
         if circuit.imported is None:
             tx.run(_LINK_DATA, own | data).consume()
+
+
+def has_circuit(tx: Transaction, circuit_id: str) -> bool:
+    """Whether the circuit is stored, and seen; a draft is not."""
+    return bool(fetch(tx, _IS_THERE, circuit_id=circuit_id)[0]["n"])
 
 
 def read_circuit(store: GraphStore, circuit_id: str) -> CircuitDocument:

@@ -42,9 +42,7 @@ def dictionary_key(fingerprint: str, dictionary: DictionaryDocument) -> str:
 
 
 def write_dictionaries(tx: Transaction, circuit: CircuitDocument) -> None:
-    """Write the dictionaries of a stored circuit, with what a check found of them."""
-    if not circuit.dictionaries:
-        return
+    """Write the dictionaries of a circuit, with what a check found of them."""
     checks = {check.dictionary_id: check for check in circuit.dictionary_checks}
     rows: list[Row] = []
     for each in circuit.dictionaries:
@@ -64,7 +62,13 @@ def write_dictionaries(tx: Transaction, circuit: CircuitDocument) -> None:
                 row[name] = getattr(check, name)
         rows.append(row)
     write_batches(tx, _WRITE, rows, fingerprint=circuit.model.fingerprint)
-    write_batches(tx, _LINK, rows, circuit_id=circuit.circuit_id)
+
+
+def link_dictionaries(tx: Transaction, circuit: CircuitDocument) -> None:
+    """Say of a stored circuit which stored dictionaries its components are cut by."""
+    of = circuit.model.fingerprint
+    keys = [{"dictionary_key": dictionary_key(of, each)} for each in circuit.dictionaries]
+    write_batches(tx, _LINK, keys, circuit_id=circuit.circuit_id)
 
 
 def read_dictionaries(store: GraphStore, fingerprint: str) -> tuple[DictionaryDocument, ...]:

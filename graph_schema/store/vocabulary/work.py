@@ -85,6 +85,7 @@ WORK_NODES: tuple[NodeKind, ...] = (
             "progress_done": "how far",
             "progress_total": "of how much",
             "circuit_ids": "what it found, or judged",
+            "drafts": "circuits of which nodes and edges are stored, and which are not yet seen",
             "needs": "jobs that must end before it",
             "needs_on_failure": "fail or proceed, for each of them",
             "submitted_at": "milliseconds",

@@ -284,12 +284,13 @@ KILLED = """
 import os, signal, sys
 from functools import partial
 from graph_schema.artifacts import ArtifactStore
+from workers.job.in_one_go import InOneGo
 from workers.job.model_cache import ModelCache
 from workers.kinds.perform import run_job
 from workers.running.lifecycle import Performer
 from workers.settings import read_settings
 
-class Killed:
+class Killed(InOneGo):
     def __init__(self, found):
         self.circuit_ids = found.circuit_ids
     def write(self, tx):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, LiteralString
 
 from graph_schema.documents import Component
 from graph_schema.documents.jobs import JobRecord, JobSpec
+from workers.job.in_one_go import InOneGo
 from workers.kinds import JobKind, Stored
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class CensusSpec(JobSpec):
 
 
 @dataclass(frozen=True)
-class Counted:
+class Counted(InOneGo):
     """Edges by the layer of their receiver."""
 
     job_id: str

@@ -220,3 +220,17 @@ def test_looking_for_a_supervisor_is_no_reason_for_one_to_give_up(settings: Sett
             assert not another
         leave.set()
         assert alone.result()
+
+
+def test_logs_are_put_aside_while_it_runs(settings: Settings) -> None:
+    local.ensure_local(settings, worker=False)
+    line = b"x" * 1023 + b"\n"
+    for path in (settings.log_dir / "supervisor.log", settings.home / "store" / "server.log"):
+        with path.open("ab") as file:
+            file.write(line * 6_000)
+        aside = path.with_name(f"{path.name}.1")
+        until(aside.exists)
+        until(lambda path=path: path.stat().st_size < 2**20)
+        assert aside.stat().st_mode & 0o077 == 0
+        assert aside.stat().st_size >= 6_000 * len(line)
+    assert local.ensure_local(settings, worker=False), "it goes on"

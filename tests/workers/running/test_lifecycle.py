@@ -19,6 +19,7 @@ from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
 from tests.graph_schema.store.test_jobs import PLACEMENT, a_spec, queued
 from tests.workers.tiny import until
+from workers.job.in_one_go import InOneGo
 from workers.job.lease import LONGEST_LOOK, AwakeTime, Lease
 from workers.running.lifecycle import Performer
 from workers.settings import Settings
@@ -31,7 +32,7 @@ HOUR = 3600.0
 LEASE: LiteralString = "MATCH (j:Job {job_id: $job_id}) RETURN j.lease_until AS ends"
 
 
-class Nothing:
+class Nothing(InOneGo):
     """A result with nothing in it."""
 
     circuit_ids = ("c" * 64,)

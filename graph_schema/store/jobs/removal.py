@@ -1,0 +1,75 @@
+"""Jobs removed from the record: ended ones alone, which nobody waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import LiteralString
+
+from neo4j import Transaction
+
+from graph_schema.documents.jobs import JobState
+from graph_schema.errors import SpecError
+from graph_schema.store.connection import GraphStore
+from graph_schema.store.jobs.node import change, lock, milliseconds, read_locked
+
+_LIVE: LiteralString = """
+MATCH (j:Job) WHERE j.state IN ['queued', 'running']
+  AND any(id IN $ids WHERE j.job_id = id OR id IN j.needs OR j.spec CONTAINS id)
+RETURN j.job_id AS id ORDER BY id
+"""
+_KNOWN: LiteralString = """
+MATCH (j:Job) WHERE j.job_id IN $ids RETURN j.job_id AS id ORDER BY id
+"""
+_FAILED: LiteralString = """
+MATCH (j:Job) WHERE j.state IN ['failed', 'cancelled'] AND j.finished_at < timestamp() - $ms
+RETURN j.job_id AS id ORDER BY id
+"""
+_REMOVE: LiteralString = "MATCH (j:Job {job_id: $job_id}) DETACH DELETE j"
+
+
+def live_on(store: GraphStore, ids: Sequence[str]) -> tuple[str, ...]:
+    """The live jobs that are one of these, or need or name one: a job, a circuit, a role test."""
+    return tuple(row["id"] for row in store.rows(_LIVE, ids=list(ids)))
+
+
+def known(store: GraphStore, ids: Sequence[str]) -> tuple[str, ...]:
+    """Those of these ids that are jobs."""
+    return tuple(row["id"] for row in store.rows(_KNOWN, ids=list(ids)))
+
+
+def failed_before(store: GraphStore, seconds: float) -> tuple[str, ...]:
+    """The jobs that failed or were cancelled longer ago than this."""
+    return tuple(row["id"] for row in store.rows(_FAILED, ms=milliseconds(seconds)))
+
+
+def remove(store: GraphStore, job_id: str, *, ended_for: float = 0.0) -> bool:
+    """Remove a job from the record that ended so many seconds ago; False where there is none.
+
+    Raises:
+        SpecError: It is live.
+    """
+
+    def work(tx: Transaction) -> bool:
+        if not lock(tx, job_id):
+            return False
+        row, now = read_locked(tx, job_id)
+        if not JobState(row["state"]).ended:
+            raise SpecError(f"job {job_id[:12]} is {row['state']}: `circuits cancel` it first")
+        if now - (row.get("finished_at") or 0) < milliseconds(ended_for):
+            return False
+        tx.run(_REMOVE, job_id=job_id).consume()
+        return True
+
+    return store.write(work)
+
+
+def forget_circuit(store: GraphStore, job_id: str, circuit_id: str) -> None:
+    """Say of a job that has found several circuits that one of them is no more."""
+
+    def work(tx: Transaction) -> None:
+        if lock(tx, job_id):
+            row, _ = read_locked(tx, job_id)
+            left = [each for each in row.get("circuit_ids") or () if each != circuit_id]
+            change(tx, row, {"circuit_ids": left})
+
+    store.write(work)

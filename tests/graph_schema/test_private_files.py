@@ -1,0 +1,48 @@
+"""Logs stay within bounds while others write to them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from graph_schema.private_files import bound_log, private_log
+
+WRITER = """
+import sys
+for number in range(200_000):
+    sys.stdout.buffer.write(b"%09d\\n" % number)
+    sys.stdout.buffer.flush()
+"""
+MEGABYTES = 0.1
+
+
+def test_a_log_is_bounded_under_its_writer(tmp_path: Path) -> None:
+    log = tmp_path / "worker.log"
+    kept: list[int] = []
+    with private_log(log) as output:
+        writer = subprocess.Popen([sys.executable, "-u", "-c", WRITER], stdout=output)
+    while writer.poll() is None:
+        if bound_log(log, MEGABYTES):
+            kept += numbers(tmp_path / "worker.log.1")
+    assert writer.returncode == 0
+    kept += numbers(log)
+    assert kept == sorted(set(kept)), "in their order, none twice"
+    assert kept[-1] == 199_999
+    assert len(kept) > 100_000, "only what comes between copying and emptying is lost"
+    assert {path.name for path in tmp_path.iterdir()} == {"worker.log", "worker.log.1"}
+
+
+def numbers(path: Path) -> list[int]:
+    """Those of whole lines: one may be cut where it was written as the file was emptied."""
+    lines = path.read_bytes().split(b"\n")
+    assert all(b"\0" not in line for line in lines), "its writer goes on at the start"
+    return [int(line) for line in lines if len(line) == 9]
+
+
+def test_a_short_log_stays_and_one_that_is_not_there_is_none(tmp_path: Path) -> None:
+    log = tmp_path / "worker.log"
+    assert not bound_log(log)
+    log.write_text("a line\n")
+    assert not bound_log(log)
+    assert log.read_text() == "a line\n"

@@ -1,0 +1,145 @@
+"""Circuits and jobs deleted: what hangs on them is named first, what others rest on is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from graph_schema.errors import NotFoundError, SpecError
+from graph_schema.store import jobs
+from graph_schema.store.connection import GraphStore
+from graph_schema.store.records.circuits import resolve_circuit, stored_header
+from graph_schema.store.records.hanging import (
+    Found,
+    found_by,
+    hanging_on,
+    job_of_circuit,
+    resting_on,
+)
+from graph_schema.store.records.removal import (
+    remove_circuit,
+    remove_evaluation,
+    remove_report,
+    remove_role_graph,
+    remove_role_test,
+    remove_traces,
+)
+from workers.job.drafts import clear_drafts
+from workers.results.deletion import Deletion
+
+if TYPE_CHECKING:
+    from workers.client.service import Service
+
+
+def deletion(service: Service, id: str) -> Deletion:
+    """What goes where the circuit or job with this id is deleted.
+
+    Raises:
+        NotFoundError: None has it, or several have.
+        SpecError: It is at work, or other stored things show it.
+    """
+    store = service.store
+    circuit, job = _resolved(store, id)
+    found = found_by(store, job) if circuit is None and job is not None else Found()
+    circuits = found.circuits if circuit is None else (circuit,)
+    going = set[str]() if job is None else {job}
+    if circuit is not None and (owner := job_of_circuit(store, circuit)) is not None:
+        going = set() if set(found_by(store, owner).circuits) - {circuit} else {owner}
+    if elsewhere := sorted(set(found.shown_by) - set(circuits)):
+        raise SpecError(
+            f"circuit {elsewhere[0][:12]} shows the figures of job {id[:12]} as its own; delete "
+            "that circuit, or keep both"
+        )
+    hanging = hanging_on(store, circuits)
+    going.update(jobs.known(store, hanging.evaluations))
+    ids = [*circuits, *going, *found.role_tests, *found.role_graphs, *hanging.evaluations]
+    if live := jobs.live_on(store, ids):
+        raise SpecError(
+            f"{id!r} is in use: job {live[0][:12]} is queued or running and needs it or is it; "
+            f"wait for it, or end it: circuits cancel {live[0][:12]}"
+        )
+    own = [*going, *found.verdicts, *found.reports, *found.role_graphs]
+    rests = resting_on(store, ids, own)
+    return Deletion(
+        circuits=circuits,
+        jobs=jobs.known(store, sorted(going)),
+        edges=hanging.edges,
+        evaluations=tuple(sorted({*hanging.evaluations, *found.evaluations})),
+        role_tests=found.role_tests,
+        role_graphs=found.role_graphs,
+        reports=found.reports,
+        verdicts=found.verdicts,
+        annotations=hanging.annotations,
+        occurrences=hanging.occurrences,
+        motif_tests=hanging.motif_tests,
+        artifacts=_artifacts(store, circuits),
+        resting_verdicts=rests.verdicts,
+        resting_reports=rests.reports,
+        resting_role_graphs=rests.role_graphs,
+        resting_matrices=rests.matrices,
+    )
+
+
+def delete(service: Service, id: str, *, even_evidence: bool) -> Deletion:
+    """Delete a circuit or a job with what hangs on it; returns what went.
+
+    What it is is looked at anew. Ended half-way, it is done again by the same words.
+
+    Raises:
+        NotFoundError: None has the id, or several have.
+        SpecError: It is at work or shown; or something rests on it, and `even_evidence` is off.
+    """
+    store, told = service.store, deletion(service, id)
+    if told.is_evidence and not even_evidence:
+        raise SpecError(
+            f"{id!r} is what others rest on ({told.rests()}), which stay without their evidence; "
+            "delete it all the same with --even-evidence (even_evidence=True)"
+        )
+    owners = {each: job_of_circuit(store, each) for each in told.circuits}
+    for circuit in told.circuits:
+        remove_circuit(store, circuit)
+        owner = owners[circuit]
+        if owner is not None and owner not in told.jobs:
+            jobs.forget_circuit(store, owner, circuit)
+    for evaluation in told.evaluations:
+        remove_evaluation(store, evaluation)
+    for role_test in told.role_tests:
+        remove_role_test(store, role_test)
+    for role_graph in told.role_graphs:
+        remove_role_graph(store, role_graph)
+    for report in told.reports:
+        remove_report(store, report, told.verdicts)
+    for job in told.jobs:  # last: what is left half-way is found by it
+        remove_traces(store, job)
+        clear_drafts(store, job)
+        jobs.remove(store, job)
+    return told
+
+
+def _resolved(store: GraphStore, id: str) -> tuple[str | None, str | None]:
+    """The circuit, or the job, whose id starts so."""
+    circuit = job = None
+    said: list[str] = []
+    try:
+        circuit = store.read(lambda tx: resolve_circuit(tx, id))
+    except NotFoundError as error:
+        said.append(str(error))
+    try:
+        job = jobs.get(store, id).job_id
+    except NotFoundError as error:
+        said.append(str(error))
+    if circuit is not None and job is not None:
+        raise NotFoundError(
+            f"id {id!r} is the start of circuit {circuit} and of job {job}; give more digits"
+        )
+    if len(said) == 2:
+        raise NotFoundError("; ".join(said))
+    return circuit, job
+
+
+def _artifacts(store: GraphStore, circuits: tuple[str, ...]) -> tuple[str, ...]:
+    found = set[str]()
+    for circuit in circuits:
+        header = store.read(lambda tx, circuit=circuit: stored_header(tx, circuit))
+        if header is not None:
+            found.update(ref.key for ref in header.artifacts.values())
+    return tuple(sorted(found))

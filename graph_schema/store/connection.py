@@ -10,9 +10,11 @@ from __future__ import annotations
 import logging
 import os
 import random
+import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, LiteralString, TypeVar
 
@@ -23,30 +25,30 @@ from neo4j import (
     GraphDatabase,
     Session,
     Transaction,
-    TrustCustomCAs,
 )
 from neo4j.exceptions import (
-    AuthError,
-    ConfigurationError,
     ConstraintError,
     DriverError,
     Neo4jError,
-    ServiceUnavailable,
-    SessionExpired,
     TransientError,
 )
 
-from graph_schema.errors import CircuitServiceError, SpecError, StoreError, StoreUnavailable
 from graph_schema.store import migrations
+from graph_schema.store.address import (
+    LOST,
+    StoreAddress,
+    connect,
+    timed_out,
+    to_our_error,
+    uncommitted,
+)
 from graph_schema.store.batches import Batches, Row, WriteMissed, fetch, in_batches, write_rows
-from graph_schema.store.driver import bound_answers
 
 __all__ = [
     "ANSWER_SECONDS",
     "GraphStore",
     "Row",
     "StoreAddress",
-    "connect",
     "fetch",
     "to_our_error",
     "write_rows",
@@ -55,7 +57,6 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-LOST = (ServiceUnavailable, SessionExpired)  # IncompleteCommit is a ServiceUnavailable
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 MAX_CONFLICTS = 40
 FEWEST_LOSSES, FEWEST_CONFLICTS = 3, 8
@@ -63,36 +64,6 @@ FEWEST_LOSSES, FEWEST_CONFLICTS = 3, 8
 ANSWER_SECONDS = 300.0
 """Longer than any statement of ours or a user's may take; else a server that hangs is waited for
 without end."""
-CONNECT_SECONDS = 5.0
-
-
-@dataclass(frozen=True)
-class StoreAddress:
-    """Where the graph is, who writes and who only reads. Passwords stay out of the repr.
-
-    `bolt+s://` and `neo4j+s://` check the server, against the certificates in `ca_file` (PEM) where
-    one is named and else against the system's.
-    """
-
-    uri: str
-    user: str = "neo4j"
-    password: str = field(default="", repr=False)
-    database: str = "neo4j"
-    reader_user: str | None = None
-    reader_password: str | None = field(default=None, repr=False)
-    ca_file: str | None = None
-
-    def as_reader(self) -> StoreAddress:
-        """The same place with the read-only login, where there is one."""
-        if self.reader_user is None:
-            return self
-        return StoreAddress(
-            self.uri,
-            self.reader_user,
-            self.reader_password or "",
-            self.database,
-            ca_file=self.ca_file,
-        )
 
 
 class GraphStore:
@@ -114,6 +85,8 @@ class GraphStore:
         self.answer = answer
         self._driver: Driver | None = None
         self._pid = 0
+        self._guard = threading.Lock()
+        self._asking = Counter[int]()
         # On a cluster another server answers the next transaction: it waits until it has all that
         # this store has seen. Where there is one server it costs nothing.
         self._seen = GraphDatabase.bookmark_manager()
@@ -130,10 +103,16 @@ class GraphStore:
         self.close()
 
     def close(self) -> None:
-        """Let go of the connections. The store can be used again afterwards."""
-        driver, self._driver = self._driver, None
-        if driver is not None and self._pid == os.getpid():
-            driver.close()
+        """Let go of the connections. The store can be used again afterwards.
+
+        Where another thread is in the middle of asking, it lets go of them when it has its answer:
+        the driver is not made for being closed under it.
+        """
+        with self._guard:
+            driver, self._driver = self._driver, None
+            if driver is None or self._pid != os.getpid() or self._asking[id(driver)]:
+                return
+        driver.close()
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         """The result of `work`, committed. It may run several times before it holds."""
@@ -171,12 +150,30 @@ class GraphStore:
 
     def session(self, access: str, **options: Any) -> Session:
         """A session that sees all that this store, or the one it is a reader of, has seen."""
-        return self.driver.session(
+        return self._session(self.driver, access, **options)
+
+    def _session(self, driver: Driver, access: str, **options: Any) -> Session:
+        return driver.session(
             database=self.address.database,
             default_access_mode=access,
             bookmark_manager=self._seen,
             **options,
         )
+
+    @contextmanager
+    def _kept_open(self) -> Generator[Driver]:
+        """The driver, which stays open for the block; closed behind it where the store was."""
+        with self._guard:
+            driver = self.driver
+            self._asking[id(driver)] += 1
+        try:
+            yield driver
+        finally:
+            with self._guard:
+                self._asking[id(driver)] -= 1
+                left = not self._asking[id(driver)] and driver is not self._driver
+            if left:
+                driver.close()
 
     @property
     def driver(self) -> Driver:
@@ -190,7 +187,11 @@ class GraphStore:
         return self._driver
 
     def _once(self, work: Callable[[Transaction], T], access: str, seconds: float | None) -> T:
-        with self.session(access) as session, session.begin_transaction(timeout=seconds) as tx:
+        with (
+            self._kept_open() as driver,
+            self._session(driver, access) as session,
+            session.begin_transaction(timeout=seconds) as tx,
+        ):
             result = work(tx)
             tx.commit()
             return result
@@ -206,7 +207,7 @@ class GraphStore:
                     return self._once(work, access, seconds)
             except (DriverError, Neo4jError, WriteMissed) as error:
                 smaller = batches.smaller()
-                if _timed_out(error) and smaller is not None:
+                if timed_out(error) and smaller is not None:
                     log.warning("ended for its time, again with %d rows a statement", smaller.rows)
                     batches = smaller
                 elif isinstance(error, TransientError | ConstraintError | WriteMissed):
@@ -214,10 +215,10 @@ class GraphStore:
                     # second try finds the winner's node. One that stays is a fault: hence a count.
                     conflicts += 1
                     enough = MAX_CONFLICTS if not late else FEWEST_CONFLICTS if self.patience else 1
-                    if conflicts >= enough or _timed_out(error):
+                    if conflicts >= enough or timed_out(error):
                         raise to_our_error(error, self.address) from error
                     log.debug("transaction repeated after %s", error)
-                elif isinstance(error, LOST) or _uncommitted(error):
+                elif isinstance(error, LOST) or uncommitted(error):
                     losses += 1
                     if late and (losses >= FEWEST_LOSSES or not self.patience):
                         raise to_our_error(error, self.address) from error
@@ -226,82 +227,3 @@ class GraphStore:
                     raise to_our_error(error, self.address) from error
             time.sleep(pause * random.uniform(0.5, 1.5))
             pause = min(LONGEST_PAUSE, pause * 2)
-
-
-def connect(address: StoreAddress, answer: float = ANSWER_SECONDS) -> Driver:
-    """A driver for this address, which has not asked the server yet. `GraphStore` has its own.
-
-    Args:
-        address: Where the server is.
-        answer: As `GraphStore`'s.
-
-    Raises:
-        SpecError: The address is of no kind that we know.
-    """
-    uri, checked = address.uri, dict[str, Any]()
-    scheme, _, place = uri.partition("://")
-    if address.ca_file is not None and scheme in ("bolt+s", "neo4j+s"):
-        # The driver takes certificates of ours with the plain scheme alone.
-        uri = f"{scheme.removesuffix('+s')}://{place}"
-        checked = {"encrypted": True, "trusted_certificates": TrustCustomCAs(address.ca_file)}
-    try:
-        driver = GraphDatabase.driver(
-            uri,
-            **checked,
-            auth=(address.user, address.password),
-            user_agent="circuit-atlas",
-            connection_timeout=min(CONNECT_SECONDS, answer),
-            connection_acquisition_timeout=min(60.0, answer),
-            max_connection_lifetime=3600.0,
-        )
-    except (ConfigurationError, ValueError) as error:
-        raise SpecError(
-            f"graph address {address.uri!r} cannot be used: {error}; expected something like "
-            "bolt://localhost:7687 or neo4j+s://host (CIRCUITS_GRAPH)"
-        ) from error
-    bound_answers(driver, answer)
-    return driver
-
-
-def _timed_out(error: Exception) -> bool:
-    return "TimedOut" in str(getattr(error, "code", ""))
-
-
-def _uncommitted(error: Exception) -> bool:
-    """Whether the server could not commit, usually for want of room on its disk."""
-    code = str(getattr(error, "code", ""))
-    # The embedded server's words, and Neo4j's code.
-    said = code.endswith("TransactionNotFound") and "error on commit" in str(error)
-    return said or code.startswith("Neo.DatabaseError.Transaction.")
-
-
-def _first_line(error: Exception) -> str:
-    text = (error.message if isinstance(error, Neo4jError) else None) or str(error)
-    return (text.strip().splitlines() or [type(error).__name__])[0].strip()
-
-
-def to_our_error(error: Exception, address: StoreAddress) -> CircuitServiceError:
-    """The error of ours that stands for the driver's."""
-    if isinstance(error, AuthError):
-        return SpecError(
-            f"graph database at {address.uri} refuses user {address.user!r}: "
-            f"{_first_line(error)}; check CIRCUITS_GRAPH_USER and CIRCUITS_GRAPH_PASSWORD"
-        )
-    if isinstance(error, LOST):
-        return StoreUnavailable(
-            f"graph database at {address.uri} cannot be reached: {_first_line(error)}; "
-            "see that it runs and that CIRCUITS_GRAPH names it, then try again"
-        )
-    if _uncommitted(error):
-        return StoreUnavailable(
-            f"graph database at {address.uri} cannot commit: {_first_line(error)}; see that the "
-            "disk it writes to has room, then try again"
-        )
-    if isinstance(error, TransientError):
-        return StoreUnavailable(
-            f"graph database at {address.uri} is too busy: {_first_line(error)}; try again"
-        )
-    return StoreError(
-        f"graph database at {address.uri} refuses a statement: {_first_line(error)} "
-        f"({getattr(error, 'code', None) or type(error).__name__})"
-    )

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 0.25
 LONGEST_LOOK = 2 * POLL_SECONDS
 REPORT_SECONDS = 1.0
+RENEWAL_SECONDS = 2.0
+"""What a renewal that is on its way is waited for when its job has ended."""
 SETTLE_SECONDS = 10.0
 """For the database to take down how a job ended whose work does not stop; it may hang."""
 STORING_LEASES = 10
@@ -164,11 +166,12 @@ class Lease:
         self._end()
 
     def _end(self) -> None:
-        # Under the guard: the watch is then not in the middle of ending the process. A renewal that
-        # is on its way is left alone: it is by token, and the database may hang.
+        # Under the guard: the watch is then not in the middle of ending the process.
         with self._guard:
             self._done.set()
         self._watching.join()
+        # One that takes longer is left alone: it is by token, and the database may hang.
+        self._renewing.join(RENEWAL_SECONDS)
 
     def _watch(self) -> None:
         began = time.monotonic()

@@ -24,7 +24,8 @@ from neo4j.exceptions import AuthError, DriverError, Neo4jError
 from graph_schema.errors import CircuitServiceError, ResourceError, SpecError, StoreUnavailable
 from graph_schema.private_files import private_folder, write_private
 from graph_schema.processes import reserved_port
-from graph_schema.store.connection import StoreAddress, connect
+from graph_schema.store.address import StoreAddress, connect
+from graph_schema.store.connection import ANSWER_SECONDS
 from graph_schema.store.servers.java import JavaServer, start_java
 
 NEO4J_VERSION = "5.26.16"
@@ -237,7 +238,7 @@ def _set_passwords(address: StoreAddress) -> None:
 
 def _system(address: StoreAddress, statement: str, **parameters: str | None) -> bool:
     """Run a statement on the system database; False where the password is not (yet) right."""
-    with connect(address) as driver:
+    with connect(address, ANSWER_SECONDS) as driver:
         try:
             driver.execute_query(statement, parameters, database_="system")  # pyright: ignore
         except AuthError:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
 import pytest
 
 from graph_schema.errors import StoreUnavailable
@@ -24,3 +28,24 @@ def test_a_server_that_hangs_counts_as_away(arcadedb: JavaServer) -> None:
         way.go_on()
         store.patience = 60.0
         store.ping()
+
+
+def test_a_store_may_be_closed_while_a_thread_asks(arcadedb: JavaServer) -> None:
+    store = GraphStore(arcadedb.address, patience=0.0)
+    done = Event()
+
+    def ask() -> int:
+        asked = 0
+        while not done.is_set():
+            store.ping()
+            asked += 1
+        return asked
+
+    with ThreadPoolExecutor() as pool:
+        asking = pool.submit(ask)
+        for _ in range(300):
+            time.sleep(0.001)
+            store.close()
+        done.set()
+        assert asking.result() > 0
+    store.close()

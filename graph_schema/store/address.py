@@ -1,0 +1,127 @@
+"""Where a graph database is, a driver for it, and its driver's errors as ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from neo4j import Driver, GraphDatabase, TrustCustomCAs
+from neo4j.exceptions import (
+    AuthError,
+    ConfigurationError,
+    Neo4jError,
+    ServiceUnavailable,
+    SessionExpired,
+    TransientError,
+)
+
+from graph_schema.errors import CircuitServiceError, SpecError, StoreError, StoreUnavailable
+from graph_schema.store.driver import bound_answers
+
+LOST = (ServiceUnavailable, SessionExpired)  # IncompleteCommit is a ServiceUnavailable
+CONNECT_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class StoreAddress:
+    """Where the graph is, who writes and who only reads. Passwords stay out of the repr.
+
+    `bolt+s://` and `neo4j+s://` check the server, against the certificates in `ca_file` (PEM) where
+    one is named and else against the system's.
+    """
+
+    uri: str
+    user: str = "neo4j"
+    password: str = field(default="", repr=False)
+    database: str = "neo4j"
+    reader_user: str | None = None
+    reader_password: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
+
+    def as_reader(self) -> StoreAddress:
+        """The same place with the read-only login, where there is one."""
+        if self.reader_user is None:
+            return self
+        return StoreAddress(
+            self.uri,
+            self.reader_user,
+            self.reader_password or "",
+            self.database,
+            ca_file=self.ca_file,
+        )
+
+
+def connect(address: StoreAddress, answer: float) -> Driver:
+    """A driver for this address, which connects when it is first used.
+
+    Raises:
+        SpecError: The address is none.
+    """
+    uri, checked = address.uri, dict[str, Any]()
+    scheme, _, place = uri.partition("://")
+    if address.ca_file is not None and scheme in ("bolt+s", "neo4j+s"):
+        # The driver takes certificates of ours with the plain scheme alone.
+        uri = f"{scheme.removesuffix('+s')}://{place}"
+        checked = {"encrypted": True, "trusted_certificates": TrustCustomCAs(address.ca_file)}
+    try:
+        driver = GraphDatabase.driver(
+            uri,
+            **checked,
+            auth=(address.user, address.password),
+            user_agent="circuit-atlas",
+            connection_timeout=min(CONNECT_SECONDS, answer),
+            connection_acquisition_timeout=min(60.0, answer),
+            max_connection_lifetime=3600.0,
+        )
+    except (ConfigurationError, ValueError) as error:
+        raise SpecError(
+            f"graph address {address.uri!r} cannot be used: {error}; expected something like "
+            "bolt://localhost:7687 or neo4j+s://host (CIRCUITS_GRAPH)"
+        ) from error
+    bound_answers(driver, answer)
+    return driver
+
+
+def timed_out(error: Exception) -> bool:
+    """Whether the server ended a statement for its time."""
+    return "TimedOut" in str(getattr(error, "code", ""))
+
+
+def uncommitted(error: Exception) -> bool:
+    """Whether the server could not commit, usually for want of room on its disk."""
+    code = str(getattr(error, "code", ""))
+    # The embedded server's words, and Neo4j's code.
+    said = code.endswith("TransactionNotFound") and "error on commit" in str(error)
+    return said or code.startswith("Neo.DatabaseError.Transaction.")
+
+
+def _first_line(error: Exception) -> str:
+    text = (error.message if isinstance(error, Neo4jError) else None) or str(error)
+    return (text.strip().splitlines() or [type(error).__name__])[0].strip()
+
+
+def to_our_error(error: Exception, address: StoreAddress) -> CircuitServiceError:
+    """The error of ours that stands for the driver's."""
+    if isinstance(error, AuthError):
+        return SpecError(
+            f"graph database at {address.uri} refuses user {address.user!r}: "
+            f"{_first_line(error)}; check CIRCUITS_GRAPH_USER and CIRCUITS_GRAPH_PASSWORD"
+        )
+    if isinstance(error, LOST):
+        return StoreUnavailable(
+            f"graph database at {address.uri} cannot be reached: {_first_line(error)}; "
+            "see that it runs and that CIRCUITS_GRAPH names it, then try again"
+        )
+    if uncommitted(error):
+        return StoreUnavailable(
+            f"graph database at {address.uri} cannot commit: {_first_line(error)}; see that the "
+            "disk it writes to has room, then try again"
+        )
+    if isinstance(error, TransientError):
+        return StoreUnavailable(
+            f"graph database at {address.uri} is too busy: {_first_line(error)}; try again"
+        )
+    return StoreError(
+        f"graph database at {address.uri} refuses a statement: {_first_line(error)} "
+        f"({getattr(error, 'code', None) or type(error).__name__})"
+    )

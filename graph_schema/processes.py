@@ -3,34 +3,66 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import socket
 import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import psutil
+
+Mark = dict[str, float | str]
 
 PR_SET_PDEATHSIG = 1
 SAME_SECONDS = 2.0
 """How exactly a process's start is known: the machine's start is told in whole seconds."""
 
 
-def process_mark(pid: int) -> dict[str, float]:
-    """What tells this process from a later one with the same pid."""
-    return {"pid": pid, "started": _started(psutil.Process(pid))}
+def process_mark(pid: int) -> Mark:
+    """What tells this process from every other one: of this machine's, and of other machines'."""
+    started = _started(psutil.Process(pid))
+    return {"pid": pid, "started": started, "host": socket.gethostname(), "boot": boot_id()}
 
 
-def marked_process(mark: Mapping[str, float] | None) -> psutil.Process | None:
-    """The process of this mark, None where it has ended."""
-    if not mark:
+def marked_process(mark: Mapping[str, float | str] | None) -> psutil.Process | None:
+    """The process of this mark, None where it has ended, or is not of this machine as it is now."""
+    if not mark or not _of_here(mark):
         return None
     try:
         process = psutil.Process(int(mark["pid"]))
-        same = abs(_started(process) - mark["started"]) < SAME_SECONDS
+        same = abs(_started(process) - float(mark["started"])) < SAME_SECONDS
         return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     except (psutil.Error, KeyError):
         return None
+
+
+def elsewhere(mark: Mapping[str, float | str] | None) -> str | None:
+    """The host of a mark that another machine or container made: whether it lives is not known.
+
+    None where it is of this one, or of this one before it was started again.
+    """
+    if not mark or _of_here(mark):
+        return None
+    host, space = str(mark.get("host")), str(mark.get("boot")).partition(" ")[2]
+    here = host == socket.gethostname() and space == boot_id().partition(" ")[2]
+    return None if here else host
+
+
+def boot_id() -> str:
+    """Names this start of the machine, and behind a space whose pids these are (a container's)."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        space = os.readlink("/proc/self/ns/pid")
+    except OSError:  # no Linux
+        return f"{round(psutil.boot_time() / 60)} pids"
+    return f"{boot} {space}"
+
+
+def _of_here(mark: Mapping[str, float | str]) -> bool:
+    """Whether the mark's pid is one of those that this process sees; older marks do not say."""
+    return "boot" not in mark or (mark["host"], mark["boot"]) == (socket.gethostname(), boot_id())
 
 
 def _started(process: psutil.Process) -> float:
@@ -39,7 +71,7 @@ def _started(process: psutil.Process) -> float:
     return process.create_time() - boot
 
 
-def end_process(mark: Mapping[str, float] | None, seconds: float) -> None:
+def end_process(mark: Mapping[str, float | str] | None, seconds: float) -> None:
     """End the process of this mark and its children: a request, then force after `seconds`."""
     process = marked_process(mark)
     if process is None:

@@ -1,7 +1,8 @@
 """Order, markers and the fixtures that the whole suite shares.
 
 Everyday tests run first; then `slow` ones and those that need a server, a real model or a browser.
-In CI a `needs_*` test that skips is a failure (`needs_gpu` apart): a missing part must not pass.
+In CI a `needs_*` test that skips is a failure: a missing part must not pass. What a machine itself
+cannot give, a GPU or leave to make containers, may be missing.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ else:
 collect_ignore = ["light"] if find_spec("torch") else []
 
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
-MAY_SKIP_IN_CI = {"needs_gpu"}
+MAY_SKIP_IN_CI = {"needs_containers", "needs_gpu"}
 
 
 def _is_everyday(item: pytest.Item) -> bool:
@@ -50,7 +51,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     needs = {mark.name for mark in item.iter_markers() if mark.name.startswith("needs_")}
-    if IN_CI and report.skipped and not hasattr(report, "wasxfail") and needs - MAY_SKIP_IN_CI:
+    must = bool(needs) and not needs & MAY_SKIP_IN_CI
+    if IN_CI and report.skipped and not hasattr(report, "wasxfail") and must:
         report.outcome = "failed"
         report.longrepr = f"skipped in CI, where {sorted(needs)} must be there: {report.longrepr}"
     return report

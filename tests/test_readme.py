@@ -59,26 +59,34 @@ def test_shown_commands_and_their_options_exist(line: str) -> None:
     assert [option for option in options if option not in shown.output] == []
 
 
+def _printed(example: str, model: Path, home: Path, changed: dict[str, str]) -> str:
+    """What an example prints in a process of its own, with this model in place of the hub's.
+
+    Args:
+        changed: What else stands otherwise, so that it takes less time.
+    """
+    code = example
+    for old, new in {'"openai-community/gpt2"': repr(str(model)), **changed}.items():
+        assert old in code
+        code = code.replace(old, new)
+    env = {**os.environ, "CIRCUITS_HOME": str(home)}
+    try:
+        ran = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=550
+        )
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+    finally:
+        subprocess.run([*CIRCUITS, "down"], env=env, check=False)
+
+
 @pytest.mark.slow
 @pytest.mark.needs_real_models
 def test_the_five_lines_for_neurons_run(smollm2_folder: Path, tmp_path: Path) -> None:
     _, example = _blocks(README, "python")
-    code = example.replace('"openai-community/gpt2"', repr(str(smollm2_folder)))
-    assert code != example
-    code = code.replace("n_edges=300)", "n_edges=300, pairs=8, candidates=40)")
-    home = {"CIRCUITS_HOME": str(tmp_path / "home")}
-    try:
-        ran = subprocess.run(
-            [sys.executable, "-c", code],
-            capture_output=True,
-            text=True,
-            env={**os.environ, **home},
-            timeout=550,
-        )
-        assert ran.returncode == 0, ran.stderr
-        assert re.search(r"name='m\d+\.n\d+'", ran.stdout)
-    finally:
-        subprocess.run([*CIRCUITS, "down"], env={**os.environ, **home}, check=False)
+    fewer = {"n_edges=300)": "n_edges=300, pairs=8, candidates=40)"}
+    said = _printed(example, smollm2_folder, tmp_path / "home", fewer)
+    assert re.search(r"name='m\d+\.n\d+'", said)
 
 
 @pytest.mark.slow
@@ -86,23 +94,8 @@ def test_the_five_lines_for_neurons_run(smollm2_folder: Path, tmp_path: Path) ->
 def test_the_client_example_runs(smollm2_folder: Path, tmp_path: Path) -> None:
     """SmolLM2 stands in for the hub's GPT-2, with fewer pairs; all else is as a user has it."""
     example, _ = _blocks(README, "python")
-    assert '"openai-community/gpt2"' in example
-    assert "n_edges=500)" in example
-    code = example.replace('"openai-community/gpt2"', repr(str(smollm2_folder)))
-    code = code.replace("n_edges=500)", "n_edges=500, pairs=8)")
-    code += "\nprint(circuit.circuit_id)\nprint(heads.columns.tolist(), len(heads))\n"
-    home = {"CIRCUITS_HOME": str(tmp_path / "home")}
-    try:
-        ran = subprocess.run(
-            [sys.executable, "-c", code],
-            capture_output=True,
-            text=True,
-            env={**os.environ, **home},
-            timeout=550,
-        )
-        assert ran.returncode == 0, ran.stderr
-        circuit_id, table = ran.stdout.strip().splitlines()
-        assert re.fullmatch("[0-9a-f]{64}", circuit_id)
-        assert table.startswith("['n.name', 'n.kind']")
-    finally:
-        subprocess.run([*CIRCUITS, "down"], env={**os.environ, **home}, check=False)
+    example += "\nprint(circuit.circuit_id)\nprint(heads.columns.tolist(), len(heads))\n"
+    fewer = {"n_edges=500)": "n_edges=500, pairs=8)"}
+    circuit_id, table = _printed(example, smollm2_folder, tmp_path / "home", fewer).splitlines()
+    assert re.fullmatch("[0-9a-f]{64}", circuit_id)
+    assert table.startswith("['n.name', 'n.kind']")

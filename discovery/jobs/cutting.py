@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from discovery.dictionaries import Dictionary, Loaded, NeuronBasis, check, rows_at
 from discovery.engine.experiment import Experiment, pad
 from discovery.engine.splice import Splice
 from discovery.methods.candidates import choose
-from discovery.methods.node_scores import UnitScores, unit_scores
+from discovery.methods.node_scores import unit_scores
 from discovery.models import ModelAdapter
 from discovery.progress import Report
 from discovery.tasks.base import TokenPair
@@ -23,7 +25,6 @@ from graph_schema.documents import (
     CircuitDocument,
     Component,
     DictionaryCheck,
-    DictionaryDocument,
     NodeFigures,
     head_name,
 )
@@ -51,15 +52,6 @@ class Cut:
     activations: Mapping[str, float] = field(default_factory=dict[str, float])
     checks: tuple[DictionaryCheck, ...] = ()
     notes: tuple[str, ...] = ()
-
-    @property
-    def documents(self) -> tuple[DictionaryDocument, ...]:
-        """The dictionaries that are not the model's own, in the order of a spec."""
-        return tuple(
-            each.dictionary.document
-            for each in self.splices
-            if each.dictionary.document.sha256 is not None
-        )
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -95,6 +87,14 @@ def dictionaries_for(
                 "was submitted; submit it again"
             )
     return [found[wanted.dictionary_id].dictionary for wanted in asked.dictionaries]
+
+
+def checked(
+    adapter: ModelAdapter, loaded: Sequence[Loaded], prompts: Sequence[Sequence[int]]
+) -> tuple[DictionaryCheck, ...]:
+    """What the dictionaries make of these prompts."""
+    sites = [each.document.site for each in loaded]
+    return check(loaded, rows_at(adapter, pad(adapter, prompts), sites)) if loaded else ()
 
 
 def splices_of(
@@ -148,12 +148,9 @@ def cut(
     assert spec.candidates is not None, "a spec that cuts has candidates"
     asked, adapter = spec.candidates, experiment.adapter
     dictionaries = dictionaries_for(spec, adapter, loaded)
-    checks: tuple[DictionaryCheck, ...] = ()
     if loaded:
         report("dictionaries")(0, 1)
-        prompts = [pair.clean for pair in pairs[:CHECKED_PROMPTS]]
-        sites = [each.document.site for each in loaded]
-        checks = check(loaded, rows_at(adapter, pad(adapter, prompts), sites))
+    checks = checked(adapter, loaded, [pair.clean for pair in pairs[:CHECKED_PROMPTS]])
     scores = unit_scores(
         experiment, dictionaries, pairs, by=asked.by, chunk=chunk, progress=report("units")
     )
@@ -169,28 +166,21 @@ def cut(
         + (", what dictionaries miss is error" if spec.granularity == "dictionary" else "")
     ]
     notes += [each.warning for each in checks if each.warning is not None]
-    return Cut(
-        splices, _effects(splices, scores), _activations(splices, scores), checks, tuple(notes)
-    )
-
-
-def _effects(splices: Sequence[Splice], scores: UnitScores) -> dict[str, float]:
-    found = {
+    heads = {
         head_name(layer, head): float(value)
         for (layer, head), value in np.ndenumerate(scores.heads)
     }
-    for splice, values in zip(splices, scores.units, strict=True):
-        parts = splice.split.parts[: len(splice.units)]
-        found |= dict(zip(parts, values[list(splice.units)].tolist(), strict=True))
-    return found
+    effects = heads | _by_name(splices, scores.units)
+    return Cut(splices, effects, _by_name(splices, scores.activity), checks, tuple(notes))
 
 
-def _activations(splices: Sequence[Splice], scores: UnitScores) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for splice, values in zip(splices, scores.activity, strict=True):
-        parts = splice.split.parts[: len(splice.units)]
-        found |= dict(zip(parts, values[list(splice.units)].tolist(), strict=True))
-    return found
+def _by_name(splices: Sequence[Splice], values: Sequence[NDArray[Any]]) -> dict[str, float]:
+    """Of the values of each dictionary's units, those of its candidates."""
+    return {
+        name: float(own[unit])
+        for splice, own in zip(splices, values, strict=True)
+        for name, unit in zip(splice.split.parts, splice.units, strict=False)
+    }
 
 
 def require_unchanged(whole: float, spliced: float, dtype: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from discovery.engine.graph import Graph
 from discovery.engine.site import Split
-from graph_schema.documents import Candidates, ModelSource, mlp_name
+from graph_schema.documents import Candidates, CircuitDocument, ModelSource, mlp_name
 from graph_schema.documents.jobs import DiscoverSpec
 from graph_schema.models.compiled.program import CompiledProgram
 from graph_schema.models.files import CONFIG_FILE, refuse_adapter
@@ -57,6 +57,16 @@ class CutSizes:
             return None
         found = tuple(each.site.words for each in spec.dictionaries)
         return cls(spec.candidates, found or None, n_numbers)
+
+    @classmethod
+    def of_circuit(
+        cls, circuit: CircuitDocument, n_units: int, n_numbers: int = 0
+    ) -> CutSizes | None:
+        """Of a stored circuit whose job had `n_units` candidates; None where it cuts nothing."""
+        if circuit.granularity == "head":
+            return None
+        found = tuple(each.site.words for each in circuit.dictionaries)
+        return cls(Candidates(n=max(1, n_units)), found or None, n_numbers)
 
     def graph(self, sizes: Sizes) -> Graph:
         """A graph of about as many parts: which units they are does not change its size."""

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.dictionaries import Loaded, check, rows_at
+from discovery.dictionaries import Loaded
 from discovery.engine.self_check import check_adapter
 from discovery.evaluation.session import Clock
-from discovery.jobs.cutting import dictionaries_for
+from discovery.jobs.cutting import checked, dictionaries_for
 from discovery.models import LoadedModel
 from discovery.progress import Progress
 from discovery.tracing import Tested, Traced, exact_edges, trace
@@ -80,13 +80,9 @@ def trace_prompt(
     """
     adapter, clock = model.adapter, Clock()
     cuts = dictionaries_for(spec, adapter, dictionaries)
-    checks: tuple[DictionaryCheck, ...] = ()
     with clock.stage("check"):
         check_adapter(adapter, [prompt.tokens])
-        if dictionaries:
-            sites = [each.document.site for each in dictionaries]
-            rows = rows_at(adapter, adapter.batch(_one(prompt)), sites)
-            checks = check(dictionaries, rows)
+        checks = checked(adapter, dictionaries, [prompt.tokens])
     with clock.stage("trace"):
         traced = trace(
             adapter, prompt.tokens, cuts, spec.method, targets=prompt.targets, progress=progress
@@ -103,12 +99,6 @@ def trace_prompt(
             arrays["exact_edges"] = _tests(traced, kept, tested)
     circuit = _document(spec, model, prompt, traced, kept, tested, checks, say)
     return TracedCircuit(circuit, arrays, clock.seconds)
-
-
-def _one(prompt: Prompt) -> Any:
-    import torch
-
-    return torch.tensor([prompt.tokens])
 
 
 def _influences(traced: Traced, kept: Kept) -> dict[str, Arrays]:

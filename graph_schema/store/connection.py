@@ -39,8 +39,18 @@ from neo4j.exceptions import (
 from graph_schema.errors import CircuitServiceError, SpecError, StoreError, StoreUnavailable
 from graph_schema.store import migrations
 from graph_schema.store.batches import Batches, Row, WriteMissed, fetch, in_batches, write_rows
+from graph_schema.store.driver import bound_answers
 
-__all__ = ["GraphStore", "Row", "StoreAddress", "fetch", "to_our_error", "write_rows"]
+__all__ = [
+    "ANSWER_SECONDS",
+    "GraphStore",
+    "Row",
+    "StoreAddress",
+    "connect",
+    "fetch",
+    "to_our_error",
+    "write_rows",
+]
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +60,10 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 MAX_CONFLICTS = 40
 FEWEST_LOSSES, FEWEST_CONFLICTS = 3, 8
 """Tries that anybody patient makes: a machine may stand still for all of the time."""
+ANSWER_SECONDS = 300.0
+"""Longer than any statement of ours or a user's may take; else a server that hangs is waited for
+without end."""
+CONNECT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -88,11 +102,16 @@ class GraphStore:
         address: Where it is.
         patience: Seconds to go on trying when the server is away or transactions collide, and
             then a few times more; 0 is a single try.
+        answer: Seconds for which nothing may come from the server while it owes an answer; then
+            the connection counts as lost.
     """
 
-    def __init__(self, address: StoreAddress, *, patience: float = 10.0) -> None:
+    def __init__(
+        self, address: StoreAddress, *, patience: float = 10.0, answer: float = ANSWER_SECONDS
+    ) -> None:
         self.address = address
         self.patience = patience
+        self.answer = answer
         self._driver: Driver | None = None
         self._pid = 0
         # On a cluster another server answers the next transaction: it waits until it has all that
@@ -146,7 +165,7 @@ class GraphStore:
 
     def reader(self) -> GraphStore:
         """A store on the read-only login that sees what this one has; the caller closes it."""
-        reader = GraphStore(self.address.as_reader(), patience=self.patience)
+        reader = GraphStore(self.address.as_reader(), patience=self.patience, answer=self.answer)
         reader._seen = self._seen
         return reader
 
@@ -166,7 +185,7 @@ class GraphStore:
             # Notifications are hints to whoever types Cypher; without handlers they would reach
             # standard error through logging's last resort.
             logging.getLogger("neo4j.notifications").setLevel(logging.ERROR)
-            self._driver = _connect(self.address)
+            self._driver = connect(self.address, self.answer)
             self._pid = os.getpid()
         return self._driver
 
@@ -209,7 +228,16 @@ class GraphStore:
             pause = min(LONGEST_PAUSE, pause * 2)
 
 
-def _connect(address: StoreAddress) -> Driver:
+def connect(address: StoreAddress, answer: float = ANSWER_SECONDS) -> Driver:
+    """A driver for this address, which has not asked the server yet. `GraphStore` has its own.
+
+    Args:
+        address: Where the server is.
+        answer: As `GraphStore`'s.
+
+    Raises:
+        SpecError: The address is of no kind that we know.
+    """
     uri, checked = address.uri, dict[str, Any]()
     scheme, _, place = uri.partition("://")
     if address.ca_file is not None and scheme in ("bolt+s", "neo4j+s"):
@@ -217,13 +245,13 @@ def _connect(address: StoreAddress) -> Driver:
         uri = f"{scheme.removesuffix('+s')}://{place}"
         checked = {"encrypted": True, "trusted_certificates": TrustCustomCAs(address.ca_file)}
     try:
-        return GraphDatabase.driver(
+        driver = GraphDatabase.driver(
             uri,
             **checked,
             auth=(address.user, address.password),
             user_agent="circuit-atlas",
-            connection_timeout=5.0,
-            connection_acquisition_timeout=60.0,
+            connection_timeout=min(CONNECT_SECONDS, answer),
+            connection_acquisition_timeout=min(60.0, answer),
             max_connection_lifetime=3600.0,
         )
     except (ConfigurationError, ValueError) as error:
@@ -231,6 +259,8 @@ def _connect(address: StoreAddress) -> Driver:
             f"graph address {address.uri!r} cannot be used: {error}; expected something like "
             "bolt://localhost:7687 or neo4j+s://host (CIRCUITS_GRAPH)"
         ) from error
+    bound_answers(driver, answer)
+    return driver
 
 
 def _timed_out(error: Exception) -> bool:

@@ -2,7 +2,7 @@
 
 The broker only delivers. A message is the job id and nothing else, results stay in the graph, and a
 queue that is lost costs a few seconds (`reconcile.py` sends again). Redis and a plain folder
-(`filesystem:///FOLDER`) serve alike; priorities exist on Redis only.
+(`filesystem:///FOLDER`) serve alike, the ten priorities included.
 
 Each call has a connection of its own: one of Celery's pool that met an outage fails ever after.
 """
@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from celery import Celery
 from kombu.exceptions import KombuError
+from pydantic import ValidationError
 
 from graph_schema.documents.jobs import JobRecord, Placement
 from graph_schema.errors import CircuitServiceError, SpecError, StoreUnavailable
@@ -29,6 +31,9 @@ from workers.settings import Settings
 log = logging.getLogger(__name__)
 
 QUEUE = "circuits"
+
+AT_ONCE = 500
+"""Jobs sent over one connection, and read in one transaction."""
 
 CERT_REQS = ("required", "optional", "none")
 
@@ -68,38 +73,53 @@ def make_app(settings: Settings) -> Celery:
     return app
 
 
-def send(app: Celery, record: JobRecord) -> None:
-    """Put the job's id on the queue.
+def send(app: Celery, *records: JobRecord) -> None:
+    """Put the ids of these jobs on the queue, over one connection.
 
     Raises:
-        StoreUnavailable: The broker cannot be reached. The job is safe: a worker sends it later.
+        StoreUnavailable: The broker cannot be reached. The jobs are safe: a worker sends them
+            later, those too that this has sent already.
     """
-    placement = Placement.model_validate_json(record.placement)
     try:
-        with app.connection_for_write() as connection:
-            app.send_task(
-                RUN_TASK,
-                args=[record.job_id],
-                queue=QUEUE,
-                priority=9 - placement.priority,  # Redis serves 0 first; ours serves 9 first
-                connection=connection,
-                # Where the task is registered, as in a worker, Celery would copy its own limits
-                # into the message, which is then none of ours (`messages.py`).
-                time_limit=None,
-                soft_time_limit=None,
-                expires=None,
-            )
+        with app.connection_for_write() as connection, app.amqp.Producer(connection) as producer:
+            for record in records:
+                app.send_task(
+                    RUN_TASK,
+                    args=[record.job_id],
+                    queue=QUEUE,
+                    priority=9 - _priority(record),  # kombu serves 0 first; ours 9
+                    producer=producer,
+                    # A client may not write what a queue is bound to; who takes from it does.
+                    declare=[],
+                    # Where the task is registered, as in a worker, Celery would copy its own limits
+                    # into the message, which is then none of ours (`messages.py`).
+                    time_limit=None,
+                    soft_time_limit=None,
+                    expires=None,
+                )
     except _broker_errors() as error:
         raise _unreachable(app, error) from error
 
 
+def _priority(record: JobRecord) -> int:
+    """How urgent it is. A placement that cannot be read holds up no other job of its batch."""
+    try:
+        return Placement.model_validate_json(record.placement).priority
+    except ValidationError:
+        log.warning("job %s has a placement that cannot be read", record.job_id[:12])
+        return 5
+
+
 def deliver(store: GraphStore, app: Celery, job_ids: Iterable[str]) -> None:
     """Send these jobs' messages; what the broker refuses is sent by the reconciler later."""
-    for job_id in job_ids:
+    left = iter(job_ids)
+    while batch := list(islice(left, AT_ONCE)):
         try:
-            send(app, jobs.get(store, job_id))
+            send(app, *jobs.get_all(store, batch))
         except CircuitServiceError as error:
-            log.warning("job %s is not sent yet: %s", job_id[:12], error, extra={"job_id": job_id})
+            extra = {"job_id": batch[0]} if len(batch) == 1 else {}
+            which = f"job {batch[0][:12]} is" if len(batch) == 1 else f"{len(batch)} jobs are"
+            log.warning("%s not sent yet: %s", which, error, extra=extra)
 
 
 def queue_depth(app: Celery) -> int:
@@ -122,6 +142,7 @@ def _transport(url: str, ca_file: Path | None) -> tuple[str, dict[str, Any]]:
 
         return redis_url(_checking(url, ca_file)), {
             "queue_order_strategy": "priority",
+            "priority_steps": list(range(10)),  # kombu has four, and puts what lies between in them
             "socket_keepalive": True,
             "socket_timeout": 30,
             "socket_connect_timeout": 5,

@@ -17,6 +17,7 @@ from workers.cli.options import (
     DTYPE,
     HELDOUT,
     MISFITS,
+    MODEL,
     PAIRS,
     SEED,
     TASK,
@@ -36,13 +37,7 @@ from workers.requests.discover import DiscoverRequest
 
 
 def discover_request(
-    model: Annotated[
-        str,
-        typer.Option(
-            metavar="MODEL",
-            help="Hub id org/name, a folder (./…, ~/…, absolute), a .gguf file, or zoo:llama/1.",
-        ),
-    ],
+    model: Annotated[str, typer.Option(metavar="MODEL", help=MODEL)],
     revision: Revision = None,
     task: Annotated[str | None, TASK] = None,
     task_param: TaskParams = None,

@@ -44,6 +44,7 @@ Label = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Task name that a dataset is filed under (its file name)."),
 ]
+MODEL = "Hub id org/name, a folder (./…, ~/…, absolute), a .gguf file, or zoo:llama/1."
 TASK = typer.Option(metavar="NAME", help=f"Built-in task: {', '.join(TASKS)}.")
 PAIRS = typer.Option(
     parser=whole,
@@ -73,9 +74,7 @@ Chunk = Annotated[
     int | None,
     typer.Option(parser=whole, metavar="N", help="Pairs computed at once (what fits the memory)."),
 ]
-Priority = Annotated[
-    int, typer.Option(parser=whole, metavar="N", help="0 to 9, on Redis; 9 goes first.")
-]
+Priority = Annotated[int, typer.Option(parser=whole, metavar="N", help="0 to 9; 9 goes first.")]
 
 
 def name_and_value(text: str, flag: str) -> tuple[str, str]:

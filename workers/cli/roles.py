@@ -17,6 +17,7 @@ from workers.cli.options import (
     DTYPE,
     HELDOUT,
     MISFITS,
+    MODEL,
     PAIRS,
     SEED,
     TASK,
@@ -41,12 +42,7 @@ from workers.requests.roles import RolesRequest
     "circuits roles openai-community/gpt2 --task ioi --role name_mover --role s_inhibition",
 )
 def roles(
-    model: Annotated[
-        str,
-        typer.Argument(
-            help="Hub id org/name, a folder (./…, ~/…, absolute), a .gguf file, or zoo:llama/1."
-        ),
-    ],
+    model: Annotated[str, typer.Argument(help=MODEL)],
     task: Annotated[str | None, TASK] = None,
     task_param: TaskParams = None,
     pairs: Annotated[int | None, PAIRS] = None,

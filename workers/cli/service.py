@@ -46,11 +46,13 @@ def up(as_json: AsJson = False) -> None:
     Without this it starts with the first command that needs it, and ends when nobody has used it
     for five minutes and no job is live.
     """
-    from workers.local.service import ensure_local, pin
+    from workers.local.service import ensure_local, hold, pin
 
     settings = _local("up")
     pin(settings)
-    ensure_local(settings)
+    with hold(settings):
+        ensure_local(settings)
+        pin(settings)  # again: a `down` at the same time may have taken it away
     _print_status(settings, as_json)
 
 
@@ -60,14 +62,16 @@ def down(as_json: AsJson = False) -> None:
 
     A running job goes back to the queue, and on when the service starts again.
     """
-    from workers.local.service import down as stop_local
+    from workers.local.ending import Ended
+    from workers.local.ending import down as stop_local
 
     settings = _local("down")
-    was_there = stop_local(settings)
+    ended = stop_local(settings)
     if as_json:
-        emit_json({"home": str(settings.home), "stopped": was_there})
+        stopped = ended is not Ended.NOTHING
+        emit_json({"home": str(settings.home), "stopped": stopped, "how": ended.value})
     else:
-        emit(f"{'stopped' if was_there else 'no service ran'}: {settings.home}")
+        emit(f"{ended.value}: {settings.home}")
 
 
 @command("circuits status", "circuits status --json")
@@ -114,7 +118,7 @@ def service_status(settings: Settings) -> dict[str, Any]:
     if settings.local:
         here = status(settings)
         found = {**asdict(here), "live_jobs": None}
-        if here.phase is not Phase.READY:
+        if here.phase is not Phase.READY or here.elsewhere:
             return found
         address = ensure_local(settings, worker=False).address
     else:

@@ -9,7 +9,18 @@ import typer
 from graph_schema.errors import SpecError
 from workers.cli.app import command
 from workers.cli.jobs import Force, Wait, report_here, show_submitted
-from workers.cli.options import BOS, DTYPE, AsJson, Device, Here, Priority, Revision, real, whole
+from workers.cli.options import (
+    BOS,
+    DTYPE,
+    MODEL,
+    AsJson,
+    Device,
+    Here,
+    Priority,
+    Revision,
+    real,
+    whole,
+)
 from workers.client import CircuitClient
 from workers.requests.trace import NEURONS, TraceRequest
 
@@ -20,13 +31,7 @@ from workers.requests.trace import NEURONS, TraceRequest
     "circuits trace --model ./my-model --tokens 5,17,3 --exact-top 50 --here",
 )
 def trace(
-    model: Annotated[
-        str,
-        typer.Option(
-            metavar="MODEL",
-            help="Hub id org/name, a folder (./…, ~/…, absolute), a .gguf file, or zoo:llama/1.",
-        ),
-    ],
+    model: Annotated[str, typer.Option(metavar="MODEL", help=MODEL)],
     prompt: Annotated[str | None, typer.Option(metavar="TEXT", help="What is traced.")] = None,
     tokens: Annotated[
         str | None, typer.Option(metavar="IDS", help="Or token ids, with commas between.")
@@ -107,7 +112,7 @@ def trace(
         prompt=_prompt(prompt, tokens),
         revision=revision,
         targets=(*(target or ()), *(target_token or ())),
-        dictionaries=NEURONS if dictionary in (None, [NEURONS]) else tuple(dictionary),
+        dictionaries=tuple(dictionary) if dictionary else NEURONS,
         add_bos=bos,
         heads=heads,
         max_feature_nodes=nodes,

@@ -50,6 +50,11 @@ class Connection:
 
         return self._open.enter_context(connect(self.settings, worker=self._worker))
 
+    @property
+    def brings_worker(self) -> bool:
+        """Whether a local service that this connection uses is to have a worker."""
+        return self._worker and self.settings.local
+
     def close(self) -> None:
         """Let go of the connections. Jobs go on."""
         self._open.close()

@@ -18,6 +18,7 @@ from graph_schema.errors import (
 )
 from workers.client.bars import Bars
 from workers.client.before import Before
+from workers.client.watch import Watch
 from workers.results.circuit import Circuit
 from workers.results.evaluation import Evaluated
 
@@ -30,9 +31,6 @@ log = logging.getLogger(__name__)
 FIRST_WAIT, LONGEST_WAIT = 0.1, 1.0
 PATIENCE = 120.0
 """Seconds for which a database that is away is no reason to stop waiting for a job."""
-
-QUEUED_SECONDS = 60.0
-"""After so long in the queue it is worth saying that no worker may be there."""
 
 
 class Job:
@@ -183,18 +181,10 @@ class Job:
     def _follow(self, timeout: float | None) -> Generator[JobRecord]:
         """The job's record again and again, until it has ended."""
         end = None if timeout is None else time.monotonic() + timeout
-        began = time.monotonic()
-        told = False
+        watch = Watch(self._client)
         pause = FIRST_WAIT
         while True:
             yield self.record
-            if self.state is JobState.QUEUED and not told:
-                told = time.monotonic() - began > QUEUED_SECONDS
-                if told:
-                    why = "all workers are busy, or none runs"
-                    if self.record.needs:
-                        why = "for jobs that it needs; see how far they are: circuits jobs"
-                    log.warning("job %s still waits: %s", self.job_id, why)
             if self.state.ended:
                 if self.submit_here():
                     continue
@@ -207,6 +197,7 @@ class Job:
             time.sleep(pause if end is None else min(pause, max(0.0, end - time.monotonic())))
             pause = min(LONGEST_WAIT, pause * 1.5)
             self._refresh_patiently()
+            watch.look(self.record)
 
     def _refresh_patiently(self) -> None:
         """Refresh, again and again while the store is away; a local one may come back elsewhere."""

@@ -100,7 +100,7 @@ class Requests(Connection):
             dtype: What the model computes in.
             device: Where it runs; with `chunk` and `priority` outside the job's identity.
             chunk: Pairs computed at once.
-            priority: 0 to 9, on Redis.
+            priority: 0 to 9; 9 goes first.
             force: Run again what has ended before.
 
         Raises:

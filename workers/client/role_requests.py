@@ -173,7 +173,7 @@ class RoleRequests(TraceRequests):
             model: Where the model lies now; the first roles job's place where left out.
             device: Likewise; `chunk` and `priority` are `submit`'s.
             chunk: Pairs computed at once.
-            priority: 0 to 9, on Redis.
+            priority: 0 to 9; 9 goes first.
             force: Run again what has ended before.
 
         Raises:

@@ -14,16 +14,14 @@ from graph_schema.artifacts import ArtifactStore, stored_scores
 from graph_schema.comparing.agreement import PairMetric
 from graph_schema.comparing.circuits import Known, along_training, check_checkpoints, compare_all
 from graph_schema.documents import CircuitDocument, Split
-from graph_schema.documents.jobs import JobRecord, JobState, Placement
+from graph_schema.documents.jobs import JobRecord, JobState
 from graph_schema.errors import (
     NotFoundError,
-    NumericsError,
     ResourceError,
-    error_from_document,
 )
 from graph_schema.exchange import said_data
 from graph_schema.store import jobs
-from graph_schema.store.connection import GraphStore, StoreAddress
+from graph_schema.store.connection import ANSWER_SECONDS, GraphStore, StoreAddress
 from graph_schema.store.questions.ask import ask
 from graph_schema.store.questions.summary import SchemaSummary, summarise_schema
 from graph_schema.store.records.annotations import write_annotation
@@ -36,6 +34,7 @@ from graph_schema.store.records.models import ancestors, find_model, write_deriv
 from graph_schema.store.user_cypher.run import QueryResult, run_user_query
 from workers import broker
 from workers.broker import deliver
+from workers.client.asked_again import deserves_another_try, tell_placement
 from workers.kinds import Stored, kind_of
 from workers.local.service import ensure_local, hold, tell_of_differences
 from workers.requests.discover import Submission
@@ -90,10 +89,12 @@ class Service:
         if dataset is not None:
             self.store.write(lambda tx: write_dataset(tx, dataset))
         made = self._submitted(submission, force)
-        if not force and _deserves_another_try(made.record, submission.placement):
+        if not force and deserves_another_try(made.record, submission.placement):
             made = self._submitted(submission, True)
         if made.send and send:
             deliver(self.store, self.app, [made.record.job_id])
+        if made.record.state is JobState.RUNNING:
+            tell_placement(made.record, submission.placement)
         return made.record
 
     def _is_done(self, job_id: str) -> bool:
@@ -132,6 +133,10 @@ class Service:
             if len(page) < PAGE:
                 break
         return tuple(found[:limit])
+
+    def anybody_works(self) -> bool:
+        """Whether a worker has a job in hand, and is alive as far as its lease says."""
+        return jobs.anybody_works(self.store)
 
     def circuit(self, circuit_id: str) -> Circuit:
         """The circuit, with the run that produced it."""
@@ -274,21 +279,11 @@ def connect(settings: Settings, *, worker: bool) -> Generator[Service]:
             address = ensure_local(settings, worker=worker).address
         else:
             address = settings.store_address()
-        store = stack.enter_context(GraphStore(address, patience=PATIENCE))
+        answer = max(ANSWER_SECONDS, 2 * settings.limits.query_seconds)
+        store = stack.enter_context(GraphStore(address, patience=PATIENCE, answer=answer))
         store.migrate()
         yield Service(settings, address, store)
 
 
 def _rows(found: QueryResult) -> Rows:
     return Rows(found.columns, found.rows, found.cut_by)
-
-
-def _deserves_another_try(record: JobRecord, wanted: Placement) -> bool:
-    if record.state is not JobState.FAILED or record.error is None:
-        return record.state is JobState.CANCELLED
-    error = error_from_document(record.error.type, record.error.message)
-    if isinstance(error, NumericsError):
-        # Another device rounds otherwise, and what overflows in half precision may not there.
-        elsewhere = Placement.model_validate_json(record.placement).device != wanted.device
-        return elsewhere or not error.lasting
-    return not error.lasting

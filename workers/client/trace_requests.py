@@ -59,7 +59,7 @@ class TraceRequests(Requests):
             revision: Branch, tag or commit of a hub model.
             dtype: What the model computes in.
             device: Where it runs; with `priority` outside the job's identity.
-            priority: 0 to 9, on Redis.
+            priority: 0 to 9; 9 goes first.
             force: Run again what has ended before.
 
         Raises:

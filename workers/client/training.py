@@ -18,6 +18,7 @@ from workers.client.bars import Bars
 from workers.client.before import Before
 from workers.client.job import LONGEST_WAIT, Job
 from workers.client.universality import UniversalityRequests
+from workers.client.watch import Watch
 from workers.requests.training import TrainingRequest, TrainingSubmission, build_training
 from workers.requests.universality import UniversalityRequest
 
@@ -50,9 +51,10 @@ class TrainingJobs:
         """Return when all have ended. Leaving early, by Ctrl-C, ends none."""
         with Bars("training", show=progress) as bars:
             if bars.watched:
-                before = Before(self._client, self._submission.jobs)
+                before, watch = Before(self._client, self._submission.jobs), Watch(self._client)
                 while before.tell(bars):
                     time.sleep(LONGEST_WAIT)
+                    watch.look()
             for job in self.jobs:
                 job.wait(progress=False)
         return self

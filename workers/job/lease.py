@@ -1,9 +1,10 @@
 """A claimed job while it is worked on: kept alive, reported, and stopped when it must be.
 
 A thread renews the lease every third of it and carries progress there and the cancel flag back.
-The work itself calls `Lease` as its `Progress` callback; that is where it learns that it must stop.
-Work that does not call back within `cancel_seconds` is settled by the thread, which then ends the
-process: nothing else stops a computation that never returns.
+Another one watches, and asks no database, which may hang: it sees that this worker stops or that
+the job has had its time. The work itself calls `Lease` as its `Progress` callback; that is where it
+learns that it must stop. Work that does not call back within `cancel_seconds` is settled by the
+watch, which then ends the process: nothing else stops a computation that never returns.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 0.25
 LONGEST_LOOK = 2 * POLL_SECONDS
 REPORT_SECONDS = 1.0
+SETTLE_SECONDS = 10.0
+"""For the database to take down how a job ended whose work does not stop; it may hang."""
 STORING_LEASES = 10
 """Storing a large circuit must not lose its lease half-way: it gets this many at once."""
 
@@ -56,7 +59,7 @@ class Lease:
     """The lease on a claimed job; a context manager and a `Progress`.
 
     Args:
-        store: Used by the thread alone; impatient, so that it looks again soon.
+        store: Used by the renewing thread alone; impatient, so that it looks again soon.
         settle: Ends the job in the graph in the name of work that does not stop itself.
         stopping: Says whether this worker is to stop.
         parent: The process without which this one must not go on.
@@ -88,7 +91,8 @@ class Lease:
         self._done = threading.Event()
         self._once_stored: list[Callable[[], None]] = []
         self._guard = threading.Lock()
-        self._thread = threading.Thread(target=self._watch, name="lease", daemon=True)
+        self._watching = threading.Thread(target=self._watch, name="watch", daemon=True)
+        self._renewing = threading.Thread(target=self._renew, name="lease", daemon=True)
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Report progress.
@@ -118,6 +122,7 @@ class Lease:
             JobCancelled: Somebody cancelled it.
         """
         self._end()
+        self._renewing.join(self.settings.lease_seconds)
         self.check()
         lease = self.settings.lease_seconds * STORING_LEASES
         try:
@@ -146,7 +151,8 @@ class Lease:
         return renewal.cancel_requested
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._watching.start()
+        self._renewing.start()
         return self
 
     def __exit__(
@@ -158,15 +164,15 @@ class Lease:
         self._end()
 
     def _end(self) -> None:
-        # Under the guard: the thread is then not in the middle of ending the process.
+        # Under the guard: the watch is then not in the middle of ending the process. A renewal that
+        # is on its way is left alone: it is by token, and the database may hang.
         with self._guard:
             self._done.set()
-        self._thread.join(self.settings.lease_seconds)
+        self._watching.join()
 
     def _watch(self) -> None:
-        began = renewed = time.monotonic()
-        sent: JobProgress | None = None
-        told = AwakeTime(began)
+        began = time.monotonic()
+        told: AwakeTime | None = None
         while not self._done.wait(POLL_SECONDS):
             now = time.monotonic()
             if self._parent is not None and os.getppid() != self._parent:
@@ -175,31 +181,36 @@ class Lease:
                 os._exit(1)
             if self._verdict is None:
                 self._verdict = self._own_verdict(now - began)
+            if self._verdict is None:
+                continue
+            if told is None:
                 told = AwakeTime(now)
-            if self._verdict is not None:
-                if told.look(now) > self.settings.cancel_seconds:
-                    self._end_process(self._verdict)
-                    return
-                if isinstance(self._verdict, LeaseLost):
-                    continue
+            elif told.look(now) > self.settings.cancel_seconds:
+                self._end_process(self._verdict)
+                return
+
+    def _renew(self) -> None:
+        renewed = time.monotonic()
+        sent: JobProgress | None = None
+        while not self._done.wait(POLL_SECONDS):
+            now = time.monotonic()
             progress = self._progress
             fresh = progress != sent and now - renewed >= REPORT_SECONDS
-            if fresh or now - renewed >= self.settings.lease_seconds / 3:
-                try:
-                    cancelled = self.renew(self.settings.lease_seconds, progress)
-                    if cancelled and self._verdict is None:
-                        self._verdict = JobCancelled(f"job {self.job_id[:12]} was cancelled")
-                        told = AwakeTime(time.monotonic())
-                except LeaseLost as error:
-                    self._verdict = error
-                    told = AwakeTime(time.monotonic())
-                except StoreUnavailable as error:
-                    log.warning("renewal failed: %s", error, extra=self._extra)
-                except Exception:
-                    log.exception("renewal failed", extra=self._extra)
-                else:
-                    sent = progress
-                renewed = time.monotonic()
+            if not fresh and now - renewed < self.settings.lease_seconds / 3:
+                continue
+            try:
+                if self.renew(self.settings.lease_seconds, progress) and self._verdict is None:
+                    self._verdict = JobCancelled(f"job {self.job_id[:12]} was cancelled")
+            except LeaseLost as error:
+                self._verdict = error
+                return
+            except StoreUnavailable as error:
+                log.warning("renewal failed: %s", error, extra=self._extra)
+            except Exception:
+                log.exception("renewal failed", extra=self._extra)
+            else:
+                sent = progress
+            renewed = time.monotonic()
 
     def _own_verdict(self, seconds: float) -> BaseException | None:
         limit = self.settings.limits.job_seconds
@@ -217,12 +228,23 @@ class Lease:
             if self._done.is_set():
                 return  # the work stopped by itself at the last moment
             log.error("the work does not stop; ending its process", extra=self._extra)
-            try:
-                self._settle(verdict)
-            except Exception:
-                log.exception("the job could not be settled", extra=self._extra)
+            settling = threading.Thread(
+                target=self._try_to_settle, args=(verdict,), name="settle", daemon=True
+            )
+            settling.start()
+            settling.join(SETTLE_SECONDS)
+            if settling.is_alive():
+                log.error(
+                    "the database does not answer: the job is left to its lease", extra=self._extra
+                )
             logging.shutdown()
             os._exit(1)
+
+    def _try_to_settle(self, verdict: BaseException) -> None:
+        try:
+            self._settle(verdict)
+        except Exception:
+            log.exception("the job could not be settled", extra=self._extra)
 
     @property
     def _extra(self) -> dict[str, Any]:

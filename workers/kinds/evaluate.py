@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 def _work(spec: EvaluateSpec, bench: Workbench) -> EvaluationResult:
     from discovery.jobs.evaluate import judge
+    from discovery.jobs.sizes import CutSizes
     from graph_schema.artifacts import stored_scores, stored_units
     from graph_schema.store.records.circuits import read_circuit
     from workers.job.results import EvaluationResult
@@ -26,7 +27,10 @@ def _work(spec: EvaluateSpec, bench: Workbench) -> EvaluationResult:
     circuit = read_circuit(bench.store, spec.circuit_id)
     inspected, pairs = bench.inspected(spec)
     described = bench.described(spec, circuit.dictionaries)
-    chunk = bench.chunk(spec, pairs)
+    units = stored_units(circuit, bench.artifacts)
+    n_numbers = sum(each.n_numbers for each in described)
+    cut = CutSizes.of_circuit(circuit, len(units) or len(circuit.unit_names), n_numbers)
+    chunk = bench.chunk(spec, pairs, cut=cut)
     bench.require_place()
     model = bench.model(spec, inspected)
     judged = judge(
@@ -40,7 +44,7 @@ def _work(spec: EvaluateSpec, bench: Workbench) -> EvaluationResult:
         found_on=_found_on(circuit, bench.store),
         chunk=chunk,
         dictionaries=bench.dictionaries(described, spec),
-        units=stored_units(circuit, bench.artifacts),
+        units=units,
     )
     refs = bench.saved(judged.arrays)
     evaluation = judged.evaluation.model_copy(update={"artifacts": refs})

@@ -14,6 +14,7 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
+import os
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -22,7 +23,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any
 
+from graph_schema.errors import SpecError
 from graph_schema.private_files import private_folder, write_private
+from graph_schema.processes import Mark
 from graph_schema.store.connection import StoreAddress
 from workers.settings import Settings
 
@@ -30,7 +33,9 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.05
 
-Mark = dict[str, float]
+USERS = "users.lock"
+OURS = frozenset(("service", "store", "broker", "artifacts", "cache", "logs", "owners"))
+"""What a home may hold before it had a local service."""
 
 
 class Phase(StrEnum):
@@ -58,15 +63,39 @@ class State:
     """What its worker goes by (`Settings.of_worker`)."""
 
 
+def own_home(home: Path) -> Path:
+    """The home, made where it is missing; one that is there is left as it is.
+
+    Raises:
+        SpecError: It cannot be made; or it is another user's, or holds something else.
+    """
+    advice = "have CIRCUITS_HOME name a folder that is yours, and empty or not there yet"
+    try:
+        home.mkdir(parents=True, mode=0o700, exist_ok=True)
+        found, owner = {path.name for path in home.iterdir()}, home.stat().st_uid
+    except OSError as error:
+        raise SpecError(
+            f"{str(home)!r} cannot be used as a private folder: {error.strerror}; {advice}"
+        ) from error
+    if owner != os.getuid():
+        raise SpecError(f"{str(home)!r} belongs to user {owner}, not to you; {advice}")
+    known = (home / "service" / USERS).exists()
+    if not known and (others := sorted(found - OURS)):
+        raise SpecError(
+            f"{str(home)!r} is not empty and no home of circuits: it holds {others[0]!r}; {advice}"
+        )
+    return home
+
+
 class ServiceFiles:
     """The files by which users and supervisor of one home speak."""
 
     def __init__(self, settings: Settings) -> None:
         self.home = settings.home
-        self.folder = private_folder(private_folder(settings.home) / "service")
+        self.folder = private_folder(own_home(settings.home) / "service")
         self.logs = private_folder(settings.log_dir)
         self.supervisor_lock = self.folder / "supervisor.lock"
-        self.users_lock = self.folder / "users.lock"
+        self.users_lock = self.folder / USERS
         self.start_lock = self.folder / "start.lock"
         self.state_file = self.folder / "state.json"
         self.pinned = self.folder / "pinned"

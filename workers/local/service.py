@@ -10,29 +10,26 @@ from __future__ import annotations
 import fcntl
 import importlib.util
 import logging
-import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 
 from graph_schema.errors import MissingExtraError, StoreUnavailable
 from graph_schema.private_files import private_log, tail
-from graph_schema.processes import end_process, marked_process
+from graph_schema.processes import Mark, elsewhere, marked_process
 from graph_schema.store.connection import StoreAddress
 from graph_schema.store.servers.embedded import package_folder
-from workers.local.files import POLL_SECONDS, Mark, Phase, ServiceFiles, State, locked
+from workers.local.files import POLL_SECONDS, Phase, ServiceFiles, State, locked
 from workers.settings import Settings
 
 log = logging.getLogger(__name__)
 
 START_SECONDS = 240.0
-STOP_SECONDS = 60.0
 DETACH_SECONDS = 60.0
 
 
@@ -57,6 +54,8 @@ class ServiceStatus:
     worker_failures: int = 0
     pinned: bool = False
     home: str = ""
+    elsewhere: str | None = None
+    """The host whose service it is, where that is not this machine, or another container's."""
 
 
 @contextmanager
@@ -79,15 +78,23 @@ def ensure_local(settings: Settings, *, worker: bool = True) -> LocalService:
     """
     package_folder()
     files = ServiceFiles(settings)
-    if worker and _can_work(settings):
-        files.worker_wanted.touch(0o600)
+    wanted = worker and _can_work(settings)
     starter = token_hex(8)
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
+        if wanted:
+            # Again and again: a service that ends takes the wish with it, and so does `down`.
+            files.worker_wanted.touch(0o600)
         supervised = files.supervised()
         state = files.read()
         if supervised:
-            if state and state.phase is Phase.READY and _is_whole(state, files):
+            if state and (host := elsewhere(state.supervisor)):
+                raise StoreUnavailable(
+                    f"the local service of {files.home} runs on {host}, or in a container of its "
+                    "own, and answers there alone; run this there, or have CIRCUITS_HOME name "
+                    "another folder; for several machines see docs/deployment.md"
+                )
+            if state and state.phase is Phase.READY and _is_whole(state, files, wanted):
                 assert state.address is not None
                 return LocalService(state.address, settings.broker_url)
         elif state and state.starter == starter and state.phase is Phase.FAILED:
@@ -101,6 +108,22 @@ def ensure_local(settings: Settings, *, worker: bool = True) -> LocalService:
         f"the local service of {files.home} is not ready after {START_SECONDS:g} s; "
         f"try `circuits down`, then again; the end of its log:\n{tail(_log(files))}"
     )
+
+
+def renew_worker(settings: Settings) -> bool:
+    """Have the running service start a worker where it has none; whether it has one that lives.
+
+    Returns at once, and starts no service: whoever asks again sees what came of it.
+    """
+    files = ServiceFiles(settings)
+    state = files.read()
+    if state is None or state.phase is not Phase.READY or not files.supervised():
+        return False
+    if marked_process(state.worker) is not None:
+        return True
+    if _can_work(settings):
+        files.worker_wanted.touch(0o600)
+    return False
 
 
 def require_worker(settings: Settings) -> None:
@@ -138,28 +161,6 @@ def pin(settings: Settings) -> None:
     ServiceFiles(settings).pinned.touch(0o600)
 
 
-def down(settings: Settings) -> bool:
-    """End the local service; True where there was one. A running job goes back to the queue."""
-    files = ServiceFiles(settings)
-    files.pinned.unlink(missing_ok=True)
-    files.worker_wanted.unlink(missing_ok=True)
-    was_there = files.supervised()
-    state: State | None = None
-    end = time.monotonic() + STOP_SECONDS
-    while files.supervised() and time.monotonic() < end:
-        # Again and again: one that is only just starting has not written its state yet.
-        state = files.read() or state
-        if state and (process := marked_process(state.supervisor)):
-            with suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGTERM)
-        time.sleep(4 * POLL_SECONDS)
-    state = state or files.read()
-    if state is not None:
-        end_process(state.supervisor, 5.0)  # it has let go of its lock and is on its way out
-        end_leftovers(state)
-    return was_there
-
-
 def status(settings: Settings) -> ServiceStatus:
     """What runs, without starting anything."""
     files = ServiceFiles(settings)
@@ -176,24 +177,20 @@ def status(settings: Settings) -> ServiceStatus:
         worker_failures=state.worker_failures,
         pinned=files.pinned.exists(),
         home=str(files.home),
+        elsewhere=elsewhere(state.supervisor),
     )
 
 
-def end_leftovers(state: State | None) -> None:
-    """End what a dead supervisor left running."""
-    if state is not None:
-        for mark in (state.worker, state.database):
-            end_process(mark, 10.0)
-
-
-def _is_whole(state: State, files: ServiceFiles) -> bool:
+def _is_whole(state: State, files: ServiceFiles, worker: bool) -> bool:
     """Whether what the state names lives (the supervisor restarts what does not)."""
     if marked_process(state.database) is None:
         return False
+    if not worker or marked_process(state.worker) is not None:
+        return True
     if state.worker is None and state.worker_failures:
         log.warning("the local worker ends with errors; see %s", files.logs / "worker.log")
         return True
-    return state.worker is not None or not files.worker_wanted.exists()
+    return False
 
 
 def _start(settings: Settings, files: ServiceFiles, starter: str) -> None:

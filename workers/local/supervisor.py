@@ -29,14 +29,15 @@ from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.servers.embedded import start_embedded
 from graph_schema.store.servers.java import JavaServer
+from workers.local.ending import end_leftovers
 from workers.local.files import Phase, ServiceFiles, State, locked
-from workers.local.service import end_leftovers
 from workers.settings import Settings, read_settings
 
 log = logging.getLogger(__name__)
 
 ROUND_SECONDS = 0.2
 IDLE_CHECK_SECONDS = 1.0
+ANSWER_SECONDS = 5.0
 WORKER_STOP_SECONDS = 20.0
 STEADY_SECONDS = 60.0
 """A child that lived this long was well: its next death starts the count anew."""
@@ -112,7 +113,8 @@ class Supervisor:
 
     def _look_after(self, database: JavaServer) -> None:
         """Return when the database has died or all is to end."""
-        with GraphStore(database.address, patience=2.0) as store:
+        # A single try: where the database hangs, word to end is still heard.
+        with GraphStore(database.address, patience=0.0, answer=ANSWER_SECONDS) as store:
             used = looked = time.monotonic()
             while database.alive and not self.stop.wait(ROUND_SECONDS):
                 self._tend_worker()

@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 WORKER_PATIENCE = 600.0
 """A result that took hours is worth waiting for a database that restarts."""
 
+FEWEST_ANSWER_SECONDS = 5.0
+"""A renewal is waited for so long, however short the lease is: a machine may be slow."""
+
 MESSAGE_LENGTH = 500
 
 
@@ -71,7 +74,9 @@ class Performer:
 
     def __post_init__(self) -> None:
         self.store = GraphStore(self.address, patience=self.patience)
-        self._pulse = GraphStore(self.address, patience=self.settings.lease_seconds / 6)
+        lease = self.settings.lease_seconds
+        answer = max(FEWEST_ANSWER_SECONDS, lease / 3)
+        self._pulse = GraphStore(self.address, patience=lease / 6, answer=answer)
 
     def close(self) -> None:
         self.store.close()
@@ -212,7 +217,12 @@ class Performer:
             document = _for_everyone(document, record)
         if known.retryable:
             return jobs.release(
-                store, job_id, token, error=document, max_attempts=self.settings.max_attempts
+                store,
+                job_id,
+                token,
+                error=document,
+                max_attempts=self.settings.max_attempts,
+                pause=self.settings.resend_seconds,
             ).send
         return jobs.fail(store, job_id, token, document)
 

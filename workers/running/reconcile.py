@@ -24,6 +24,12 @@ from workers.settings import Settings
 
 log = logging.getLogger(__name__)
 
+NONE = jobs.Action.NONE
+AT_ONCE = 500
+"""Jobs settled and sent before anything else is looked at."""
+END_SECONDS = 2.0
+"""What a look that is on its way is waited for; the database may hang."""
+
 
 class Reconciler:
     """Looks over all jobs when it starts and every `reconcile_seconds`; a context manager."""
@@ -49,7 +55,7 @@ class Reconciler:
     ) -> None:
         self._ending.set()
         self._lost.put(None)
-        self._thread.join(5.0)
+        self._thread.join(END_SECONDS)
 
     def child_lost(self, job_id: str) -> None:
         """This worker's child died on the job: give it back without waiting for its lease."""
@@ -61,15 +67,22 @@ class Reconciler:
             for owner in dead:
                 log.info("worker %s is dead: its jobs are given back", owner)
                 self._release(owner)
-        empty = broker.queue_depth(self.app) == 0
-        resend = self.settings.resend_seconds
-        for job_id in jobs.overdue(self.store, resend=resend, queue_empty=empty):
-            settled = jobs.settle(
-                self.store, job_id, resend=resend, max_attempts=self.settings.max_attempts
-            )
-            if settled.action is not jobs.Action.NONE:
-                log.info("job %s was overdue: %s", job_id[:12], settled.action.value)
-            broker.deliver(self.store, self.app, settled.send)
+        # A batch at a time: a child that dies while thousands are sent again is heard.
+        while self._settle_some() and self._lost.empty() and not self._ending.is_set():
+            pass
+
+    def _settle_some(self) -> bool:
+        """Settle the first of the jobs that nobody works on; False where none of them was to be."""
+        resend, attempts = self.settings.resend_seconds, self.settings.max_attempts
+        depth = broker.queue_depth(self.app)
+        found = jobs.overdue(self.store, resend=resend, depth=depth, limit=AT_ONCE)
+        settled = jobs.settle_all(self.store, found, resend=resend, max_attempts=attempts)
+        done = {job_id: each for job_id, each in settled.items() if each.action is not NONE}
+        for job_id, each in done.items():
+            log.info("job %s was overdue: %s", job_id[:12], each.action.value)
+        sent = [each for settled in done.values() for each in settled.send]
+        broker.deliver(self.store, self.app, sent)
+        return bool(done)
 
     def _release(self, owner: str, job_id: str | None = None) -> None:
         send = jobs.release_owner(

@@ -3,8 +3,9 @@
 Launch it with `python -m workers.running.worker` or `run_worker(settings)`; both take everything
 from the settings (`CIRCUITS_GRAPH` must name a database) and log to standard error. SIGTERM or
 SIGINT to the main process stops it gracefully within about `cancel_seconds` + 3 s: a running job
-goes back to the queue and is not charged an attempt. The exit status is then 0. Anything harder is
-safe too, and costs the job an attempt.
+goes back to the queue and is not charged an attempt. The exit status is then 0. Where database or
+broker hang, it ends `cancel_seconds` + `HANG_SECONDS` after the signal all the same, with status 1
+where its own process had to be cut off. Anything harder is safe too, and costs the job an attempt.
 """
 
 from __future__ import annotations
@@ -37,7 +38,12 @@ log = logging.getLogger(__name__)
 
 RECONCILER_PATIENCE = 2.0
 """The reconciler looks again soon anyway."""
+RECONCILER_ANSWER = 30.0
 STOP_SECONDS = 0.5
+HANG_SECONDS = 9.0
+"""How much longer than `cancel_seconds` a worker that is to stop may take, whatever hangs."""
+LAST_SECONDS = 2.0
+"""How much of that is left to the main process, when its child has been killed."""
 
 
 def run_worker(settings: Settings) -> int:
@@ -57,15 +63,15 @@ def run_worker(settings: Settings) -> int:
         store.migrate()
     with (
         owner_name(settings.home) as owner,
-        GraphStore(address, patience=RECONCILER_PATIENCE) as store,
+        GraphStore(address, patience=RECONCILER_PATIENCE, answer=RECONCILER_ANSWER) as store,
         Reconciler(settings, store, app, owner) as reconciler,
     ):
         settings.model_copy(update={"owner": owner}).export()
         log.info("worker %s: graph %s", owner, address.uri)
-        return _consume(app, owner, reconciler)
+        return _consume(app, owner, reconciler, settings.cancel_seconds + HANG_SECONDS)
 
 
-def _consume(app: Celery, owner: str, reconciler: Reconciler) -> int:
+def _consume(app: Celery, owner: str, reconciler: Reconciler, stop_within: float) -> int:
     app.set_default()
     # It warns a superuser of pickled messages; ours are JSON and nothing else is accepted.
     warnings.simplefilter("ignore", SecurityWarning)
@@ -92,7 +98,9 @@ def _consume(app: Celery, owner: str, reconciler: Reconciler) -> int:
 
     task_failure.connect(child_lost, weak=False)
     worker_shutting_down.connect(shut_down, weak=False)
-    threading.Thread(target=_stop_jobs, args=(worker, shutting_down), daemon=True).start()
+    threading.Thread(
+        target=_stop_jobs, args=(worker, shutting_down, stop_within), daemon=True
+    ).start()
     try:
         worker.start()
     finally:
@@ -101,14 +109,28 @@ def _consume(app: Celery, owner: str, reconciler: Reconciler) -> int:
     return int(worker.exitcode or 0)
 
 
-def _stop_jobs(worker: Any, shutting_down: threading.Event) -> None:
-    """Ask the child to give its job back, again and again: one may start after the first time."""
+def _stop_jobs(worker: Any, shutting_down: threading.Event, within: float) -> None:
+    """Ask the child to give its job back, again and again: one may start after the first time.
+
+    After `within` seconds this process has ended, whatever it or its child waits for.
+    """
     shutting_down.wait()
-    while True:
-        for pid in _children(worker):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
+    began = time.monotonic()
+    while time.monotonic() - began < within - LAST_SECONDS:
+        _signal(worker, signal.SIGTERM)
         time.sleep(STOP_SECONDS)
+    log.error("the job's process does not end: database or disk hang; it is killed")
+    _signal(worker, signal.SIGKILL)
+    time.sleep(LAST_SECONDS)
+    log.error("this process hangs as well, and ends as it is")
+    logging.shutdown()
+    os._exit(1)
+
+
+def _signal(worker: Any, number: signal.Signals) -> None:
+    for pid in _children(worker):
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def _children(worker: Any) -> list[int]:

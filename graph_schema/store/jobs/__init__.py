@@ -7,18 +7,12 @@ by a worker that lost its lease, and does no harm. Nothing links to a Job node: 
 abort or block the transaction that writes the result.
 
 What an ended job sets free is returned as the ids to send; sending is the caller's. If the caller
-dies before, the reconciler (`overdue`, `settle`) finds them.
+dies before, the reconciler (`overdue`, `settle_all`) finds them.
 """
 
+from graph_schema.store.jobs.judging import Action, Settled, set_free
 from graph_schema.store.jobs.lease import Renewal, claim, fail, finish, release, renew, stop
-from graph_schema.store.jobs.overdue import (
-    Action,
-    Settled,
-    overdue,
-    release_owner,
-    set_free,
-    settle,
-)
+from graph_schema.store.jobs.overdue import overdue, release_owner, settle, settle_all
 from graph_schema.store.jobs.parts import (
     drafts_of,
     forget_draft,
@@ -29,9 +23,11 @@ from graph_schema.store.jobs.parts import (
 from graph_schema.store.jobs.removal import failed_before, forget_circuit, known, live_on, remove
 from graph_schema.store.jobs.requests import (
     Submitted,
+    anybody_works,
     cancel,
     count_live,
     get,
+    get_all,
     list_jobs,
     submit,
 )
@@ -41,6 +37,7 @@ __all__ = [
     "Renewal",
     "Settled",
     "Submitted",
+    "anybody_works",
     "cancel",
     "claim",
     "count_live",
@@ -51,6 +48,7 @@ __all__ = [
     "forget_circuit",
     "forget_draft",
     "get",
+    "get_all",
     "known",
     "left_drafts",
     "list_jobs",
@@ -63,6 +61,7 @@ __all__ = [
     "renew",
     "set_free",
     "settle",
+    "settle_all",
     "stop",
     "submit",
     "write_part",

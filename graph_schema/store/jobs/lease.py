@@ -12,6 +12,7 @@ from neo4j import Transaction
 
 from graph_schema.documents.jobs import ErrorDocument, JobProgress, JobRecord, JobState
 from graph_schema.store.connection import GraphStore
+from graph_schema.store.jobs.judging import Action, Settled, set_free, with_freed
 from graph_schema.store.jobs.node import (
     CANCELLED,
     Row,
@@ -20,6 +21,7 @@ from graph_schema.store.jobs.node import (
     check_held,
     ended,
     lapsed,
+    leased,
     lock,
     locked,
     milliseconds,
@@ -29,7 +31,6 @@ from graph_schema.store.jobs.node import (
     record_of,
     standing_of,
 )
-from graph_schema.store.jobs.overdue import Action, Settled, set_free, with_freed
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,10 @@ def claim(
             "state": JobState.RUNNING.value,
             "token": token,
             "owner": owner,
-            "lease_until": now + milliseconds(lease),
+            **leased(now, milliseconds(lease)),
             "attempts": row["attempts"] + 1,
             "started_at": now,
+            "retry_at": None,
             "progress_stage": None,
             "progress_done": None,
             "progress_total": None,
@@ -97,7 +99,7 @@ def renew(
     def work(tx: Transaction) -> Renewal:
         row, now = locked(tx, job_id)
         check_held(row, token)
-        changes: Row = {"state": JobState.RUNNING.value, "lease_until": now + milliseconds(lease)}
+        changes: Row = {"state": JobState.RUNNING.value, **leased(now, milliseconds(lease))}
         if progress is not None:
             changes |= progressed(progress)
         change(tx, row, changes)
@@ -161,12 +163,13 @@ def release(
     *,
     error: ErrorDocument | None = None,
     max_attempts: int,
+    pause: float = 10.0,
 ) -> Settled:
     """Give a job back to the queue.
 
     Without an error (a worker that stops) the attempt is not charged and the job is to be sent at
     once. With a retryable error it is charged, and the job fails with that error when no attempt
-    is left; else the reconciler sends it, which is a pause before the next attempt.
+    is left; else the reconciler sends it when `pause` seconds have passed.
 
     Raises:
         LeaseLost: Another worker owns the job, or it has ended.
@@ -186,6 +189,8 @@ def release(
         if error is None:
             # The message may reach the very worker that stops; any reconciler then sends another.
             back["sent_at"] = None
+        else:
+            back["retry_at"] = now + milliseconds(pause)
         change(tx, row, back)
         return Settled(Action.SEND, (job_id,)) if error is None else Settled(Action.NONE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, LiteralString
 from uuid import uuid4
@@ -17,10 +18,23 @@ LOCK: LiteralString = "MATCH (j:Job {job_id: $job_id}) SET j.lock = $lock RETURN
 READ: LiteralString = """
 MATCH (j:Job {job_id: $job_id}) RETURN properties(j) AS job, timestamp() AS now
 """
+LOCK_ALL: LiteralString = """
+UNWIND $job_ids AS id MATCH (j:Job {job_id: id}) SET j.lock = $lock RETURN j.job_id AS id
+"""
+READ_ALL: LiteralString = """
+UNWIND $job_ids AS id MATCH (j:Job {job_id: id})
+RETURN properties(j) AS job, timestamp() AS now
+"""
+CHANGE_ALL: LiteralString = """
+UNWIND $rows AS row MATCH (j:Job {job_id: row.id}) SET j += row.changes
+"""
 CHANGE: LiteralString = "MATCH (j:Job {job_id: $job_id}) SET j += $changes"
 STATES: LiteralString = """
 MATCH (j:Job) WHERE j.job_id IN $job_ids RETURN j.job_id AS id, j.state AS state
 """
+
+CLOCK_SLACK = 5_000
+"""Milliseconds by which the clocks of two servers of one database may differ."""
 
 CANCELLED = ErrorDocument(type="JobCancelled", message="the job was cancelled")
 
@@ -51,6 +65,22 @@ def locked(tx: Transaction, job_id: str) -> tuple[Row, int]:
     return read_locked(tx, job_id)
 
 
+def locked_all(tx: Transaction, job_ids: Sequence[str]) -> tuple[list[Row], int]:
+    """The properties of these jobs under their locks, in this order, and the database's clock."""
+    # All in one order, so that two who lock some of the same do not wait for each other.
+    tx.run(LOCK_ALL, job_ids=sorted(job_ids), lock=uuid4().hex).consume()
+    found = {row["job"]["job_id"]: row.data() for row in tx.run(READ_ALL, job_ids=list(job_ids))}
+    rows = [dict(found[job_id]["job"]) for job_id in job_ids if job_id in found]
+    return rows, max((int(row["now"]) for row in found.values()), default=0)
+
+
+def change_all(tx: Transaction, changes: Mapping[str, Row]) -> None:
+    """Write to many jobs what is to be changed in each; None removes a property."""
+    if changes:
+        rows = [{"id": job_id, "changes": of} for job_id, of in changes.items()]
+        tx.run(CHANGE_ALL, rows=rows).consume()
+
+
 def check_held(row: Row, token: str) -> None:
     """Go on if `token` owns the job: it runs, or was queued again and not yet claimed.
 
@@ -70,6 +100,23 @@ def lapsed(row: Row, now: int) -> bool:
     return JobState(row["state"]) is JobState.RUNNING and row.get("lease_until", 0) <= now
 
 
+def leased(now: int, lease: int) -> Row:
+    """A lease of so many milliseconds from now."""
+    return {"lease_until": now + lease, "renewed_at": now}
+
+
+def lease_ahead(row: Row, now: int) -> Row:
+    """What a lease from before the clock was set back becomes, {} where it is none: as long, anew.
+
+    A worker that lives renews it, and one that died does not hold the job until the clock is again
+    where it was.
+    """
+    renewed = row.get("renewed_at") or 0
+    if JobState(row["state"]) is not JobState.RUNNING or renewed <= now + CLOCK_SLACK:
+        return {}
+    return leased(now, row.get("lease_until", renewed) - renewed)
+
+
 def change(tx: Transaction, row: Row, changes: Row) -> None:
     """Write `changes` to the node and to `row`; None removes a property."""
     tx.run(CHANGE, job_id=row["job_id"], changes=changes).consume()
@@ -81,13 +128,20 @@ def ended(state: JobState, now: int, error: ErrorDocument | None = None) -> Row:
         "state": state.value,
         "finished_at": now,
         "lease_until": None,
+        "retry_at": None,
         "error_type": error.type if error else None,
         "error_message": error.message if error else None,
     }
 
 
 def queued_again(now: int) -> Row:
-    return {"state": JobState.QUEUED.value, "owner": None, "lease_until": None, "sent_at": now}
+    return {
+        "state": JobState.QUEUED.value,
+        "owner": None,
+        "lease_until": None,
+        "sent_at": now,
+        "retry_at": None,
+    }
 
 
 def progressed(progress: JobProgress) -> Row:
@@ -100,8 +154,17 @@ def progressed(progress: JobProgress) -> Row:
 
 def standing_of(tx: Transaction, row: Row) -> tuple[Standing, str]:
     """How a job stands with what it needs, and where it cannot run any more, why."""
+    return standing(row, states_of(tx, needed_by([row])))
+
+
+def needed_by(rows: Iterable[Row]) -> set[str]:
+    """The ids of all jobs that these need."""
+    return {need for row in rows for need in row.get("needs") or ()}
+
+
+def standing(row: Row, states: Mapping[str, JobState]) -> tuple[Standing, str]:
+    """As `standing_of`, with the states of what it needs at hand."""
     needs = _need_list(row)
-    states = states_of(tx, {need.job_id for need in needs})
     for need in needs:
         state = states.get(need.job_id)
         if need.on_failure == "fail" and state in (JobState.FAILED, JobState.CANCELLED, None):

@@ -1,107 +1,142 @@
-"""Jobs that nobody works on: found, judged one by one, and what waited for them set free."""
+"""Jobs that nobody works on: found, and settled many at a time."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Sequence
 from typing import LiteralString
 
 from neo4j import Transaction
 
-from graph_schema.documents.jobs import ErrorDocument, JobState
+from graph_schema.documents.jobs import JobState
 from graph_schema.store.connection import GraphStore
+from graph_schema.store.jobs.judging import (
+    AS_IT_IS,
+    Action,
+    Judgement,
+    Settled,
+    States,
+    judge_all,
+    judged,
+)
 from graph_schema.store.jobs.node import (
-    CANCELLED,
+    CLOCK_SLACK,
     Row,
-    Standing,
-    change,
-    ended,
     lapsed,
-    locked,
+    lease_ahead,
     milliseconds,
-    queued_again,
-    standing_of,
     states_of,
 )
 
-WAITING: LiteralString = """
-MATCH (j:Job {state: 'queued'}) WHERE $job_id IN j.needs RETURN j.job_id AS id ORDER BY id
-"""
 OWNED: LiteralString = """
 MATCH (j:Job {state: 'running'})
 WHERE j.owner = $owner AND ($job_id IS NULL OR j.job_id = $job_id)
 RETURN j.job_id AS id ORDER BY id
 """
+LAPSED: LiteralString = """
+MATCH (j:Job {state: 'running'})
+WHERE j.lease_until <= timestamp() OR j.renewed_at > timestamp() + $slack
+RETURN j.job_id AS id ORDER BY id LIMIT $limit
+"""
+RETRIES: LiteralString = """
+MATCH (j:Job {state: 'queued'})
+WHERE j.retry_at <= timestamp() OR (j.retry_at IS NOT NULL AND j.sent_at > timestamp())
+RETURN j.job_id AS id ORDER BY j.retry_at, id LIMIT $limit
+"""
+# Those that wait for their first message until what they need has ended are looked at apart.
+N_QUEUED: LiteralString = """
+MATCH (j:Job {state: 'queued'})
+WHERE j.retry_at IS NULL AND (j.sent_at IS NOT NULL OR size(coalesce(j.needs, [])) = 0)
+RETURN count(j) AS n
+"""
 QUEUED: LiteralString = """
 MATCH (j:Job {state: 'queued'})
-WITH j, timestamp() - coalesce(j.sent_at, j.submitted_at) AS waited
+WHERE j.retry_at IS NULL AND (j.sent_at IS NOT NULL OR size(coalesce(j.needs, [])) = 0)
+WITH j, coalesce(j.sent_at, j.submitted_at) AS since
+WITH j, since, timestamp() - since AS waited
 WHERE waited >= $resend_ms OR waited < 0
-RETURN j.job_id AS id, j.needs AS needs ORDER BY j.submitted_at, id
+RETURN j.job_id AS id, j.needs AS needs ORDER BY since, id LIMIT $limit
 """
-LAPSED: LiteralString = """
-MATCH (j:Job {state: 'running'}) WHERE j.lease_until <= timestamp()
-RETURN j.job_id AS id ORDER BY id
+UNSENT: LiteralString = """
+MATCH (j:Job {state: 'queued'})
+WHERE j.retry_at IS NULL AND j.sent_at IS NULL AND size(coalesce(j.needs, [])) > 0
+WITH j, timestamp() - j.submitted_at AS waited
+RETURN j.job_id AS id, j.needs AS needs, waited >= $resend_ms OR waited < 0 AS late
+ORDER BY j.submitted_at, id
 """
 
 
-class Action(StrEnum):
-    """What became of a job that was looked at."""
+def overdue(
+    store: GraphStore, *, resend: float, depth: int, limit: int = 10_000
+) -> tuple[str, ...]:
+    """The first jobs to `settle`: with their lease over, to be tried again, or with no message.
 
-    NONE = "none"
-    SEND = "send"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+    One that failed for the moment has a time of its own at which it is sent again, however full the
+    queue is. Of the others as many have no message as more of them are queued than messages wait
+    in the broker: which those are nobody knows, so it is taken to be the ones that were sent (or
+    submitted, where nobody sent them) longest ago, `resend` seconds at least. A message too many
+    does no harm. A time that lies ahead was written before the clock was set back: it counts as
+    passed, and a lease runs anew from now.
 
-
-@dataclass(frozen=True)
-class Settled:
-    """What became of a job, and the ids to send: its own and those it set free."""
-
-    action: Action
-    send: tuple[str, ...] = ()
-
-
-def overdue(store: GraphStore, *, resend: float, queue_empty: bool) -> tuple[str, ...]:
-    """The jobs to `settle`: running with their lease over, or queued and perhaps undelivered.
-
-    A queued job counts when the broker's queue is empty, `resend` seconds have passed since it was
-    sent (or submitted, where nobody sent it), and all it needs has ended. A time that lies ahead
-    was written before the clock was set back, and counts as passed.
+    Args:
+        store: The graph.
+        resend: Seconds that a message may take.
+        depth: Messages that waited in the broker, counted before this is asked.
+        limit: About how many to return.
     """
 
     def work(tx: Transaction) -> tuple[str, ...]:
-        lapsed = [row["id"] for row in tx.run(LAPSED)]
-        if not queue_empty:
-            return tuple(lapsed)
-        queued = [
-            (row["id"], row["needs"]) for row in tx.run(QUEUED, resend_ms=milliseconds(resend))
-        ]
-        states = states_of(tx, {need for _, needs in queued for need in needs or ()})
-        due = [
-            job_id
-            for job_id, needs in queued
-            if all(need not in states or states[need].ended for need in needs or ())
-        ]
-        return (*lapsed, *due)
+        late = milliseconds(resend)
+        found = [row["id"] for row in tx.run(LAPSED, slack=CLOCK_SLACK, limit=limit)]
+        found += [row["id"] for row in tx.run(RETRIES, limit=limit)]
+        unsent = tx.run(UNSENT, resend_ms=late).data()
+        states = states_of(tx, {need for row in unsent for need in row["needs"]})
+        free = [row for row in unsent if _met(row["needs"], states)]
+        missing = tx.run(N_QUEUED).single(strict=True)["n"] + len(free) - depth
+        if missing > 0:
+            due = [row["id"] for row in free if row["late"]]
+            if len(due) < missing:
+                due += _sent_long_ago(tx, late, min(limit, missing - len(due)))
+            found += due[:missing]
+        return tuple(found)
 
     return store.read(work)
 
 
-def settle(store: GraphStore, job_id: str, *, resend: float, max_attempts: int) -> Settled:
-    """Judge one job of `overdue` again, under its lock: cancelled, failed, to be sent, or none."""
+def _sent_long_ago(tx: Transaction, late: int, limit: int) -> list[str]:
+    rows = tx.run(QUEUED, resend_ms=late, limit=limit).data()
+    states = states_of(tx, {need for row in rows for need in row["needs"] or ()})
+    return [row["id"] for row in rows if _met(row["needs"], states)]
 
-    def work(tx: Transaction) -> Settled:
-        row, now = locked(tx, job_id)
-        state = JobState(row["state"])
+
+def _met(needs: Sequence[str] | None, states: States) -> bool:
+    return all(need not in states or states[need].ended for need in needs or ())
+
+
+def settle(store: GraphStore, job_id: str, *, resend: float, max_attempts: int) -> Settled:
+    """Judge one job, as `settle_all` does."""
+    found = settle_all(store, [job_id], resend=resend, max_attempts=max_attempts)
+    return found.get(job_id, Settled(Action.NONE))
+
+
+def settle_all(
+    store: GraphStore, job_ids: Sequence[str], *, resend: float, max_attempts: int
+) -> dict[str, Settled]:
+    """Judge jobs of `overdue` again, under their locks: cancelled, failed, to be sent, or none."""
+    resend_ms = milliseconds(resend)
+
+    def decide(row: Row, now: int, states: States) -> Judgement:
         if lapsed(row, now):
             # The token stays: a worker that was only asleep may still finish, and nothing is lost.
-            return judge(tx, row, now, max_attempts=max_attempts)
+            return judged(row, now, states, max_attempts=max_attempts)
+        if JobState(row["state"]) is not JobState.QUEUED:
+            return Settled(Action.NONE), lease_ahead(row, now)
         waited = now - (row.get("sent_at") or row["submitted_at"])
-        if state is JobState.QUEUED and (waited >= milliseconds(resend) or waited < 0):
-            return judge(tx, row, now, max_attempts=max_attempts)
-        return Settled(Action.NONE)
+        retry_at = row.get("retry_at")
+        late = waited >= resend_ms if retry_at is None else retry_at <= now
+        due = late or waited < 0
+        return judged(row, now, states, max_attempts=max_attempts) if due else AS_IT_IS
 
-    return with_freed(store, job_id, store.write(work))
+    return judge_all(store, job_ids, decide)
 
 
 def release_owner(
@@ -116,68 +151,10 @@ def release_owner(
     def owned(tx: Transaction) -> list[str]:
         return [row["id"] for row in tx.run(OWNED, owner=owner, job_id=job_id)]
 
-    send: list[str] = []
-    for owned_id in store.read(owned):
+    def decide(row: Row, now: int, states: States) -> Judgement:
+        if row["state"] != JobState.RUNNING or row.get("owner") != owner:
+            return AS_IT_IS
+        return judged(row, now, states, max_attempts=max_attempts, keep_token=False)
 
-        def work(tx: Transaction, owned_id: str = owned_id) -> Settled:
-            row, now = locked(tx, owned_id)
-            if row["state"] != JobState.RUNNING or row.get("owner") != owner:
-                return Settled(Action.NONE)
-            return judge(tx, row, now, max_attempts=max_attempts, keep_token=False)
-
-        send.extend(with_freed(store, owned_id, store.write(work)).send)
-    return tuple(send)
-
-
-def set_free(store: GraphStore, job_id: str) -> tuple[str, ...]:
-    """Judge what waited for `job_id`, which has ended; returns the ids to send now.
-
-    A job that needed it to end well fails with it, and so on down the line.
-    """
-
-    def waiting(tx: Transaction) -> list[str]:
-        return [row["id"] for row in tx.run(WAITING, job_id=job_id)]
-
-    send: list[str] = []
-    for dependant in store.read(waiting):
-
-        def work(tx: Transaction, dependant: str = dependant) -> Settled:
-            row, now = locked(tx, dependant)
-            if row["state"] != JobState.QUEUED or row.get("sent_at") is not None:
-                return Settled(Action.NONE)
-            return judge(tx, row, now, max_attempts=None)
-
-        send.extend(with_freed(store, dependant, store.write(work)).send)
-    return tuple(send)
-
-
-def judge(
-    tx: Transaction, row: Row, now: int, *, max_attempts: int | None, keep_token: bool = True
-) -> Settled:
-    """What becomes of a locked job that nobody works on: cancelled, failed, or queued and sent."""
-    if row["cancel_requested"]:
-        change(tx, row, ended(JobState.CANCELLED, now, CANCELLED))
-        return Settled(Action.CANCELLED)
-    if max_attempts is not None and row["attempts"] >= max_attempts:
-        died = ErrorDocument(
-            type="JobFailed",
-            message=f"worker died {row['attempts']} times on this job; look at the worker's log "
-            "(out of memory?), then submit it again",
-        )
-        change(tx, row, ended(JobState.FAILED, now, died))
-        return Settled(Action.FAILED)
-    standing, why = standing_of(tx, row)
-    if standing is Standing.FAILED:
-        change(tx, row, ended(JobState.FAILED, now, ErrorDocument(type="JobFailed", message=why)))
-        return Settled(Action.FAILED)
-    if standing is Standing.WAITING:
-        return Settled(Action.NONE)
-    change(tx, row, queued_again(now) | ({} if keep_token else {"token": None}))
-    return Settled(Action.SEND, (row["job_id"],))
-
-
-def with_freed(store: GraphStore, job_id: str, settled: Settled) -> Settled:
-    """`settled`, and what the job's end set free with it."""
-    if settled.action in (Action.FAILED, Action.CANCELLED):
-        return Settled(settled.action, (*settled.send, *set_free(store, job_id)))
-    return settled
+    found = judge_all(store, store.read(owned), decide)
+    return tuple(each for settled in found.values() for each in settled.send)

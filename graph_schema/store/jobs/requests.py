@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString
@@ -12,6 +13,7 @@ from neo4j import Transaction
 from graph_schema.documents.jobs import JobRecord, JobSpec, JobState, Need, Placement
 from graph_schema.errors import NotFoundError, SpecError
 from graph_schema.store.connection import GraphStore
+from graph_schema.store.jobs.judging import Action, Settled, judge, set_free, with_freed
 from graph_schema.store.jobs.node import (
     CANCELLED,
     Row,
@@ -23,7 +25,6 @@ from graph_schema.store.jobs.node import (
     record_of,
     states_of,
 )
-from graph_schema.store.jobs.overdue import Action, Settled, judge, set_free, with_freed
 
 CREATE: LiteralString = """
 MERGE (j:Job {job_id: $job_id})
@@ -33,12 +34,19 @@ BY_PREFIX: LiteralString = """
 MATCH (j:Job) WHERE j.job_id STARTS WITH $prefix
 RETURN properties(j) AS job ORDER BY j.job_id LIMIT 2
 """
+THESE: LiteralString = """
+UNWIND $job_ids AS id MATCH (j:Job {job_id: id}) RETURN properties(j) AS job
+"""
 LIST: LiteralString = """
 MATCH (j:Job) WHERE j.state IN $states AND j.submitted_at >= $since
 RETURN properties(j) AS job ORDER BY j.submitted_at DESC, j.job_id SKIP $skip LIMIT $limit
 """
 LIVE: LiteralString = """
 MATCH (j:Job) WHERE j.state IN ['queued', 'running'] RETURN count(j) AS n
+"""
+
+WORKING: LiteralString = """
+MATCH (j:Job {state: 'running'}) WHERE j.lease_until > timestamp() RETURN count(j) AS n
 """
 
 LAST = "last"
@@ -51,7 +59,9 @@ FRESH: dict[str, Any] = {
     "token": None,
     "owner": None,
     "lease_until": None,
+    "renewed_at": None,
     "sent_at": None,
+    "retry_at": None,
     "cancel_requested": False,
     "error_type": None,
     "error_message": None,
@@ -82,7 +92,9 @@ def submit(
     """The job of `spec`, created unless it is there; exactly one of many submitters sends it.
 
     A job that waits for others is not sent by its submitter but by what ends them. `force` starts
-    a new attempt under the same id where the job has ended; a live one is left alone.
+    a new attempt under the same id where the job has ended. A queued one gets this placement, and
+    is sent again where that is more or less urgent; a running one is left alone, and its record
+    then has another placement than was asked for.
 
     Raises:
         SpecError: A job in `needs` does not exist.
@@ -121,8 +133,10 @@ def submit(
         row, now = locked(tx, spec.job_id)
         if row["nonce"] != nonce and force and JobState(row["state"]).ended:
             change(tx, row, FRESH | placed | {"submitted_at": now})
-        unsent = row["state"] == JobState.QUEUED and row.get("sent_at") is None
-        if row["nonce"] != nonce or not unsent:
+        queued = row["state"] == JobState.QUEUED
+        if row["nonce"] != nonce:
+            return row, _placed_anew(tx, row, placement) if queued else Settled(Action.NONE)
+        if not queued or row.get("sent_at") is not None:
             return row, Settled(Action.NONE)
         return row, judge(tx, row, now, max_attempts=None)
 
@@ -130,6 +144,19 @@ def submit(
     row, settled = store.write(decide)
     with_freed(store, spec.job_id, settled)
     return Submitted(record_of(row), send=settled.action is Action.SEND)
+
+
+def _placed_anew(tx: Transaction, row: Row, placement: Placement) -> Settled:
+    """Give a queued job another placement; it is sent again where its message says otherwise."""
+    asked = placement.canonical_json()
+    if row["placement"] == asked:
+        return Settled(Action.NONE)
+    before = json.loads(row["placement"]).get("priority")
+    change(tx, row, {"placement": asked})
+    has_message = row.get("sent_at") is not None and row.get("retry_at") is None
+    if before == placement.priority or not has_message:
+        return Settled(Action.NONE)
+    return Settled(Action.SEND, (row["job_id"],))
 
 
 def cancel(store: GraphStore, job_id: str) -> tuple[JobRecord, tuple[str, ...]]:
@@ -179,6 +206,17 @@ def get(store: GraphStore, job_id: str) -> JobRecord:
     return record_of(found[0])
 
 
+def get_all(store: GraphStore, job_ids: Sequence[str]) -> tuple[JobRecord, ...]:
+    """The jobs with these ids, in this order; those that are not there are left out."""
+
+    def work(tx: Transaction) -> dict[str, JobRecord]:
+        records = [record_of(row["job"]) for row in tx.run(THESE, job_ids=list(job_ids))]
+        return {record.job_id: record for record in records}
+
+    found = store.read(work)
+    return tuple(found[job_id] for job_id in job_ids if job_id in found)
+
+
 def list_jobs(
     store: GraphStore,
     *,
@@ -203,3 +241,8 @@ def list_jobs(
 def count_live(store: GraphStore) -> int:
     """How many jobs are queued or running."""
     return store.read(lambda tx: int(tx.run(LIVE).single(strict=True)["n"]))
+
+
+def anybody_works(store: GraphStore) -> bool:
+    """Whether a job is running whose worker has given a sign of life within its lease."""
+    return store.read(lambda tx: int(tx.run(WORKING).single(strict=True)["n"])) > 0

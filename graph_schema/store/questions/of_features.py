@@ -1,8 +1,8 @@
 """Named questions about features: what they are called, what they share, where they disagree.
 
 A circuit's node is read once, before its features, and left behind by a WITH: from each of them on
-to the circuit, the embedded server would read and hold its whole document as often, which for 3,600
-features is slow (7 CPU seconds against 1) and more than the memory that it gives to a query.
+to the circuit, the embedded server would read and hold all that stands on it as often, which with
+long notes is more than the memory that it gives to a query.
 """
 
 from __future__ import annotations

@@ -8,9 +8,10 @@ import pytest
 import transformers
 
 from discovery.jobs.estimate import GIB, SPENT, plan_run
-from discovery.jobs.sizes import Sizes, sizes_of
+from discovery.jobs.sizes import CutSizes, Sizes, sizes_of
 from graph_schema.documents import Acdc, Eap, EapIg, Exact, Metric
 from graph_schema.errors import ResourceError
+from tests.factories import make_circuit
 
 GPT2 = sizes_of(transformers.GPT2Config())
 
@@ -132,4 +133,16 @@ def test_further_circuits_and_sweeps_are_paid_for() -> None:
         assert seconds(**asked) == pytest.approx((scores + tries * a_run, runs * a_run))
     assert seconds(alternatives=3, exact_top=10)[0] - seconds(alternatives=3)[0] == pytest.approx(
         3 * (seconds(exact_top=10)[0] - scores)
+    )
+
+
+def test_a_stored_circuit_of_units_is_judged_in_a_larger_graph_than_one_of_heads() -> None:
+    heads = make_circuit()
+    assert CutSizes.of_circuit(heads, 0) is None
+    cut = CutSizes.of_circuit(heads.model_copy(update={"granularity": "neuron"}), 24)
+    assert cut is not None
+    assert cut.graph(GPT2).n_senders >= GPT2.graph.n_senders + 24
+    whole = plan_run(GPT2, None, n_pairs=8, n_tokens=16, chunk=1)
+    assert plan_run(GPT2, None, n_pairs=8, n_tokens=16, chunk=1, cut=cut).memory_bytes > (
+        whole.memory_bytes
     )

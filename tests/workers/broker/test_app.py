@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
+import os
 import shutil
 import stat
 import subprocess
 import sys
+import time
+import types
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Empty
@@ -21,6 +25,7 @@ from graph_schema.errors import SpecError, StoreUnavailable
 from graph_schema.processes import reserved_port
 from tests.servers import running_redis
 from workers import broker
+from workers.broker import folder
 from workers.settings import Settings
 
 
@@ -48,13 +53,62 @@ def test_the_queue_is_as_deep_as_messages_wait(settings: Settings) -> None:
     app = broker.make_app(settings)
     try:
         assert broker.queue_depth(app) == 0
-        for number in range(3):
-            broker.send(app, record(str(number) * 64, priority=number))
-        assert broker.queue_depth(app) == 3
+        broker.send(app, record("0" * 64))
+        broker.send(app, *(record(str(number) * 64, priority=number) for number in range(1, 6)))
+        assert broker.queue_depth(app) == 6
     finally:
         with app.connection_for_write() as connection:
             connection.default_channel.queue_purge(broker.QUEUE)
         app.close()
+
+
+def test_a_placement_that_cannot_be_read_holds_up_no_other_job(settings: Settings) -> None:
+    app = broker.make_app(settings)
+    odd = record("b" * 64).model_copy(update={"placement": '{"colour": "red"}'})
+    broker.send(app, record("a" * 64), odd, record("c" * 64))
+    with app.connection_for_read() as connection, connection.channel() as channel:
+        assert [taken(channel) for _ in range(3)] == ["a" * 64, "b" * 64, "c" * 64]
+    app.close()
+
+
+def taken(channel: Any) -> str:
+    """The job id of the next message."""
+    return json.loads(base64.b64decode(channel._get(broker.QUEUE)["body"]))[0][0]
+
+
+def test_the_most_urgent_of_ten_levels_goes_first_and_among_equals_the_oldest(
+    settings: Settings,
+) -> None:
+    app = broker.make_app(settings)
+    sent = [f"{priority}{n:063}" for n, priority in enumerate([5, 4, 0, 9, 6, 1, 8, 3, 2, 7] * 2)]
+    broker.send(app, *(record(job_id, priority=int(job_id[0])) for job_id in sent))
+    with app.connection_for_read() as connection, connection.channel() as channel:
+        found = [taken(channel) for _ in sent]
+    app.close()
+    assert found == sorted(sent, key=lambda job_id: (-int(job_id[0]), job_id))
+
+
+def test_a_folder_is_not_listed_for_each_message_and_what_is_urgent_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listings: list[float] = []
+
+    def listed(folder: Path) -> list[str]:
+        listings.append(time.monotonic())
+        return os.listdir(folder)
+
+    monkeypatch.setattr("workers.broker.folder.os", types.SimpleNamespace(listdir=listed))
+    app = broker.make_app(Settings(home=tmp_path))
+    sent = [f"{n:064}" for n in range(300)]
+    broker.send(app, *map(record, sent))
+    with app.connection_for_read() as connection, connection.channel() as channel:
+        assert [taken(channel) for _ in sent[:-1]] == sent[:-1]
+        apart = [later - earlier for earlier, later in itertools.pairwise(listings)]
+        assert all(each >= folder.LOOK_SECONDS for each in apart), apart
+        broker.send(app, record("a" * 64, priority=6))
+        time.sleep(folder.LOOK_SECONDS)
+        assert taken(channel) == "a" * 64
+    app.close()
 
 
 def test_homes_with_odd_names_have_queues_of_their_own(tmp_path: Path) -> None:

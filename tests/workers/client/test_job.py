@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
-from collections.abc import Generator
-from contextlib import contextmanager
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -24,6 +19,7 @@ from graph_schema.errors import (
 )
 from graph_schema.processes import reserved_port
 from graph_schema.store import jobs
+from tests.doors import door
 from tests.workers.tiny import until
 from tests.workers.world import World
 from workers.client import CircuitClient, Job
@@ -94,6 +90,20 @@ def test_a_cancelled_job_says_so_and_starts_anew_when_asked_again(
     assert submitted(client, world, 14).state is JobState.QUEUED
 
 
+def test_a_request_for_a_running_job_says_what_it_does_not_change(
+    client: CircuitClient, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = submitted(client, world, 18)
+    claimed(client, job)
+    submitted(client, world, 18)
+    assert "runs already" not in caplog.text
+    asked = {"model": str(world.model), "dataset": world.pairs, "method": "eap", "n_edges": 18}
+    again = client.submit(**asked, priority=9, chunk=2)
+    assert again.job_id == job.job_id
+    assert "priority is 5, not 9; that is not changed" in caplog.text
+    assert f"circuits cancel {job.job_id[:12]}" in caplog.text
+
+
 def test_what_is_asked_wrongly_is_refused(client: CircuitClient) -> None:
     with pytest.raises(NotFoundError, match="beef"):
         client.job("beef")
@@ -105,40 +115,6 @@ def test_what_is_asked_wrongly_is_refused(client: CircuitClient) -> None:
         client.jobs("done")
     with pytest.raises(SpecError, match="colour"):
         client.circuits(colour="red")
-
-
-DOOR = """
-import asyncio, sys
-
-async def pump(reader, writer):
-    while data := await reader.read(65536):
-        writer.write(data)
-    writer.close()
-
-async def answer(reader, writer):
-    inner = await asyncio.open_connection("127.0.0.1", int(sys.argv[2]))
-    await asyncio.gather(pump(reader, inner[1]), pump(inner[0], writer))
-
-async def main():
-    async with await asyncio.start_server(answer, "127.0.0.1", int(sys.argv[1])) as server:
-        await server.serve_forever()
-
-asyncio.run(main())
-"""
-
-
-@contextmanager
-def door(port: int, uri: str) -> Generator[None]:
-    """Another way to the graph, open for a while."""
-    target = urlsplit(uri).port
-    process = subprocess.Popen(
-        [sys.executable, "-c", DOOR, str(port), str(target)], stderr=subprocess.DEVNULL
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def test_waiting_outlives_a_database_that_is_away(

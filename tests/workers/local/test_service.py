@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -19,8 +18,10 @@ import pytest
 
 from graph_schema.errors import MissingExtraError, SpecError, StoreUnavailable
 from graph_schema.store.connection import GraphStore
+from tests.workers.local.conftest import processes
 from tests.workers.tiny import until
 from workers.local import service as local
+from workers.local.ending import Ended, down
 from workers.local.files import Phase, ServiceFiles, locked
 from workers.settings import Settings
 
@@ -37,32 +38,10 @@ print(ensure_local(settings, worker=False).address.uri)
 """
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Generator[Settings]:
-    """A home with a space in its name; whatever was started there is ended."""
-    made = Settings(home=tmp_path / "a home", idle_seconds=600)
-    yield made
-    local.down(made)
-    until(lambda: _processes(made) == [])
-
-
-def _processes(settings: Settings) -> list[psutil.Process]:
-    """All processes that name the home in their arguments, environment or working directory."""
-    found: list[psutil.Process] = []
-    for process in psutil.process_iter():
-        try:
-            words = [*process.cmdline(), process.cwd(), process.environ().get("CIRCUITS_HOME", "")]
-        except psutil.Error:
-            continue
-        if any(str(settings.home) in word for word in words):
-            found.append(process)
-    return found
-
-
 def _commands(settings: Settings) -> list[str]:
     """What the processes of the home were called with."""
     found: list[str] = []
-    for process in _processes(settings):
+    for process in processes(settings):
         with suppress(psutil.Error):  # it has ended since
             found.append(" ".join(process.cmdline()))
     return found
@@ -96,7 +75,7 @@ def test_a_home_that_is_no_folder_is_named(tmp_path: Path) -> None:
 
 def test_it_starts_once_is_joined_and_ends(settings: Settings) -> None:
     assert not local.status(settings).running
-    assert not local.down(settings)
+    assert down(settings) is Ended.NOTHING
     first = local.ensure_local(settings, worker=False)
     state = ServiceFiles(settings).read()
     assert state is not None
@@ -116,9 +95,9 @@ def test_it_starts_once_is_joined_and_ends(settings: Settings) -> None:
     assert _open_to_others(settings.home) == []
 
     _write(first)
-    assert local.down(settings)
+    assert down(settings) is Ended.STOPPED
     assert not local.status(settings).running
-    assert _processes(settings) == []
+    assert processes(settings) == []
     assert _rows(local.ensure_local(settings, worker=False)) == [{"name": "kept"}]
 
 
@@ -144,7 +123,7 @@ def test_a_killed_supervisor_leaves_no_orphan_and_is_replaced(settings: Settings
     assert again.address == service.address
     assert _rows(again) == [{"name": "kept"}]
     assert found.database_pid is not None
-    assert found.database_pid not in [process.pid for process in _processes(settings)]
+    assert found.database_pid not in [process.pid for process in processes(settings)]
 
 
 def test_a_killed_database_is_started_again_at_its_address(settings: Settings) -> None:
@@ -170,7 +149,7 @@ def test_it_ends_when_nobody_is_there(settings: Settings) -> None:
     assert local.status(settings).running
     ServiceFiles(settings).pinned.unlink()
     until(lambda: not local.status(settings).running)
-    until(lambda: _processes(settings) == [])
+    until(lambda: processes(settings) == [])
 
 
 def test_a_live_job_keeps_it(settings: Settings) -> None:

@@ -88,3 +88,16 @@ def test_a_lost_child_gives_its_job_back_at_once(reconciler: Reconciler, app: Ce
         until(lambda: broker.queue_depth(app) == 1)
     assert jobs.get(reconciler.store, job_id).state is JobState.QUEUED
     assert jobs.get(reconciler.store, other).state is JobState.RUNNING
+
+
+def test_a_lost_child_is_heard_before_all_that_a_queue_lost_is_sent_again(
+    reconciler: Reconciler, app: Celery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.running.reconcile.AT_ONCE", 2)
+    for _ in range(5):
+        aged(reconciler.store, queued(reconciler.store))
+    reconciler.child_lost("a" * 64)
+    reconciler.once()
+    assert broker.queue_depth(app) == 2
+    with reconciler:
+        until(lambda: broker.queue_depth(app) == 5)

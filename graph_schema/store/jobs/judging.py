@@ -1,0 +1,136 @@
+"""What becomes of jobs that nobody works on: judged many at a time, each under its lock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+from typing import LiteralString
+
+from neo4j import Transaction
+
+from graph_schema.documents.jobs import ErrorDocument, JobState
+from graph_schema.store.connection import GraphStore
+from graph_schema.store.jobs.node import (
+    CANCELLED,
+    Row,
+    Standing,
+    change,
+    change_all,
+    ended,
+    locked_all,
+    needed_by,
+    queued_again,
+    standing,
+    states_of,
+)
+
+WAITING: LiteralString = """
+MATCH (j:Job {state: 'queued'}) WHERE $job_id IN j.needs RETURN j.job_id AS id ORDER BY id
+"""
+
+AT_ONCE = 500
+"""Jobs judged in one transaction: it holds all their locks, and must stay short."""
+
+
+class Action(StrEnum):
+    """What became of a job that was looked at."""
+
+    NONE = "none"
+    SEND = "send"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What became of a job, and the ids to send: its own and those it set free."""
+
+    action: Action
+    send: tuple[str, ...] = ()
+
+
+States = dict[str, JobState]
+Judgement = tuple[Settled, Row]
+"""What becomes of a job, and what is to be written to it for that."""
+Decision = Callable[[Row, int, States], Judgement]
+"""Of a locked job, the database's clock in milliseconds, and the states of what is needed."""
+
+AS_IT_IS: Judgement = (Settled(Action.NONE), {})
+
+
+def judged(
+    row: Row, now: int, states: States, *, max_attempts: int | None, keep_token: bool = True
+) -> Judgement:
+    """What becomes of a job that nobody works on: cancelled, failed, or queued and sent."""
+    if row["cancel_requested"]:
+        return Settled(Action.CANCELLED), ended(JobState.CANCELLED, now, CANCELLED)
+    if max_attempts is not None and row["attempts"] >= max_attempts:
+        died = ErrorDocument(
+            type="JobFailed",
+            message=f"worker died {row['attempts']} times on this job; look at the worker's log "
+            "(out of memory?), then submit it again",
+        )
+        return Settled(Action.FAILED), ended(JobState.FAILED, now, died)
+    stands, why = standing(row, states)
+    if stands is Standing.FAILED:
+        unmet = ErrorDocument(type="JobFailed", message=why)
+        return Settled(Action.FAILED), ended(JobState.FAILED, now, unmet)
+    if stands is Standing.WAITING:
+        return AS_IT_IS
+    sent = queued_again(now) | ({} if keep_token else {"token": None})
+    return Settled(Action.SEND, (row["job_id"],)), sent
+
+
+def judge(tx: Transaction, row: Row, now: int, *, max_attempts: int | None) -> Settled:
+    """Judge one locked job, in its transaction, as `judged` says."""
+    settled, changes = judged(row, now, states_of(tx, needed_by([row])), max_attempts=max_attempts)
+    if changes:
+        change(tx, row, changes)
+    return settled
+
+
+def judge_all(store: GraphStore, job_ids: Sequence[str], decide: Decision) -> dict[str, Settled]:
+    """What became of these jobs, each judged again under its lock; the ids of no job are left out.
+
+    The ids to send with one that ended are those it set free.
+    """
+    found: dict[str, Settled] = {}
+    left = iter(job_ids)
+    while batch := list(islice(left, AT_ONCE)):
+
+        def work(tx: Transaction, batch: list[str] = batch) -> dict[str, Settled]:
+            rows, now = locked_all(tx, batch)
+            states = states_of(tx, needed_by(rows))
+            judgements = [(row["job_id"], *decide(row, now, states)) for row in rows]
+            change_all(tx, {job_id: changes for job_id, _, changes in judgements if changes})
+            return {job_id: settled for job_id, settled, _ in judgements}
+
+        found |= store.write(work)
+    return {job_id: with_freed(store, job_id, settled) for job_id, settled in found.items()}
+
+
+def set_free(store: GraphStore, job_id: str) -> tuple[str, ...]:
+    """Judge what waited for `job_id`, which has ended; returns the ids to send now.
+
+    A job that needed it to end well fails with it, and so on down the line.
+    """
+
+    def waiting(tx: Transaction) -> list[str]:
+        return [row["id"] for row in tx.run(WAITING, job_id=job_id)]
+
+    def decide(row: Row, now: int, states: States) -> Judgement:
+        if row["state"] != JobState.QUEUED or row.get("sent_at") is not None:
+            return AS_IT_IS
+        return judged(row, now, states, max_attempts=None)
+
+    found = judge_all(store, store.read(waiting), decide)
+    return tuple(each for settled in found.values() for each in settled.send)
+
+
+def with_freed(store: GraphStore, job_id: str, settled: Settled) -> Settled:
+    """`settled`, and what the job's end set free with it."""
+    if settled.action in (Action.FAILED, Action.CANCELLED):
+        return Settled(settled.action, (*settled.send, *set_free(store, job_id)))
+    return settled

@@ -1,0 +1,40 @@
+"""What asking again for a job that is there does to it, and what it does not."""
+
+from __future__ import annotations
+
+import logging
+
+from graph_schema.documents.jobs import JobRecord, JobState, Placement
+from graph_schema.errors import NumericsError, error_from_document
+
+log = logging.getLogger(__name__)
+
+
+def tell_placement(record: JobRecord, asked: Placement) -> None:
+    """Say where a job that runs already is run in another way than was asked for now."""
+    runs, wanted = Placement.model_validate_json(record.placement).model_dump(), asked.model_dump()
+    other = [
+        f"{name} is {runs[name]!r}, not {value!r}"
+        for name, value in wanted.items()
+        if runs[name] != value
+    ]
+    if other:
+        log.warning(
+            "job %s runs already, as it was asked for before: %s; that is not changed; to have it "
+            "run as asked for now, cancel it first: circuits cancel %s",
+            record.job_id[:12],
+            "; ".join(other),
+            record.job_id[:12],
+        )
+
+
+def deserves_another_try(record: JobRecord, wanted: Placement) -> bool:
+    """Whether an ended job is begun anew because it is asked for again, placed like this."""
+    if record.state is not JobState.FAILED or record.error is None:
+        return record.state is JobState.CANCELLED
+    error = error_from_document(record.error.type, record.error.message)
+    if isinstance(error, NumericsError):
+        # Another device rounds otherwise, and what overflows in half precision may not there.
+        elsewhere = Placement.model_validate_json(record.placement).device != wanted.device
+        return elsewhere or not error.lasting
+    return not error.lasting

@@ -32,7 +32,7 @@ from workers.requests.effects import EffectsRequest
 )
 def effects(
     roles_job: Annotated[
-        str, typer.Argument(metavar="ROLES_JOB", help="Roles job id, or its first digits.")
+        str, typer.Argument(metavar="ROLES_JOB", help="Roles job id, its first digits, or last.")
     ],
     motif: Annotated[
         str, typer.Option(metavar="NAME", help="Whose edges to measure (circuits motifs).")

@@ -39,7 +39,7 @@ from workers.requests.evaluate import EvaluateRequest
     "circuits evaluate 3f2a --dataset pairs.jsonl --ablation mean --preset full --here --json",
 )
 def evaluate(
-    circuit: Annotated[str, typer.Argument(help="Circuit id, or its first digits.")],
+    circuit: Annotated[str, typer.Argument(help="Circuit id, its first digits, or last.")],
     task: Annotated[str | None, TASK] = None,
     task_param: TaskParams = None,
     pairs: Annotated[int | None, PAIRS] = None,

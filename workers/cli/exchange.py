@@ -24,7 +24,7 @@ from workers.settings import read_settings
     "circuits export 3f2a --format neuronpedia --out graph.json",
 )
 def export(
-    circuit: Annotated[str, typer.Argument(help="Circuit id, or its first digits.")],
+    circuit: Annotated[str, typer.Argument(help="Circuit id, its first digits, or last.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write.")],
     form: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help=f"{', '.join(FORMATS)}.")

@@ -41,7 +41,7 @@ FORMATS = ("text", "json", "bibtex")
     "circuits show 3f2a --all-scores scores.npz",
 )
 def show(
-    circuit: Annotated[str, typer.Argument(help="Circuit id, or its first digits.")],
+    circuit: Annotated[str, typer.Argument(help="Circuit id, its first digits, or last.")],
     form: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help="text, json or bibtex.")
     ] = "text",

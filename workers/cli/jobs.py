@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +13,7 @@ import typer
 from graph_schema.documents.jobs import JobRecord, JobState
 from graph_schema.errors import SpecError
 from graph_schema.reports import table
+from graph_schema.reports.nodes import shortened
 from workers.cli.app import command
 from workers.cli.asking import asks_for_a_circuit
 from workers.cli.exits import ExitCode, exit_code
@@ -20,10 +24,14 @@ from workers.interrupts import JobInterrupted
 from workers.kinds import kind_of
 from workers.requests.checking import choice
 from workers.requests.discover import DiscoverRequest
+from workers.requests.since import moment
+from workers.results.job_facts import job_facts
+
+WHY_LENGTH = 60
 
 Force = Annotated[bool, typer.Option("--force", help="Run again what has already ended.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the job to its end.")]
-JobId = Annotated[str, typer.Argument(help="Job id, or its first digits.")]
+JobId = Annotated[str, typer.Argument(help="Job id, its first digits, or last.")]
 
 
 @command(
@@ -55,7 +63,7 @@ def run(request: DiscoverRequest, force: Force = False, as_json: AsJson = False)
         report_here(lambda: run_here(client, request, force=force), as_json)
 
 
-@command("circuits job 3f2a", "circuits job 3f2a --wait")
+@command("circuits job 3f2a", "circuits job last --wait")
 def job(job_id: JobId, wait: Wait = False, as_json: AsJson = False) -> None:
     """Show a job, or follow it.
 
@@ -66,40 +74,49 @@ def job(job_id: JobId, wait: Wait = False, as_json: AsJson = False) -> None:
         if wait:
             follow(found, as_json)
         elif as_json:
-            emit_json(job_object(found.record))
+            emit_json(whole_object(found.record))
         else:
             emit(_described(found.record))
 
 
-@command("circuits jobs --state running")
+@command("circuits jobs --state running", "circuits jobs --task ioi --method acdc --since 3d")
 def jobs(
     state: Annotated[
         str | None,
         typer.Option(metavar="STATE", help="queued, running, succeeded, failed or cancelled."),
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of this model: hub id, folder, or fingerprint."),
+    ] = None,
+    task: Annotated[str | None, typer.Option(metavar="NAME", help="For this task.")] = None,
+    method: Annotated[str | None, typer.Option(metavar="NAME", help="By this method.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Submitted since: 30m, 12h, 3d ago, or 2025-11-29."),
+    ] = None,
     limit: Annotated[int, typer.Option(parser=whole, metavar="N", help="At most this many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List jobs, the newest first."""
+    """List jobs, the newest first.
+
+    What each is of, since when, for how long it ran or runs, and what came of it or why it failed.
+    """
+    now = time.time()
     if state is not None:
         choice("state", JobState, state)  # before a local service is started
+    if since is not None:
+        moment(since, now)
+    asked = {"model": model, "task": task, "method": method, "since": since}
     with CircuitClient() as client:
-        records = [found.record for found in client.jobs(state, limit)]
+        records = [found.record for found in client.jobs(state, limit, **asked)]
     if as_json:
         emit_json([job_object(record) for record in records])
-        return
-    rows = [
-        (
-            record.job_id[:12],
-            record.kind,
-            record.state.value,
-            _step(record),
-            record.attempts,
-            _found(record),
-        )
-        for record in records
-    ]
-    emit(table(("job", "kind", "state", "at", "attempts", "circuit"), rows))
+    elif records:
+        headings = ("job", "kind", "state", "model", "task", "method", "edges", "since", "ran")
+        emit(table((*headings, "attempts", "what"), [_row(record, now) for record in records]))
+    else:
+        say("no such job" if any((state, *asked.values())) else "no job yet: circuits submit")
 
 
 @command("circuits cancel 3f2a")
@@ -124,6 +141,12 @@ def cancel(job_id: JobId, as_json: AsJson = False) -> None:
 def job_object(record: JobRecord) -> dict[str, Any]:
     """A job as `--json` prints it."""
     return record.model_dump(mode="json", exclude={"spec", "placement"})
+
+
+def whole_object(record: JobRecord) -> dict[str, Any]:
+    """A job with what was asked and where it runs, as `job --json` prints it."""
+    asked = {"spec": json.loads(record.spec), "placement": json.loads(record.placement)}
+    return job_object(record) | asked
 
 
 def result_object(record: JobRecord, outcome: Any | None) -> dict[str, Any]:
@@ -192,13 +215,54 @@ def next_step(job: Job) -> str:
 
 
 def _described(record: JobRecord) -> str:
+    now = time.time()
+    asked = job_facts(record, now)
     facts = [("job", record.job_id), ("kind", record.kind), ("state", record.state.value)]
-    facts.append(("at", _step(record)))
+    facts += [("model", asked.model), ("task", asked.task), ("method", asked.method)]
+    facts += [("edges", asked.edges), ("since", _clock(record.submitted_at))]
+    facts += [("ran", _long(asked.seconds)), ("at", _step(record))]
     facts.append(("attempts", str(record.attempts)))
     if record.error:
         facts.append(("error", f"{record.error.type}: {record.error.message}"))
     facts.extend(("circuit", found) for found in record.circuit_ids)
     return "\n".join(f"{label:<10}{text}" for label, text in facts if text)
+
+
+def _row(record: JobRecord, now: float) -> tuple[object, ...]:
+    asked = job_facts(record, now)
+    what = _found(record)
+    if record.state is JobState.RUNNING:
+        what = _step(record)
+    elif record.state is JobState.FAILED and record.error is not None:
+        what = shortened(f"{record.error.type}: {record.error.message}", WHY_LENGTH)
+    return (
+        record.job_id[:12],
+        record.kind,
+        record.state.value,
+        asked.model.rstrip("/").rpartition("/")[2],
+        asked.task,
+        asked.method,
+        asked.edges,
+        _clock(record.submitted_at),
+        _long(asked.seconds),
+        record.attempts,
+        what,
+    )
+
+
+def _clock(milliseconds: int) -> str:
+    """A time of the database as this machine's clock shows it."""
+    return datetime.fromtimestamp(milliseconds / 1000).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def _long(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3_600:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3_600:.1f} h"
 
 
 def _step(record: JobRecord) -> str:

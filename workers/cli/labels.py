@@ -26,7 +26,7 @@ from workers.requests.labels import MOST_BYTES, Labelled, author_or_user
     "circuits label 3f2a --read labels.csv --author ada",
 )
 def label(
-    circuit: Annotated[str, typer.Argument(help="Circuit id, or its first digits.")],
+    circuit: Annotated[str, typer.Argument(help="Circuit id, its first digits, or last.")],
     node: Annotated[
         str | None, typer.Argument(metavar="[NODE]", help="m3.f1024, m3.n217, a5.h1, m3.f1024@7.")
     ] = None,

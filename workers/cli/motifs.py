@@ -34,7 +34,7 @@ motifs = typer.Typer(
 )
 app.add_typer(motifs)
 
-Circuit = Annotated[str, typer.Argument(help="Circuit id, or its first digits.")]
+Circuit = Annotated[str, typer.Argument(help="Circuit id, its first digits, or last.")]
 
 
 @motifs.callback()

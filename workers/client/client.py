@@ -8,22 +8,25 @@ graph, and torch never does.
 
 from __future__ import annotations
 
+import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from graph_schema.documents import Annotation
-from graph_schema.documents.jobs import JobState
+from graph_schema.documents.jobs import JobRecord, JobState
 from graph_schema.errors import SpecError
 from workers.client.job import Job
 from workers.client.motifs import Motifs
 from workers.client.training import TrainingRequests
 from workers.requests.checking import choice, validated
 from workers.requests.labels import Labelled, author_or_user, one_row
+from workers.requests.since import moment
 from workers.results.circuit import Circuit
 from workers.results.cleared import Cleared
 from workers.results.comparison import Compared
 from workers.results.deletion import Deletion
 from workers.results.evaluation import Evaluated
+from workers.results.job_facts import job_facts
 from workers.results.rows import Rows
 
 if TYPE_CHECKING:
@@ -97,16 +100,39 @@ class CircuitClient(TrainingRequests):
         """
         return Job(self, self.service.job(job_id))
 
-    def jobs(self, state: JobState | str | None = None, limit: int = 100) -> list[Job]:
-        """Jobs, the newest first; `state` picks those in one state.
+    def jobs(
+        self,
+        state: JobState | str | None = None,
+        limit: int = 100,
+        *,
+        model: str | None = None,
+        task: str | None = None,
+        method: str | None = None,
+        since: str | None = None,
+    ) -> list[Job]:
+        """Jobs, the newest first.
+
+        Args:
+            state: Only those in this state.
+            limit: At most so many.
+            model: Only of this model: as it was asked for, the last part of that, or a fingerprint.
+            task: Only for this task.
+            method: Only by this method.
+            since: Submitted since then: `12h`, `3d` ago, or a date.
 
         Raises:
-            SpecError: There is no such state.
+            SpecError: There is no such state or time.
         """
         if limit < 1:
             raise SpecError(f"limit is {limit}; expected 1 or more")
         states = tuple(JobState) if state is None else (choice("state", JobState, state),)
-        return [Job(self, record) for record in self.service.jobs(states, limit)]
+        now = time.time()
+        after = 0.0 if since is None else moment(since, now)
+
+        def wanted(record: JobRecord) -> bool:
+            return job_facts(record, now).passes(model, task, method)
+
+        return [Job(self, record) for record in self.service.jobs(states, limit, after, wanted)]
 
     def circuit(self, circuit_id: str) -> Circuit:
         """The circuit with this id, or with the one id that starts so.

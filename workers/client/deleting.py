@@ -127,7 +127,7 @@ def _resolved(store: GraphStore, id: str) -> tuple[str | None, str | None]:
         job = jobs.get(store, id).job_id
     except NotFoundError as error:
         said.append(str(error))
-    if circuit is not None and job is not None:
+    if circuit is not None and job is not None:  # of `last` too
         raise NotFoundError(
             f"id {id!r} is the start of circuit {circuit} and of job {job}; give more digits"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
@@ -46,6 +46,7 @@ from workers.results.reading import evaluated, stored_circuit, stored_evaluation
 from workers.results.rows import Rows
 from workers.settings import Settings
 
+PAGE = 500
 PATIENCE = 5.0
 """Seconds until a graph that does not answer counts as away."""
 
@@ -116,8 +117,22 @@ class Service:
     def job(self, job_id: str) -> JobRecord:
         return jobs.get(self.store, job_id)
 
-    def jobs(self, states: tuple[JobState, ...], limit: int) -> tuple[JobRecord, ...]:
-        return jobs.list_jobs(self.store, states=states, limit=limit)
+    def jobs(
+        self,
+        states: tuple[JobState, ...],
+        limit: int,
+        since: float = 0.0,
+        wanted: Callable[[JobRecord], bool] = lambda _: True,
+    ) -> tuple[JobRecord, ...]:
+        """The newest jobs that are wanted; asked for a page at a time."""
+        found, skip = list[JobRecord](), 0
+        while len(found) < limit:
+            page = jobs.list_jobs(self.store, states=states, limit=PAGE, skip=skip, since=since)
+            found += [record for record in page if wanted(record)]
+            skip += PAGE
+            if len(page) < PAGE:
+                break
+        return tuple(found[:limit])
 
     def anybody_works(self) -> bool:
         """Whether a worker has a job in hand, and is alive as far as its lease says."""

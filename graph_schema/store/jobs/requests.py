@@ -21,6 +21,7 @@ from graph_schema.store.jobs.node import (
     ended,
     lapsed,
     locked,
+    milliseconds,
     record_of,
     states_of,
 )
@@ -37,8 +38,8 @@ THESE: LiteralString = """
 UNWIND $job_ids AS id MATCH (j:Job {job_id: id}) RETURN properties(j) AS job
 """
 LIST: LiteralString = """
-MATCH (j:Job) WHERE j.state IN $states
-RETURN properties(j) AS job ORDER BY j.submitted_at DESC, j.job_id LIMIT $limit
+MATCH (j:Job) WHERE j.state IN $states AND j.submitted_at >= $since
+RETURN properties(j) AS job ORDER BY j.submitted_at DESC, j.job_id SKIP $skip LIMIT $limit
 """
 LIVE: LiteralString = """
 MATCH (j:Job) WHERE j.state IN ['queued', 'running'] RETURN count(j) AS n
@@ -47,6 +48,9 @@ MATCH (j:Job) WHERE j.state IN ['queued', 'running'] RETURN count(j) AS n
 WORKING: LiteralString = """
 MATCH (j:Job {state: 'running'}) WHERE j.lease_until > timestamp() RETURN count(j) AS n
 """
+
+LAST = "last"
+"""Stands for the latest one wherever an id is taken; no id starts so."""
 
 # What a new attempt must not inherit; null removes a property.
 FRESH: dict[str, Any] = {
@@ -181,11 +185,15 @@ def cancel(store: GraphStore, job_id: str) -> tuple[JobRecord, tuple[str, ...]]:
 
 
 def get(store: GraphStore, job_id: str) -> JobRecord:
-    """The job with this id, or with the one id that starts so.
+    """The job with this id, or with the one id that starts so; `last` is the latest submitted.
 
     Raises:
         NotFoundError: No job, or more than one.
     """
+    if job_id == LAST:
+        if newest := list_jobs(store, limit=1):
+            return newest[0]
+        raise NotFoundError("there is no last job: none is stored")
 
     def work(tx: Transaction) -> list[Row]:
         return [row["job"] for row in tx.run(BY_PREFIX, prefix=job_id)]
@@ -210,12 +218,21 @@ def get_all(store: GraphStore, job_ids: Sequence[str]) -> tuple[JobRecord, ...]:
 
 
 def list_jobs(
-    store: GraphStore, *, states: Sequence[JobState] = tuple(JobState), limit: int = 100
+    store: GraphStore,
+    *,
+    states: Sequence[JobState] = tuple(JobState),
+    limit: int = 100,
+    skip: int = 0,
+    since: float = 0.0,
 ) -> tuple[JobRecord, ...]:
-    """The newest jobs in one of `states`, newest first."""
+    """The newest jobs in one of `states`, newest first, but for the first `skip`.
+
+    `since`: submitted then or later, seconds since 1970.
+    """
+    wanted = {"limit": limit, "skip": skip, "since": milliseconds(since)}
 
     def work(tx: Transaction) -> tuple[JobRecord, ...]:
-        rows = tx.run(LIST, states=[state.value for state in states], limit=limit)
+        rows = tx.run(LIST, {"states": [state.value for state in states], **wanted})
         return tuple(record_of(row["job"]) for row in rows)
 
     return store.read(work)

@@ -37,6 +37,8 @@ from graph_schema.store.records.tasks import write_task
 from graph_schema.store.stored import stored_document
 
 SHOWN_MATCHES = 5
+LAST = "last"
+"""Stands for the latest one wherever an id is taken; no id starts so."""
 FIGURES = ("faithfulness", "heldout_faithfulness", "complement_faithfulness", "cmd", "cpr")
 
 _WRITE: LiteralString = """
@@ -68,6 +70,10 @@ MATCH (c:Circuit {circuit_id: $circuit_id}) MATCH (d:Dataset {sha256: $sha256})
 MERGE (c)-[:EVALUATED_ON]->(d)
 """
 _IS_THERE: LiteralString = "MATCH (c:Circuit {circuit_id: $circuit_id}) RETURN count(c) AS n"
+_NEWEST: LiteralString = """
+MATCH (c:Circuit) WHERE c.created_at > 0
+RETURN c.circuit_id AS circuit_id ORDER BY c.created_at DESC, circuit_id LIMIT 1
+"""
 _FIND: LiteralString = """
 MATCH (c:Circuit) WHERE c.circuit_id STARTS WITH $prefix
 RETURN c.circuit_id AS circuit_id ORDER BY circuit_id LIMIT $limit
@@ -157,13 +163,17 @@ def read_circuit(store: GraphStore, circuit_id: str) -> CircuitDocument:
 
 
 def resolve_circuit(tx: Transaction, prefix: str) -> str:
-    """The one circuit id that starts with `prefix`.
+    """The one circuit id that starts with `prefix`; `last` is the one that was stored last.
 
     Raises:
         NotFoundError: None, or several; the message names them.
     """
     if not prefix:
         raise NotFoundError("circuit id '' is empty; `circuits list` shows the ids")
+    if prefix == LAST:
+        if newest := fetch(tx, _NEWEST):
+            return str(newest[0]["circuit_id"])
+        raise NotFoundError("there is no last circuit: none is stored")
     rows = fetch(tx, _FIND, prefix=prefix, limit=SHOWN_MATCHES + 1)
     found = [str(row["circuit_id"]) for row in rows]
     if len(found) == 1:

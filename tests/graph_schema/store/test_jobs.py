@@ -445,3 +445,15 @@ def test_jobs_are_found_by_the_start_of_their_id_and_listed_by_state(store: Grap
     before = jobs.count_live(store)
     jobs.cancel(store, job_id)
     assert jobs.count_live(store) == before - 1
+
+
+def test_jobs_are_listed_a_page_at_a_time_and_since_a_moment(store: GraphStore) -> None:
+    ids = [queued(store) for _ in range(4)]
+    aged(store, ids[0])
+    pages = [jobs.list_jobs(store, limit=2, skip=skip) for skip in (0, 2, 4)]
+    assert sorted(record.job_id for page in pages for record in page) == sorted(ids)
+    assert [len(page) for page in pages] == [2, 2, 0]
+    recent = jobs.list_jobs(store, since=time.time() - 600)
+    assert {record.job_id for record in recent} == set(ids[1:])
+    aged(store, ids[1], -60)
+    assert jobs.get(store, "last").job_id == ids[1]

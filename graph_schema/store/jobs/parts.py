@@ -17,6 +17,7 @@ from graph_schema.store.connection import GraphStore
 from graph_schema.store.jobs.node import (
     change,
     check_held,
+    leased,
     lock,
     locked,
     milliseconds,
@@ -65,7 +66,7 @@ def write_part(
         known: list[str] = list(row.get("drafts") or [])
         if write(tx) and draft not in known:
             known.append(draft)
-        renewed = {"state": JobState.RUNNING.value, "lease_until": now + milliseconds(lease)}
+        renewed = {"state": JobState.RUNNING.value, **leased(now, milliseconds(lease))}
         change(tx, row, renewed | {"drafts": known} | progressed(progress))
 
     store.write(work)

@@ -19,6 +19,9 @@ PR_SET_PDEATHSIG = 1
 SAME_SECONDS = 2.0
 """How exactly a process's start is known: the machine's start is told in whole seconds."""
 
+NO_LINUX = " pids"
+"""Ends what names a machine's start where the system itself does not."""
+
 
 def process_mark(pid: int) -> Mark:
     """What tells this process from every other one: of this machine's, and of other machines'."""
@@ -56,13 +59,19 @@ def boot_id() -> str:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         space = os.readlink("/proc/self/ns/pid")
     except OSError:  # no Linux
-        return f"{round(psutil.boot_time() / 60)} pids"
+        return f"{round(psutil.boot_time() / 60)}{NO_LINUX}"
     return f"{boot} {space}"
 
 
 def _of_here(mark: Mapping[str, float | str]) -> bool:
-    """Whether the mark's pid is one of those that this process sees; older marks do not say."""
-    return "boot" not in mark or (mark["host"], mark["boot"]) == (socket.gethostname(), boot_id())
+    """Whether the mark's pid is one of those that this process sees; older marks do not say.
+
+    A machine may be given another name while it runs: where its start has an id, that alone counts.
+    """
+    if "boot" not in mark:
+        return True
+    named = boot_id().endswith(NO_LINUX) and mark["host"] != socket.gethostname()
+    return mark["boot"] == boot_id() and not named
 
 
 def _started(process: psutil.Process) -> float:

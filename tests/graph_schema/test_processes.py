@@ -7,7 +7,16 @@ import socket
 import subprocess
 import sys
 
-from graph_schema.processes import elsewhere, end_process, marked_process, process_mark
+import pytest
+
+from graph_schema.processes import (
+    NO_LINUX,
+    boot_id,
+    elsewhere,
+    end_process,
+    marked_process,
+    process_mark,
+)
 
 
 def test_a_mark_is_of_one_process_on_one_start_of_one_machine() -> None:
@@ -30,6 +39,14 @@ def test_a_mark_is_of_one_process_on_one_start_of_one_machine() -> None:
     assert elsewhere(contained) == socket.gethostname()
 
 
+@pytest.mark.skipif(boot_id().endswith(NO_LINUX), reason="the machine's starts have no id here")
+def test_a_machine_that_was_given_another_name_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = process_mark(os.getpid())
+    monkeypatch.setattr(socket, "gethostname", lambda: "renamed")
+    assert marked_process(mark) is not None
+    assert elsewhere(mark) is None
+
+
 def test_a_mark_of_an_earlier_version_counts_by_pid_and_start() -> None:
     mark = process_mark(os.getpid())
     assert marked_process({"pid": mark["pid"], "started": mark["started"]}) is not None
@@ -39,7 +56,7 @@ def test_a_mark_of_an_earlier_version_counts_by_pid_and_start() -> None:
 def test_no_process_of_another_machine_is_ended() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         mark = process_mark(process.pid)
-        end_process({**mark, "host": "other"}, 5.0)
+        end_process({**mark, "host": "other", "boot": "another"}, 5.0)
         assert process.poll() is None
         end_process(mark, 60.0)
         assert process.poll() is not None

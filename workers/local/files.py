@@ -36,6 +36,8 @@ POLL_SECONDS = 0.05
 USERS = "users.lock"
 OURS = frozenset(("service", "store", "broker", "artifacts", "cache", "logs", "owners"))
 """What a home may hold before it had a local service."""
+EMPTY = frozenset(("lost+found",))
+"""What an empty disk holds."""
 
 
 class Phase(StrEnum):
@@ -80,7 +82,7 @@ def own_home(home: Path) -> Path:
     if owner != os.getuid():
         raise SpecError(f"{str(home)!r} belongs to user {owner}, not to you; {advice}")
     known = (home / "service" / USERS).exists()
-    if not known and (others := sorted(found - OURS)):
+    if not known and (others := sorted(found - OURS - EMPTY)):
         raise SpecError(
             f"{str(home)!r} is not empty and no home of circuits: it holds {others[0]!r}; {advice}"
         )

@@ -72,7 +72,7 @@ def test_a_service_of_another_machine_is_neither_used_nor_ended(tmp_path: Path) 
     files = ServiceFiles(settings)
     with files.supervising() as alone:
         assert alone
-        there = {**process_mark(os.getpid()), "host": "elsewhere.example"}
+        there = {**process_mark(os.getpid()), "host": "elsewhere.example", "boot": "another"}
         state = State(Phase.READY, "starter", there)
         files.write(state)
         assert local.status(settings).elsewhere == "elsewhere.example"

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import NO_CONTAINERS
+
 _TRY = """
 set -e
 mount -t tmpfs tmpfs "$0"
@@ -38,4 +40,4 @@ def _in_containers(request: pytest.FixtureRequest) -> None:
         return
     why = _refused(str(request.getfixturevalue("_container_folder")))
     if why:
-        pytest.skip(f"no container can be made of this machine's own files: {why}")
+        pytest.skip(f"{NO_CONTAINERS}: {why}")

@@ -41,6 +41,9 @@ PLACES = (
 # Limits that the client goes by, not the worker.
 OWN_LIMITS = ("import_bytes", "query_bytes", "query_rows", "query_seconds")
 
+STORING_LEASES = 10
+"""Storing a large circuit must not lose its lease half-way: it gets this many at once."""
+
 Seconds = Annotated[float, Field(gt=0)]
 
 
@@ -177,6 +180,11 @@ class Settings(BaseSettings):
     @property
     def artifacts_url(self) -> str:
         return str(self.home / "artifacts") if self.artifacts is None else self.artifacts
+
+    @property
+    def storing_seconds(self) -> float:
+        """For how long a job is owned while its result, or a part of it, is stored."""
+        return STORING_LEASES * self.lease_seconds
 
     @property
     def cache_dir(self) -> Path:

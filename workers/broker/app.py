@@ -58,7 +58,7 @@ def make_app(settings: Settings) -> Celery:
         accept_content=["json"],
         task_ignore_result=True,
         task_acks_late=True,  # for fairness: a busy worker reserves nothing
-        task_time_limit=settings.limits.job_seconds + TIME_LIMIT_SLACK,
+        task_time_limit=settings.limits.job_seconds + settings.storing_seconds + TIME_LIMIT_SLACK,
         task_publish_retry_policy={"max_retries": 3, "interval_start": 0.1, "interval_max": 1.0},
         worker_prefetch_multiplier=1,
         worker_concurrency=1,

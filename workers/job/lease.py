@@ -32,8 +32,6 @@ RENEWAL_SECONDS = 2.0
 """What a renewal that is on its way is waited for when its job has ended."""
 SETTLE_SECONDS = 10.0
 """For the database to take down how a job ended whose work does not stop; it may hang."""
-STORING_LEASES = 10
-"""Storing a large circuit must not lose its lease half-way: it gets this many at once."""
 
 
 class Stopped(BaseException):
@@ -126,9 +124,8 @@ class Lease:
         self._end()
         self._renewing.join(self.settings.lease_seconds)
         self.check()
-        lease = self.settings.lease_seconds * STORING_LEASES
         try:
-            cancelled = self.renew(lease, self._progress)
+            cancelled = self.renew(self.settings.storing_seconds, self._progress)
         except StoreUnavailable as error:
             log.warning("renewal failed: %s", error, extra=self._extra)
             return  # storing is more patient

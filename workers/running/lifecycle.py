@@ -24,7 +24,7 @@ from graph_schema.models.fingerprint import is_path
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore, StoreAddress
 from workers.job.drafts import clear_drafts
-from workers.job.lease import STORING_LEASES, Lease, Stopped, error_document
+from workers.job.lease import Lease, Stopped, error_document
 from workers.kinds import Product
 from workers.machine import known_error
 from workers.settings import Settings
@@ -154,7 +154,7 @@ class Performer:
                 token,
                 part.write,
                 draft=part.circuit_id,
-                lease=self.settings.lease_seconds * STORING_LEASES,
+                lease=self.settings.storing_seconds,
                 progress=JobProgress(stage="storing", done=done, total=len(parts)),
             )
 

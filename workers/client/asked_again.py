@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 from graph_schema.documents.jobs import JobRecord, JobState, Placement
@@ -12,11 +13,11 @@ log = logging.getLogger(__name__)
 
 def tell_placement(record: JobRecord, asked: Placement) -> None:
     """Say where a job that runs already is run in another way than was asked for now."""
-    runs, wanted = Placement.model_validate_json(record.placement).model_dump(), asked.model_dump()
+    runs, wanted = json.loads(record.placement), asked.model_dump(mode="json")
     other = [
-        f"{name} is {runs[name]!r}, not {value!r}"
+        f"{name} is {runs.get(name)!r}, not {value!r}"
         for name, value in wanted.items()
-        if runs[name] != value
+        if runs.get(name) != value
     ]
     if other:
         log.warning(

@@ -125,14 +125,15 @@ class Service:
         wanted: Callable[[JobRecord], bool] = lambda _: True,
     ) -> tuple[JobRecord, ...]:
         """The newest jobs that are wanted; asked for a page at a time."""
-        found, skip = list[JobRecord](), 0
+        found, skip = dict[str, JobRecord](), 0
         while len(found) < limit:
             page = jobs.list_jobs(self.store, states=states, limit=PAGE, skip=skip, since=since)
-            found += [record for record in page if wanted(record)]
+            # One that was submitted meanwhile moves the others on: the last come once more.
+            found |= {each.job_id: each for each in page if wanted(each)}
             skip += PAGE
             if len(page) < PAGE:
                 break
-        return tuple(found[:limit])
+        return tuple(found.values())[:limit]
 
     def anybody_works(self) -> bool:
         """Whether a worker has a job in hand, and is alive as far as its lease says."""

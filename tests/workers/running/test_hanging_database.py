@@ -83,7 +83,7 @@ def work(record, run_id, lease):
         time.sleep(0.05)
 
 uri, user, password, job_id, home = sys.argv[1:]
-settings = Settings(home=Path(home), lease_seconds=3.0, cancel_seconds=3.0, graph=uri)
+settings = Settings(home=Path(home), lease_seconds=30.0, cancel_seconds=3.0, graph=uri)
 Performer(settings, StoreAddress(uri, user, password), "deaf", print).perform(job_id, work)
 """
 

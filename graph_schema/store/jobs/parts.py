@@ -99,10 +99,12 @@ def once_ended(store: GraphStore, job_id: str, work: Callable[[Transaction], T])
 
 
 def forget_draft(store: GraphStore, job_id: str, draft: str) -> None:
-    """Say that nothing is stored of a draft any more."""
+    """Say that nothing is stored of a draft any more; a job that is live again keeps its own."""
 
     def work(tx: Transaction) -> None:
         row, _ = locked(tx, job_id)
+        if not JobState(row["state"]).ended:
+            return
         known = [each for each in row.get("drafts") or () if each != draft]
         change(tx, row, {"drafts": known or None})
 

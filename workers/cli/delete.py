@@ -50,7 +50,7 @@ def delete(
             )
         if not yes:
             _ask(id)
-        gone = client.delete(id, even_evidence=even_evidence)
+        gone = client.delete(told.id, even_evidence=even_evidence)  # what was named
     if as_json:
         emit_json(gone.to_json())
     else:

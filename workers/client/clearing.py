@@ -40,8 +40,15 @@ def clear(service: Service, *, dry_run: bool) -> Cleared:
 
     Raises:
         ResourceError: The artifacts cannot be listed.
+        SpecError: Graph and artifacts are not those of one service.
     """
     settings, store, said = service.settings, service.store, list[str]()
+    if settings.local != (settings.artifacts is None):
+        given, missing = ("ARTIFACTS", "GRAPH") if settings.local else ("GRAPH", "ARTIFACTS")
+        raise SpecError(
+            f"CIRCUITS_{given} is set and CIRCUITS_{missing} is not: one service's files would be "
+            f"judged by another's graph; set CIRCUITS_{missing} as the workers have it"
+        )
     old = time.time() - settings.keep_files_days * DAY
     files = [file for file in service.artifacts.files() if file.modified < old]
     failed_for = None if settings.keep_failed_days is None else settings.keep_failed_days * DAY
@@ -86,9 +93,9 @@ def _is_nobodys(store: GraphStore, job: str) -> bool:
 
 def _remove_job(store: GraphStore, job: str, seconds: float) -> bool:
     clear_drafts(store, job)
-    if not jobs.remove(store, job, ended_for=seconds):
+    if not jobs.remove(store, job, ended_for=seconds, unless_succeeded=True):
         return False
-    remove_traces(store, job)
+    remove_traces(store.write, job)
     return True
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from neo4j import Transaction
 
 from graph_schema.errors import NotFoundError, SpecError
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.records.circuits import resolve_circuit, stored_header
+from graph_schema.store.records.circuits import LAST, resolve_circuit, stored_header
 from graph_schema.store.records.hanging import (
     Found,
     found_by,
@@ -16,6 +19,7 @@ from graph_schema.store.records.hanging import (
     resting_on,
 )
 from graph_schema.store.records.removal import (
+    Write,
     remove_circuit,
     remove_evaluation,
     remove_report,
@@ -35,15 +39,16 @@ def deletion(service: Service, id: str) -> Deletion:
 
     Raises:
         NotFoundError: None has it, or several have.
-        SpecError: It is at work, or other stored things show it.
+        SpecError: It is at work, or other stored things show it; or the id is `last`.
     """
     store = service.store
     circuit, job = _resolved(store, id)
     found = found_by(store, job) if circuit is None and job is not None else Found()
     circuits = found.circuits if circuit is None else (circuit,)
     going = set[str]() if job is None else {job}
-    if circuit is not None and (owner := job_of_circuit(store, circuit)) is not None:
-        going = set() if set(found_by(store, owner).circuits) - {circuit} else {owner}
+    owner = None if circuit is None else job_of_circuit(store, circuit)
+    if owner is not None and not set(found_by(store, owner).circuits) - {circuit}:
+        going = {owner}
     if elsewhere := sorted(set(found.shown_by) - set(circuits)):
         raise SpecError(
             f"circuit {elsewhere[0][:12]} shows the figures of job {id[:12]} as its own; delete "
@@ -52,7 +57,7 @@ def deletion(service: Service, id: str) -> Deletion:
     hanging = hanging_on(store, circuits)
     going.update(jobs.known(store, hanging.evaluations))
     ids = [*circuits, *going, *found.role_tests, *found.role_graphs, *hanging.evaluations]
-    if live := jobs.live_on(store, ids):
+    if live := jobs.live_on(store, [*ids, *([owner] if owner else [])]):
         raise SpecError(
             f"{id!r} is in use: job {live[0][:12]} is queued or running and needs it or is it; "
             f"wait for it, or end it: circuits cancel {live[0][:12]}"
@@ -60,6 +65,7 @@ def deletion(service: Service, id: str) -> Deletion:
     own = [*going, *found.verdicts, *found.reports, *found.role_graphs]
     rests = resting_on(store, ids, own)
     return Deletion(
+        id=circuit or job or "",
         circuits=circuits,
         jobs=jobs.known(store, sorted(going)),
         edges=hanging.edges,
@@ -96,8 +102,8 @@ def delete(service: Service, id: str, *, even_evidence: bool) -> Deletion:
         )
     owners = {each: job_of_circuit(store, each) for each in told.circuits}
     for circuit in told.circuits:
-        remove_circuit(store, circuit)
         owner = owners[circuit]
+        remove_circuit(store, circuit, _while_ended(store, owner))
         if owner is not None and owner not in told.jobs:
             jobs.forget_circuit(store, owner, circuit)
     for evaluation in told.evaluations:
@@ -109,14 +115,42 @@ def delete(service: Service, id: str, *, even_evidence: bool) -> Deletion:
     for report in told.reports:
         remove_report(store, report, told.verdicts)
     for job in told.jobs:  # last: what is left half-way is found by it
-        remove_traces(store, job)
+        remove_traces(_while_ended(store, job), job)
         clear_drafts(store, job)
         jobs.remove(store, job)
     return told
 
 
+def _while_ended(store: GraphStore, job: str | None) -> Write:
+    """Writes as long as the job, where it is still on record, has not been submitted again.
+
+    What such a job stores has the ids of what goes.
+    """
+    if job is None or not jobs.known(store, [job]):
+        return store.write
+
+    def write(work: Callable[[Transaction], Any]) -> Any:
+        done = jobs.once_ended(store, job, lambda tx: (work(tx),))
+        if done is None:
+            raise SpecError(
+                f"job {job[:12]} has been submitted again meanwhile, and stores anew what was to "
+                "go; nothing more is deleted"
+            )
+        return done[0]
+
+    return write
+
+
 def _resolved(store: GraphStore, id: str) -> tuple[str | None, str | None]:
-    """The circuit, or the job, whose id starts so."""
+    """The circuit, or the job, whose id starts so.
+
+    A job that names a circuit which is gone was being deleted with it.
+    """
+    if id == LAST:
+        raise SpecError(
+            "what the last one is may change while this is read: give the id of what is to go; "
+            "`circuits list` and `circuits jobs` show it"
+        )
     circuit = job = None
     said: list[str] = []
     try:
@@ -132,7 +166,10 @@ def _resolved(store: GraphStore, id: str) -> tuple[str | None, str | None]:
             f"id {id!r} is the start of circuit {circuit} and of job {job}; give more digits"
         )
     if len(said) == 2:
-        raise NotFoundError("; ".join(said))
+        left = jobs.that_found(store, id)
+        if len(left) != 1:
+            raise NotFoundError("; ".join(said))
+        (job,) = left
     return circuit, job
 
 

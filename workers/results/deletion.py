@@ -15,6 +15,7 @@ class Deletion:
     """What goes, and what was concluded from it and stays without what it rests on.
 
     Attributes:
+        id: Of what was asked for, whole.
         jobs: Of the record: what found all that goes. Its checkpoints are then nobody's.
         edges: Stored edges of `circuits`.
         motif_tests: Tests of motifs in `circuits`; one that was of other circuits too stays.
@@ -24,6 +25,7 @@ class Deletion:
         resting_matrices: Jobs that measured specificity by role tests that go.
     """
 
+    id: str = ""
     circuits: Ids = ()
     jobs: Ids = ()
     edges: int = 0

@@ -20,7 +20,14 @@ from graph_schema.store.jobs.parts import (
     once_ended,
     write_part,
 )
-from graph_schema.store.jobs.removal import failed_before, forget_circuit, known, live_on, remove
+from graph_schema.store.jobs.removal import (
+    failed_before,
+    forget_circuit,
+    known,
+    live_on,
+    remove,
+    that_found,
+)
 from graph_schema.store.jobs.requests import (
     Submitted,
     anybody_works,
@@ -64,5 +71,6 @@ __all__ = [
     "settle_all",
     "stop",
     "submit",
+    "that_found",
     "write_part",
 ]

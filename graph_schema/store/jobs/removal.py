@@ -24,6 +24,10 @@ _FAILED: LiteralString = """
 MATCH (j:Job) WHERE j.state IN ['failed', 'cancelled'] AND j.finished_at < timestamp() - $ms
 RETURN j.job_id AS id ORDER BY id
 """
+_THAT_FOUND: LiteralString = """
+MATCH (j:Job) WHERE any(id IN coalesce(j.circuit_ids, []) WHERE id STARTS WITH $prefix)
+RETURN j.job_id AS id ORDER BY id
+"""
 _REMOVE: LiteralString = "MATCH (j:Job {job_id: $job_id}) DETACH DELETE j"
 
 
@@ -42,8 +46,21 @@ def failed_before(store: GraphStore, seconds: float) -> tuple[str, ...]:
     return tuple(row["id"] for row in store.rows(_FAILED, ms=milliseconds(seconds)))
 
 
-def remove(store: GraphStore, job_id: str, *, ended_for: float = 0.0) -> bool:
+def that_found(store: GraphStore, prefix: str) -> tuple[str, ...]:
+    """The jobs whose record names a circuit with an id that starts so."""
+    return tuple(row["id"] for row in store.rows(_THAT_FOUND, prefix=prefix)) if prefix else ()
+
+
+def remove(
+    store: GraphStore, job_id: str, *, ended_for: float = 0.0, unless_succeeded: bool = False
+) -> bool:
     """Remove a job from the record that ended so many seconds ago; False where there is none.
+
+    Args:
+        store: The graph.
+        job_id: The job.
+        ended_for: Seconds.
+        unless_succeeded: One that ended well counts as none.
 
     Raises:
         SpecError: It is live.
@@ -55,6 +72,8 @@ def remove(store: GraphStore, job_id: str, *, ended_for: float = 0.0) -> bool:
         row, now = read_locked(tx, job_id)
         if not JobState(row["state"]).ended:
             raise SpecError(f"job {job_id[:12]} is {row['state']}: `circuits cancel` it first")
+        if unless_succeeded and row["state"] == JobState.SUCCEEDED:
+            return False
         if now - (row.get("finished_at") or 0) < milliseconds(ended_for):
             return False
         tx.run(_REMOVE, job_id=job_id).consume()

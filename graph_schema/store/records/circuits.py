@@ -78,11 +78,13 @@ _FIND: LiteralString = """
 MATCH (c:Circuit) WHERE c.circuit_id STARTS WITH $prefix
 RETURN c.circuit_id AS circuit_id ORDER BY circuit_id LIMIT $limit
 """
+# A worker of an earlier release that is still running leaves it on the circuit.
 _READ: LiteralString = """
 MATCH (c:Circuit {circuit_id: $circuit_id})
 OPTIONAL MATCH (c)-[:OF_MODEL]->(m:Model)
 OPTIONAL MATCH (c)-[:HAS_DOCUMENT]->(d:CircuitDocument)
-RETURN d.document AS document, c.n_edges AS n_edges, m.weights_sha256 AS weights_sha256
+RETURN coalesce(d.document, c.document) AS document, c.n_edges AS n_edges,
+       m.weights_sha256 AS weights_sha256
 """
 
 

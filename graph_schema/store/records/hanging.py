@@ -76,6 +76,11 @@ _REFERRING: tuple[LiteralString, ...] = (
 MATCH (d:CircuitDocument) WHERE d.circuit_id > $after
 RETURN d.circuit_id AS id, d.document AS document ORDER BY id LIMIT 20
 """,
+    # As workers of an earlier release still leave it.
+    """
+MATCH (c:Circuit) WHERE c.circuit_id > $after AND c.document IS NOT NULL
+RETURN c.circuit_id AS id, c.document AS document ORDER BY id LIMIT 20
+""",
     """
 MATCH (e:Evaluation) WHERE e.evaluation_id > $after
 RETURN e.evaluation_id AS id, e.document AS document ORDER BY id LIMIT 20

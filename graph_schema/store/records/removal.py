@@ -7,9 +7,9 @@ removing it again goes on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import LiteralString
+from typing import Any, LiteralString
 
 from neo4j import Transaction
 
@@ -20,6 +20,9 @@ from graph_schema.store.records.models import hold_models
 from graph_schema.store.records.node_roles import keep_roles_on_task
 
 MANY = 1_000
+
+Write = Callable[[Callable[[Transaction], Any]], Any]
+"""Runs some work in a transaction of its own and returns what it returns."""
 
 _SOME_OCCURRENCES: LiteralString = """
 MATCH (:Circuit {circuit_id: $circuit_id})<-[:IN_CIRCUIT]-(o:Occurrence)
@@ -80,23 +83,23 @@ _MATRIX: LiteralString = "MATCH (:RoleTest)-[e:ABLATED_ON {job_id: $id}]->(:Task
 _RUNS_OF_JOB: LiteralString = "MATCH (r:Run {job_id: $id}) DETACH DELETE r"
 
 
-def remove_circuit(store: GraphStore, circuit_id: str) -> None:
+def remove_circuit(store: GraphStore, circuit_id: str, write: Write) -> None:
     """Remove a circuit, its nodes, edges, annotations and evaluations, and where motifs occur.
 
     While it goes on a reader is told that the circuit is torn; in the end there is none.
     """
     for statement in (_SOME_OCCURRENCES, _SOME_ANNOTATIONS):
-        while store.write(partial(_some, statement=statement, circuit_id=circuit_id)):
+        while write(partial(_some, statement=statement, circuit_id=circuit_id)):
             pass
     for step in removing(stored_nodes(store, circuit_id)):
-        while not store.write(step):
+        while not write(step):
             pass
-    store.write(partial(_rest, circuit_id=circuit_id))
+    write(partial(_rest, circuit_id=circuit_id))
 
 
 def remove_evaluation(store: GraphStore, evaluation_id: str) -> None:
     """Remove an evaluation; the circuit stays."""
-    _run(store, (_EVALUATION,), evaluation_id)
+    _run(store.write, (_EVALUATION,), evaluation_id)
 
 
 def remove_role_test(store: GraphStore, role_test_id: str) -> None:
@@ -115,19 +118,19 @@ def remove_role_test(store: GraphStore, role_test_id: str) -> None:
 
 def remove_role_graph(store: GraphStore, role_graph_id: str) -> None:
     """Remove a role graph with its nodes."""
-    _run(store, (_ROLE_NODES, _ROLE_GRAPH), role_graph_id)
+    _run(store.write, (_ROLE_NODES, _ROLE_GRAPH), role_graph_id)
 
 
 def remove_report(store: GraphStore, job_id: str, verdict_ids: Sequence[str]) -> None:
     """Remove a universality job's report, and these verdicts."""
     for verdict_id in verdict_ids:
-        _run(store, (_VERDICT,), verdict_id)
-    _run(store, (_REPORT,), job_id)
+        _run(store.write, (_VERDICT,), verdict_id)
+    _run(store.write, (_REPORT,), job_id)
 
 
-def remove_traces(store: GraphStore, job_id: str) -> None:
+def remove_traces(write: Write, job_id: str) -> None:
     """Remove what is left of a job's attempts: runs, and a specificity job's matrix."""
-    _run(store, (_MATRIX, _RUNS_OF_JOB), job_id)
+    _run(write, (_MATRIX, _RUNS_OF_JOB), job_id)
 
 
 def _some(tx: Transaction, statement: LiteralString, circuit_id: str) -> bool:
@@ -141,9 +144,9 @@ def _rest(tx: Transaction, circuit_id: str) -> None:
         tx.run(statement, circuit_id=circuit_id).consume()
 
 
-def _run(store: GraphStore, statements: Sequence[LiteralString], id: str) -> None:
+def _run(write: Write, statements: Sequence[LiteralString], id: str) -> None:
     def work(tx: Transaction) -> None:
         for statement in statements:
             tx.run(statement, id=id).consume()
 
-    store.write(work)
+    write(work)

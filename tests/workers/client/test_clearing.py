@@ -14,13 +14,13 @@ import pytest
 from graph_schema.artifacts import ArtifactStore
 from graph_schema.documents import ArtifactRef
 from graph_schema.documents.jobs import ErrorDocument, JobProgress, Need
-from graph_schema.errors import NotFoundError
+from graph_schema.errors import NotFoundError, SpecError
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.records import circuit_drafts
 from graph_schema.store.records.circuit_drafts import parts_of
 from graph_schema.store.records.circuit_edges import stored_nodes
-from graph_schema.store.records.circuits import write_circuit
+from graph_schema.store.records.circuits import read_circuit, write_circuit
 from graph_schema.store.records.evaluations import write_evaluation
 from tests.factories import made_edges, make_circuit, make_circuit_evaluation, make_model, make_run
 from tests.graph_schema.store.test_jobs import PLACEMENT, a_spec, claim, nothing, queued
@@ -39,7 +39,8 @@ MATCH (j:Job {job_id: $job_id}) SET j.finished_at = j.finished_at - $ms RETURN j
 @pytest.fixture
 def make(store: GraphStore, tmp_path: Path) -> Callable[..., Service]:
     def made(**given: Any) -> Service:
-        return Service(Settings(home=tmp_path, **(UNUSED | given)), store.address, store)
+        places = UNUSED | {"artifacts": str(tmp_path / "artifacts")} | given
+        return Service(Settings(home=tmp_path, **places), store.address, store)
 
     return made
 
@@ -223,7 +224,7 @@ def test_circuits_that_nobody_goes_on_storing_are_removed(
 def test_old_logs_of_the_local_service_go(
     make: Callable[..., Service], store: GraphStore, tmp_path: Path
 ) -> None:
-    service = make(graph=None)
+    service = make(graph=None, artifacts=None)
     folder = service.settings.log_dir
     folder.mkdir(parents=True)
     names = ("worker.log", "worker.log.1", "supervisor.log.1", "mine.txt")
@@ -234,3 +235,39 @@ def test_old_logs_of_the_local_service_go(
     told = clear(service, dry_run=False)
     assert (told.logs.names, told.logs.bytes) == (("worker.log.1",), 5)
     assert {path.name for path in folder.iterdir()} == set(names) - {"worker.log.1"}
+
+
+@pytest.mark.parametrize(
+    ("places", "said"),
+    [
+        ({"artifacts": None}, "CIRCUITS_GRAPH is set and CIRCUITS_ARTIFACTS is not"),
+        ({"graph": None}, "CIRCUITS_ARTIFACTS is set and CIRCUITS_GRAPH is not"),
+    ],
+)
+def test_one_services_files_are_not_judged_by_anothers_graph(
+    make: Callable[..., Service], places: dict[str, None], said: str
+) -> None:
+    service = make()
+    ref = saved(service.artifacts, 1)
+    age(service, ref.key)
+    with pytest.raises(SpecError, match=said):
+        clear(make(**places), dry_run=False)
+    assert service.artifacts.load(ref)
+
+
+def test_what_a_worker_of_an_earlier_release_still_writes_is_read_and_referred_to(
+    make: Callable[..., Service], store: GraphStore
+) -> None:
+    """It leaves the document on the Circuit node."""
+    service = make()
+    ref = saved(service.artifacts, 2)
+    age(service, ref.key)
+    circuit = make_circuit().model_copy(update={"artifacts": {"scores": ref}})
+    store.write(lambda tx: write_circuit(tx, circuit))
+    back = """
+    MATCH (c:Circuit)-[:HAS_DOCUMENT]->(d) SET c.document = d.document DETACH DELETE d
+    """
+    store.write(lambda tx: tx.run(back).consume())
+    assert clear(service, dry_run=False).artifacts.names == ()
+    assert service.artifacts.load(ref)
+    assert read_circuit(store, circuit.circuit_id) == circuit

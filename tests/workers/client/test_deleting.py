@@ -9,7 +9,7 @@ import pytest
 
 from graph_schema.documents import CircuitDocument
 from graph_schema.documents.jobs import ErrorDocument, JobProgress, JobState, Need, RolesSpec
-from graph_schema.errors import NotFoundError, SpecError
+from graph_schema.errors import NotFoundError, SpecError, StoreUnavailable
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.records import circuit_drafts, circuit_edges
@@ -33,6 +33,7 @@ from tests.findings import role_graph, roles_played
 from tests.graph_schema.store.test_jobs import PLACEMENT, a_spec, claim
 from tests.made_universality import DATA, end
 from tests.made_world import fill
+from workers.client import deleting
 from workers.client.deleting import delete, deletion
 from workers.client.service import Service
 from workers.settings import Settings
@@ -145,6 +146,59 @@ def test_what_is_live_or_needed_by_what_is_live_stays(store: GraphStore, service
     jobs.fail(store, waiting, "t", ErrorDocument(type="JobFailed", message="made"))
     assert delete(service, waiting, even_evidence=False).jobs == (waiting,)
     assert delete(service, job_id, even_evidence=False).circuits == (circuit.circuit_id,)
+
+
+def test_one_circuit_of_a_job_that_is_live_or_needed_stays(
+    store: GraphStore, service: Service
+) -> None:
+    job_id, (one, two) = sweep(store, 7, 5)
+    waiting = jobs.submit(store, a_spec(), PLACEMENT, needs=[Need(job_id=job_id)]).record.job_id
+    with pytest.raises(SpecError, match=f"circuits cancel {waiting[:12]}"):
+        delete(service, one.circuit_id, even_evidence=True)
+    assert [read_circuit(store, each.circuit_id) for each in (one, two)] == [one, two]
+
+
+def test_a_job_that_is_submitted_again_meanwhile_keeps_what_it_stores(
+    store: GraphStore, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of its attempt anew the nodes have the same ids."""
+    job_id, (circuit,) = sweep(store, 7)
+    live = "MATCH (j:Job {job_id: $job_id}) SET j.state = 'running'"
+    steps = deleting.remove_circuit
+
+    def again(store: GraphStore, circuit_id: str, write: Any) -> None:
+        store.write(lambda tx: tx.run(live, job_id=job_id).consume())
+        steps(store, circuit_id, write)
+
+    monkeypatch.setattr(deleting, "remove_circuit", again)
+    with pytest.raises(SpecError, match="submitted again meanwhile"):
+        delete(service, job_id, even_evidence=False)
+    assert read_circuit(store, circuit.circuit_id) == circuit
+    assert store.rows("MATCH (r:Run) RETURN count(r) AS n") == [{"n": 1}]
+
+
+def test_a_job_whose_circuit_is_gone_goes_by_the_same_words(
+    store: GraphStore, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id, (circuit,) = sweep(store, 7)
+
+    def lost(*_: Any) -> None:
+        raise StoreUnavailable("made")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "remove", lost)
+        with pytest.raises(StoreUnavailable):
+            delete(service, circuit.circuit_id, even_evidence=False)
+    with pytest.raises(NotFoundError):
+        read_circuit(store, circuit.circuit_id)
+    assert delete(service, circuit.circuit_id[:16], even_evidence=False).jobs == (job_id,)
+    assert "Job" not in counts(store)
+
+
+def test_the_last_one_is_not_deleted_by_that_name(store: GraphStore, service: Service) -> None:
+    sweep(store, 7)
+    with pytest.raises(SpecError, match="give the id"):
+        delete(service, "last", even_evidence=False)
 
 
 def test_a_role_test_takes_the_roles_it_gave_and_is_kept_for_its_role_graph(

@@ -49,9 +49,12 @@ def test_who_is_at_a_terminal_is_asked(
     assert circuits("show", found["circuit_id"], world=world).code == left
 
 
-def test_gc_says_what_it_would_remove_and_removes_it(circuits: Circuits, world: World) -> None:
+def test_gc_says_what_it_would_remove_and_removes_it(
+    circuits: Circuits, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = circuits("run", *world.ask, "--edges", 15, "--json", world=world).json()
     artifacts = Path(world.settings.artifacts_url)
+    monkeypatch.setenv("CIRCUITS_ARTIFACTS", str(artifacts))
     assert circuits("gc", world=world).out == "nothing to remove\n"
     circuits("delete", found["circuit_id"], "--yes", world=world)
     files = [path for path in artifacts.rglob("*.safetensors") if path.is_file()]

@@ -1,4 +1,4 @@
-"""What every document shares: frozen, closed, and with one canonical spelling to hash."""
+"""What every document shares: frozen, closed, with one canonical spelling to hash for its id."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import json
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+LAST = "last"
+"""Stands for the latest one wherever an id is taken; no id starts so."""
 
 
 def sha256_hex(data: str | bytes) -> str:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from neo4j import Transaction
 
+from graph_schema.documents.base import LAST
 from graph_schema.errors import NotFoundError, SpecError
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.records.circuits import LAST, resolve_circuit, stored_header
+from graph_schema.store.records.circuits import resolve_circuit, stored_header
 from graph_schema.store.records.hanging import (
     Found,
     found_by,

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from neo4j import Transaction
 
+from graph_schema.documents.base import LAST
 from graph_schema.documents.jobs import JobRecord, JobSpec, JobState, Need, Placement
 from graph_schema.errors import NotFoundError, SpecError
 from graph_schema.store.connection import GraphStore
@@ -48,9 +49,6 @@ MATCH (j:Job) WHERE j.state IN ['queued', 'running'] RETURN count(j) AS n
 WORKING: LiteralString = """
 MATCH (j:Job {state: 'running'}) WHERE j.lease_until > timestamp() RETURN count(j) AS n
 """
-
-LAST = "last"
-"""Stands for the latest one wherever an id is taken; no id starts so."""
 
 # What a new attempt must not inherit; null removes a property.
 FRESH: dict[str, Any] = {

@@ -16,6 +16,7 @@ from typing import LiteralString
 from neo4j import Transaction
 
 from graph_schema.documents import CircuitDocument, CircuitEdge, Evaluation
+from graph_schema.documents.base import LAST
 from graph_schema.documents.jobs import RunRecord
 from graph_schema.errors import NotFoundError
 from graph_schema.store.batches import Row, fetch, write_rows
@@ -37,8 +38,6 @@ from graph_schema.store.records.tasks import write_task
 from graph_schema.store.stored import stored_document
 
 SHOWN_MATCHES = 5
-LAST = "last"
-"""Stands for the latest one wherever an id is taken; no id starts so."""
 FIGURES = ("faithfulness", "heldout_faithfulness", "complement_faithfulness", "cmd", "cpr")
 
 _WRITE: LiteralString = """

@@ -24,6 +24,7 @@ from benchmarks.store import start
 from graph_schema.documents import ModelSource
 from graph_schema.documents.jobs import Placement
 from graph_schema.processes import reserved_port
+from graph_schema.store.batches import lots
 from graph_schema.store.connection import GraphStore
 from tests.servers import running_redis
 from workers import broker
@@ -43,8 +44,7 @@ def fill(store: GraphStore, n_jobs: int) -> None:
     """Jobs that were submitted and sent an hour ago."""
     placement = Placement(model=ModelSource(name="/models/tiny")).canonical_json()
     ids = [f"{number:064x}" for number in range(n_jobs)]
-    for begin in range(0, n_jobs, AT_ONCE):
-        batch = ids[begin : begin + AT_ONCE]
+    for batch in lots(ids, AT_ONCE):
         store.write(
             lambda tx, batch=batch: tx.run(QUEUED, job_ids=batch, placement=placement).consume()
         )

@@ -58,10 +58,17 @@ def in_batches(batches: Batches) -> Generator[None]:
         _BATCHES.reset(before)
 
 
+def lots(rows: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The rows, so many at a time."""
+    waiting = iter(rows)
+    while lot := list(islice(waiting, size)):
+        yield lot
+
+
 def batched(rows: Iterable[T]) -> Iterator[list[T]]:
     """The rows, as many at a time as a statement of this transaction takes."""
-    batches, waiting = _BATCHES.get() or Batches(), iter(rows)
-    while batch := list(islice(waiting, batches.rows)):
+    batches = _BATCHES.get() or Batches()
+    for batch in lots(rows, batches.rows):
         batches.taken = max(batches.taken, len(batch))
         yield batch
 

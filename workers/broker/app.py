@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
@@ -23,6 +22,7 @@ from pydantic import ValidationError
 from graph_schema.documents.jobs import JobRecord, Placement
 from graph_schema.errors import CircuitServiceError, SpecError, StoreUnavailable
 from graph_schema.store import jobs
+from graph_schema.store.batches import lots
 from graph_schema.store.connection import GraphStore
 from workers.broker.folder import folder_url
 from workers.broker.messages import REDIS_PREFIX, RUN_TASK
@@ -112,8 +112,7 @@ def _priority(record: JobRecord) -> int:
 
 def deliver(store: GraphStore, app: Celery, job_ids: Iterable[str]) -> None:
     """Send these jobs' messages; what the broker refuses is sent by the reconciler later."""
-    left = iter(job_ids)
-    while batch := list(islice(left, AT_ONCE)):
+    for batch in lots(job_ids, AT_ONCE):
         try:
             send(app, *jobs.get_all(store, batch))
         except CircuitServiceError as error:

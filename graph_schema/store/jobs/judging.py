@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import islice
 from typing import LiteralString
 
 from neo4j import Transaction
 
 from graph_schema.documents.jobs import ErrorDocument, JobState
+from graph_schema.store.batches import lots
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.jobs.node import (
     CANCELLED,
@@ -97,8 +97,7 @@ def judge_all(store: GraphStore, job_ids: Sequence[str], decide: Decision) -> di
     The ids to send with one that ended are those it set free.
     """
     found: dict[str, Settled] = {}
-    left = iter(job_ids)
-    while batch := list(islice(left, AT_ONCE)):
+    for batch in lots(job_ids, AT_ONCE):
 
         def work(tx: Transaction, batch: list[str] = batch) -> dict[str, Settled]:
             rows, now = locked_all(tx, batch)

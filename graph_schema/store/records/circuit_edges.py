@@ -25,6 +25,7 @@ from graph_schema.store.batches import (
     fetch,
     fetch_batches,
     grouped,
+    lots,
     write_batches,
     write_groups,
     write_rows,
@@ -182,7 +183,7 @@ def removing(node_ids: Sequence[str]) -> Iterator[Callable[[Transaction], bool]]
 
     Each is for transactions of its own, one after another until it returns True: nothing is left.
     """
-    some = [list(node_ids[first : first + NODES]) for first in range(0, len(node_ids), NODES)]
+    some = list(lots(node_ids, NODES))
     yield from (partial(_remove_edges, node_ids=each) for each in some)
     yield from (partial(_remove_nodes, node_ids=each) for each in some)
 

@@ -71,11 +71,7 @@ class ArtifactStore:
         return self.save_bytes(key, encode(arrays))
 
     def save_by_content(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> ArtifactRef:
-        """Write arrays under `name` and their own hash.
-
-        A file that is there already is written again, the same: `circuits gc` leaves young files
-        alone, whose job is about to refer to them.
-        """
+        """Write arrays under `name` and their own hash, anew too: `gc` leaves young files alone."""
         data = encode(arrays)
         sha256 = sha256_hex(data)
         return self.save_bytes(f"{name}/{sha256[:2]}/{sha256}.safetensors", data)

@@ -41,9 +41,6 @@ PLACES = (
 # Limits that the client goes by, not the worker.
 OWN_LIMITS = ("import_bytes", "query_bytes", "query_rows", "query_seconds")
 
-STORING_LEASES = 10
-"""Storing a large circuit must not lose its lease half-way: it gets this many at once."""
-
 Seconds = Annotated[float, Field(gt=0)]
 
 
@@ -183,8 +180,8 @@ class Settings(BaseSettings):
 
     @property
     def storing_seconds(self) -> float:
-        """For how long a job is owned while its result, or a part of it, is stored."""
-        return STORING_LEASES * self.lease_seconds
+        """For how long a job is owned while its result, or a part, is stored: it takes long."""
+        return 10 * self.lease_seconds
 
     @property
     def cache_dir(self) -> Path:

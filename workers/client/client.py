@@ -234,7 +234,7 @@ class CircuitClient(TrainingRequests):
         """Delete a circuit, or a job with all that it found; returns what went.
 
         Args:
-            id: Of a circuit or a job, or its first digits.
+            id: Of a circuit or a job, or its first digits; not `last`.
             even_evidence: Also what a verdict, a report, a role graph or a specificity matrix
                 rests on; these stay, without it.
 
@@ -257,6 +257,7 @@ class CircuitClient(TrainingRequests):
 
         Raises:
             ResourceError: The artifact store cannot be listed.
+            SpecError: Of graph and artifact store only one is that of the local service.
         """
         from workers.client.clearing import clear
 

@@ -1,4 +1,4 @@
-"""Every recipe of the cookbook runs, in the order of its page, on real models and a real service."""
+"""Every recipe of the cookbook runs, in the order of its page, on real models and a service."""
 
 from __future__ import annotations
 

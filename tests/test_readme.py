@@ -16,7 +16,7 @@ from workers.cli import app
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 GROUPS = ("benchmark", "motifs")
 """Commands with commands of their own."""
 CIRCUITS = [sys.executable, "-c", "from workers.cli import main; main()"]

@@ -9,7 +9,14 @@ from uuid import uuid4
 
 from neo4j import Transaction
 
-from graph_schema.documents.jobs import ErrorDocument, JobProgress, JobRecord, JobState, Need
+from graph_schema.documents.jobs import (
+    ErrorDocument,
+    JobProgress,
+    JobRecord,
+    JobState,
+    Need,
+    demand_of,
+)
 from graph_schema.errors import LeaseLost, NotFoundError
 
 Row = dict[str, Any]
@@ -142,6 +149,11 @@ def queued_again(now: int) -> Row:
         "sent_at": now,
         "retry_at": None,
     }
+
+
+def resources_of(row: Row) -> str:
+    """What the job's worker must have, by the name that its queue goes by."""
+    return demand_of(row["placement"]).name
 
 
 def progressed(progress: JobProgress) -> Row:

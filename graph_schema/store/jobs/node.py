@@ -10,6 +10,7 @@ from uuid import uuid4
 from neo4j import Transaction
 
 from graph_schema.documents.jobs import (
+    Demand,
     ErrorDocument,
     JobProgress,
     JobRecord,
@@ -40,6 +41,8 @@ STATES: LiteralString = """
 MATCH (j:Job) WHERE j.job_id IN $job_ids RETURN j.job_id AS id, j.state AS state
 """
 
+UNSAID = Demand().name
+"""What a job needs that an earlier version submitted: its message is in the first of queues."""
 CLOCK_SLACK = 5_000
 """Milliseconds by which the clocks of two servers of one database may differ."""
 

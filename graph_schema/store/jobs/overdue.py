@@ -8,7 +8,7 @@ from typing import LiteralString
 
 from neo4j import Transaction
 
-from graph_schema.documents.jobs import Demand, JobState
+from graph_schema.documents.jobs import JobState
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.jobs.judging import (
     AS_IT_IS,
@@ -21,15 +21,13 @@ from graph_schema.store.jobs.judging import (
 )
 from graph_schema.store.jobs.node import (
     CLOCK_SLACK,
+    UNSAID,
     Row,
     lapsed,
     lease_ahead,
     milliseconds,
     states_of,
 )
-
-UNSAID = Demand().name
-"""What a job needs that an earlier version submitted: its message is in the first of queues."""
 
 OWNED: LiteralString = """
 MATCH (j:Job {state: 'running'})

@@ -24,6 +24,7 @@ from graph_schema.store.connection import GraphStore
 from graph_schema.store.jobs.judging import Action, Settled, judge, set_free, with_freed
 from graph_schema.store.jobs.node import (
     CANCELLED,
+    UNSAID,
     Row,
     change,
     ended,
@@ -56,7 +57,7 @@ MATCH (j:Job) WHERE j.state IN ['queued', 'running'] RETURN count(j) AS n
 
 READY: LiteralString = """
 MATCH (j:Job {state: 'queued'})
-WHERE j.resources IN $resources AND j.retry_at IS NULL
+WHERE coalesce(j.resources, $unsaid) IN $resources AND j.retry_at IS NULL
 AND (j.sent_at IS NOT NULL OR size(coalesce(j.needs, [])) = 0)
 RETURN count(j) AS n
 """
@@ -261,7 +262,8 @@ def count_waiting(store: GraphStore, resources: Sequence[str]) -> int:
 
     One that is to be tried again waits for its time.
     """
-    return store.read(lambda tx: int(tx.run(READY, resources=resources).single(strict=True)["n"]))
+    asked = {"resources": list(resources), "unsaid": UNSAID}
+    return store.read(lambda tx: int(tx.run(READY, asked).single(strict=True)["n"]))
 
 
 def anybody_works(store: GraphStore) -> bool:

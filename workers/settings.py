@@ -25,6 +25,7 @@ from pydantic_settings import (
 )
 
 from graph_schema.documents import Limits
+from graph_schema.documents.jobs import parse_offer
 from graph_schema.errors import SpecError
 from workers.secret_files import PREFIX, SecretFiles
 
@@ -90,6 +91,8 @@ class Settings(BaseSettings):
     keep_files_days: Annotated[float, Field(ge=1 / 24)] = 1.0
     """How long it leaves files that nothing refers to: whoever writes one refers to it later."""
 
+    serves: str | None = None
+    """Devices that a worker serves, with GiB of memory: `cpu:64,cuda`; default: all there is."""
     threads: Annotated[int, Field(ge=1)] = 1
     """Torch threads in a worker; figures do not depend on the machine with one."""
     model_roots: tuple[Path, ...] = ()
@@ -131,6 +134,13 @@ class Settings(BaseSettings):
                     f"{str(value)!r} holds no certificates that can be read: "
                     f"{error.strerror or error}; expected a PEM file of whoever signed the servers'"
                 ) from error
+        return value
+
+    @field_validator("serves", mode="after")
+    @classmethod
+    def _names_devices(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_offer(value)
         return value
 
     @field_validator("worker_python", mode="after")
@@ -262,6 +272,7 @@ class Settings(BaseSettings):
             "HF_TOKEN": "not set" if self.hf_token is None else "set",
             f"{PREFIX}ARTIFACTS": self.artifacts_url,
             f"{PREFIX}MODEL_ROOTS": json.dumps([str(root) for root in self.model_roots]),
+            f"{PREFIX}SERVES": self.serves or "all there is",
             f"{PREFIX}THREADS": str(self.threads),
             f"{PREFIX}WORKER_PYTHON": str(self.worker_python),
             **{

@@ -105,14 +105,17 @@ def test_a_client_submits_and_counts_what_a_worker_takes(
     caller, worker = app_of("client"), app_of("worker")
     try:
         for number in range(10):
-            broker.send(caller, record(str(number) * 64, priority=number))
+            device = "cpu" if number < 5 else "cuda"
+            broker.send(caller, record(str(number) * 64, priority=number, device=device))
         assert broker.queue_depth(caller) == 10
+        taken: list[Any] = []
         with worker.connection_for_read() as connection:
-            queue = connection.SimpleQueue(broker.QUEUE)
-            taken = [queue.get(timeout=120) for _ in range(10)]
-            for message in taken:
-                message.ack()
-            queue.close()
+            for name in (broker.QUEUE, "circuits.cuda"):
+                queue = connection.SimpleQueue(name)
+                taken += [queue.get(timeout=120) for _ in range(5)]
+                for message in taken[-5:]:
+                    message.ack()
+                queue.close()
         assert sorted(message.payload[0] for message in taken) == [
             [str(number) * 64] for number in range(10)
         ]

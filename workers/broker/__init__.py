@@ -7,7 +7,21 @@ from workers.broker.app import (
     deliver,
     make_app,
     queue_depth,
+    queue_depths,
+    queue_of,
+    queues_of,
     send,
 )
 
-__all__ = ["QUEUE", "RUN_TASK", "TIME_LIMIT_SLACK", "deliver", "make_app", "queue_depth", "send"]
+__all__ = [
+    "QUEUE",
+    "RUN_TASK",
+    "TIME_LIMIT_SLACK",
+    "deliver",
+    "make_app",
+    "queue_depth",
+    "queue_depths",
+    "queue_of",
+    "queues_of",
+    "send",
+]

@@ -1,4 +1,7 @@
-"""The queue: a Celery app, sending a job's id, and how many messages wait.
+"""The queues: a Celery app, sending a job's id, and how many messages wait.
+
+There is one for each thing that a job may need of its worker (`Demand`); a worker takes from those
+that it can serve.
 
 The broker only delivers. A message is the job id and nothing else, results stay in the graph, and a
 queue that is lost costs a few seconds (`reconcile.py` sends again). Redis and a plain folder
@@ -19,7 +22,14 @@ from celery import Celery
 from kombu.exceptions import KombuError
 from pydantic import ValidationError
 
-from graph_schema.documents.jobs import JobRecord, Placement
+from graph_schema.documents.jobs import (
+    DEMANDS,
+    Demand,
+    JobRecord,
+    Offer,
+    Placement,
+    demand_of,
+)
 from graph_schema.errors import CircuitServiceError, SpecError, StoreUnavailable
 from graph_schema.store import jobs
 from graph_schema.store.batches import lots
@@ -31,6 +41,7 @@ from workers.settings import Settings
 log = logging.getLogger(__name__)
 
 QUEUE = "circuits"
+"""Of jobs that need nothing special; the name of every other queue begins with it."""
 
 AT_ONCE = 500
 """Jobs sent over one connection, and read in one transaction."""
@@ -73,6 +84,16 @@ def make_app(settings: Settings) -> Celery:
     return app
 
 
+def queue_of(demand: Demand) -> str:
+    """The queue of jobs that need this."""
+    return QUEUE if demand == Demand() else f"{QUEUE}.{demand.name}"
+
+
+def queues_of(offer: Offer) -> list[str]:
+    """The queues that such a worker takes from; of messages alike the first queue's goes first."""
+    return [queue_of(demand) for demand in offer.demands()]
+
+
 def send(app: Celery, *records: JobRecord) -> None:
     """Put the ids of these jobs on the queue, over one connection.
 
@@ -86,7 +107,7 @@ def send(app: Celery, *records: JobRecord) -> None:
                 app.send_task(
                     RUN_TASK,
                     args=[record.job_id],
-                    queue=QUEUE,
+                    queue=queue_of(demand_of(record.placement)),
                     priority=9 - _priority(record),  # kombu serves 0 first; ours 9
                     producer=producer,
                     # A client may not write what a queue is bound to; who takes from it does.
@@ -122,14 +143,25 @@ def deliver(store: GraphStore, app: Celery, job_ids: Iterable[str]) -> None:
 
 
 def queue_depth(app: Celery) -> int:
-    """How many messages wait to be delivered.
+    """How many messages wait to be delivered, in all queues together.
 
     Raises:
         StoreUnavailable: The broker cannot be reached.
     """
+    return sum(queue_depths(app).values())
+
+
+def queue_depths(app: Celery) -> dict[str, int]:
+    """How many messages wait to be delivered for each thing that jobs need (`Demand.name`).
+
+    Raises:
+        StoreUnavailable: The broker cannot be reached.
+    """
+    queues = {queue_of(demand): demand.name for demand in DEMANDS}
     try:
         with app.connection_for_write() as connection, connection.channel() as channel:
-            return int(cast("Any", channel).queue_declare(queue=QUEUE).message_count)
+            found: dict[str, int] = cast("Any", channel).depths(list(queues))
+            return {name: found[queue] for queue, name in queues.items()}
     except _broker_errors() as error:
         raise _unreachable(app, error) from error
 

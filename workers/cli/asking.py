@@ -24,6 +24,7 @@ from workers.cli.options import (
     Chunk,
     Device,
     Label,
+    Memory,
     OwnPairs,
     Priority,
     Revision,
@@ -152,6 +153,7 @@ def discover_request(
     seed: Annotated[int, SEED] = 0,
     dtype: Annotated[str, DTYPE] = "float32",
     device: Device = "cpu",
+    memory: Memory = None,
     chunk: Chunk = None,
     priority: Priority = 5,
 ) -> DiscoverRequest:
@@ -195,6 +197,7 @@ def discover_request(
         dtype=dtype,
         seed=seed,
         device=device,
+        memory=memory,
         chunk=chunk,
         priority=priority,
     )

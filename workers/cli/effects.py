@@ -17,6 +17,7 @@ from workers.cli.options import (
     Chunk,
     Device,
     Here,
+    Memory,
     Priority,
     Revision,
     TaskParams,
@@ -51,6 +52,7 @@ def effects(
     ] = None,
     revision: Revision = None,
     device: Device = "cpu",
+    memory: Memory = None,
     chunk: Chunk = None,
     priority: Priority = 5,
     here: Here = False,
@@ -77,6 +79,7 @@ def effects(
         model=model,
         revision=revision,
         device=device,
+        memory=memory,
         chunk=chunk,
         priority=priority,
     )

@@ -24,6 +24,7 @@ from workers.cli.options import (
     Device,
     Here,
     Label,
+    Memory,
     OwnPairs,
     Priority,
     Revision,
@@ -63,6 +64,7 @@ def evaluate(
     seed: Annotated[int | None, SEED] = None,
     dtype: Annotated[str | None, DTYPE] = None,
     device: Device = "cpu",
+    memory: Memory = None,
     chunk: Chunk = None,
     priority: Priority = 5,
     here: Here = False,
@@ -96,6 +98,7 @@ def evaluate(
         seed=seed,
         dtype=dtype,
         device=device,
+        memory=memory,
         chunk=chunk,
         priority=priority,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -73,10 +73,12 @@ def job(job_id: JobId, wait: Wait = False, as_json: AsJson = False) -> None:
         found = client.job(job_id)
         if wait:
             follow(found, as_json)
-        elif as_json:
-            emit_json(whole_object(found.record))
         else:
-            emit(_described(found.record))
+            waits = client.service.serving.unserved([found.record]).get(found.job_id)
+            if as_json:
+                emit_json(whole_object(found.record) | {"waits_for": waits})
+            else:
+                emit(_described(found.record, waits))
 
 
 @command("circuits jobs --state running", "circuits jobs --task ioi --method acdc --since 3d")
@@ -100,7 +102,8 @@ def jobs(
 ) -> None:
     """List jobs, the newest first.
 
-    What each is of, since when, for how long it ran or runs, and what came of it or why it failed.
+    What each is of, since when, for how long it ran or runs, and what came of it, why it failed, or
+    what kind of worker it waits for where none is there.
     """
     now = time.time()
     if state is not None:
@@ -110,11 +113,12 @@ def jobs(
     asked = {"model": model, "task": task, "method": method, "since": since}
     with CircuitClient() as client:
         records = [found.record for found in client.jobs(state, limit, **asked)]
+        waits = client.service.serving.unserved(records)
     if as_json:
-        emit_json([job_object(record) for record in records])
+        emit_json([job_object(each) | {"waits_for": waits.get(each.job_id)} for each in records])
     elif records:
         headings = ("job", "kind", "state", "model", "task", "method", "edges", "since", "ran")
-        emit(table((*headings, "attempts", "what"), [_row(record, now) for record in records]))
+        emit(table((*headings, "attempts", "what"), [_row(each, now, waits) for each in records]))
     else:
         say("no such job" if any((state, *asked.values())) else "no job yet: circuits submit")
 
@@ -214,23 +218,23 @@ def next_step(job: Job) -> str:
     return f"{job.state.value}; follow it with: circuits job {short} --wait"
 
 
-def _described(record: JobRecord) -> str:
+def _described(record: JobRecord, waits: str | None) -> str:
     now = time.time()
     asked = job_facts(record, now)
     facts = [("job", record.job_id), ("kind", record.kind), ("state", record.state.value)]
     facts += [("model", asked.model), ("task", asked.task), ("method", asked.method)]
     facts += [("edges", asked.edges), ("since", _clock(record.submitted_at))]
-    facts += [("ran", _long(asked.seconds)), ("at", _step(record))]
-    facts.append(("attempts", str(record.attempts)))
+    facts += [("ran", duration(asked.seconds)), ("at", _step(record))]
+    facts += [("attempts", str(record.attempts)), ("it", waits or "")]
     if record.error:
         facts.append(("error", f"{record.error.type}: {record.error.message}"))
     facts.extend(("circuit", found) for found in record.circuit_ids)
     return "\n".join(f"{label:<10}{text}" for label, text in facts if text)
 
 
-def _row(record: JobRecord, now: float) -> tuple[object, ...]:
+def _row(record: JobRecord, now: float, waits: Mapping[str, str]) -> tuple[object, ...]:
     asked = job_facts(record, now)
-    what = _found(record)
+    what = waits.get(record.job_id) or _found(record)
     if record.state is JobState.RUNNING:
         what = _step(record)
     elif record.state is JobState.FAILED and record.error is not None:
@@ -244,7 +248,7 @@ def _row(record: JobRecord, now: float) -> tuple[object, ...]:
         asked.method,
         asked.edges,
         _clock(record.submitted_at),
-        _long(asked.seconds),
+        duration(asked.seconds),
         record.attempts,
         what,
     )
@@ -255,7 +259,7 @@ def _clock(milliseconds: int) -> str:
     return datetime.fromtimestamp(milliseconds / 1000).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def _long(seconds: float | None) -> str:
+def duration(seconds: float | None) -> str:
     if seconds is None:
         return ""
     if seconds < 60:

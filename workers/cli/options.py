@@ -69,7 +69,14 @@ MISFITS = typer.Option(
 Here = Annotated[
     bool, typer.Option("--here", help="In this process, without a queue, as run does.")
 ]
-Device = Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda or mps.")]
+DEVICES = "cpu, cuda, mps, or auto: whatever its worker has"
+Device = Annotated[str, typer.Option(metavar="NAME", help=f"{DEVICES}.")]
+Memory = Annotated[
+    int | None,
+    typer.Option(
+        parser=whole, metavar="GIB", help="GiB that its worker must have there; see circuits plan."
+    ),
+]
 Chunk = Annotated[
     int | None,
     typer.Option(parser=whole, metavar="N", help="Pairs computed at once (what fits the memory)."),

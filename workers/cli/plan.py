@@ -99,6 +99,7 @@ def plan(request: DiscoverRequest, tokens: Tokens = None, as_json: AsJson = Fals
                 "n_circuits": n_circuits,
                 "assumes_all_kept": isinstance(draft.method, Acdc),
                 "refused": refusal or None,
+                "ask_for_gib": -int(-made.memory_bytes // GIB),
             }
         )
         return
@@ -114,6 +115,11 @@ def plan(request: DiscoverRequest, tokens: Tokens = None, as_json: AsJson = Fals
             "memory",
             f"about {made.memory_bytes / GIB:.1f} GiB: {made.weight_bytes / GIB:.1f} weights in "
             f"{request.dtype}, {(made.chunk_bytes + made.held_bytes) / GIB:.1f} activations",
+        ),
+        (
+            "worker",
+            f"any; to leave it to one with enough memory, submit with --memory "
+            f"{-int(-made.memory_bytes // GIB)}",
         ),
         (
             "CPU time",

@@ -26,6 +26,7 @@ from workers.cli.options import (
     Device,
     Here,
     Label,
+    Memory,
     OwnPairs,
     Priority,
     Revision,
@@ -72,6 +73,7 @@ def roles(
     seed: Annotated[int, SEED] = 0,
     dtype: Annotated[str, DTYPE] = "float32",
     device: Device = "cpu",
+    memory: Memory = None,
     chunk: Chunk = None,
     priority: Priority = 5,
     here: Here = False,
@@ -104,6 +106,7 @@ def roles(
         seed=seed,
         dtype=dtype,
         device=device,
+        memory=memory,
         chunk=chunk,
         priority=priority,
     )

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import sys
+import time
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from graph_schema.errors import SpecError
-from graph_schema.reports import cell
+import typer
+
+from graph_schema.errors import SpecError, StoreUnavailable
+from graph_schema.reports import cell, table
 from workers.cli.app import command
-from workers.cli.options import AsJson
+from workers.cli.exits import ExitCode
+from workers.cli.jobs import duration
+from workers.cli.options import AsJson, real, whole
 from workers.cli.output import emit, emit_json, marks, page_width, say
 from workers.client import CircuitClient
 from workers.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from workers.running.quota import Quota
 
 
 @command("circuits demo")
@@ -86,55 +95,130 @@ def status(as_json: AsJson = False) -> None:
 @command(
     "circuits worker",
     "CIRCUITS_GRAPH=bolt://db:7687 CIRCUITS_BROKER=redis://queue:6379/0 circuits worker",
+    "circuits worker --idle-exit 600 --serves cuda",
 )
-def worker() -> None:
+def worker(
+    once: Annotated[
+        bool, typer.Option("--once", help="End after one job, or at once where none waits.")
+    ] = False,
+    max_jobs: Annotated[
+        int | None, typer.Option(parser=whole, metavar="N", help="End after N jobs.")
+    ] = None,
+    idle_exit: Annotated[
+        float | None,
+        typer.Option(parser=real, metavar="SECONDS", help="End when no job came for so long."),
+    ] = None,
+    serves: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHAT",
+            help="Devices, with GiB of memory: cpu:64,cuda:80 (all there is). Other jobs it leaves "
+            "to other workers.",
+        ),
+    ] = None,
+) -> None:
     """Run one worker, in the foreground.
 
     For the broker and graph of the settings; the local ones where none are named. Ctrl-C or SIGTERM
     stops it, and a running job goes back to the queue.
     """
+    quota = _quota(once, max_jobs, idle_exit)
     from workers.local.service import ensure_local, hold, require_worker
     from workers.running.tasks import log_to_standard_error
     from workers.running.worker import run_worker
 
-    settings = read_settings()
+    settings = read_settings(serves=serves)
     require_worker(settings)
     log_to_standard_error()
     if not settings.local:
-        sys.exit(run_worker(settings))
+        sys.exit(run_worker(settings, quota))
     with hold(settings):
         address = ensure_local(settings, worker=False).address
-        sys.exit(run_worker(settings.at(address)))
+        sys.exit(run_worker(settings.at(address), quota))
+
+
+def _quota(once: bool, max_jobs: int | None, idle_exit: float | None) -> Quota:
+    from workers.running.quota import Quota
+
+    if once and (max_jobs is not None or idle_exit is not None):
+        raise SpecError("--once is --max-jobs 1 that waits for no job: leave the others out")
+    for name, value in (("--max-jobs", max_jobs), ("--idle-exit", idle_exit)):
+        if value is not None and not 0 < value < math.inf:
+            raise SpecError(f"{name} is {value:g}; expected a number above 0")
+    return Quota.once() if once else Quota(max_jobs, idle_exit)
 
 
 def service_status(settings: Settings) -> dict[str, Any]:
-    """What runs, and how many jobs are queued or running."""
+    """What runs, how many jobs are queued or running, who works, and what waits in which queue.
+
+    `queues` is None where the broker does not answer, and `broker_error` says why.
+    """
     from graph_schema.store.connection import GraphStore
     from graph_schema.store.jobs import count_live
+    from graph_schema.store.records.workers import live_workers
+    from workers.broker import make_app, queue_depths
     from workers.client.service import PATIENCE
     from workers.local.files import Phase
     from workers.local.service import ensure_local, status
 
     if settings.local:
         here = status(settings)
-        found = {**asdict(here), "live_jobs": None}
+        nothing = dict.fromkeys(("live_jobs", "queues", "broker_error", "workers"))
+        found: dict[str, Any] = {**asdict(here), **nothing}
         if here.phase is not Phase.READY or here.elsewhere:
             return found
         address = ensure_local(settings, worker=False).address
     else:
-        found = {"running": True, "uri": settings.graph, "home": str(settings.home)}
+        found: dict[str, Any] = {"running": True, "uri": settings.graph, "home": str(settings.home)}
         address = settings.store_address()
     with GraphStore(address, patience=PATIENCE) as store:
-        return {**found, "live_jobs": count_live(store)}
+        found |= {"live_jobs": count_live(store), "queues": None, "broker_error": None}
+        workers = [each.model_dump() for each in live_workers(store)]
+    app = make_app(settings)
+    try:
+        found["queues"] = queue_depths(app)
+    except StoreUnavailable as error:
+        found["broker_error"] = str(error)
+    finally:
+        app.close()
+    return found | {"workers": workers}
 
 
 def _print_status(settings: Settings, as_json: bool) -> None:
     found = service_status(settings)
     if as_json:
         emit_json(found)
-        return
-    rows = [(key.replace("_", " "), cell(value)) for key, value in found.items()]
-    emit("\n".join(f"{label:<17}{text or '-'}" for label, text in rows))
+    else:
+        emit(_described(found))
+    if (error := found["broker_error"]) is not None:
+        say(f"error: {error}")
+        raise typer.Exit(ExitCode.UNAVAILABLE)
+
+
+def _described(found: dict[str, Any]) -> str:
+    apart = ("queues", "workers", "broker_error")
+    rows = [(key.replace("_", " "), cell(found[key])) for key in found if key not in apart]
+    if found["queues"] is not None:
+        waiting = [f"{name} {n}" for name, n in found["queues"].items() if n]
+        rows.append(("queues", ", ".join(waiting) or "empty"))
+    workers = found["workers"]
+    if workers is not None:
+        rows.append(("workers", f"{len(workers)} live" if workers else "none is live"))
+    lines = [f"{label:<17}{text or '-'}" for label, text in rows]
+    if workers:
+        now = time.time()
+        told = [
+            (
+                each["worker_id"],
+                each["host"],
+                each["serves"],
+                duration(now - each["since"] / 1000),
+                f"job {each['job_id'][:12]}" if each["job_id"] else "nothing",
+            )
+            for each in workers
+        ]
+        lines += ["", table(("worker", "host", "serves", "for", "is on"), told)]
+    return "\n".join(lines)
 
 
 def _local(name: str) -> Settings:

@@ -8,7 +8,7 @@ import typer
 
 from workers.cli.app import command
 from workers.cli.jobs import Force, Wait, report_here, show_submitted
-from workers.cli.options import AsJson, Chunk, Here, Priority, whole
+from workers.cli.options import DEVICES, AsJson, Chunk, Here, Memory, Priority, whole
 from workers.client import CircuitClient
 from workers.requests.specificity import SpecificityRequest
 
@@ -33,8 +33,9 @@ def specificity(
         typer.Option(metavar="MODEL", help="Where the model lies now: hub id or folder."),
     ] = None,
     device: Annotated[
-        str | None, typer.Option(metavar="NAME", help="cpu, cuda or mps (the first roles job's).")
+        str | None, typer.Option(metavar="NAME", help=f"{DEVICES} (the first roles job's).")
     ] = None,
+    memory: Memory = None,
     chunk: Chunk = None,
     priority: Priority = 5,
     here: Here = False,
@@ -54,6 +55,7 @@ def specificity(
         seed=seed,
         model=model,
         device=device,
+        memory=memory,
         chunk=chunk,
         priority=priority,
     )

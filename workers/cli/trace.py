@@ -16,6 +16,7 @@ from workers.cli.options import (
     AsJson,
     Device,
     Here,
+    Memory,
     Priority,
     Revision,
     real,
@@ -96,6 +97,7 @@ def trace(
     revision: Revision = None,
     dtype: Annotated[str, DTYPE] = "float32",
     device: Device = "cpu",
+    memory: Memory = None,
     priority: Priority = 5,
     here: Here = False,
     force: Force = False,
@@ -125,6 +127,7 @@ def trace(
         exact_top=exact_top,
         dtype=dtype,
         device=device,
+        memory=memory,
         priority=priority,
     )
     if here:

@@ -28,6 +28,7 @@ from workers.cli.options import (
     Chunk,
     Device,
     Label,
+    Memory,
     OwnPairs,
     Priority,
     TaskParams,
@@ -99,6 +100,7 @@ def universality(
     seed: Annotated[int, SEED] = 0,
     dtype: Annotated[str, DTYPE] = "float32",
     device: Device = "cpu",
+    memory: Memory = None,
     chunk: Chunk = None,
     priority: Priority = 5,
     wait: Wait = False,
@@ -133,6 +135,7 @@ def universality(
         seed=seed,
         dtype=dtype,
         device=device,
+        memory=memory,
         chunk=chunk,
         priority=priority,
     )

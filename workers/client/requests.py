@@ -56,6 +56,7 @@ class Requests(Connection):
         evaluation: Literal["quick", "full"] = "quick",
         dtype: str = "float32",
         device: str = "cpu",
+        memory: int | None = None,
         chunk: int | None = None,
         priority: int = 5,
         force: bool = False,
@@ -98,7 +99,8 @@ class Requests(Connection):
                 faithful (`job.results()`); not with `acdc`.
             evaluation: `quick`, or `full` with tests and stability.
             dtype: What the model computes in.
-            device: Where it runs; with `chunk` and `priority` outside the job's identity.
+            device: What its worker must have (`auto`: whatever there is), with so many GiB of
+                `memory`; these, `chunk` and `priority` are outside the job's identity.
             chunk: Pairs computed at once.
             priority: 0 to 9; 9 goes first.
             force: Run again what has ended before.
@@ -139,6 +141,7 @@ class Requests(Connection):
             dtype=dtype,
             seed=seed,
             device=device,
+            memory=memory,
             chunk=chunk,
             priority=priority,
         )
@@ -172,6 +175,7 @@ class Requests(Connection):
         evaluation: Literal["quick", "full"] = "quick",
         dtype: str | None = None,
         device: str = "cpu",
+        memory: int | None = None,
         chunk: int | None = None,
         priority: int = 5,
         force: bool = False,
@@ -211,6 +215,7 @@ class Requests(Connection):
             dtype=dtype,
             seed=seed,
             device=device,
+            memory=memory,
             chunk=chunk,
             priority=priority,
         )
@@ -248,21 +253,16 @@ class Requests(Connection):
 
         Args:
             file: EAP-IG's, MIB's, Neuronpedia's or node-link JSON, `.pt`, GraphML or CSV.
-            model: Hub id, folder, or the first digits of a stored model's fingerprint; a graph of
-                Neuronpedia's names its own.
-            revision: Branch, tag or commit of a hub model.
+            model: Hub id (with `revision`), folder, or the first digits of a stored model's
+                fingerprint; a graph of Neuronpedia's names its own.
             format: Where the file's name does not say it.
-            task: What the circuit is for; or `dataset`, with `heldout` and `label`.
-            dataset: Pairs that it is for, a JSONL file.
-            heldout: Pairs to judge it on.
-            label: What `dataset` is filed under.
-            task_params: Parameters of the task.
-            pairs: How many the task makes.
+            task: What the circuit is for, with `task_params` and `pairs`, how many it makes.
+            dataset: Or the pairs that it is for, a JSONL file filed under `label`; `heldout` are
+                those to judge it on.
             metric: What its scores are of; else what the file says.
             ablation: What took an edge's place; else what the file says, with `draws`.
             edges: Choose so many by the file's scores, less dead ends; else the file's own circuit.
-            threshold: Or choose those whose score is at least this.
-            by: Choose by `abs` or `signed` score.
+            threshold: Or choose those whose score, `abs` or `signed` (`by`), is at least this.
 
         Raises:
             SpecError: The request is wrong, the file corrupt, too large or of another model.

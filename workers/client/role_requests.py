@@ -41,6 +41,7 @@ class RoleRequests(TraceRequests):
         misfits: Literal["refuse", "leave_out"] = "refuse",
         dtype: str = "float32",
         device: str = "cpu",
+        memory: int | None = None,
         chunk: int | None = None,
         priority: int = 5,
         force: bool = False,
@@ -79,6 +80,7 @@ class RoleRequests(TraceRequests):
             dtype=dtype,
             seed=seed,
             device=device,
+            memory=memory,
             chunk=chunk,
             priority=priority,
         )
@@ -104,6 +106,7 @@ class RoleRequests(TraceRequests):
         model: str | None = None,
         revision: str | None = None,
         device: str = "cpu",
+        memory: int | None = None,
         chunk: int | None = None,
         priority: int = 5,
         force: bool = False,
@@ -140,6 +143,7 @@ class RoleRequests(TraceRequests):
             model=model,
             revision=revision,
             device=device,
+            memory=memory,
             chunk=chunk,
             priority=priority,
         )
@@ -159,6 +163,7 @@ class RoleRequests(TraceRequests):
         seed: int = 0,
         model: str | None = None,
         device: str | None = None,
+        memory: int | None = None,
         chunk: int | None = None,
         priority: int = 5,
         force: bool = False,
@@ -187,6 +192,7 @@ class RoleRequests(TraceRequests):
             seed=seed,
             model=model,
             device=device,
+            memory=memory,
             chunk=chunk,
             priority=priority,
         )

@@ -35,6 +35,7 @@ from graph_schema.store.user_cypher.run import QueryResult, run_user_query
 from workers import broker
 from workers.broker import deliver
 from workers.client.asked_again import deserves_another_try, tell_placement
+from workers.client.served import Serving
 from workers.kinds import Stored, kind_of
 from workers.local.service import ensure_local, hold, tell_of_differences
 from workers.requests.discover import Submission
@@ -61,6 +62,7 @@ class Service:
         self.artifacts = ArtifactStore(settings.artifacts_url)
         self._app: Celery | None = None
         self._told = False
+        self.serving = Serving(store, settings)
 
     @property
     def app(self) -> Celery:
@@ -95,6 +97,8 @@ class Service:
             deliver(self.store, self.app, [made.record.job_id])
         if made.record.state is JobState.RUNNING:
             tell_placement(made.record, submission.placement)
+        elif send:
+            self.serving.tell_submitted(made.record)
         return made.record
 
     def _is_done(self, job_id: str) -> bool:

@@ -35,6 +35,7 @@ class TraceRequests(Requests):
         revision: str | None = None,
         dtype: str = "float32",
         device: str = "cpu",
+        memory: int | None = None,
         priority: int = 5,
         force: bool = False,
     ) -> Job:
@@ -58,7 +59,8 @@ class TraceRequests(Requests):
             add_bos: Force a BOS token on or off; None leaves it to the tokenizer.
             revision: Branch, tag or commit of a hub model.
             dtype: What the model computes in.
-            device: Where it runs; with `priority` outside the job's identity.
+            device: What its worker must have (`auto`: whatever there is), with so many GiB of
+                `memory`; these and `priority` are outside the job's identity.
             priority: 0 to 9; 9 goes first.
             force: Run again what has ended before.
 
@@ -85,6 +87,7 @@ class TraceRequests(Requests):
             exact_top=exact_top,
             dtype=dtype,
             device=device,
+            memory=memory,
             priority=priority,
         )
         return self.trace_request(request, force=force)

@@ -99,6 +99,7 @@ class TrainingRequests(UniversalityRequests):
         dtype: str = "float32",
         seed: int = 0,
         device: str = "cpu",
+        memory: int | None = None,
         chunk: int | None = None,
         priority: int = 5,
         force: bool = False,
@@ -126,6 +127,7 @@ class TrainingRequests(UniversalityRequests):
             dtype: Likewise.
             seed: Likewise.
             device: Likewise.
+            memory: Likewise.
             chunk: Likewise.
             priority: Likewise.
             force: Measure again what has ended.
@@ -154,6 +156,7 @@ class TrainingRequests(UniversalityRequests):
             dtype=dtype,
             seed=seed,
             device=device,
+            memory=memory,
             chunk=chunk,
             priority=priority,
         )

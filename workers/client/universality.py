@@ -43,6 +43,7 @@ class UniversalityRequests(RoleRequests):
         dtype: str = "float32",
         seed: int = 0,
         device: str = "cpu",
+        memory: int | None = None,
         chunk: int | None = None,
         priority: int = 5,
         force: bool = False,
@@ -78,6 +79,7 @@ class UniversalityRequests(RoleRequests):
             dtype: Likewise.
             seed: Likewise.
             device: Likewise.
+            memory: Likewise.
             chunk: Likewise.
             priority: Likewise.
             force: Judge again what was judged; measurements that ended well stay.
@@ -110,6 +112,7 @@ class UniversalityRequests(RoleRequests):
             dtype=dtype,
             seed=seed,
             device=device,
+            memory=memory,
             chunk=chunk,
             priority=priority,
         )

@@ -45,7 +45,11 @@ class Watch:
         if self._client.brings_worker:
             renew_worker(self._client.settings)
         try:
-            working = self._client.service.anybody_works()
+            service = self._client.service
+            if record is not None and service.serving.tell(record):
+                self._seen = now
+                return
+            working = service.anybody_works()
         except StoreUnavailable:  # who waits says so, when it has been away for long
             return
         if working:

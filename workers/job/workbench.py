@@ -27,11 +27,19 @@ from graph_schema.documents import (
     DictionarySource,
     ModelSource,
 )
-from graph_schema.documents.jobs import JobRecord, MeasuredSpec, ModelSpec, Placement, RunRecord
+from graph_schema.documents.jobs import (
+    AUTO,
+    JobRecord,
+    MeasuredSpec,
+    ModelSpec,
+    Placement,
+    RunRecord,
+)
 from graph_schema.errors import ModelError
 from graph_schema.models.fingerprint import is_path
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.records.datasets import read_dataset
+from workers.capacity import offer_of
 from workers.settings import Settings
 
 if TYPE_CHECKING:
@@ -70,7 +78,12 @@ class Workbench:
 
     @property
     def placement(self) -> Placement:
-        return Placement.model_validate_json(self.record.placement)
+        """The job's, on a device that is here."""
+        placed = Placement.model_validate_json(self.record.placement)
+        if placed.device != AUTO:
+            return placed
+        device = offer_of(self.settings).device(placed.memory_gib)
+        return placed.model_copy(update={"device": device.value})
 
     def inspected(self, spec: MeasuredSpec) -> tuple[InspectedModel, PairSet]:
         """The model's configuration and tokenizer, and the checked pairs; no weights are read.

@@ -11,11 +11,15 @@ from typing import Any, NoReturn, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from graph_schema.documents import AnyMethod, AnyTask, Document
+from graph_schema.documents.jobs import DEVICES
 from graph_schema.errors import SpecError
 from graph_schema.printable import whole_number
 
-ASKED = {"n_edges": "edges", "thresholds": "threshold"}
+ASKED = {"n_edges": "edges", "thresholds": "threshold", "memory_gib": "memory"}
 """What is asked for under another name than its field's."""
+
+OTHER_NAMES = {"gpu": "cuda", "nvidia": "cuda", "metal": "mps"}
+"""What devices are called elsewhere."""
 
 Params = Mapping[str, Any]
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -68,6 +72,28 @@ def named(
         for key, value in (params or {}).items()
     }
     return validated(cls, named)
+
+
+def device_named(given: str) -> str:
+    """The device that a user named.
+
+    Raises:
+        SpecError: There is none of this name; the message lists them.
+    """
+    if given in DEVICES:
+        return given
+    if given.partition(":")[0] in DEVICES:
+        raise SpecError(
+            f"device {given!r} names one of several; say {given.partition(':')[0]!r}: a worker has "
+            "one GPU, which CUDA_VISIBLE_DEVICES says where the worker is started"
+        )
+    names = [*DEVICES, *OTHER_NAMES]
+    near = difflib.get_close_matches(given.lower(), names, n=1)
+    hint = f"did you mean {OTHER_NAMES.get(near[0], near[0])!r}? " if near else ""
+    raise SpecError(
+        f"unknown device {given!r}; {hint}expected one of: {', '.join(DEVICES)} (auto: whatever "
+        "the worker has)"
+    )
 
 
 def validated(cls: type[_Model], values: Mapping[str, Any]) -> _Model:

@@ -21,7 +21,7 @@ from graph_schema.documents.jobs import Placement
 from graph_schema.errors import DatasetError, ModelError, SpecError
 from graph_schema.models.fingerprint import resolve_source
 from graph_schema.printable import printable, quoted, whole_number
-from workers.requests.checking import TASKS, Params, choice, named, validated
+from workers.requests.checking import TASKS, Params, choice, device_named, named, validated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,7 @@ class MeasureRequest:
     pairs: int | None = None
     evaluation: str = "quick"
     device: str = "cpu"
+    memory: int | None = None
     chunk: int | None = None
     priority: int = 5
 
@@ -46,7 +47,8 @@ def placement_of(request: MeasureRequest, source: ModelSource) -> Placement:
         Placement,
         {
             "model": source,
-            "device": request.device,
+            "device": device_named(request.device),
+            "memory_gib": request.memory,
             "chunk": request.chunk,
             "priority": request.priority,
         },

@@ -16,7 +16,7 @@ from graph_schema.documents.jobs import (
     read_spec,
 )
 from graph_schema.errors import SpecError
-from workers.requests.checking import TASKS, unknown, validated
+from workers.requests.checking import TASKS, device_named, unknown, validated
 from workers.requests.discover import Submission
 from workers.requests.pairs import MeasureRequest, data_of, source_of
 
@@ -33,6 +33,7 @@ class SpecificityRequest:
     seed: int = 0
     model: str | None = None
     device: str | None = None
+    memory: int | None = None
     chunk: int | None = None
     priority: int = 5
 
@@ -60,10 +61,11 @@ def build_specificity(request: SpecificityRequest, job: Callable[[str], JobRecor
     if request.model is not None:
         changes["model"] = source_of(request.model, None)
     if request.device is not None:
-        changes["device"] = request.device
-    return specificity_of(
-        specs, placement.model_copy(update=changes), draws=request.draws, seed=request.seed
-    )
+        changes["device"] = device_named(request.device)
+    if request.memory is not None:
+        changes["memory_gib"] = request.memory
+    placement = validated(Placement, dict(placement) | changes)
+    return specificity_of(specs, placement, draws=request.draws, seed=request.seed)
 
 
 def specificity_of(

@@ -11,7 +11,7 @@ from graph_schema.documents.jobs import Placement, TraceSpec
 from graph_schema.errors import LimitError, SpecError
 from graph_schema.models.fingerprint import fingerprint
 from graph_schema.printable import whole_number
-from workers.requests.checking import validated
+from workers.requests.checking import device_named, validated
 from workers.requests.dictionaries import AskedDictionary, dictionaries_of
 from workers.requests.discover import Submission
 from workers.requests.pairs import source_of
@@ -42,6 +42,7 @@ class TraceRequest:
     exact_top: int | None = None
     dtype: str = "float32"
     device: str = "cpu"
+    memory: int | None = None
     priority: int = 5
 
 
@@ -58,7 +59,13 @@ def build_trace(request: TraceRequest, limits: Limits, cache_dir: Path) -> Submi
     source = source_of(place_of(request.model, cache_dir), request.revision)
     model = ModelId(fingerprint=fingerprint(source, cache_dir))
     placement = validated(
-        Placement, {"model": source, "device": request.device, "priority": request.priority}
+        Placement,
+        {
+            "model": source,
+            "device": device_named(request.device),
+            "memory_gib": request.memory,
+            "priority": request.priority,
+        },
     )
     if given:
         found, sources = dictionaries_of(given, source, model.fingerprint, splice=False)

@@ -139,6 +139,8 @@ def build_universality(
         Need(job_id=job_id, on_failure="proceed") for each in spec.models for job_id in each.job_ids
     )
     placement = placement_of(request, next(iter(found.values())))
+    # It loads no model: any worker can put it together.
+    placement = placement.model_copy(update={"device": "cpu", "memory_gib": None})
     return Submission(spec, placement, asked.dataset, needs=needs, before=tuple(before))
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import uuid4
 
-from graph_schema.documents.jobs import ErrorDocument, JobProgress, JobRecord
+from graph_schema.documents.jobs import ErrorDocument, JobProgress, JobRecord, Offer
 from graph_schema.errors import (
     CircuitServiceError,
     JobCancelled,
@@ -55,6 +55,7 @@ class Performer:
         deliver: Sends the messages of jobs, as far as it can.
         stopping: Says whether this worker is to stop.
         parent: The process without which this one must not go on.
+        offer: What it serves; None: whatever it is told to do.
         patience: Seconds to wait for a database that is away.
         log_place: Where to look when an error was not expected.
         quiet: Whoever asked for the work tells of the errors that we know; do not log them too.
@@ -66,6 +67,7 @@ class Performer:
     deliver: Callable[[Iterable[str]], None]
     stopping: Callable[[], bool] = lambda: False
     parent: int | None = None
+    offer: Offer | None = None
     patience: float = WORKER_PATIENCE
     log_place: str = "the worker's log"
     quiet: bool = False
@@ -94,15 +96,20 @@ class Performer:
         process itself (KeyboardInterrupt) passes through, after the job was cancelled.
         """
         token = uuid4().hex
-        record = jobs.claim(
+        record = jobs.claim_served(
             self.store,
             job_id,
             token,
             owner=self.owner,
             lease=self.settings.lease_seconds,
             max_attempts=self.settings.max_attempts,
+            offer=self.offer,
         )
         extra = {"job_id": job_id}
+        if isinstance(record, jobs.Unserved):
+            log.info("job %s is left to a worker with %s", job_id[:12], record.demand, extra=extra)
+            self.deliver(record.send)
+            return False
         if record is None:
             log.info("job %s is not to be had: done, or another's", job_id[:12], extra=extra)
             return False

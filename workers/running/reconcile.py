@@ -18,6 +18,7 @@ from celery import Celery
 from graph_schema.errors import StoreUnavailable
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
+from graph_schema.store.records.workers import forget_worker
 from workers import broker
 from workers.running.owner import dead_owners
 from workers.settings import Settings
@@ -67,6 +68,7 @@ class Reconciler:
             for owner in dead:
                 log.info("worker %s is dead: its jobs are given back", owner)
                 self._release(owner)
+                forget_worker(self.store, owner)
         # A batch at a time: a child that dies while thousands are sent again is heard.
         while self._settle_some() and self._lost.empty() and not self._ending.is_set():
             pass
@@ -74,8 +76,8 @@ class Reconciler:
     def _settle_some(self) -> bool:
         """Settle the first of the jobs that nobody works on; False where none of them was to be."""
         resend, attempts = self.settings.resend_seconds, self.settings.max_attempts
-        depth = broker.queue_depth(self.app)
-        found = jobs.overdue(self.store, resend=resend, depth=depth, limit=AT_ONCE)
+        depths = broker.queue_depths(self.app)
+        found = jobs.overdue(self.store, resend=resend, depths=depths, limit=AT_ONCE)
         settled = jobs.settle_all(self.store, found, resend=resend, max_attempts=attempts)
         done = {job_id: each for job_id, each in settled.items() if each.action is not NONE}
         for job_id, each in done.items():

@@ -21,6 +21,7 @@ from celery.signals import setup_logging, worker_process_init, worker_process_sh
 
 from graph_schema.artifacts import ArtifactStore
 from workers.broker.app import RUN_TASK, deliver, make_app
+from workers.capacity import offer_of
 from workers.running.lifecycle import Performer, Work
 from workers.settings import Settings, read_settings
 
@@ -77,13 +78,12 @@ _child: Child | None = None
 
 
 @shared_task(name=RUN_TASK)
-def run(job_id: str) -> None:
-    """See this job through, if it is to be had."""
+def run(job_id: str) -> bool:
+    """See this job through, if it is to be had; False where it is not."""
     child = _child
     assert child is not None, "the task runs in a worker's child only"
     with child.stop:
-        if not child.stop.is_set():
-            child.performer.perform(job_id, child.work)
+        return not child.stop.is_set() and child.performer.perform(job_id, child.work)
 
 
 @setup_logging.connect
@@ -126,6 +126,7 @@ def _make_child() -> Child:
         deliver=lambda job_ids: deliver(performer.store, app, job_ids),
         stopping=stop.is_set,
         parent=os.getppid(),
+        offer=offer_of(settings),
         log_place=_log_place(settings),
     )
     work = partial(

@@ -25,11 +25,16 @@ from celery.platforms import SecurityWarning
 from celery.signals import task_failure, worker_shutting_down
 
 from graph_schema.artifacts import ArtifactStore
+from graph_schema.documents.jobs import Offer
 from graph_schema.errors import CircuitServiceError
+from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
-from workers.broker.app import QUEUE, make_app
+from workers.broker.app import QUEUE, RUN_TASK, make_app, queues_of
 from workers.broker.messages import is_job_id
+from workers.capacity import checked_offer
 from workers.running.owner import owner_name
+from workers.running.presence import Presence
+from workers.running.quota import Ending, Quota
 from workers.running.reconcile import Reconciler
 from workers.running.tasks import log_to_standard_error
 from workers.settings import Settings, read_settings
@@ -46,36 +51,42 @@ LAST_SECONDS = 2.0
 """How much of that is left to the main process, when its child has been killed."""
 
 
-def run_worker(settings: Settings) -> int:
-    """Work until told to stop; returns the exit status.
+def run_worker(settings: Settings, quota: Quota | None = None) -> int:
+    """Work until told to stop, or as much as the quota says; returns the exit status.
 
     The environment of this process becomes that of `settings`, so that the child has them too.
 
     Raises:
-        ResourceError: The artifact store cannot be written: a job's result would be lost.
+        ResourceError: The artifact store cannot be written: a job's result would be lost; or the
+            worker is to serve a device that is not here.
         StoreUnavailable: The graph database cannot be reached.
         StoreVersionError: It is newer than this code.
     """
     address = settings.store_address()
     app = make_app(settings)
     ArtifactStore(settings.artifacts_url).require_writable()
+    offer = checked_offer(settings)
     with GraphStore(address, patience=30.0) as store:
         store.migrate()
     with (
         owner_name(settings.home) as owner,
         GraphStore(address, patience=RECONCILER_PATIENCE, answer=RECONCILER_ANSWER) as store,
         Reconciler(settings, store, app, owner) as reconciler,
+        Presence(settings, store, owner, offer),
     ):
-        settings.model_copy(update={"owner": owner}).export()
-        log.info("worker %s: graph %s", owner, address.uri)
-        return _consume(app, owner, reconciler, settings.cancel_seconds + HANG_SECONDS)
+        settings.model_copy(update={"owner": owner, "serves": str(offer)}).export()
+        log.info("worker %s: graph %s, serves %s", owner, address.uri, offer)
+        worker = _celery_worker(app, owner, offer)
+        names = [demand.name for demand in offer.demands()]
+        ending = Ending(quota or Quota(), lambda: jobs.count_waiting(store, names), worker)
+        return _consume(worker, ending, reconciler, settings.cancel_seconds + HANG_SECONDS)
 
 
-def _consume(app: Celery, owner: str, reconciler: Reconciler, stop_within: float) -> int:
+def _celery_worker(app: Celery, owner: str, offer: Offer) -> Any:
     app.set_default()
     # It warns a superuser of pickled messages; ours are JSON and nothing else is accepted.
     warnings.simplefilter("ignore", SecurityWarning)
-    worker: Any = app.Worker(  # pyright: ignore[reportCallIssue]
+    return app.Worker(  # pyright: ignore[reportCallIssue]
         hostname=f"{QUEUE}@{owner}",
         pool_cls="prefork",
         concurrency=1,
@@ -84,7 +95,12 @@ def _consume(app: Celery, owner: str, reconciler: Reconciler, stop_within: float
         without_gossip=True,
         without_mingle=True,
         without_heartbeat=True,
+        queues=queues_of(offer),
     )
+
+
+def _consume(worker: Any, ending: Ending, reconciler: Reconciler, stop_within: float) -> int:
+    worker.app.tasks[RUN_TASK].Request = ending.counting()
 
     def child_lost(args: list[str] | None = None, **_: Any) -> None:
         # Jobs end well or badly in the graph; a task that fails is a child that died.
@@ -101,9 +117,11 @@ def _consume(app: Celery, owner: str, reconciler: Reconciler, stop_within: float
     threading.Thread(
         target=_stop_jobs, args=(worker, shutting_down, stop_within), daemon=True
     ).start()
+    ending.watch()
     try:
         worker.start()
     finally:
+        ending.close()
         task_failure.disconnect(child_lost)
         worker_shutting_down.disconnect(shut_down)
     return int(worker.exitcode or 0)

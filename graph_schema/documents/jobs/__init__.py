@@ -15,10 +15,23 @@ from graph_schema.documents.jobs.base import (
     Placement,
     RunRecord,
     Tokenisation,
+    WorkerRecord,
 )
 from graph_schema.documents.jobs.discover import DiscoverSpec
 from graph_schema.documents.jobs.effects import EffectsSpec
 from graph_schema.documents.jobs.evaluate import EvaluateSpec
+from graph_schema.documents.jobs.resources import (
+    AUTO,
+    DEMANDS,
+    DEVICES,
+    Demand,
+    Device,
+    Offer,
+    demand_of,
+    memory_class,
+    parse_offer,
+    served,
+)
 from graph_schema.documents.jobs.roles import RolesSpec
 from graph_schema.documents.jobs.specificity import SpecificitySpec
 from graph_schema.documents.jobs.trace import TraceSpec
@@ -45,7 +58,12 @@ def read_spec(text: str) -> JobSpec:
 
 
 __all__ = [
+    "AUTO",
+    "DEMANDS",
+    "DEVICES",
     "CircuitSpec",
+    "Demand",
+    "Device",
     "DiscoverSpec",
     "EffectsSpec",
     "ErrorDocument",
@@ -59,6 +77,7 @@ __all__ = [
     "ModelJobs",
     "ModelSpec",
     "Need",
+    "Offer",
     "Placement",
     "RolesSpec",
     "RunRecord",
@@ -66,5 +85,10 @@ __all__ = [
     "Tokenisation",
     "TraceSpec",
     "UniversalitySpec",
+    "WorkerRecord",
+    "demand_of",
+    "memory_class",
+    "parse_offer",
     "read_spec",
+    "served",
 ]

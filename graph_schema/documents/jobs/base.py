@@ -14,6 +14,7 @@ from pydantic import Field
 from graph_schema.documents.base import Document, later
 from graph_schema.documents.dictionary import DictionarySource
 from graph_schema.documents.evaluation import Preset
+from graph_schema.documents.jobs.resources import MOST_GIB
 from graph_schema.documents.method import AblationSpec, Metric
 from graph_schema.documents.model import ModelId, ModelSource
 from graph_schema.documents.task import AnyData
@@ -106,12 +107,14 @@ class Need(Document):
 class Placement(Document):
     """Where and how to run: nothing here changes a result beyond rounding.
 
-    `dictionaries` say where the spec's lie; one source may hold several.
+    `dictionaries` say where the spec's lie; one source may hold several. `device` is one of
+    `DEVICES`, and `memory_gib` what it is to have: both choose the worker (`resources.py`).
     """
 
     model: ModelSource
     dictionaries: tuple[DictionarySource, ...] = later(())
     device: str = "cpu"
+    memory_gib: Annotated[int, Field(ge=1, le=MOST_GIB)] | None = later(None)
     chunk: Annotated[int, Field(ge=1)] | None = None
     priority: Annotated[int, Field(ge=0, le=9)] = 5
 
@@ -149,6 +152,20 @@ class JobRecord(Document):
     submitted_at: int
     started_at: int | None = None
     finished_at: int | None = None
+
+
+class WorkerRecord(Document):
+    """A worker that is live, as it says of itself; times are the database's, in milliseconds.
+
+    `serves` is an `Offer` as text; `job_id` what it is on.
+    """
+
+    worker_id: str
+    host: str
+    pid: int
+    serves: str
+    since: int
+    job_id: str | None = None
 
 
 class RunRecord(Document):

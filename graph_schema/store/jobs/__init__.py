@@ -11,7 +11,17 @@ dies before, the reconciler (`overdue`, `settle_all`) finds them.
 """
 
 from graph_schema.store.jobs.judging import Action, Settled, set_free
-from graph_schema.store.jobs.lease import Renewal, claim, fail, finish, release, renew, stop
+from graph_schema.store.jobs.lease import (
+    Renewal,
+    Unserved,
+    claim,
+    claim_served,
+    fail,
+    finish,
+    release,
+    renew,
+    stop,
+)
 from graph_schema.store.jobs.overdue import overdue, release_owner, settle, settle_all
 from graph_schema.store.jobs.parts import (
     drafts_of,
@@ -33,6 +43,7 @@ from graph_schema.store.jobs.requests import (
     anybody_works,
     cancel,
     count_live,
+    count_waiting,
     get,
     get_all,
     list_jobs,
@@ -44,10 +55,13 @@ __all__ = [
     "Renewal",
     "Settled",
     "Submitted",
+    "Unserved",
     "anybody_works",
     "cancel",
     "claim",
+    "claim_served",
     "count_live",
+    "count_waiting",
     "drafts_of",
     "fail",
     "failed_before",

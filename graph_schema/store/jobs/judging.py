@@ -22,6 +22,7 @@ from graph_schema.store.jobs.node import (
     locked_all,
     needed_by,
     queued_again,
+    resources_of,
     standing,
     states_of,
 )
@@ -79,7 +80,9 @@ def judged(
         return Settled(Action.FAILED), ended(JobState.FAILED, now, unmet)
     if stands is Standing.WAITING:
         return AS_IT_IS
-    sent = queued_again(now) | ({} if keep_token else {"token": None})
+    # Anew where its queue is not known: an earlier version may have submitted it.
+    sent = queued_again(now) | {"resources": resources_of(row)}
+    sent |= {} if keep_token else {"token": None}
     return Settled(Action.SEND, (row["job_id"],)), sent
 
 

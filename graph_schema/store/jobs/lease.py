@@ -10,7 +10,15 @@ from dataclasses import dataclass
 
 from neo4j import Transaction
 
-from graph_schema.documents.jobs import ErrorDocument, JobProgress, JobRecord, JobState
+from graph_schema.documents.jobs import (
+    Demand,
+    ErrorDocument,
+    JobProgress,
+    JobRecord,
+    JobState,
+    Offer,
+    demand_of,
+)
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.jobs.judging import Action, Settled, set_free, with_freed
 from graph_schema.store.jobs.node import (
@@ -34,6 +42,14 @@ from graph_schema.store.jobs.node import (
 
 
 @dataclass(frozen=True)
+class Unserved:
+    """A job that is to be had, but not by this worker: what it needs, and the ids to send now."""
+
+    demand: Demand
+    send: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Renewal:
     """What a renewal brings back: whether the job is to be cancelled."""
 
@@ -48,8 +64,30 @@ def claim(
     To be had: queued, or running with its lease over; attempts left; not cancelled; its needs
     met. Claiming again by the same token changes nothing.
     """
+    found = claim_served(
+        store, job_id, token, owner=owner, lease=lease, max_attempts=max_attempts, offer=None
+    )
+    assert not isinstance(found, Unserved), "whoever offers nothing in particular takes all"
+    return found
 
-    def work(tx: Transaction) -> JobRecord | None:
+
+def claim_served(
+    store: GraphStore,
+    job_id: str,
+    token: str,
+    *,
+    owner: str,
+    lease: float,
+    max_attempts: int,
+    offer: Offer | None,
+) -> JobRecord | Unserved | None:
+    """As `claim`, by a worker that serves some jobs alone; one of the others is charged nothing.
+
+    Such a job's message came here by an older client, or before the job was placed anew. Unless it
+    was sent to its own queue meanwhile, it is to be sent there now.
+    """
+
+    def work(tx: Transaction) -> JobRecord | Unserved | None:
         if not lock(tx, job_id):
             return None
         row, now = read_locked(tx, job_id)
@@ -64,6 +102,13 @@ def claim(
             or standing_of(tx, row)[0] is not Standing.MET
         ):
             return None
+        demand = demand_of(row["placement"])
+        if offer is not None and not offer.serves(demand):
+            known = row.get("resources") == demand.name and row.get("sent_at") is not None
+            if known or state is not JobState.QUEUED:
+                return Unserved(demand)
+            change(tx, row, {"resources": demand.name, "sent_at": now})
+            return Unserved(demand, (job_id,))
         changes = {
             "state": JobState.RUNNING.value,
             "token": token,

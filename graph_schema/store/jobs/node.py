@@ -9,7 +9,15 @@ from uuid import uuid4
 
 from neo4j import Transaction
 
-from graph_schema.documents.jobs import ErrorDocument, JobProgress, JobRecord, JobState, Need
+from graph_schema.documents.jobs import (
+    Demand,
+    ErrorDocument,
+    JobProgress,
+    JobRecord,
+    JobState,
+    Need,
+    demand_of,
+)
 from graph_schema.errors import LeaseLost, NotFoundError
 
 Row = dict[str, Any]
@@ -33,6 +41,8 @@ STATES: LiteralString = """
 MATCH (j:Job) WHERE j.job_id IN $job_ids RETURN j.job_id AS id, j.state AS state
 """
 
+UNSAID = Demand().name
+"""What a job needs that an earlier version submitted: its message is in the first of queues."""
 CLOCK_SLACK = 5_000
 """Milliseconds by which the clocks of two servers of one database may differ."""
 
@@ -142,6 +152,11 @@ def queued_again(now: int) -> Row:
         "sent_at": now,
         "retry_at": None,
     }
+
+
+def resources_of(row: Row) -> str:
+    """What the job's worker must have, by the name that its queue goes by."""
+    return demand_of(row["placement"]).name
 
 
 def progressed(progress: JobProgress) -> Row:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import LiteralString
 
 from neo4j import Transaction
@@ -20,6 +21,7 @@ from graph_schema.store.jobs.judging import (
 )
 from graph_schema.store.jobs.node import (
     CLOCK_SLACK,
+    UNSAID,
     Row,
     lapsed,
     lease_ahead,
@@ -46,11 +48,12 @@ RETURN j.job_id AS id ORDER BY j.retry_at, id LIMIT $limit
 N_QUEUED: LiteralString = """
 MATCH (j:Job {state: 'queued'})
 WHERE j.retry_at IS NULL AND (j.sent_at IS NOT NULL OR size(coalesce(j.needs, [])) = 0)
-RETURN count(j) AS n
+RETURN coalesce(j.resources, $unsaid) AS resources, count(j) AS n
 """
 QUEUED: LiteralString = """
 MATCH (j:Job {state: 'queued'})
 WHERE j.retry_at IS NULL AND (j.sent_at IS NOT NULL OR size(coalesce(j.needs, [])) = 0)
+AND coalesce(j.resources, $unsaid) = $resources
 WITH j, coalesce(j.sent_at, j.submitted_at) AS since
 WITH j, since, timestamp() - since AS waited
 WHERE waited >= $resend_ms OR waited < 0
@@ -60,27 +63,29 @@ UNSENT: LiteralString = """
 MATCH (j:Job {state: 'queued'})
 WHERE j.retry_at IS NULL AND j.sent_at IS NULL AND size(coalesce(j.needs, [])) > 0
 WITH j, timestamp() - j.submitted_at AS waited
-RETURN j.job_id AS id, j.needs AS needs, waited >= $resend_ms OR waited < 0 AS late
+RETURN j.job_id AS id, j.needs AS needs, waited >= $resend_ms OR waited < 0 AS late,
+       coalesce(j.resources, $unsaid) AS resources
 ORDER BY j.submitted_at, id
 """
 
 
 def overdue(
-    store: GraphStore, *, resend: float, depth: int, limit: int = 10_000
+    store: GraphStore, *, resend: float, depths: Mapping[str, int], limit: int = 10_000
 ) -> tuple[str, ...]:
     """The first jobs to `settle`: with their lease over, to be tried again, or with no message.
 
     One that failed for the moment has a time of its own at which it is sent again, however full the
     queue is. Of the others as many have no message as more of them are queued than messages wait
-    in the broker: which those are nobody knows, so it is taken to be the ones that were sent (or
-    submitted, where nobody sent them) longest ago, `resend` seconds at least. A message too many
-    does no harm. A time that lies ahead was written before the clock was set back: it counts as
-    passed, and a lease runs anew from now.
+    in the broker, queue by queue: which those are nobody knows, so it is taken to be the ones that
+    were sent (or submitted, where nobody sent them) longest ago, `resend` seconds at least. A
+    message too many does no harm. A time that lies ahead was written before the clock was set back:
+    it counts as passed, and a lease runs anew from now.
 
     Args:
         store: The graph.
         resend: Seconds that a message may take.
-        depth: Messages that waited in the broker, counted before this is asked.
+        depths: Messages that waited in the broker for each thing that jobs need (`Demand.name`),
+            counted before this is asked.
         limit: About how many to return.
     """
 
@@ -88,22 +93,26 @@ def overdue(
         late = milliseconds(resend)
         found = [row["id"] for row in tx.run(LAPSED, slack=CLOCK_SLACK, limit=limit)]
         found += [row["id"] for row in tx.run(RETRIES, limit=limit)]
-        unsent = tx.run(UNSENT, resend_ms=late).data()
+        unsent = tx.run(UNSENT, resend_ms=late, unsaid=UNSAID).data()
         states = states_of(tx, {need for row in unsent for need in row["needs"]})
         free = [row for row in unsent if _met(row["needs"], states)]
-        missing = tx.run(N_QUEUED).single(strict=True)["n"] + len(free) - depth
-        if missing > 0:
-            due = [row["id"] for row in free if row["late"]]
-            if len(due) < missing:
-                due += _sent_long_ago(tx, late, min(limit, missing - len(due)))
-            found += due[:missing]
+        queued = Counter({row["resources"]: row["n"] for row in tx.run(N_QUEUED, unsaid=UNSAID)})
+        queued.update(row["resources"] for row in free)
+        for resources, n in queued.items():
+            missing = n - depths.get(resources, 0)
+            if missing > 0:
+                due = [r["id"] for r in free if r["late"] and r["resources"] == resources]
+                if len(due) < missing:
+                    due += _sent_long_ago(tx, resources, late, min(limit, missing - len(due)))
+                found += due[:missing]
         return tuple(found)
 
     return store.read(work)
 
 
-def _sent_long_ago(tx: Transaction, late: int, limit: int) -> list[str]:
-    rows = tx.run(QUEUED, resend_ms=late, limit=limit).data()
+def _sent_long_ago(tx: Transaction, resources: str, late: int, limit: int) -> list[str]:
+    asked = {"resources": resources, "unsaid": UNSAID, "resend_ms": late, "limit": limit}
+    rows = tx.run(QUEUED, asked).data()
     states = states_of(tx, {need for row in rows for need in row["needs"] or ()})
     return [row["id"] for row in rows if _met(row["needs"], states)]
 

@@ -11,12 +11,20 @@ from uuid import uuid4
 from neo4j import Transaction
 
 from graph_schema.documents.base import LAST
-from graph_schema.documents.jobs import JobRecord, JobSpec, JobState, Need, Placement
+from graph_schema.documents.jobs import (
+    JobRecord,
+    JobSpec,
+    JobState,
+    Need,
+    Placement,
+    demand_of,
+)
 from graph_schema.errors import NotFoundError, SpecError
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.jobs.judging import Action, Settled, judge, set_free, with_freed
 from graph_schema.store.jobs.node import (
     CANCELLED,
+    UNSAID,
     Row,
     change,
     ended,
@@ -24,6 +32,7 @@ from graph_schema.store.jobs.node import (
     locked,
     milliseconds,
     record_of,
+    resources_of,
     states_of,
 )
 
@@ -46,6 +55,12 @@ LIVE: LiteralString = """
 MATCH (j:Job) WHERE j.state IN ['queued', 'running'] RETURN count(j) AS n
 """
 
+READY: LiteralString = """
+MATCH (j:Job {state: 'queued'})
+WHERE coalesce(j.resources, $unsaid) IN $resources AND j.retry_at IS NULL
+AND (j.sent_at IS NOT NULL OR size(coalesce(j.needs, [])) = 0)
+RETURN count(j) AS n
+"""
 WORKING: LiteralString = """
 MATCH (j:Job {state: 'running'}) WHERE j.lease_until > timestamp() RETURN count(j) AS n
 """
@@ -91,8 +106,8 @@ def submit(
 
     A job that waits for others is not sent by its submitter but by what ends them. `force` starts
     a new attempt under the same id where the job has ended. A queued one gets this placement, and
-    is sent again where that is more or less urgent; a running one is left alone, and its record
-    then has another placement than was asked for.
+    is sent again where that is more or less urgent, or for other workers; a running one is left
+    alone, and its record then has another placement than was asked for.
 
     Raises:
         SpecError: A job in `needs` does not exist.
@@ -100,6 +115,7 @@ def submit(
     nonce = uuid4().hex
     placed = {
         "placement": placement.canonical_json(),
+        "resources": demand_of(placement.canonical_json()).name,
         "needs": [need.job_id for need in needs],
         "needs_on_failure": [need.on_failure for need in needs],
         "nonce": nonce,
@@ -149,10 +165,10 @@ def _placed_anew(tx: Transaction, row: Row, placement: Placement) -> Settled:
     asked = placement.canonical_json()
     if row["placement"] == asked:
         return Settled(Action.NONE)
-    before = json.loads(row["placement"]).get("priority")
-    change(tx, row, {"placement": asked})
+    before = json.loads(row["placement"]).get("priority"), resources_of(row)
+    change(tx, row, {"placement": asked, "resources": demand_of(asked).name})
     has_message = row.get("sent_at") is not None and row.get("retry_at") is None
-    if before == placement.priority or not has_message:
+    if before == (placement.priority, row["resources"]) or not has_message:
         return Settled(Action.NONE)
     return Settled(Action.SEND, (row["job_id"],))
 
@@ -239,6 +255,15 @@ def list_jobs(
 def count_live(store: GraphStore) -> int:
     """How many jobs are queued or running."""
     return store.read(lambda tx: int(tx.run(LIVE).single(strict=True)["n"]))
+
+
+def count_waiting(store: GraphStore, resources: Sequence[str]) -> int:
+    """How many jobs wait for a worker that has one of these (`Demand.name`), and for nothing else.
+
+    One that is to be tried again waits for its time.
+    """
+    asked = {"resources": list(resources), "unsaid": UNSAID}
+    return store.read(lambda tx: int(tx.run(READY, asked).single(strict=True)["n"]))
 
 
 def anybody_works(store: GraphStore) -> bool:

@@ -77,6 +77,7 @@ WORK_NODES: tuple[NodeKind, ...] = (
             "state": "queued, running, succeeded, failed or cancelled",
             "spec": "what was asked, as JSON",
             "placement": "where to run it, as JSON",
+            "resources": "what its worker must have, which names its queue: cpu, cuda-64g, …",
             "attempts": "how often it was claimed",
             "owner": "the worker that has it",
             "error_type": "class of its error",
@@ -102,6 +103,20 @@ WORK_NODES: tuple[NodeKind, ...] = (
             "nonce": "of the submission",
         },
         "MATCH (j:Job) RETURN j.state, count(j) AS jobs",
+    ),
+    NodeKind(
+        "Worker",
+        "a process that does jobs, as it says of itself; live while its lease lasts",
+        {
+            "worker_id": "by what name it owns jobs",
+            "host": "machine",
+            "pid": "its main process",
+            "serves": "devices, each with GiB of memory",
+            "since": "milliseconds",
+            "seen_at": "milliseconds: when it last said that it is live",
+            "lease_until": "milliseconds",
+        },
+        "MATCH (w:Worker) WHERE w.lease_until > timestamp() RETURN w.host, w.serves, w.since",
     ),
 )
 

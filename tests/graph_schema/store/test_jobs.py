@@ -240,7 +240,7 @@ def test_a_worker_that_dies_three_times_fails_the_job(store: GraphStore) -> None
     for attempt in (1, 2, 3):
         assert claim(store, job_id, f"t{attempt}")
         aged(store, job_id)
-        assert job_id in jobs.overdue(store, resend=10, depth=FULL)
+        assert job_id in jobs.overdue(store, resend=10, depths={"cpu": FULL})
         settled = jobs.settle(store, job_id, resend=10, max_attempts=3)
         assert settled.action is (jobs.Action.SEND if attempt < 3 else jobs.Action.FAILED)
     record = jobs.get(store, job_id)
@@ -281,9 +281,9 @@ def test_a_lapsed_job_is_cancelled_at_once(store: GraphStore) -> None:
 
 def test_a_lost_message_is_sent_again_when_fewer_messages_wait_than_jobs(store: GraphStore) -> None:
     job_id = queued(store)
-    assert job_id not in jobs.overdue(store, resend=LONG, depth=0)
-    assert job_id not in jobs.overdue(store, resend=0, depth=1)
-    assert job_id in jobs.overdue(store, resend=0, depth=0)
+    assert job_id not in jobs.overdue(store, resend=LONG, depths={})
+    assert job_id not in jobs.overdue(store, resend=0, depths={"cpu": 1})
+    assert job_id in jobs.overdue(store, resend=0, depths={})
     aged(store, job_id)
     settled = at_once(4, lambda _: jobs.settle(store, job_id, resend=LONG, max_attempts=3).send)
     assert sorted(settled, key=str) == [(job_id,), (), (), ()]
@@ -293,22 +293,22 @@ def test_a_message_lost_from_a_queue_that_is_never_empty_is_sent_again(store: Gr
     lost, there, waiting = queued(store), queued(store), queued(store)
     for job_id, age in ((lost, 300.0), (there, 200.0), (waiting, 100.0)):
         aged(store, job_id, age)
-    assert jobs.overdue(store, resend=10, depth=3) == ()
-    assert jobs.overdue(store, resend=10, depth=2) == (lost,)
-    assert jobs.overdue(store, resend=10, depth=0) == (lost, there, waiting)
-    assert jobs.overdue(store, resend=10, depth=0, limit=2) == (lost, there)
+    assert jobs.overdue(store, resend=10, depths={"cpu": 3}) == ()
+    assert jobs.overdue(store, resend=10, depths={"cpu": 2}) == (lost,)
+    assert jobs.overdue(store, resend=10, depths={}) == (lost, there, waiting)
+    assert jobs.overdue(store, resend=10, depths={}, limit=2) == (lost, there)
 
 
 def test_a_retry_has_its_own_time_however_full_the_queue_is(store: GraphStore) -> None:
     job_id = queued(store)
     assert claim(store, job_id, "t")
     jobs.release(store, job_id, "t", error=BROKE, max_attempts=3, pause=LONG)
-    assert jobs.overdue(store, resend=0, depth=0) == (), "it is to wait, and has no message"
+    assert jobs.overdue(store, resend=0, depths={}) == (), "it is to wait, and has no message"
     assert jobs.settle(store, job_id, resend=LONG, max_attempts=3).action is jobs.Action.NONE
     aged(store, job_id)
-    assert jobs.overdue(store, resend=LONG, depth=FULL) == (job_id,)
+    assert jobs.overdue(store, resend=LONG, depths={"cpu": FULL}) == (job_id,)
     assert jobs.settle(store, job_id, resend=LONG, max_attempts=3).send == (job_id,)
-    assert jobs.overdue(store, resend=LONG, depth=FULL) == ()
+    assert jobs.overdue(store, resend=LONG, depths={"cpu": FULL}) == ()
     assert claim(store, job_id, "again")
 
 
@@ -339,9 +339,9 @@ def test_a_clock_set_back_keeps_no_lost_message_waiting(store: GraphStore) -> No
     job_id = queued(store)
     ahead = "MATCH (j:Job {job_id: $id}) SET j.sent_at = timestamp() + 86400000"
     store.write(lambda tx: tx.run(ahead, id=job_id).consume())
-    assert job_id in jobs.overdue(store, resend=LONG, depth=0)
+    assert job_id in jobs.overdue(store, resend=LONG, depths={})
     assert jobs.settle(store, job_id, resend=LONG, max_attempts=3).send == (job_id,)
-    assert job_id not in jobs.overdue(store, resend=LONG, depth=0)
+    assert job_id not in jobs.overdue(store, resend=LONG, depths={})
 
 
 def test_a_queued_job_is_placed_anew_and_a_running_one_is_not(store: GraphStore) -> None:
@@ -350,24 +350,25 @@ def test_a_queued_job_is_placed_anew_and_a_running_one_is_not(store: GraphStore)
     elsewhere = urgent.model_copy(update={"device": "cuda"})
     assert jobs.submit(store, spec, PLACEMENT).send
     assert not jobs.submit(store, spec, PLACEMENT).send, "it is as it was"
-    for placement, sent in ((urgent, True), (elsewhere, False)):
+    chunked = elsewhere.model_copy(update={"chunk": 3})
+    for placement, sent in ((urgent, True), (elsewhere, True), (chunked, False)):
         again = jobs.submit(store, spec, placement)
         assert again.record.placement == placement.canonical_json()
-        assert again.send is sent, "its message says how urgent it is, and nothing else"
+        assert again.send is sent, "its queue says how urgent it is and for whom, and nothing else"
     assert claim(store, spec.job_id, "t")
     again = jobs.submit(store, spec, PLACEMENT)
-    assert (again.send, again.record.placement) == (False, elsewhere.canonical_json())
+    assert (again.send, again.record.placement) == (False, chunked.canonical_json())
 
 
 def test_a_clock_set_back_holds_no_job_for_a_worker_that_died(store: GraphStore) -> None:
     job_id = queued(store)
     assert claim(store, job_id, "t")
-    assert jobs.overdue(store, resend=LONG, depth=0) == ()
+    assert jobs.overdue(store, resend=LONG, depths={}) == ()
     aged(store, job_id, -86_400.0)  # as if it had been claimed tomorrow
-    assert jobs.overdue(store, resend=LONG, depth=FULL) == (job_id,)
+    assert jobs.overdue(store, resend=LONG, depths={"cpu": FULL}) == (job_id,)
     assert jobs.settle(store, job_id, resend=LONG, max_attempts=3).action is jobs.Action.NONE
     assert state(store, job_id) is JobState.RUNNING, "its worker may live: it has a whole lease"
-    assert jobs.overdue(store, resend=LONG, depth=FULL) == ()
+    assert jobs.overdue(store, resend=LONG, depths={"cpu": FULL}) == ()
     aged(store, job_id, LONG)
     assert jobs.settle(store, job_id, resend=LONG, max_attempts=3).send == (job_id,)
 
@@ -380,7 +381,7 @@ def test_a_job_waits_for_what_it_needs_and_is_sent_when_that_ends(store: GraphSt
     assert not submitted.send
     assert submitted.record.needs == tuple(both)
     assert not claim(store, waiting, "t")
-    assert waiting not in jobs.overdue(store, resend=0, depth=0)
+    assert waiting not in jobs.overdue(store, resend=0, depths={})
     assert claim(store, second, "t2")
     assert jobs.fail(store, second, "t2", BROKE) == ()
     assert claim(store, first, "t1")
@@ -423,7 +424,7 @@ def test_what_the_finisher_did_not_send_the_reconciler_does(store: GraphStore) -
             "MATCH (j:Job {job_id: $id}) SET j.state = 'succeeded'", id=first
         ).consume()
     )
-    assert waiting in jobs.overdue(store, resend=0, depth=0)
+    assert waiting in jobs.overdue(store, resend=0, depths={})
     assert jobs.settle(store, waiting, resend=0, max_attempts=3).send == (waiting,)
 
 

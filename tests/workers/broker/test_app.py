@@ -18,9 +18,10 @@ from queue import Empty
 from typing import Any, cast
 
 import pytest
+from kombu import Consumer, Queue
 
 from graph_schema.documents import ModelSource
-from graph_schema.documents.jobs import JobRecord, JobState, Placement
+from graph_schema.documents.jobs import Device, JobRecord, JobState, Offer, Placement
 from graph_schema.errors import SpecError, StoreUnavailable
 from graph_schema.processes import reserved_port
 from tests.servers import running_redis
@@ -37,8 +38,8 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     return Settings(home=tmp_path, broker=url, graph="bolt://nowhere")
 
 
-def record(job_id: str, priority: int = 5) -> JobRecord:
-    placement = Placement(model=ModelSource(name="/m"), priority=priority)
+def record(job_id: str, priority: int = 5, **placed: Any) -> JobRecord:
+    placement = Placement(model=ModelSource(name="/m"), priority=priority, **placed)
     return JobRecord(
         job_id=job_id,
         kind="discover",
@@ -59,6 +60,45 @@ def test_the_queue_is_as_deep_as_messages_wait(settings: Settings) -> None:
     finally:
         with app.connection_for_write() as connection:
             connection.default_channel.queue_purge(broker.QUEUE)
+        app.close()
+
+
+def test_a_worker_takes_what_it_serves_the_most_urgent_first(settings: Settings) -> None:
+    """Of those alike what fewer workers could do; what it does not serve stays."""
+    app = broker.make_app(settings)
+    sent = {
+        "a": record("a" * 64),
+        "b": record("b" * 64, device="cuda"),
+        "c": record("c" * 64, device="cuda", memory_gib=12),
+        "d": record("d" * 64, priority=9),
+        "e": record("e" * 64, device="cuda", memory_gib=60),
+        "f": record("f" * 64, device="auto"),
+        "1": record("1" * 64, priority=1, device="cuda"),
+    }
+    broker.send(app, *sent.values())
+    try:
+        depths = {name: n for name, n in broker.queue_depths(app).items() if n}
+        assert depths == {"cpu": 3, "cuda": 2, "cuda-16g": 1, "cuda-64g": 1}
+        assert broker.queue_depth(app) == len(sent)
+        queues = broker.queues_of(Offer({Device.CPU: 8, Device.CUDA: 16}))
+        found: list[str] = []
+
+        def take(body: Any, message: Any) -> None:
+            found.append(body[0][0][0])
+            message.ack()
+
+        with app.connection_for_read() as connection, connection.channel() as channel:
+            channel.basic_qos(0, 1, False)
+            consumer = Consumer(channel, list(map(Queue, queues)), accept=["json"])
+            consumer.register_callback(take)
+            consumer.consume()
+            while len(found) < len(sent) - 1:
+                connection.drain_events(timeout=60)
+        assert found == ["d", "c", "b", "a", "f", "1"]
+        assert broker.queue_depths(app)["cuda-64g"] == broker.queue_depth(app) == 1
+    finally:
+        with app.connection_for_write() as connection:
+            connection.default_channel.queue_purge("circuits.cuda-64g")
         app.close()
 
 

@@ -1,0 +1,79 @@
+"""What a machine serves, asked of the machine, of torch, and of who started the worker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+import pytest
+
+from graph_schema.documents.jobs import Demand, Device
+from graph_schema.errors import ResourceError, SpecError
+from workers import capacity
+from workers.capacity import checked_offer, likely_offer, offer_of
+from workers.settings import Settings, read_settings
+
+
+@pytest.fixture
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capacity, "GPU_FILES", ())
+    monkeypatch.setattr(capacity.sys, "platform", "linux")
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_without_a_gpu_the_machines_memory_is_served() -> None:
+    most = psutil.virtual_memory().total / capacity.GIB
+    offer = checked_offer(Settings())
+    assert list(offer.gib) == [Device.CPU]
+    assert 0 < offer.gib[Device.CPU] <= most / capacity.ROOM
+    assert likely_offer(Settings()) == offer_of(Settings()) == offer
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_a_gpu_that_is_not_here_is_not_served() -> None:
+    asked = Settings(serves="cpu,cuda:40")
+    with pytest.raises(ResourceError, match=r"serve cuda \(CIRCUITS_SERVES=cpu,cuda:40\)"):
+        checked_offer(asked)
+
+
+def test_torch_is_asked_where_there_may_be_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It finds none here, or one: whichever, a process of its own says it."""
+    monkeypatch.setattr(capacity, "GPU_FILES", ("/",))
+    monkeypatch.setattr(capacity, "ASK_TORCH", f"print('cuda', {40 * 2**30})")
+    capacity._gpus.cache_clear()
+    try:
+        offer = checked_offer(Settings(serves="cuda,cpu:3"))
+        assert offer.gib == {Device.CUDA: 40, Device.CPU: 3}
+        assert likely_offer(Settings()).serves(Demand(Device.CUDA, 1024)), "nobody has asked yet"
+    finally:
+        capacity._gpus.cache_clear()
+
+
+def test_a_child_serves_what_its_main_process_said() -> None:
+    told = offer_of(Settings(serves="cpu:3,cuda:40"))
+    assert told.gib == {Device.CPU: 3, Device.CUDA: 40}
+
+
+def test_what_a_container_may_take_bounds_its_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "jobs" / "one"
+    own.mkdir(parents=True)
+    (own / "memory.max").write_text("max\n")
+    (own.parent / "memory.max").write_text(f"{6 * 2**30}\n")
+    (tmp_path / "cgroup").write_text("4:cpu:/else\n0::/jobs/one\n")
+    monkeypatch.setattr(capacity, "CGROUP", tmp_path / "cgroup")
+    monkeypatch.setattr(capacity, "CGROUPS", tmp_path)
+    assert list(capacity._limits()) == [6 * 2**30]
+
+
+@pytest.mark.parametrize(
+    ("size", "gib"), [(62.6, 64), (57, 57), (64, 64), (15.3, 16), (7.9, 8), (139.8, 139), (3.2, 3)]
+)
+def test_nearly_a_class_of_memory_counts_as_one(size: float, gib: int) -> None:
+    assert capacity._gib(size * capacity.GIB) == gib
+
+
+def test_a_setting_that_names_no_device_is_refused_by_its_name() -> None:
+    with pytest.raises(SpecError, match=r"CIRCUITS_SERVES: .*'gpu' is none of cpu, cuda, mps"):
+        read_settings(serves="gpu")

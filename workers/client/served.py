@@ -1,0 +1,78 @@
+"""Whether a queued job can be served at all, and what it waits for where it cannot."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from graph_schema.documents.jobs import (
+    Demand,
+    JobRecord,
+    JobState,
+    Offer,
+    demand_of,
+    parse_offer,
+    served,
+)
+from graph_schema.store.connection import GraphStore
+from graph_schema.store.records.workers import live_workers
+from workers.capacity import likely_offer
+from workers.settings import Settings
+
+log = logging.getLogger(__name__)
+
+UNSERVED = (
+    "job %s %s; it stays queued until such a worker starts, or until it is asked for again with "
+    "another --device or --memory"
+)
+
+
+class Serving:
+    """What the live workers of a graph serve, for who submits or waits."""
+
+    def __init__(self, store: GraphStore, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+        self._told: set[str] = set()
+
+    def unserved(self, records: Sequence[JobRecord]) -> dict[str, str]:
+        """Of these jobs those that no worker can serve now: by id, what they wait for.
+
+        A local service starts its worker when it is wanted, so where none lives it counts what
+        this machine would serve.
+        """
+        queued = [record for record in records if record.state is JobState.QUEUED]
+        if not queued:
+            return {}
+        live = [_offer(worker.serves) for worker in live_workers(self._store)]
+        there, of = live, f"{len(live)} workers live serve {served(live)}"
+        if len(live) == 1:
+            of = f"the 1 worker that lives serves {served(live)}"
+        elif not live and self._settings.local:
+            there = [likely_offer(self._settings)]
+            of = f"the local service's would serve {served(there)}"
+        elif not live:
+            of = "no worker is live"
+        waiting: dict[str, str] = {}
+        for record in queued:
+            demand = demand_of(record.placement)
+            if not any(offer.serves(demand) for offer in there):
+                waiting[record.job_id] = f"waits for a worker with {demand}; {of}"
+        return waiting
+
+    def tell(self, record: JobRecord) -> bool:
+        """Whether it waits for a worker that is not there; said once for all that need the same."""
+        why, needs = self.unserved([record]).get(record.job_id), demand_of(record.placement).name
+        if why is not None and needs not in self._told:
+            self._told.add(needs)
+            log.warning(UNSERVED, record.job_id[:12], why)
+        return why is not None
+
+    def tell_submitted(self, record: JobRecord) -> None:
+        """`tell`, of a job that was just submitted; what needs nothing special is not looked at."""
+        if demand_of(record.placement) != Demand():
+            self.tell(record)
+
+
+def _offer(serves: str) -> Offer:
+    return Offer({device: gib or 0 for device, gib in parse_offer(serves).items()})

@@ -24,6 +24,7 @@ from safetensors.numpy import load, save
 
 from graph_schema.documents import ArtifactRef, CircuitDocument, Features, sha256_hex
 from graph_schema.errors import NotFoundError, ResourceError, SpecError
+from graph_schema.printable import without_secrets
 from graph_schema.private_files import write_whole
 
 TEXT = "text_arrays"
@@ -49,20 +50,20 @@ class ArtifactStore:
     """A folder or bucket of artifacts.
 
     Args:
-        url: A folder, or an fsspec URL such as `s3://bucket/prefix`.
+        url: A folder, or an fsspec URL such as `s3://bucket/prefix`. `url` shows no password.
 
     Raises:
         SpecError: The URL's protocol is unknown or its package is not installed.
     """
 
     def __init__(self, url: str) -> None:
-        self.url = url
+        self.url = without_secrets(url)
         try:
             found: tuple[Any, str] = fsspec.core.url_to_fs(url)
         except (ImportError, ValueError) as error:
             raise SpecError(
-                f"artifact store {url!r} cannot be used: {error}; expected a folder or a URL such "
-                "as s3://bucket/prefix (CIRCUITS_ARTIFACTS)"
+                f"artifact store {self.url!r} cannot be used: {error}; expected a folder or a URL "
+                "such as s3://bucket/prefix (CIRCUITS_ARTIFACTS)"
             ) from error
         self._files, self._root = found
 

@@ -85,7 +85,7 @@ def read_config(source: ModelSource, fingerprint: str | None = None) -> Any:
     Raises:
         ModelError: There is none, or no adapter for its family.
     """
-    from discovery.models.families import adapter_class
+    from discovery.models.families import settle_attention
     from discovery.models.inspecting import inspect_model
 
     folder = Path(source.name).expanduser()
@@ -96,7 +96,7 @@ def read_config(source: ModelSource, fingerprint: str | None = None) -> Any:
         config = AutoConfig.from_pretrained(
             str(folder), local_files_only=True, trust_remote_code=False
         )
-        adapter_class(config)
+        settle_attention(config, source.name)
         return config
     return inspect_model(source, fingerprint=fingerprint).config
 

@@ -20,7 +20,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers import logging as transformers_logging
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from discovery.models.families import adapter_class
+from discovery.models.families import settle_attention
 from discovery.models.gguf_config import settle
 from discovery.models.gguf_header import read_header
 from discovery.models.whole import configuration_notes
@@ -106,9 +106,11 @@ def inspect_model(source: ModelSource, *, fingerprint: str | None = None) -> Ins
         return InspectedModel(
             program, None, program.d_vocab, program.n_ctx, names=TokenNames.of(program)
         )
+    # Before a reader that takes it at its word.
+    header = None if place.gguf is None else read_header(place.folder / place.gguf)
     with quiet(), readable(source, "configuration", place):
         config = AutoConfig.from_pretrained(**place.options)
-    adapter_class(config)
+    settle_attention(config, source.name)
     if not 1 <= config.num_hidden_layers <= MAX_LAYERS:
         raise ModelError(
             f"model {source.name!r} has {config.num_hidden_layers:,} layers by its {CONFIG_FILE}; "
@@ -122,9 +124,9 @@ def inspect_model(source: ModelSource, *, fingerprint: str | None = None) -> Ins
             "use the model it was made from, or de-quantise and save it"
         )
     notes = configuration_notes(config)
-    if place.gguf is not None:
+    if header is not None:
         with quiet():
-            notes += settle(config, read_header(place.folder / place.gguf))
+            notes += settle(config, header)
     tokenizer = _tokenizer(source, place)
     return InspectedModel(config, tokenizer, config.vocab_size, context_length(config), notes)
 

@@ -8,6 +8,7 @@ checks.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -206,7 +207,11 @@ class ArtifactStore:
 
     def _path(self, key: str) -> str:
         parts = PurePosixPath(key).parts
-        if not key or key.startswith("/") or ".." in parts or "\\" in key:
+        try:
+            os.fsencode(key)
+        except UnicodeEncodeError as error:
+            raise SpecError(f"artifact key {key!r} is no text that a file can be called") from error
+        if not key or key.startswith("/") or ".." in parts or set("\\\0") & set(key):
             raise SpecError(f"artifact key {key!r} leaves the store; expected something like a/b")
         return f"{self._root.rstrip('/')}/{key}"
 

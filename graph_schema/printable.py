@@ -7,6 +7,8 @@ import unicodedata
 
 LONGEST = 80
 """Characters of a value that a message repeats."""
+LONGEST_PATH = 1_000
+"""Of a path; a system takes up to 4,096 bytes."""
 
 # Half characters, line ends, codes to a terminal, and what XML has no room for.
 _CATEGORIES = ("Cc", "Cs", "Zl", "Zp")

@@ -37,6 +37,7 @@ from graph_schema.models.compiled.program import CompiledProgram, read_program
 from graph_schema.models.files import CONFIG_FILE, model_files, refuse_adapter
 from graph_schema.models.fingerprint import COMMIT, fingerprint, is_path
 from graph_schema.models.hub import by_its_name, fetch_from_hub
+from graph_schema.private_files import expanded
 
 DTYPES = {
     "float32": torch.float32,
@@ -180,7 +181,7 @@ def fetch(source: ModelSource, identity: str | None, *, weights: bool = False) -
     if not is_path(source.name):
         commit = identity if identity is not None and COMMIT.fullmatch(identity) else None
         return Place(fetch_from_hub(source, commit or source.revision, weights=weights))
-    path = Path(source.name).expanduser()
+    path = expanded(source.name)
     if path.name.endswith(".gguf"):
         if not path.is_file():
             raise ModelUnavailable(f"model {source.name!r}: no such file; check the path")

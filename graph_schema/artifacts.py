@@ -8,6 +8,7 @@ checks.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from safetensors.numpy import load, save
 
 from graph_schema.documents import ArtifactRef, CircuitDocument, Features, sha256_hex
 from graph_schema.errors import NotFoundError, ResourceError, SpecError
+from graph_schema.printable import without_secrets
 from graph_schema.private_files import write_whole
 
 TEXT = "text_arrays"
@@ -49,20 +51,20 @@ class ArtifactStore:
     """A folder or bucket of artifacts.
 
     Args:
-        url: A folder, or an fsspec URL such as `s3://bucket/prefix`.
+        url: A folder, or an fsspec URL such as `s3://bucket/prefix`. `url` shows no password.
 
     Raises:
         SpecError: The URL's protocol is unknown or its package is not installed.
     """
 
     def __init__(self, url: str) -> None:
-        self.url = url
+        self.url = without_secrets(url)
         try:
             found: tuple[Any, str] = fsspec.core.url_to_fs(url)
         except (ImportError, ValueError) as error:
             raise SpecError(
-                f"artifact store {url!r} cannot be used: {error}; expected a folder or a URL such "
-                "as s3://bucket/prefix (CIRCUITS_ARTIFACTS)"
+                f"artifact store {self.url!r} cannot be used: {error}; expected a folder or a URL "
+                "such as s3://bucket/prefix (CIRCUITS_ARTIFACTS)"
             ) from error
         self._files, self._root = found
 
@@ -205,7 +207,11 @@ class ArtifactStore:
 
     def _path(self, key: str) -> str:
         parts = PurePosixPath(key).parts
-        if not key or key.startswith("/") or ".." in parts or "\\" in key:
+        try:
+            os.fsencode(key)
+        except UnicodeEncodeError as error:
+            raise SpecError(f"artifact key {key!r} is no text that a file can be called") from error
+        if not key or key.startswith("/") or ".." in parts or set("\\\0") & set(key):
             raise SpecError(f"artifact key {key!r} leaves the store; expected something like a/b")
         return f"{self._root.rstrip('/')}/{key}"
 

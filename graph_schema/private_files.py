@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from graph_schema.errors import SpecError
+from graph_schema.printable import quoted
 
 LOG_MEGABYTES = 5.0
 """What a log may grow to; with the generation put aside it takes twice as much."""
@@ -46,6 +47,29 @@ def write_whole(
 def write_private(path: Path, text: str) -> None:
     """Put `text` into a file that only its owner may read, whole or not at all."""
     write_whole(path, text.encode(), mode=0o600)
+
+
+def expanded(name: str) -> Path:
+    """The path, `~` at its start replaced by the home it stands for.
+
+    Raises:
+        SpecError: It stands for none.
+    """
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        raise SpecError(
+            f"path {quoted(name)} begins with the home of a user whom this machine does not know; "
+            "give the path from / on"
+        ) from error
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file or folder; of a name that no file can have there is none."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long, or no text
+        return False
 
 
 def private_folder(path: Path) -> Path:

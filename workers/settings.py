@@ -27,6 +27,7 @@ from pydantic_settings import (
 from graph_schema.documents import Limits
 from graph_schema.documents.jobs import parse_offer
 from graph_schema.errors import SpecError
+from graph_schema.printable import without_secrets
 from workers.secret_files import PREFIX, SecretFiles
 
 if TYPE_CHECKING:
@@ -270,7 +271,7 @@ class Settings(BaseSettings):
             "HF_ENDPOINT": self.hf_endpoint.rstrip("/"),
             "HF_HUB_OFFLINE": "1" if self.hf_offline else "0",
             "HF_TOKEN": "not set" if self.hf_token is None else "set",
-            f"{PREFIX}ARTIFACTS": self.artifacts_url,
+            f"{PREFIX}ARTIFACTS": without_secrets(self.artifacts_url),
             f"{PREFIX}MODEL_ROOTS": json.dumps([str(root) for root in self.model_roots]),
             f"{PREFIX}SERVES": self.serves or "all there is",
             f"{PREFIX}THREADS": str(self.threads),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from discovery.engine.graph import Graph
@@ -13,6 +12,7 @@ from graph_schema.documents.jobs import DiscoverSpec
 from graph_schema.models.compiled.program import CompiledProgram
 from graph_schema.models.files import CONFIG_FILE, refuse_adapter
 from graph_schema.models.fingerprint import is_path
+from graph_schema.private_files import expanded
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,10 @@ def read_config(source: ModelSource, fingerprint: str | None = None) -> Any:
     Raises:
         ModelError: There is none, or no adapter for its family.
     """
-    from discovery.models.families import adapter_class
+    from discovery.models.families import settle_attention
     from discovery.models.inspecting import inspect_model
 
-    folder = Path(source.name).expanduser()
+    folder = expanded(source.name)
     if is_path(source.name) and (folder / CONFIG_FILE).is_file():
         from transformers import AutoConfig
 
@@ -96,7 +96,7 @@ def read_config(source: ModelSource, fingerprint: str | None = None) -> Any:
         config = AutoConfig.from_pretrained(
             str(folder), local_files_only=True, trust_remote_code=False
         )
-        adapter_class(config)
+        settle_attention(config, source.name)
         return config
     return inspect_model(source, fingerprint=fingerprint).config
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from discovery.models.decoder import DecoderAdapter
@@ -13,6 +14,7 @@ from discovery.models.olmo2 import Olmo2Adapter
 from discovery.models.phi3 import Phi3Adapter
 from discovery.models.smeared import SmearedAdapter, register
 from graph_schema.errors import ModelError
+from graph_schema.printable import quoted
 
 FAMILIES: dict[str, type[DecoderAdapter]] = {
     "gemma2": Gemma2Adapter,
@@ -29,6 +31,24 @@ FAMILIES: dict[str, type[DecoderAdapter]] = {
 }
 
 register()  # the one family that transformers does not have
+
+
+def settle_attention(config: Any, name: str) -> None:
+    """Have a model that is made of this configuration attend by the code that its adapter wants.
+
+    transformers would take what the model's own file asks for, and fetch and run it where that is a
+    place on the hub.
+
+    Raises:
+        ModelError: It asks for such a place.
+    """
+    asked = getattr(config, "_attn_implementation", None)
+    if asked is not None and not re.fullmatch(r"\w+", str(asked)):
+        raise ModelError(
+            f"model {name!r} asks for attention code from {quoted(asked)}, and only code of this "
+            "installation is run: take attn_implementation out of its config.json"
+        )
+    config._attn_implementation = adapter_class(config).attention_implementation
 
 
 def adapter_class(config: Any) -> type[DecoderAdapter]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import mmap
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graph_schema.errors import ModelError
+from graph_schema.printable import quoted
 
 ALIGNMENT = "general.alignment"
 LONGEST_LIST = 4096
 """Lists of more numbers, and all lists of text, are skipped: they are vocabularies."""
+MOST_AXES = 8
 
 # By the number that stands for a value's type: how struct unpacks it.
 _SCALARS: dict[int, str] = dict(
@@ -110,18 +113,39 @@ class _Cursor:
         if (version := self._scalar("I")) not in (2, 3):
             raise ValueError(f"version {version}")
         n_tensors, n_keys = self._scalar("Q"), self._scalar("Q")
-        values = {self._text(): self._value(self._scalar("I")) for _ in range(n_keys)}
-        found = {self._text(): self._tensor() for _ in range(n_tensors)}
-        alignment = int(values.get(ALIGNMENT, 32))
+        values: dict[str, Any] = {}
+        for _ in range(n_keys):
+            name = self._new(values)
+            values[name] = self._value(self._scalar("I"))
+        found: dict[str, tuple[tuple[int, ...], int, int]] = {}
+        for _ in range(n_tensors):
+            name = self._new(found)
+            found[name] = self._tensor()
+        alignment = values.get(ALIGNMENT, 32)
+        if type(alignment) is not int or alignment.bit_count() != 1:
+            raise ValueError(f"{ALIGNMENT} is {quoted(alignment)}")
         first = -(-self._at // alignment) * alignment
         tensors = {
             name: TensorInfo(shape, kind, first + offset)
             for name, (shape, kind, offset) in found.items()
         }
+        for name, tensor in tensors.items():
+            size = math.prod(tensor.shape) * np.dtype(_FLOATS.get(tensor.kind, "u1")).itemsize
+            # Of packed kinds a weight takes less than a byte, and how much less is the package's.
+            end = tensor.start + (size if tensor.kind in _FLOATS else size // 16)
+            if not 0 <= tensor.start <= end <= len(self._data):
+                raise ValueError(f"tensor {quoted(name)} lies outside the file")
         return Header(path, values, tensors)
 
+    def _new(self, names: Mapping[str, object]) -> str:
+        if (name := self._text()) in names:
+            raise ValueError(f"{quoted(name)} comes twice")
+        return name
+
     def _tensor(self) -> tuple[tuple[int, ...], int, int]:
-        sizes = [self._scalar("Q") for _ in range(self._scalar("I"))]
+        if (n_axes := self._scalar("I")) > MOST_AXES:
+            raise ValueError(f"a tensor of {n_axes:,} axes")
+        sizes = [self._scalar("Q") for _ in range(n_axes)]
         return tuple(sizes[::-1]), self._scalar("I"), self._scalar("Q")
 
     def _scalar(self, kind: str) -> Any:
@@ -130,14 +154,16 @@ class _Cursor:
         return value
 
     def _skip_text(self) -> None:
-        length = self._scalar("Q")
-        self._at += length
+        self._skip(self._scalar("Q"))
+
+    def _skip(self, size: int) -> None:
+        self._at += size
+        if self._at > len(self._data):
+            raise ValueError("it ends early")
 
     def _text(self) -> str:
         start = self._at + 8
         self._skip_text()
-        if self._at > len(self._data):
-            raise ValueError("it ends early")
         return self._data[start : self._at].decode("utf-8", "replace")
 
     def _value(self, kind: int) -> Any:
@@ -151,10 +177,8 @@ class _Cursor:
                 self._skip_text()
             return Skipped(length)
         if inner == _LIST:
-            for _ in range(length):
-                self._value(_LIST)
-            return Skipped(length)
+            raise ValueError("a list of lists")
         if length <= LONGEST_LIST:
             return [self._scalar(_SCALARS[inner]) for _ in range(length)]
-        self._at += length * struct.calcsize(f"<{_SCALARS[inner]}")
+        self._skip(length * struct.calcsize(f"<{_SCALARS[inner]}"))
         return Skipped(length)

@@ -20,7 +20,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers import logging as transformers_logging
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from discovery.models.families import adapter_class
+from discovery.models.families import settle_attention
 from discovery.models.gguf_config import settle
 from discovery.models.gguf_header import read_header
 from discovery.models.whole import configuration_notes
@@ -37,6 +37,7 @@ from graph_schema.models.compiled.program import CompiledProgram, read_program
 from graph_schema.models.files import CONFIG_FILE, model_files, refuse_adapter
 from graph_schema.models.fingerprint import COMMIT, fingerprint, is_path
 from graph_schema.models.hub import by_its_name, fetch_from_hub
+from graph_schema.private_files import expanded
 
 DTYPES = {
     "float32": torch.float32,
@@ -106,9 +107,11 @@ def inspect_model(source: ModelSource, *, fingerprint: str | None = None) -> Ins
         return InspectedModel(
             program, None, program.d_vocab, program.n_ctx, names=TokenNames.of(program)
         )
+    # Before a reader that takes it at its word.
+    header = None if place.gguf is None else read_header(place.folder / place.gguf)
     with quiet(), readable(source, "configuration", place):
         config = AutoConfig.from_pretrained(**place.options)
-    adapter_class(config)
+    settle_attention(config, source.name)
     if not 1 <= config.num_hidden_layers <= MAX_LAYERS:
         raise ModelError(
             f"model {source.name!r} has {config.num_hidden_layers:,} layers by its {CONFIG_FILE}; "
@@ -122,9 +125,9 @@ def inspect_model(source: ModelSource, *, fingerprint: str | None = None) -> Ins
             "use the model it was made from, or de-quantise and save it"
         )
     notes = configuration_notes(config)
-    if place.gguf is not None:
+    if header is not None:
         with quiet():
-            notes += settle(config, read_header(place.folder / place.gguf))
+            notes += settle(config, header)
     tokenizer = _tokenizer(source, place)
     return InspectedModel(config, tokenizer, config.vocab_size, context_length(config), notes)
 
@@ -178,7 +181,7 @@ def fetch(source: ModelSource, identity: str | None, *, weights: bool = False) -
     if not is_path(source.name):
         commit = identity if identity is not None and COMMIT.fullmatch(identity) else None
         return Place(fetch_from_hub(source, commit or source.revision, weights=weights))
-    path = Path(source.name).expanduser()
+    path = expanded(source.name)
     if path.name.endswith(".gguf"):
         if not path.is_file():
             raise ModelUnavailable(f"model {source.name!r}: no such file; check the path")

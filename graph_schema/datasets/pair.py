@@ -14,6 +14,8 @@ from typing import Any, Never, cast
 from graph_schema.documents.dataset import PairDocument, Prompt, Split, Token
 from graph_schema.errors import DatasetError
 
+DEEPEST = 32
+"""Lists and objects in each other, of what a line may hold."""
 KEYS = tuple(PairDocument.model_fields)
 Object = dict[str, Any]
 
@@ -119,6 +121,8 @@ def parse_object(place: str, text: str) -> Object:
         fail(place, r"half of a surrogate pair (\ud800 … \udfff) is not text; remove it")
     except (RecursionError, ValueError) as error:
         fail(place, f"JSON that cannot be read ({error}); write one flat object a line")
+    if _depth(value) > DEEPEST:
+        fail(place, f"JSON nested more than {DEEPEST} deep; write one flat object a line")
     if not isinstance(value, dict):
         hint = (
             "; write one object a line instead of one list (jq -c '.[]' FILE)"
@@ -127,6 +131,19 @@ def parse_object(place: str, text: str) -> Object:
         )
         fail(place, f"expected a JSON object, found {shown(value)}{hint}")
     return cast(Object, value)
+
+
+def _depth(value: Any) -> int:
+    """How many lists and objects stand in each other."""
+    deep, level = 0, [value]
+    while level := [
+        each
+        for item in level
+        if isinstance(item, dict | list)
+        for each in (item.values() if isinstance(item, dict) else item)
+    ]:
+        deep += 1
+    return deep
 
 
 def _list(value: Any) -> list[Any] | None:

@@ -17,6 +17,7 @@ import yaml
 from graph_schema.dictionaries.tensor_files import reading
 from graph_schema.errors import DictionaryError
 from graph_schema.printable import quoted
+from graph_schema.yaml_text import require_flat
 
 MOST_BYTES = 4 * 2**20
 
@@ -47,6 +48,8 @@ class Said:
                 raise DictionaryError(f"it has {size:,} bytes; expected at most {MOST_BYTES:,}")
             text = file.read_text(encoding="utf-8")
             plain = file.suffix == ".json"
+            if not plain:
+                require_flat(text)
             found: object = json.loads(text) if plain else yaml.load(text, _NoAliases)
             if not isinstance(found, dict):
                 raise DictionaryError(f"it holds {quoted(found)}; expected an object")

@@ -17,8 +17,9 @@ from graph_schema.documents.dictionary import DictionarySource
 from graph_schema.documents.model import ModelSource
 from graph_schema.errors import CircuitServiceError, DictionaryError, ModelError
 from graph_schema.models.fingerprint import HUB_ID
-from graph_schema.models.hub import hub_errors, snapshot
-from graph_schema.printable import quoted
+from graph_schema.models.hub import hub_errors, require_hub_name, snapshot
+from graph_schema.printable import LONGEST_PATH, clipped, quoted
+from graph_schema.private_files import expanded, is_there
 
 READ = ("*.json", "*.yaml", "*.safetensors", "*.npz", "*.pt")
 _WHAT = "dictionary"
@@ -50,13 +51,15 @@ def resolve(
                 f"dictionary {quoted(name)} is neither a hub id, such as google/gemma-scope-2-270m"
                 "-pt, nor a path: a path is absolute or starts with ./ or ~"
             )
+        require_hub_name(name, revision, _WHAT)
         return DictionarySource(name=name, path=path, revision=revision, **told)
     if revision is not None:
         raise DictionaryError(f"dictionary {quoted(name)} is a path, which has no revision")
-    root = Path(os.path.abspath(Path(name).expanduser()))
-    if not (root / path).exists():
+    root = Path(os.path.abspath(expanded(name)))
+    if not is_there(root / path):
         raise DictionaryError(
-            f"dictionary {quoted(name)}: no such file or folder ({root / path})"
+            f"dictionary {quoted(name)}: no such file or folder "
+            f"({clipped(str(root / path), LONGEST_PATH)})"
             f"{_near(path or root.name, _siblings(root / path))}"
         )
     return DictionarySource(name=str(root), path=path, **told)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -21,7 +20,7 @@ from graph_schema.documents import (
     Features,
 )
 from graph_schema.errors import SpecError
-from graph_schema.printable import escaped, quoted
+from graph_schema.printable import as_cell, escaped, from_cell, quoted
 
 COLUMNS = (
     *("node", "position", "label", "label_score", "author"),
@@ -36,7 +35,6 @@ MOST_NAMED = 5
 """Lines that a refusal names."""
 AROUND = 80
 SHOWN = 3
-_FORMULA = re.compile(r"[=+\-@\t\r]")
 _DELIMITERS = ",;\t"
 
 
@@ -101,8 +99,7 @@ def _known(unit: FeatureDescription | None) -> list[object]:
 
 def _text(text: str) -> str:
     """Text of a cell that no spreadsheet computes."""
-    text = escaped(text)
-    return f"'{text}" if _FORMULA.match(text) else text
+    return as_cell(escaped(text))
 
 
 def read_label_table(data: bytes) -> list[LabelRow]:
@@ -193,7 +190,7 @@ def _label(row: Mapping[str | None, object], line: int) -> LabelRow | None:
     if None in row:
         raise SpecError(f"line {line} has more cells than there are columns")
     node, text, score = (str(row.get(name) or "") for name in ("node", "new_label", "score"))
-    text = text[1:] if text[:1] == "'" and _FORMULA.match(text[1:]) else text
+    text = from_cell(text)
     if not text.strip(" "):
         return None
     text = checked_text(text, f"line {line}")

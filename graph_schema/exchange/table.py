@@ -3,7 +3,8 @@
 `edge` is the name, for reading by eye, `hooks` the same edge between TransformerLens hooks, where
 it has them. The reader takes `sender`, `receiver` and `channel`, and holds `hooks` to them; a file
 that has `hooks` alone is read by these. An empty score is none. Where nodes are called something,
-two more columns say what, and where edges were tested one more has it.
+two more columns say what (behind an apostrophe where a spreadsheet would compute it), and where
+edges were tested one more has it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from graph_schema.exchange.base import (
     without_repeats,
 )
 from graph_schema.exchange.hooks import hook_edge, last_layer, read_hook_edge
-from graph_schema.printable import quoted
+from graph_schema.printable import as_cell, from_cell, quoted
 
 COLUMNS = ("edge", "sender", "receiver", "channel", "score", "score_kind", "stability", "hooks")
 LABELS = ("sender_label", "receiver_label")
@@ -47,7 +48,8 @@ def write_csv(circuit: CircuitDocument) -> str:
         )
         row = [edge.name, edge.sender, edge.receiver, edge.channel.value, score]
         hooks = _hooks(edge, circuit.model.n_layers)
-        called = [labels.get(end, "") for end in (edge.sender, edge.receiver)] if labels else []
+        ends = (edge.sender, edge.receiver) if labels else ()
+        called = [as_cell(labels.get(end, "")) for end in ends]
         more = [*called, *([tested] if exact else [])]
         writer.writerow([*row, edge.score_kind or "", stability, hooks, *more])
     return out.getvalue()
@@ -114,7 +116,7 @@ def _read_labels(
     row: Mapping[str, str], edge: CircuitEdge, labels: dict[str, str], where: str
 ) -> None:
     for end, column in zip((edge.sender, edge.receiver), LABELS, strict=True):
-        label = row.get(column, "")[:MAX_LABEL]
+        label = from_cell(row.get(column, ""))[:MAX_LABEL]
         if label and labels.setdefault(end, label) != label:
             raise ExchangeError(
                 f"{where}: {end} is called {quoted(label)}, and {quoted(labels[end])} above"

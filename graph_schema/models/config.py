@@ -18,6 +18,7 @@ from graph_schema.models.files import CONFIG_FILE
 from graph_schema.models.fingerprint import COMMIT, is_path
 from graph_schema.models.hub import hub_errors
 from graph_schema.models.layout import Layout
+from graph_schema.private_files import expanded
 
 ARCHITECTURES = {
     "gemma2": "Gemma2ForCausalLM",
@@ -50,7 +51,7 @@ def read_model(source: ModelSource, fingerprint: str) -> ModelDocument:
         ModelError: A GGUF file (whose sizes are in its weights), no configuration, one that cannot
             be read, or of a family without an adapter.
     """
-    folder = Path(source.name).expanduser()
+    folder = expanded(source.name)
     if is_path(source.name) and is_compiled(folder):
         return read_program(folder).document(fingerprint, folder.name)
     file, name = _config_file(source, fingerprint)
@@ -96,7 +97,7 @@ def _config_file(source: ModelSource, fingerprint: str) -> tuple[Path, str]:
         commit = fingerprint if COMMIT.fullmatch(fingerprint) else source.revision
         with hub_errors(source):
             return Path(hf_hub_download(source.name, CONFIG_FILE, revision=commit)), source.name
-    path = Path(source.name).expanduser()
+    path = expanded(source.name)
     if path.suffix == ".gguf":
         raise ModelError(
             f"model {source.name!r}: the sizes of a GGUF file are known once a job has run on it; "

@@ -15,8 +15,10 @@ from pathlib import Path
 from graph_schema.documents import ModelSource, sha256_hex
 from graph_schema.errors import ModelError, ModelUnavailable
 from graph_schema.models.files import CONFIG_FILE, model_files
-from graph_schema.models.hub import hub_errors
+from graph_schema.models.hub import hub_errors, require_hub_name
 from graph_schema.models.kept import keep_entry, read_entry
+from graph_schema.printable import LONGEST_PATH, clipped
+from graph_schema.private_files import expanded, is_there
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -42,15 +44,17 @@ def resolve_source(name: str, revision: str | None = None) -> ModelSource:
                 f"model {name!r} is neither a hub id, such as openai-community/gpt2, nor a path: "
                 "a path is absolute, starts with ./ or ~, or ends in .gguf"
             )
+        require_hub_name(name, revision)
         return ModelSource(name=name, revision=revision)
     if revision is not None:
         raise ModelError(
             f"model {name!r} is a path, which has no revision {revision!r}; leave the revision out"
         )
-    path = Path(os.path.abspath(Path(name).expanduser()))
-    if not path.exists():
+    path = Path(os.path.abspath(expanded(name)))
+    if not is_there(path):
         raise ModelUnavailable(
-            f"model {name!r}: no such file or folder ({path}); expected a folder with "
+            f"model {clipped(name, LONGEST_PATH)!r}: no such file or folder "
+            f"({clipped(str(path), LONGEST_PATH)}); expected a folder with "
             f"{CONFIG_FILE} and model.safetensors, or a .gguf file"
         )
     return ModelSource(name=str(path))
@@ -70,7 +74,7 @@ def fingerprint(source: ModelSource, cache_dir: Path | None = None) -> str:
         if source.revision is not None and COMMIT.fullmatch(source.revision):
             return source.revision
         return _hub_commit(source)
-    path = Path(source.name).expanduser()
+    path = expanded(source.name)
     # A GGUF file under one name, so that renaming it does not make another model of it.
     named = {"model.gguf": path} if path.name.endswith(".gguf") else model_files(path)
     try:

@@ -7,13 +7,14 @@ repository may hold the same weights in four formats.
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from graph_schema.documents import ModelSource
-from graph_schema.errors import ModelError, ModelUnavailable, ResourceError
+from graph_schema.errors import DictionaryError, ModelError, ModelUnavailable, ResourceError
 from graph_schema.models.files import (
     CONFIG_FILE,
     INDEX_FILE,
@@ -23,6 +24,21 @@ from graph_schema.models.files import (
     explicit_weights,
     weight_names,
 )
+from graph_schema.printable import quoted
+
+_NOT_IN_A_NAME = re.compile(r"[^\w./@+-]|\.\.|^[/-]")
+
+
+def require_hub_name(name: str, revision: str | None, what: str = "model") -> None:
+    """Refuse names that lead out of the folder of the cache that they name.
+
+    Raises:
+        ModelError: They do; a `DictionaryError` where it is a dictionary's.
+    """
+    error = DictionaryError if what == "dictionary" else ModelError
+    for of, given, like in (("", name, "org/name"), ("revision ", revision, "main or a commit")):
+        if given is not None and (not given or _NOT_IN_A_NAME.search(given)):
+            raise error(f"{what} {quoted(name)}: {of}{quoted(given)} is none; expected {like}")
 
 
 def fetch_from_hub(source: ModelSource, revision: str | None, *, weights: bool) -> Path:
@@ -123,6 +139,7 @@ def hub_errors(
     """
     from huggingface_hub import errors
 
+    require_hub_name(source.name, source.revision, what)
     name, at = source.name, f" at revision {source.revision!r}" if source.revision else ""
     page = f"https://huggingface.co/{name}"
     try:

@@ -42,6 +42,7 @@ from graph_schema.documents.motif import (
 )
 from graph_schema.documents.role import RoleName
 from graph_schema.errors import SpecError
+from graph_schema.yaml_text import require_flat
 
 MAX_BYTES = 64 * 1024
 _ARROW = re.compile(r"\s*-(?:([^\s>]+)-)?>\s*")
@@ -80,9 +81,11 @@ def parse_motif(text: str) -> Motif:
     Raises:
         SpecError: Not YAML, a key, role, kind or channel we do not know, or not a pattern.
     """
-    if len(text.encode()) > MAX_BYTES:
-        raise SpecError(f"motif: {len(text.encode())} bytes; expected at most {MAX_BYTES}")
+    size = len(text.encode(errors="surrogatepass"))
+    if size > MAX_BYTES:
+        raise SpecError(f"motif: {size} bytes; expected at most {MAX_BYTES}")
     try:
+        require_flat(text)
         # A SafeLoader, so only plain values come out of it.
         data = cast(object, yaml.load(text, Loader=_Loader))
     except yaml.MarkedYAMLError as error:

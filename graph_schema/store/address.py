@@ -16,6 +16,7 @@ from neo4j.exceptions import (
 )
 
 from graph_schema.errors import CircuitServiceError, SpecError, StoreError, StoreUnavailable
+from graph_schema.printable import without_secrets
 from graph_schema.store.driver import bound_answers
 
 LOST = (ServiceUnavailable, SessionExpired)  # IncompleteCommit is a ServiceUnavailable
@@ -57,6 +58,11 @@ def connect(address: StoreAddress, answer: float) -> Driver:
     Raises:
         SpecError: The address is none.
     """
+    if "@" in address.uri:
+        raise SpecError(
+            f"graph address {without_secrets(address.uri)!r} holds a user or a password; expected "
+            "bolt://HOST:PORT, with CIRCUITS_GRAPH_USER and CIRCUITS_GRAPH_PASSWORD beside it"
+        )
     uri, checked = address.uri, dict[str, Any]()
     scheme, _, place = uri.partition("://")
     if address.ca_file is not None and scheme in ("bolt+s", "neo4j+s"):

@@ -8,10 +8,10 @@ from workers.broker.app import (
     make_app,
     queue_depth,
     queue_depths,
-    queue_of,
     queues_of,
     send,
 )
+from workers.broker.messages import queue_of
 
 __all__ = [
     "QUEUE",

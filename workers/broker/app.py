@@ -16,7 +16,7 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from celery import Celery
 from kombu.exceptions import KombuError
@@ -24,27 +24,27 @@ from pydantic import ValidationError
 
 from graph_schema.documents.jobs import (
     DEMANDS,
-    Demand,
     JobRecord,
     Offer,
     Placement,
     demand_of,
 )
 from graph_schema.errors import CircuitServiceError, SpecError, StoreUnavailable
+from graph_schema.printable import without_secrets
 from graph_schema.store import jobs
 from graph_schema.store.batches import lots
 from graph_schema.store.connection import GraphStore
 from workers.broker.folder import folder_url
-from workers.broker.messages import REDIS_PREFIX, RUN_TASK
+from workers.broker.messages import QUEUE, REDIS_PREFIX, RUN_TASK, queue_of
 from workers.settings import Settings
 
 log = logging.getLogger(__name__)
 
-QUEUE = "circuits"
-"""Of jobs that need nothing special; the name of every other queue begins with it."""
-
 AT_ONCE = 500
 """Jobs sent over one connection, and read in one transaction."""
+
+_SAID_BEFORE = {"hostname", "port", "userid", "password", "virtual_host", "transport"}
+"""What kombu reads from before a `?`, and fails when it is said behind it too."""
 
 CERT_REQS = ("required", "optional", "none")
 
@@ -82,11 +82,6 @@ def make_app(settings: Settings) -> Celery:
         worker_redirect_stdouts=False,
     )
     return app
-
-
-def queue_of(demand: Demand) -> str:
-    """The queue of jobs that need this."""
-    return QUEUE if demand == Demand() else f"{QUEUE}.{demand.name}"
 
 
 def queues_of(offer: Offer) -> list[str]:
@@ -167,7 +162,7 @@ def queue_depths(app: Celery) -> dict[str, int]:
 
 
 def _transport(url: str, ca_file: Path | None) -> tuple[str, dict[str, Any]]:
-    parts = urlsplit(url)
+    parts = _parts(url)
     if parts.scheme in ("redis", "rediss"):
         from workers.broker.redis_queue import redis_url
 
@@ -183,8 +178,27 @@ def _transport(url: str, ca_file: Path | None) -> tuple[str, dict[str, Any]]:
     if parts.scheme == "filesystem" and parts.path.startswith("/") and not parts.netloc:
         return folder_url(Path(unquote(parts.path)) / "queue")
     raise SpecError(
-        f"broker {_without_password(url)!r} is of no kind we know; expected redis://HOST:PORT/0, "
+        f"broker {without_secrets(url)!r} is of no kind we know; expected redis://HOST:PORT/0, "
         "rediss://… or filesystem:///FOLDER (CIRCUITS_BROKER)"
+    )
+
+
+def _parts(url: str) -> SplitResult:
+    """The pieces of an address. What is wrong is not repeated: it may be a piece of a password."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+        number = parts.path.removeprefix("/") or "0"
+        written = number.isascii() and number.isdigit() and not parts.fragment
+        twice = _SAID_BEFORE & set(dict(parse_qsl(parts.query)))
+        if parts.scheme not in ("redis", "rediss") or (parts.hostname and written and not twice):
+            return parts
+    except ValueError:
+        pass
+    raise SpecError(
+        f"broker {without_secrets(url)!r} has a host, port or number that cannot be read; expected "
+        "redis://USER:PASSWORD@HOST:PORT/0, in a password %2F for /, %3F for ?, %23 for #, %40 for "
+        "@, %5B for [ and %25 for % (CIRCUITS_BROKER)"
     )
 
 
@@ -197,7 +211,7 @@ def _checking(url: str, ca_file: Path | None) -> str:
     how = given.setdefault("ssl_cert_reqs", "required")
     if how not in CERT_REQS:
         raise SpecError(
-            f"broker {_without_password(url)!r} has ssl_cert_reqs={how!r}; expected one of "
+            f"broker {without_secrets(url)!r} has ssl_cert_reqs={how!r}; expected one of "
             f"{', '.join(CERT_REQS)} (CIRCUITS_BROKER)"
         )
     if ca_file is not None:
@@ -217,15 +231,8 @@ def _unreachable(app: Celery, error: Exception) -> StoreUnavailable:
             f"the queue's folder {folder!r} cannot be used: {error}; see that it is there, yours, "
             "and its disk has room"
         )
-    url = _without_password(app.conf.broker_url).removeprefix(REDIS_PREFIX)
+    url = without_secrets(app.conf.broker_url).removeprefix(REDIS_PREFIX)
     return StoreUnavailable(
         f"broker at {url} cannot be reached: {error}; see that it runs, that CIRCUITS_BROKER "
         "names it and, for rediss://, that CIRCUITS_CA_FILE names who signed its certificate"
     )
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return url.replace(f":{parts.password}@", ":***@")

@@ -23,7 +23,7 @@ from typing import Any
 from kombu.transport import TRANSPORT_ALIASES, virtual
 from kombu.utils.json import dumps
 
-from workers.broker.messages import read_message
+from workers.broker.messages import LONGEST, read_message
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,8 @@ class Channel(virtual.Channel):
             except OSError:
                 continue  # another process was first, or it is not ours to take
             try:
-                payload = taken.read_bytes()
+                with taken.open("rb") as opened:
+                    payload = opened.read(LONGEST + 1)
                 taken.unlink()
             except OSError as error:
                 log.warning("message %s cannot be read and is dropped: %s", file.name, error)

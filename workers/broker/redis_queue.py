@@ -6,6 +6,7 @@ worker, and the next worker with the next such entry.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -33,8 +34,11 @@ class Client(Redis):
         found: Any = super().parse_response(connection, command_name, **options)
         if not found or command_name not in ("BRPOP", "RPOP"):
             return found
-        item = found[1] if command_name == "BRPOP" else found
-        return None if read_message(item) is None else found
+        message = read_message(found[1] if command_name == "BRPOP" else found)
+        if message is None:
+            return None
+        item = json.dumps(message).encode()
+        return (found[0], item) if command_name == "BRPOP" else item
 
 
 class QoS(kombu_redis.QoS):

@@ -125,5 +125,5 @@ def once(pairs: Iterable[tuple[str, str]], flag: str) -> dict[str, str]:
 def _json_or_text(value: str) -> Any:
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from graph_schema.errors import ResourceError
 from graph_schema.json_text import json_text
-from graph_schema.printable import printable
+from graph_schema.printable import in_json, printable
 from graph_schema.reports import ASCII, UNICODE
 from graph_schema.reports.text_picture import Marks
 
@@ -30,12 +30,17 @@ def prepare_outputs() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def emit(text: str) -> None:
+def emit(text: str, *, exact: bool = False) -> None:
     """Print a result. Where its reader goes away (`| head`) the command goes on to its own end.
+
+    What it quotes of others cannot steer a terminal. Where it is `exact`, a file or a program gets
+    it as it is.
 
     Raises:
         ResourceError: It cannot be written, usually because the disk is full.
     """
+    if not exact or sys.stdout.isatty():
+        text = _harmless(text)
     try:
         print(text, flush=True)
     except OSError as error:
@@ -56,9 +61,9 @@ def reader_left() -> bool:
 def emit_json(value: Any) -> None:
     """Print a result for a script: one JSON value, alone on standard output.
 
-    NaN and infinity are null in it.
+    NaN and infinity are null in it, and what steers a terminal is escaped.
     """
-    text = json_text(value, indent=2)
+    text = "\n".join(map(in_json, json_text(value, indent=2).split("\n")))
     try:
         text.encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:
@@ -72,9 +77,13 @@ def say(text: str) -> None:
     Where nobody hears it (`2>&1 | head`) the work goes on, and ends with its own code.
     """
     try:
-        print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)
+        print(_harmless(text), file=sys.stderr, flush=True)
     except OSError:
         _give_up(sys.stderr)
+
+
+def _harmless(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def _give_up(stream: TextIO) -> None:

@@ -16,6 +16,7 @@ from graph_schema.documents import EapIg, ModelId, ModelSource, TaskData, TopEdg
 from graph_schema.documents.jobs import DiscoverSpec
 from graph_schema.errors import SpecError
 from graph_schema.models.fingerprint import fingerprint, resolve_source
+from graph_schema.private_files import expanded
 from workers.requests.checking import unknown
 from workers.settings import Settings
 
@@ -52,7 +53,7 @@ def compare_all(
 def _source(published: Published, place: str | None) -> ModelSource | None:
     """The model's folder, or None where it is not on this machine."""
     if place is not None:
-        return resolve_source(str(Path(place).expanduser().absolute()))
+        return resolve_source(str(expanded(place).absolute()))
     if published.setting.hub is None:
         return None
     from huggingface_hub import snapshot_download

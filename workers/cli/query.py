@@ -12,6 +12,7 @@ import typer
 
 from graph_schema.errors import SpecError
 from graph_schema.json_text import json_text
+from graph_schema.printable import as_cell
 from graph_schema.reports import table
 from workers.cli.app import command
 from workers.cli.options import AsJson, assignments, name_and_value, once
@@ -146,7 +147,7 @@ def _answer(found: Rows, as_json: bool, as_csv: bool) -> None:
     if as_json:
         emit_json(found.records())
     elif as_csv:
-        emit(_csv(found))
+        emit(_csv(found), exact=True)
     else:
         emit(str(found))
     if found.cut_by is not None:
@@ -199,12 +200,16 @@ def _standard_input() -> str:
     return text
 
 
+def _cell(value: object) -> object:
+    if isinstance(value, dict | list | bool):
+        return json_text(value, ascii_only=True)
+    return as_cell(value) if isinstance(value, str) else value
+
+
 def _csv(found: Rows) -> str:
     target = io.StringIO()
     writer = csv.writer(target, lineterminator="\n")
-    writer.writerow(found.columns)
+    writer.writerow(map(_cell, found.columns))
     for row in found.rows:
-        writer.writerow(
-            [json_text(v, ascii_only=True) if isinstance(v, dict | list | bool) else v for v in row]
-        )
+        writer.writerow(map(_cell, row))
     return target.getvalue().removesuffix("\n")

@@ -15,6 +15,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from graph_schema.printable import printable
+
 PACE_SECONDS = 300.0
 """The time left is told from the pace of the last five minutes: some steps take one."""
 
@@ -28,7 +30,7 @@ class Bars:
     def __init__(self, title: str, show: bool = True) -> None:
         console = Console(stderr=True)
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -38,7 +40,7 @@ class Bars:
             console=console,
             disable=not (show and (console.is_terminal or console.is_jupyter)),
         )
-        self._title = title
+        self._title = title = printable(title)
         self._stage: str | None = None
         self._row = self._progress.add_task(title, total=None, start=True)
 
@@ -52,6 +54,7 @@ class Bars:
 
         `note` says what it is at just now, behind the stage's name.
         """
+        stage, note = printable(stage), printable(note)
         if stage != self._stage:
             if self._stage is None:
                 self._progress.remove_task(self._row)

@@ -13,7 +13,6 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -24,8 +23,6 @@ from graph_schema.documents import (
     ArtifactRef,
     DatasetData,
     DictionaryDocument,
-    DictionarySource,
-    ModelSource,
 )
 from graph_schema.documents.jobs import (
     AUTO,
@@ -35,8 +32,6 @@ from graph_schema.documents.jobs import (
     Placement,
     RunRecord,
 )
-from graph_schema.errors import ModelError
-from graph_schema.models.fingerprint import is_path
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.records.datasets import read_dataset
 from workers.capacity import offer_of
@@ -52,6 +47,7 @@ if TYPE_CHECKING:
     from discovery.tasks.vocabulary import Vocabulary
     from workers.job.lease import Lease
     from workers.job.model_cache import ModelCache
+from workers.job.model_roots import check_root
 
 REPORTED_VERSIONS = ("circuit-atlas", "torch", "transformers", "numpy")
 
@@ -258,25 +254,6 @@ class Workbench:
             self.settings.limits,
             inspected.n_ctx,
             inspected.names,
-        )
-
-
-def check_root(
-    source: ModelSource | DictionarySource, settings: Settings, what: str = "model"
-) -> None:
-    """Refuse a path outside the configured folders.
-
-    Raises:
-        ModelError: It is outside.
-    """
-    if not settings.model_roots or not is_path(source.name):
-        return
-    path = Path(source.name).resolve()
-    if not any(path.is_relative_to(root.resolve()) for root in settings.model_roots):
-        roots = ", ".join(map(str, settings.model_roots))
-        raise ModelError(
-            f"{what} {source.name!r} lies outside the folders that this service reads models from: "
-            f"{roots} (CIRCUITS_MODEL_ROOTS)"
         )
 
 

@@ -41,6 +41,7 @@ from graph_schema.exchange import (
 )
 from graph_schema.models.config import read_model
 from graph_schema.models.fingerprint import fingerprint
+from graph_schema.private_files import expanded
 from workers.files import read_bounded
 from workers.requests.checking import choice, unknown, validated
 from workers.requests.pairs import MeasureRequest, data_of, source_of
@@ -208,7 +209,7 @@ def read_request(request: ImportRequest, limits: Limits) -> ReadFile:
     pairs = dataset = None
     if request.task is not None or request.dataset is not None:
         pairs, dataset = data_of(request, metric, limits)
-    file = Path(request.file).expanduser()
+    file = expanded(request.file)
     data = read_bounded(file, limits.import_bytes, "CIRCUITS_LIMITS__IMPORT_BYTES")
     format = named or format_of(file.name, data)
     try:
@@ -238,7 +239,7 @@ def checked_graph(file: str | Path, limits: Limits) -> GraphCheck:
     Raises:
         SpecError: It cannot be read, or is too large.
     """
-    place = Path(file).expanduser()
+    place = expanded(file)
     return check_graph(read_bounded(place, limits.import_bytes, "CIRCUITS_LIMITS__IMPORT_BYTES"))
 
 

@@ -21,6 +21,7 @@ from graph_schema.documents.jobs import Placement
 from graph_schema.errors import DatasetError, ModelError, SpecError
 from graph_schema.models.fingerprint import resolve_source
 from graph_schema.printable import printable, quoted, whole_number
+from graph_schema.private_files import expanded
 from workers.requests.checking import TASKS, Params, choice, device_named, named, validated
 
 
@@ -113,7 +114,7 @@ def data_of(
             "pairs and task parameters go with a built-in task; a dataset is used whole: "
             "leave them out"
         )
-    file = Path(request.dataset).expanduser()
+    file = expanded(request.dataset)
     label = request.label or file.stem
     if printable(label) != label:
         raise SpecError(
@@ -124,7 +125,7 @@ def data_of(
     if request.heldout is not None:
         # How few are too few is the evaluation's business: its figure is then null, with a reason.
         loose = limits.model_copy(update={"min_pairs": 0})
-        pairs = merge_heldout(pairs, _read_pairs(Path(request.heldout).expanduser(), loose))
+        pairs = merge_heldout(pairs, _read_pairs(expanded(request.heldout), loose))
     document = dataset_document(pairs, label)
     data = validated(DatasetData, {"sha256": document.sha256, "task": document.task})
     check_metric(pairs, metric or data.default_metric)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from graph_schema.documents import AnyData, DatasetDocument, Limits
 from graph_schema.documents.jobs import (
@@ -16,6 +15,7 @@ from graph_schema.documents.jobs import (
     read_spec,
 )
 from graph_schema.errors import SpecError
+from graph_schema.private_files import expanded
 from workers.requests.checking import TASKS, device_named, unknown, validated
 from workers.requests.discover import Submission
 from workers.requests.pairs import MeasureRequest, data_of, source_of
@@ -130,7 +130,7 @@ def other_task(
     if given in TASKS:
         named = replace(like, task=given, task_params=None, dataset=None, heldout=None, label=None)
         return data_of(named, None, limits)
-    if not Path(given).expanduser().is_file():
+    if not expanded(given).is_file():
         choices = unknown("task", given, TASKS)
         raise SpecError(f"{choices}, or a file of pairs (FILE.jsonl)")
     file = replace(

@@ -21,6 +21,7 @@ from graph_schema.models.checkpoints import (
     step_of,
 )
 from graph_schema.models.fingerprint import fingerprint, is_path
+from graph_schema.private_files import expanded
 from workers.requests.discover import Submission
 from workers.requests.pairs import source_of
 from workers.requests.universality import (
@@ -92,7 +93,7 @@ def build_training(
             jobs.setdefault(job.spec.job_id, job)
         pair = MeasuringJobs(roles=roles.spec.job_id, effects=effects.spec.job_id)
         checkpoints.append(Asking(each, of, pair))
-    losses = loss_curve(Path(place).expanduser()) if is_path(place) else ()
+    losses = loss_curve(expanded(place)) if is_path(place) else ()
     return TrainingSubmission(
         request.model, asked, tuple(checkpoints), tuple(jobs.values()), losses
     )

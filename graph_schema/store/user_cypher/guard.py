@@ -19,6 +19,7 @@ from itertools import islice
 from graph_schema.errors import CypherError
 
 MAX_LENGTH = 100_000
+MOST_READINGS = 4
 
 WRITING = frozenset({"CREATE", "INSERT", "MERGE", "SET", "DELETE", "DETACH", "REMOVE", "FOREACH"})
 FILES = frozenset({"LOAD"})
@@ -121,7 +122,12 @@ def _readings(text: str) -> list[str]:
     apart = _ESCAPE_OR_BACKSLASH.sub(
         lambda found: chr(int(found[1], 16)) if found[1] else found[0], text
     )
-    return list(dict.fromkeys((every, apart, text)))
+    again = [every]  # an escape may spell the backslash of another
+    while (more := _ESCAPE.sub(lambda found: chr(int(found[1], 16)), again[-1])) != again[-1]:
+        again.append(more)
+        if len(again) > MOST_READINGS:
+            raise CypherError(r"the query has escapes (\u) in escapes; write the characters")
+    return list(dict.fromkeys((*again, apart, text)))
 
 
 def _tokens(text: str) -> Iterator[Token]:

@@ -98,7 +98,10 @@ def run_user_query(
             f"parameter ${missing[0]} has no value; give one (--param {missing[0]}=VALUE)"
         )
     for name, value in given.items():
-        _check_integers(name, value)
+        try:
+            _check_integers(name, value)
+        except RecursionError:
+            raise CypherError(f"parameter ${name} is nested too deep to be sent") from None
     with store.reader() as reader:
         reader.ping()  # waits where the server is starting; a query itself is never repeated
         check_names(
@@ -144,7 +147,7 @@ def _bounded(
         # What a thread sees whose connection is closed by another can be any error.
         if time_is_up.is_set() or isinstance(error, DriverError | Neo4jError | OSError):
             raise _explain(error, reader, time.monotonic() - start, seconds) from error
-        if isinstance(error, TypeError | ValueError):
+        if isinstance(error, TypeError | ValueError | RecursionError):
             raise CypherError(f"a parameter cannot be sent: {error}") from error
         raise
     finally:

@@ -14,10 +14,12 @@ import redis
 from kombu import Consumer, Queue
 from kombu.asynchronous import Hub
 
+from graph_schema.documents import ModelSource
+from graph_schema.documents.jobs import Demand, Device, Placement
 from tests.workers.broker.test_app import record
 from tests.workers.tiny import until
 from workers import broker
-from workers.broker.messages import RUN_TASK, read_message
+from workers.broker.messages import LONGEST, RUN_TASK, read_message
 from workers.settings import Settings
 
 JOB_IDS = ["a" * 64, "b" * 64]
@@ -36,6 +38,16 @@ def _with(name: str, **changes: Any) -> Callable[[dict[str, Any]], Any]:
     return lambda message: message | {name: message[name] | changes}
 
 
+NO_JOBS = [
+    "a" * 63,
+    "a" * 65,
+    "A" * 64,
+    "a" * 63 + "\n",
+    "\N{ARABIC-INDIC DIGIT ONE}" * 64,
+    "\N{FULLWIDTH LATIN SMALL LETTER A}" * 64,
+    "../" * 21 + "a",
+    "a" * 63 + "\x00",
+]
 BYTES = [
     b"",
     b"not JSON",
@@ -47,6 +59,9 @@ BYTES = [
     b"{}",
     b'"circuits"',
     b"[" * 9999,
+    b"9" * 9999,
+    b"\xff" * (LONGEST + 1),
+    b'"' + b"x" * 40 * 2**20 + b'"',
 ]
 CHANGES: list[Callable[[dict[str, Any]], Any]] = [
     *map(_without, ("body", "headers", "properties", "content-type")),
@@ -64,6 +79,14 @@ CHANGES: list[Callable[[dict[str, Any]], Any]] = [
     _with("properties", delivery_tag=None),
     _with("properties", delivery_tag=["x"]),
     _with("properties", priority="high"),
+    _with("properties", priority=10),
+    _with("properties", priority=-(10**30)),
+    *(lambda message, job=job: message | {"body": _body([job])} for job in NO_JOBS),
+    lambda message: message | {"content-encoding": "binary"},
+    lambda message: message | {"content-encoding": "utf-16"},
+    lambda message: message | {"padding": "x" * LONGEST},
+    _with("headers", compression="zlib"),
+    _with("headers", group="a group"),
     _with("properties", body_encoding="base63"),
     _with("headers", id=None),
     _with("headers", task="celery.backend_cleanup"),
@@ -164,6 +187,52 @@ def _drained(connection: Any, app: Any) -> bool:
     except TimeoutError:
         return broker.queue_depth(app) == 0
     return False
+
+
+FORGED = "\x1b]0;x\x07\r\nforged\u202e"
+
+
+def test_nothing_of_a_sender_s_envelope_reaches_celery(
+    place: tuple[Settings, OnFolder | OnRedis],
+) -> None:
+    """A message that is put back goes where its envelope says; its names go into logs."""
+    settings, queue = place
+    app = broker.make_app(settings)
+    broker.send(app, record(JOB_IDS[0]))
+    whole = json.loads(queue.take())
+    odd = dict.fromkeys(("id", "root_id", "parent_id", "origin", "argsrepr", "lang"), FORGED)
+    whole["headers"] |= odd | {"retries": 10**40, "redelivered": True, "reply_to": FORGED}
+    whole["properties"] |= {
+        **dict.fromkeys(("correlation_id", "reply_to", "delivery_tag", "cluster_id"), FORGED),
+        "delivery_info": {"exchange": "", "routing_key": "_kombu.binding.circuits"},
+    }
+    queue.put(json.dumps(whole).encode())
+    with app.connection_for_read() as connection, connection.SimpleQueue(broker.QUEUE) as waiting:
+        message = waiting.get(timeout=120)
+        seen = repr((message.headers, message.properties, message.delivery_info, message.payload))
+        assert message.payload[0] == JOB_IDS[:1]
+        assert message.headers["retries"] == 0
+        assert message.delivery_info["routing_key"] == broker.QUEUE
+        message.requeue()
+        assert broker.queue_depth(app) == 1
+    assert not any(part in seen for part in ("forged", "kombu", "x1b", "u202e"))
+    app.close()
+
+
+def test_a_message_that_is_put_back_stays_in_the_queue_it_is_of(
+    place: tuple[Settings, OnFolder | OnRedis],
+) -> None:
+    """A job for a GPU whose worker stops before it starts it is for a GPU still."""
+    settings, _ = place
+    app = broker.make_app(settings)
+    gpu = Placement(model=ModelSource(name="org/name"), device="cuda")
+    broker.send(app, record(JOB_IDS[0]).model_copy(update={"placement": gpu.canonical_json()}))
+    name = broker.queue_of(Demand(Device.CUDA))
+    with app.connection_for_read() as connection, connection.SimpleQueue(name) as waiting:
+        waiting.get(timeout=120).requeue()
+        assert broker.queue_depths(app)["cuda"] == 1
+        assert broker.queue_depth(app) == 1
+    app.close()
 
 
 def test_what_a_worker_sends_again_is_a_message_too(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ r"""The guard lets reads pass, refuses the rest, and names what it refused."""
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -156,6 +157,31 @@ ATTACKS = {
     "CALL { MATCH (n) DELETE n } IN TRANSACTIONS": "DELETE",
     "MATCH (n) CALL (n) { SET n.a = 1 } RETURN n": "SET",
     "RETURN 1CALL dbms.listConfig()": "CALL",
+    "MATCH (n)\u2003SET\u2003n.a = 1": "SET",
+    "MATCH (n)\ufeffSET n.a = 1": "U+FEFF",
+    "LO\u00adAD CSV FROM 'x' AS l RETURN l": "U+00AD",
+    "\uff2c\uff2f\uff21\uff24 CSV FROM 'x' AS l RETURN l": "it reads files",
+    "SHOW\u3000USERS": "SHOW",
+    "CALL\u2028dbms.listConfig()": "dbms.listConfig",
+    "MATCH (n) CALL { WITH n SET n.x = 1 } IN TRANSACTIONS OF 10 ROWS": "SET",
+    "CALL { MATCH (n) DELETE n } IN 4 CONCURRENT TRANSACTIONS": "DELETE",
+    "RETURN EXISTS { MATCH (n) SET n.x = 1 }": "SET",
+    "RETURN COLLECT { CREATE (n) RETURN n }": "CREATE",
+    "RETURN COUNT { MERGE (n) }": "MERGE",
+    "CYPHER 5 runtime=slotted CREATE (n)": "CREATE",
+    "PROFILE CREATE (n)": "CREATE",
+    "MATCH (n) SET n:$($x)": "SET",
+    "MATCH (n) REMOVE n:$('A')": "REMOVE",
+    "USE graph.byName('system') RETURN 1": "USE",
+    "CALL apoc.load.json('file:///x')": "apoc.load.json",
+    "RETURN apoc.cypher.runFirstColumn('CREATE (n)', {}, true)": "apoc.cypher",
+    "RETURN 1 UNION CREATE (n) RETURN 1": "CREATE",
+    "WHEN true THEN CREATE (n)": "CREATE",
+    "MATCH (n) RETURN n NEXT DELETE n": "DELETE",
+    "sql DELETE FROM V": "DELETE",
+    "\\u005cu0043REATE (n)": "CREATE",
+    "RETURN '\\u005cu0027 CREATE (n) //'": "CREATE",
+    r"\u005cu005cu005cu005cu005cu005cu0043REATE (n)": "escapes",
     "CALL": "procedure",
     "": "empty",
     "  // nothing\n ;": "empty",
@@ -216,3 +242,58 @@ def test_a_bare_word_never_hides_behind_closed_text(word: str, text: str) -> Non
 @given(word=WORDS, inside=st.text(alphabet="abc /*`\n;.$1", max_size=12))
 def test_words_in_a_string_are_harmless(word: str, inside: str) -> None:
     assert guard(f"RETURN '{inside} {word} {inside}' AS x").text
+
+
+PIECES = st.sampled_from(
+    [
+        *(spell(word) for word in sorted(REFUSED) for spell in (str.upper, str.lower)),
+        *("MATCH", "RETURN", "CALL", "n", "x", "'", '"', "`", "/*", "*/", "//", "\\"),
+        *("\\u0027", "\\u0060", "\\u002a", "\n", "\r", " ", "\u00a0", "(", ")", "{", "}", "[", "]"),
+        *(":", ",", ".", "|", "&", "!", "=", "1", "$x", ";"),
+    ]
+)
+
+
+def bare_words(text: str) -> list[tuple[str, str]]:
+    """Words outside strings, comments and back-ticks, each with the character before it.
+
+    Read by hand, character by character, and by no pattern that the guard uses.
+    """
+    found: list[tuple[str, str]] = []
+    at, before = 0, ""
+    while at < len(text):
+        here = text[at]
+        if text.startswith("//", at):
+            while at < len(text) and text[at] not in "\r\n":
+                at += 1
+        elif text.startswith("/*", at):
+            end = text.find("*/", at + 2)
+            at = len(text) if end < 0 else end + 2
+        elif here in "'\"`":
+            at += 1
+            while at < len(text) and text[at] != here:
+                at += 2 if text[at] == "\\" and here != "`" else 1
+            at, before = at + 1, here
+        elif here.isalpha() or here == "_":
+            start = at
+            while at < len(text) and (text[at].isalnum() or text[at] == "_"):
+                at += 1
+            found.append((text[start:at].upper(), before))
+            before = "a"
+        else:
+            at += 1
+            if not here.isspace():
+                before = here
+    return found
+
+
+@given(st.lists(PIECES, max_size=14).map("".join))
+def test_what_passes_holds_no_clause_that_writes(text: str) -> None:
+    """As another reader sees it, which knows names only by the sign before them."""
+    try:
+        passed = guard(text).text
+    except CypherError:
+        return
+    for reading in (passed, re.sub(r"\\u([0-9a-f]{4})", lambda f: chr(int(f[1], 16)), passed)):
+        for word, before in bare_words(reading):
+            assert word not in REFUSED or word == "START" or before in ".:|&!{,$", reading

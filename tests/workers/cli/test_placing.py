@@ -121,6 +121,7 @@ def test_where_no_local_worker_runs_yet_this_machine_is_looked_at(
     """The local service starts its worker when a job comes: whether it has a GPU shows before."""
     asked = (*world.ask, "--edges", 5, "--device", "cuda", "--json")
     record = jobs.get(store, circuits("submit", *asked, world=world).json()["job_id"])
+    monkeypatch.delenv("CIRCUITS_GRAPH")
     monkeypatch.setattr(capacity, "GPU_FILES", ())
     local = Serving(store, Settings(serves="cpu:8"))
     (why,) = local.unserved([record]).values()

@@ -18,6 +18,7 @@ from graph_schema.store.records.evaluations import write_evaluation
 from graph_schema.store.records.features import write_features
 from graph_schema.store.records.models import ancestors, write_derived
 from graph_schema.store.records.specificity import write_specificity
+from graph_schema.store.records.workers import announce_worker
 from graph_schema.store.servers.java import JavaServer
 from graph_schema.store.user_cypher.run import run_user_query
 from graph_schema.store.vocabulary.data_model import NODE_KINDS, RELATIONSHIP_KINDS
@@ -52,6 +53,7 @@ def filled(server: JavaServer) -> Generator[tuple[GraphStore, MadeWorld]]:
             selection=TopEdges(n_edges=5),
         )
         jobs.submit(store, spec, Placement(model=ModelSource(name="org/name")))
+        announce_worker(store, "o", host="h", pid=1, serves="cpu:8", lease=600.0)
         claimed = jobs.claim(store, spec.job_id, token="t", owner="o", lease=30.0, max_attempts=3)
         assert claimed is not None
         yield store, world

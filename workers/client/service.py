@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import cached_property
 from typing import Any
 
 import numpy as np
-from celery import Celery
 from neo4j import Transaction
 
-from graph_schema.artifacts import ArtifactStore, stored_scores
+from graph_schema.artifacts import stored_scores
 from graph_schema.comparing.agreement import PairMetric
 from graph_schema.comparing.circuits import Known, along_training, check_checkpoints, compare_all
 from graph_schema.documents import CircuitDocument, Split
 from graph_schema.documents.jobs import JobRecord, JobState
-from graph_schema.errors import NotFoundError, ResourceError, StoreUnavailable
+from graph_schema.errors import NotFoundError, ResourceError
 from graph_schema.exchange import said_data
 from graph_schema.store import jobs
-from graph_schema.store.batches import lots
-from graph_schema.store.connection import ANSWER_SECONDS, GraphStore, StoreAddress
+from graph_schema.store.connection import ANSWER_SECONDS, GraphStore
 from graph_schema.store.questions.ask import ask
 from graph_schema.store.questions.summary import SchemaSummary, summarise_schema
 from graph_schema.store.records.annotations import write_annotation
@@ -32,13 +28,10 @@ from graph_schema.store.records.evaluations import read_evaluations
 from graph_schema.store.records.imports import write_imported
 from graph_schema.store.records.models import ancestors, find_model, write_derived
 from graph_schema.store.user_cypher.run import QueryResult, run_user_query
-from workers import broker
 from workers.broker import deliver
-from workers.client.served import Serving
-from workers.client.submitting import AT_ONCE, in_order, submit_batch
+from workers.client.submitting import Submitting
 from workers.kinds import Stored, kind_of
-from workers.local.service import ensure_local, hold, tell_of_differences
-from workers.requests.discover import Submission
+from workers.local.service import ensure_local, hold
 from workers.requests.exchange import ImportRequest, ReadFile, model_of
 from workers.results.circuit import Circuit
 from workers.results.comparison import Compared
@@ -47,84 +40,13 @@ from workers.results.reading import evaluated, stored_circuit, stored_evaluation
 from workers.results.rows import Rows
 from workers.settings import Settings
 
-log = logging.getLogger(__name__)
-
 PAGE = 500
 PATIENCE = 5.0
 """Seconds until a graph that does not answer counts as away."""
 
 
-class Service:
+class Service(Submitting):
     """A graph, a queue and an artifact store, connected. Made by `connect`."""
-
-    def __init__(self, settings: Settings, address: StoreAddress, store: GraphStore) -> None:
-        self.settings = settings
-        self.address = address
-        self.store = store
-        self.artifacts = ArtifactStore(settings.artifacts_url)
-        self._app: Celery | None = None
-        self._told = False
-        self.serving = Serving(store, settings)
-
-    @property
-    def app(self) -> Celery:
-        """The queue; made when something is first sent."""
-        if self._app is None:
-            self._app = broker.make_app(self.settings)
-        return self._app
-
-    @cached_property
-    def sender(self) -> broker.Sender:
-        """What sends over a connection that is kept."""
-        return broker.Sender(self.app)
-
-    def close(self) -> None:
-        """Let go of the queue's connection; the store is its owner's."""
-        if "sender" in self.__dict__:
-            self.sender.close()
-
-    def submit(self, submission: Submission, *, force: bool, send: bool = True) -> JobRecord:
-        """The job of a checked request, as `submit_many` makes it."""
-        return self.submit_many([submission], force=force, send=send)[0]
-
-    def submit_many(
-        self, submissions: Sequence[Submission], *, force: bool = False, send: bool = True
-    ) -> tuple[JobRecord, ...]:
-        """The jobs of checked requests, in the graph and on their way; again is the same jobs.
-
-        Some hundred at a time are written and then sent: where this ends in the middle, none that
-        is in the graph is lost (a reconciler sends it), and asking again goes on.
-
-        One that ended without a result for no lasting fault of the request (it was cancelled, its
-        worker died, its model was away, a limit was in the way) is tried again, at this request's
-        place; `force` tries again whatever has ended. The jobs that it needs and that come with it
-        are submitted first; of those, none that ended well is done again.
-
-        Raises:
-            StoreUnavailable: Graph or queue are away; a queue that is, before anything is written.
-        """
-        if send:
-            if self.settings.local and not self._told:
-                self._told = True
-                tell_of_differences(self.settings)
-            self.sender.reach()
-        found: dict[str, JobRecord] = {}
-        for batch in lots(in_order(self.store, submissions, force), AT_ONCE):
-            made = submit_batch(self.store, batch)
-            found |= {job_id: each.record for job_id, each in made.items()}
-            if send:
-                self._send([each.record for each in made.values() if each.send])
-                for each in made.values():
-                    if each.record.state is not JobState.RUNNING:
-                        self.serving.tell_submitted(each.record)
-        return tuple(found[each.spec.job_id] for each in submissions)
-
-    def _send(self, records: Sequence[JobRecord]) -> None:
-        """Send; what the queue refuses is sent by the reconciler later."""
-        try:
-            self.sender.send(*records)
-        except StoreUnavailable as error:
-            log.warning("%d job(s) not sent yet: %s", len(records), error)
 
     def cancel(self, job_id: str) -> JobRecord:
         """The job, cancelled or asked to end; what it set free is sent."""
@@ -302,7 +224,7 @@ def connect(settings: Settings, *, worker: bool) -> Generator[Service]:
         answer = max(ANSWER_SECONDS, 2 * settings.limits.query_seconds)
         store = stack.enter_context(GraphStore(address, patience=PATIENCE, answer=answer))
         store.migrate()
-        service = Service(settings, address, store)
+        service = Service(settings, address, store, worker=worker)
         stack.callback(service.close)
         yield service
 

@@ -1,18 +1,30 @@
-"""Submitting many requests: in which order, and a batch of them in the graph."""
+"""Submitting requests: into the graph and on their way, many at a time, in the right order."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+from celery import Celery
 from neo4j import Transaction
 
+from graph_schema.artifacts import ArtifactStore
 from graph_schema.documents.jobs import JobRecord, JobState
+from graph_schema.errors import StoreUnavailable
 from graph_schema.store import jobs
-from graph_schema.store.connection import GraphStore
+from graph_schema.store.batches import lots
+from graph_schema.store.connection import GraphStore, StoreAddress
 from graph_schema.store.records.datasets import write_dataset
+from workers import broker
 from workers.client.asked_again import deserves_another_try, tell_placement
+from workers.client.served import Serving
+from workers.local.service import renew_worker, tell_of_differences
 from workers.requests.discover import Submission
+from workers.settings import Settings
+
+log = logging.getLogger(__name__)
 
 AT_ONCE = 250
 """Jobs of one transaction, sent when it is committed: a second or so."""
@@ -24,6 +36,101 @@ class Each:
 
     submission: Submission
     force: bool
+
+
+class Submitting:
+    """Graph, queue and artifact store of a client, from the side that submits.
+
+    Args:
+        settings: What the client goes by.
+        address: Of the graph.
+        store: The graph.
+        worker: Whether what is sent is to have a worker of the local service.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        address: StoreAddress,
+        store: GraphStore,
+        *,
+        worker: bool = False,
+    ) -> None:
+        self.settings = settings
+        self.brings_worker = worker and settings.local
+        self.address = address
+        self.store = store
+        self.artifacts = ArtifactStore(settings.artifacts_url)
+        self._app: Celery | None = None
+        self._told = False
+        self.serving = Serving(store, settings)
+
+    @property
+    def app(self) -> Celery:
+        """The queue; made when something is first sent."""
+        if self._app is None:
+            self._app = broker.make_app(self.settings)
+        return self._app
+
+    @cached_property
+    def sender(self) -> broker.Sender:
+        """What sends over a connection that is kept."""
+        return broker.Sender(self.app)
+
+    def close(self) -> None:
+        """Let go of the queue's connection; the store is its owner's."""
+        if "sender" in self.__dict__:
+            self.sender.close()
+
+    def submit(self, submission: Submission, *, force: bool, send: bool = True) -> JobRecord:
+        """The job of a checked request, as `submit_many` makes it."""
+        return self.submit_many([submission], force=force, send=send)[0]
+
+    def submit_many(
+        self, submissions: Sequence[Submission], *, force: bool = False, send: bool = True
+    ) -> tuple[JobRecord, ...]:
+        """The jobs of checked requests, in the graph and on their way; again is the same jobs.
+
+        Some hundred at a time are written and then sent: where this ends in the middle, none that
+        is in the graph is lost (a reconciler sends it), and asking again goes on.
+
+        One that ended without a result for no lasting fault of the request (it was cancelled, its
+        worker died, its model was away, a limit was in the way) is tried again, at this request's
+        place; `force` tries again whatever has ended. The jobs that it needs and that come with it
+        are submitted first; of those, none that ended well is done again.
+
+        Raises:
+            StoreUnavailable: Graph or queue are away; a queue that is, before anything is written.
+        """
+        if send:
+            if self.settings.local and not self._told:
+                self._told = True
+                tell_of_differences(self.settings)
+            self.sender.reach()
+        found: dict[str, JobRecord] = {}
+        for batch in lots(in_order(self.store, submissions, force), AT_ONCE):
+            made = submit_batch(self.store, batch)
+            found |= {job_id: each.record for job_id, each in made.items()}
+            if send:
+                self._send([each.record for each in made.values() if each.send])
+                for each in made.values():
+                    if each.record.state is not JobState.RUNNING:
+                        self.serving.tell_submitted(each.record)
+                if self.brings_worker:  # behind each batch: the first jobs need not wait for all
+                    renew_worker(self.settings)
+        return tuple(found[each.spec.job_id] for each in submissions)
+
+    def _send(self, records: Sequence[JobRecord]) -> None:
+        """Send; what the queue refuses is sent by the reconciler later."""
+        try:
+            self.sender.send(*records)
+        except StoreUnavailable as error:
+            which = (
+                f"job {records[0].job_id[:12]} is"
+                if len(records) == 1
+                else f"{len(records)} jobs are"
+            )
+            log.warning("%s not sent yet: %s", which, error)
 
 
 def in_order(store: GraphStore, submissions: Sequence[Submission], force: bool) -> list[Each]:

@@ -35,7 +35,7 @@ def _settings(home: Path, broker_url: str) -> Settings:
 def test_many_are_checked_then_stored_and_sent_once(
     client: CircuitClient, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workers.client.service.AT_ONCE", 4)
+    monkeypatch.setattr("workers.client.submitting.AT_ONCE", 4)
     asked = requests(world, 10, 500)
     with pytest.raises(SpecError):
         client.submit_many([*asked, replace(asked[0], n_edges=-1)])

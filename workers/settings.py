@@ -86,7 +86,8 @@ class Settings(BaseSettings):
     """How long a running job may go on after it saw that it is cancelled."""
     idle_seconds: Seconds = 300.0
     """How long the local service outlives its last user and job."""
-
+    worker_idle_seconds: Seconds = 120.0
+    """How long its worker outlives the last job: the next one then finds torch loaded."""
     keep_failed_days: Annotated[float, Field(ge=0)] | None = None
     """How long `circuits gc` leaves failed and cancelled jobs in the record; not set: for good."""
     keep_files_days: Annotated[float, Field(ge=1 / 24)] = 1.0

@@ -12,11 +12,13 @@ from workers.broker.app import (
     send,
 )
 from workers.broker.messages import queue_of
+from workers.broker.sender import Sender
 
 __all__ = [
     "QUEUE",
     "RUN_TASK",
     "TIME_LIMIT_SLACK",
+    "Sender",
     "deliver",
     "make_app",
     "queue_depth",

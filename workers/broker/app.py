@@ -98,23 +98,28 @@ def send(app: Celery, *records: JobRecord) -> None:
     """
     try:
         with app.connection_for_write() as connection, app.amqp.Producer(connection) as producer:
-            for record in records:
-                app.send_task(
-                    RUN_TASK,
-                    args=[record.job_id],
-                    queue=queue_of(demand_of(record.placement)),
-                    priority=9 - _priority(record),  # kombu serves 0 first; ours 9
-                    producer=producer,
-                    # A client may not write what a queue is bound to; who takes from it does.
-                    declare=[],
-                    # Where the task is registered, as in a worker, Celery would copy its own limits
-                    # into the message, which is then none of ours (`messages.py`).
-                    time_limit=None,
-                    soft_time_limit=None,
-                    expires=None,
-                )
-    except _broker_errors() as error:
-        raise _unreachable(app, error) from error
+            publish(app, producer, records)
+    except broker_errors() as error:
+        raise unreachable(app, error) from error
+
+
+def publish(app: Celery, producer: Any, records: Iterable[JobRecord]) -> None:
+    """Send these jobs' messages through a producer; what fails is one of `broker_errors`."""
+    for record in records:
+        app.send_task(
+            RUN_TASK,
+            args=[record.job_id],
+            queue=queue_of(demand_of(record.placement)),
+            priority=9 - _priority(record),  # kombu serves 0 first; ours 9
+            producer=producer,
+            # A client may not write what a queue is bound to; who takes from it does.
+            declare=[],
+            # Where the task is registered, as in a worker, Celery would copy its own limits
+            # into the message, which is then none of ours (`messages.py`).
+            time_limit=None,
+            soft_time_limit=None,
+            expires=None,
+        )
 
 
 def _priority(record: JobRecord) -> int:
@@ -157,8 +162,8 @@ def queue_depths(app: Celery) -> dict[str, int]:
         with app.connection_for_write() as connection, connection.channel() as channel:
             found: dict[str, int] = cast("Any", channel).depths(list(queues))
             return {name: found[queue] for queue, name in queues.items()}
-    except _broker_errors() as error:
-        raise _unreachable(app, error) from error
+    except broker_errors() as error:
+        raise unreachable(app, error) from error
 
 
 def _transport(url: str, ca_file: Path | None) -> tuple[str, dict[str, Any]]:
@@ -219,13 +224,15 @@ def _checking(url: str, ca_file: Path | None) -> str:
     return urlunsplit(parts._replace(query=urlencode(given)))
 
 
-def _broker_errors() -> tuple[type[Exception], ...]:
+def broker_errors() -> tuple[type[Exception], ...]:
+    """What kombu raises where the broker cannot be reached."""
     from redis.exceptions import RedisError
 
     return (KombuError, RedisError, OSError)
 
 
-def _unreachable(app: Celery, error: Exception) -> StoreUnavailable:
+def unreachable(app: Celery, error: Exception) -> StoreUnavailable:
+    """The error that says so, with what to do."""
     if folder := app.conf.broker_transport_options.get("folder"):
         return StoreUnavailable(
             f"the queue's folder {folder!r} cannot be used: {error}; see that it is there, yours, "

@@ -16,6 +16,7 @@ import time
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Sequence
+from errno import EACCES
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -67,6 +68,16 @@ class Channel(virtual.Channel):
         except OSError:
             part.unlink(missing_ok=True)  # a full disk's
             raise
+
+    def reach(self) -> None:
+        """Return where messages can be put here.
+
+        Raises:
+            OSError: They cannot.
+        """
+        _make(self._folder)
+        if not os.access(self._folder, os.W_OK | os.X_OK):
+            raise PermissionError(EACCES, os.strerror(EACCES), str(self._folder))
 
     def _get(self, queue: str, timeout: float | None = None) -> Any:
         return self.take((queue,))[0]

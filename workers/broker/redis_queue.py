@@ -72,6 +72,15 @@ class Channel(kombu_redis.Channel):
         n = len(steps)
         return {queue: sum(sizes[i * n : (i + 1) * n]) for i, queue in enumerate(queues)}
 
+    def reach(self) -> None:
+        """Return where the server answers.
+
+        Raises:
+            RedisError: It does not.
+        """
+        with self.conn_or_acquire() as client:
+            client.ping()
+
 
 class Transport(kombu_redis.Transport):
     """Chosen by `redis_url`."""

@@ -50,7 +50,7 @@ def demo() -> None:
 
 @command("circuits up")
 def up(as_json: AsJson = False) -> None:
-    """Start the local service and keep it.
+    """Start the local service and keep it; its worker comes with the first job.
 
     Without this it starts with the first command that needs it, and ends when nobody has used it
     for five minutes and no job is live.

@@ -97,10 +97,13 @@ class Job:
         with Bars(f"job {self.job_id[:12]}", show=progress) as bars:
             needed = self._submission.before if self._submission and bars.watched else ()
             before = Before(self._client, needed)
-            for record in self._follow(timeout):
+            watch = Watch(self._client)
+            if not self.state.ended:
+                watch.begin()
+            for record in self._follow(timeout, watch):
                 if record.state is JobState.QUEUED:
                     if not before.tell(bars):
-                        bars("queued", 0, 0)
+                        bars("starting a worker" if watch.starting else "queued", 0, 0)
                 elif step := record.progress:
                     bars(step.stage, step.done, step.total)
         return self
@@ -178,10 +181,9 @@ class Job:
     def __repr__(self) -> str:
         return f"<Job {self.job_id[:12]}: {self.state.value}>"
 
-    def _follow(self, timeout: float | None) -> Generator[JobRecord]:
+    def _follow(self, timeout: float | None, watch: Watch) -> Generator[JobRecord]:
         """The job's record again and again, until it has ended."""
         end = None if timeout is None else time.monotonic() + timeout
-        watch = Watch(self._client)
         pause = FIRST_WAIT
         while True:
             yield self.record

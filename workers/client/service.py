@@ -3,42 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
-from celery import Celery
 from neo4j import Transaction
 
-from graph_schema.artifacts import ArtifactStore, stored_scores
+from graph_schema.artifacts import stored_scores
 from graph_schema.comparing.agreement import PairMetric
 from graph_schema.comparing.circuits import Known, along_training, check_checkpoints, compare_all
 from graph_schema.documents import CircuitDocument, Split
 from graph_schema.documents.jobs import JobRecord, JobState
-from graph_schema.errors import (
-    NotFoundError,
-    ResourceError,
-)
+from graph_schema.errors import NotFoundError, ResourceError
 from graph_schema.exchange import said_data
 from graph_schema.store import jobs
-from graph_schema.store.connection import ANSWER_SECONDS, GraphStore, StoreAddress
+from graph_schema.store.connection import ANSWER_SECONDS, GraphStore
 from graph_schema.store.questions.ask import ask
 from graph_schema.store.questions.summary import SchemaSummary, summarise_schema
 from graph_schema.store.records.annotations import write_annotation
 from graph_schema.store.records.circuit_list import CircuitFilter, CircuitSummary, list_circuits
 from graph_schema.store.records.circuits import read_circuit
-from graph_schema.store.records.datasets import has_dataset, write_dataset
+from graph_schema.store.records.datasets import has_dataset
 from graph_schema.store.records.evaluations import read_evaluations
 from graph_schema.store.records.imports import write_imported
 from graph_schema.store.records.models import ancestors, find_model, write_derived
 from graph_schema.store.user_cypher.run import QueryResult, run_user_query
-from workers import broker
 from workers.broker import deliver
-from workers.client.asked_again import deserves_another_try, tell_placement
-from workers.client.served import Serving
+from workers.client.submitting import Submitting
 from workers.kinds import Stored, kind_of
-from workers.local.service import ensure_local, hold, tell_of_differences
-from workers.requests.discover import Submission
+from workers.local.service import ensure_local, hold
 from workers.requests.exchange import ImportRequest, ReadFile, model_of
 from workers.results.circuit import Circuit
 from workers.results.comparison import Compared
@@ -52,64 +45,8 @@ PATIENCE = 5.0
 """Seconds until a graph that does not answer counts as away."""
 
 
-class Service:
+class Service(Submitting):
     """A graph, a queue and an artifact store, connected. Made by `connect`."""
-
-    def __init__(self, settings: Settings, address: StoreAddress, store: GraphStore) -> None:
-        self.settings = settings
-        self.address = address
-        self.store = store
-        self.artifacts = ArtifactStore(settings.artifacts_url)
-        self._app: Celery | None = None
-        self._told = False
-        self.serving = Serving(store, settings)
-
-    @property
-    def app(self) -> Celery:
-        """The queue; made when something is first sent."""
-        if self._app is None:
-            self._app = broker.make_app(self.settings)
-        return self._app
-
-    def submit(self, submission: Submission, *, force: bool, send: bool = True) -> JobRecord:
-        """The job of a checked request, in the graph and on its way; again is the same job.
-
-        One that ended without a circuit for no lasting fault of the request (it was cancelled, its
-        worker died, its model was away, a limit was in the way) is tried again, at this request's
-        place; `force` tries again whatever has ended. The jobs that it needs and that come with it
-        are submitted first; of those, none that ended well is done again.
-        """
-        if send:
-            if self.settings.local and not self._told:
-                self._told = True
-                tell_of_differences(self.settings)
-            broker.queue_depth(self.app)  # a queue that is away is told before anything is written
-        if submission.before and (force or not self._is_done(submission.spec.job_id)):
-            for each in submission.before:
-                self.submit(each, force=False, send=send)
-        dataset = submission.dataset
-        if dataset is not None:
-            self.store.write(lambda tx: write_dataset(tx, dataset))
-        made = self._submitted(submission, force)
-        if not force and deserves_another_try(made.record, submission.placement):
-            made = self._submitted(submission, True)
-        if made.send and send:
-            deliver(self.store, self.app, [made.record.job_id])
-        if made.record.state is JobState.RUNNING:
-            tell_placement(made.record, submission.placement)
-        elif send:
-            self.serving.tell_submitted(made.record)
-        return made.record
-
-    def _is_done(self, job_id: str) -> bool:
-        """Whether there is such a job and it succeeded: what it needed is not tried again."""
-        with suppress(NotFoundError):
-            return jobs.get(self.store, job_id).state is JobState.SUCCEEDED
-        return False
-
-    def _submitted(self, submission: Submission, force: bool) -> jobs.Submitted:
-        spec, placement, needs = submission.spec, submission.placement, submission.needs
-        return jobs.submit(self.store, spec, placement, needs=needs, force=force)
 
     def cancel(self, job_id: str) -> JobRecord:
         """The job, cancelled or asked to end; what it set free is sent."""
@@ -287,7 +224,9 @@ def connect(settings: Settings, *, worker: bool) -> Generator[Service]:
         answer = max(ANSWER_SECONDS, 2 * settings.limits.query_seconds)
         store = stack.enter_context(GraphStore(address, patience=PATIENCE, answer=answer))
         store.migrate()
-        yield Service(settings, address, store)
+        service = Service(settings, address, store, worker=worker)
+        stack.callback(service.close)
+        yield service
 
 
 def _rows(found: QueryResult) -> Rows:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Literal
 
 from workers.client.job import Job
-from workers.client.requests import Requests
+from workers.client.many import ManyRequests
 from workers.requests.dictionaries import AskedDictionary
 from workers.requests.discover import Submission
 from workers.requests.trace import TraceRequest, build_trace
 
 
-class TraceRequests(Requests):
+class TraceRequests(ManyRequests):
     """A connection that asks for attribution graphs: `trace`."""
 
     def trace(

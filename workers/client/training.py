@@ -177,5 +177,6 @@ class TrainingRequests(UniversalityRequests):
         pattern = motif or catalogue().get(name) or motif_named(self.service.store, name)
         submission = build_training(request, pattern, settings.limits, settings.cache_dir)
         self._require_worker()
-        jobs = [Job(self, self.service.submit(each, force=force), each) for each in submission.jobs]
+        records = self.service.submit_many(submission.jobs, force=force)
+        jobs = [Job(self, *each) for each in zip(records, submission.jobs, strict=True)]
         return TrainingJobs(self, submission, jobs)

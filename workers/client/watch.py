@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from graph_schema.documents.jobs import JobRecord, JobState
 from graph_schema.errors import StoreUnavailable
-from workers.local.service import renew_worker
+from workers.local.service import WorkerIs, renew_worker
 
 if TYPE_CHECKING:
     from workers.client.connection import Connection
@@ -30,7 +30,19 @@ class Watch:
     def __init__(self, client: Connection) -> None:
         self._client = client
         self._began = self._seen = self._looked = time.monotonic()
-        self._busy_told = self._nobody_told = False
+        self._busy_told = self._nobody_told = self._failing_told = False
+        self.starting = False
+        """Whether what is waited for waits for a worker that starts."""
+
+    def begin(self) -> None:
+        """Look for the local service's worker at once; one that is missing is wished for."""
+        if self._client.brings_worker:
+            found = renew_worker(self._client.settings)
+            self.starting = self.starting or found is not WorkerIs.ALIVE
+            if found is WorkerIs.FAILING and not self._failing_told:
+                self._failing_told = True
+                place = self._client.settings.log_dir / "worker.log"
+                log.warning("the local worker ends with errors; see %s", place)
 
     def look(self, record: JobRecord | None = None) -> None:
         """Look for a worker; says once what a job that still waits waits for.
@@ -42,8 +54,7 @@ class Watch:
         if now - self._looked < LOOK_SECONDS:
             return
         self._looked = now
-        if self._client.brings_worker:
-            renew_worker(self._client.settings)
+        self.begin()
         try:
             service = self._client.service
             if record is not None and service.serving.tell(record):
@@ -53,7 +64,7 @@ class Watch:
         except StoreUnavailable:  # who waits says so, when it has been away for long
             return
         if working:
-            self._seen, self._nobody_told = now, False
+            self._seen, self._nobody_told, self.starting = now, False, False
             if record is not None and record.state is JobState.QUEUED:
                 self._tell_busy(record, now)
         elif now - self._seen > QUIET_SECONDS and not self._nobody_told:

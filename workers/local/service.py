@@ -1,8 +1,9 @@
 """The local service, from the side of those who use it.
 
 One detached supervisor (`supervisor.py`) per `CIRCUITS_HOME` owns the embedded database and a
-worker. `ensure_local` joins it or starts it; `hold` tells it that somebody is here; it ends itself
-when nobody has been for `idle_seconds` and no job is live. `service_files.py` is how they speak.
+worker, which is there while there is work. `ensure_local` joins it or starts it; `renew_worker`
+wishes for its worker; `hold` tells it that somebody is here; it ends itself when nobody has been
+for `idle_seconds` and no job is live. `files.py` is how they speak.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from secrets import token_hex
 
@@ -24,13 +26,15 @@ from graph_schema.private_files import private_log, tail
 from graph_schema.processes import Mark, elsewhere, marked_process
 from graph_schema.store.connection import StoreAddress
 from graph_schema.store.servers.embedded import package_folder
-from workers.local.files import POLL_SECONDS, Phase, ServiceFiles, State, locked
+from workers.local.files import POLL_SECONDS, Phase, ServiceFiles, locked
 from workers.settings import Settings
 
 log = logging.getLogger(__name__)
 
 START_SECONDS = 240.0
 DETACH_SECONDS = 60.0
+LOADING_SECONDS = 20.0
+"""A worker that is younger is likely still loading torch."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,8 @@ def ensure_local(settings: Settings, *, worker: bool = True) -> LocalService:
 
     Args:
         settings: `home` says which service; a running one keeps the settings it was started with.
-        worker: With a worker, where torch is installed (`require_worker` says if it must be).
+        worker: Jobs that are queued there get a worker, where torch is installed (`require_worker`
+            says if it must be). None is waited for.
 
     Raises:
         MissingExtraError: The embedded database is not installed.
@@ -94,7 +99,7 @@ def ensure_local(settings: Settings, *, worker: bool = True) -> LocalService:
                     "own, and answers there alone; run this there, or have CIRCUITS_HOME name "
                     "another folder; for several machines see docs/deployment.md"
                 )
-            if state and state.phase is Phase.READY and _is_whole(state, files, wanted):
+            if state and state.phase is Phase.READY and marked_process(state.database):
                 assert state.address is not None
                 return LocalService(state.address, settings.broker_url)
         elif state and state.starter == starter and state.phase is Phase.FAILED:
@@ -110,20 +115,32 @@ def ensure_local(settings: Settings, *, worker: bool = True) -> LocalService:
     )
 
 
-def renew_worker(settings: Settings) -> bool:
-    """Have the running service start a worker where it has none; whether it has one that lives.
+class WorkerIs(StrEnum):
+    """What there is of the local service's worker."""
 
-    Returns at once, and starts no service: whoever asks again sees what came of it.
+    ALIVE = "alive"
+    STARTING = "starting"
+    MISSING = "missing"
+    FAILING = "ending with errors"
+
+
+def renew_worker(settings: Settings) -> WorkerIs:
+    """Wish that the running service has a worker, and say what there is of one.
+
+    Returns at once, and starts no service: whoever asks again sees what came of it. A worker is
+    started where a job is queued or running: wish for it when the job is stored, not before.
     """
     files = ServiceFiles(settings)
     state = files.read()
     if state is None or state.phase is not Phase.READY or not files.supervised():
-        return False
-    if marked_process(state.worker) is not None:
-        return True
-    if _can_work(settings):
-        files.worker_wanted.touch(0o600)
-    return False
+        return WorkerIs.MISSING
+    alive = marked_process(state.worker)
+    if alive is not None or _can_work(settings):
+        files.worker_wanted.touch(0o600)  # one that is alive may be about to end
+    if alive is not None:
+        young = time.time() - alive.create_time() < LOADING_SECONDS
+        return WorkerIs.STARTING if young else WorkerIs.ALIVE
+    return WorkerIs.FAILING if state.worker_failures else WorkerIs.MISSING
 
 
 def require_worker(settings: Settings) -> None:
@@ -179,18 +196,6 @@ def status(settings: Settings) -> ServiceStatus:
         home=str(files.home),
         elsewhere=elsewhere(state.supervisor),
     )
-
-
-def _is_whole(state: State, files: ServiceFiles, worker: bool) -> bool:
-    """Whether what the state names lives (the supervisor restarts what does not)."""
-    if marked_process(state.database) is None:
-        return False
-    if not worker or marked_process(state.worker) is not None:
-        return True
-    if state.worker is None and state.worker_failures:
-        log.warning("the local worker ends with errors; see %s", files.logs / "worker.log")
-        return True
-    return False
 
 
 def _start(settings: Settings, files: ServiceFiles, starter: str) -> None:

@@ -2,8 +2,10 @@
 
 Started by `ensure_local` as `python -m workers.local.supervisor STARTER`, detached from terminal
 and parent. It restarts a database or worker that dies, and ends when it is told to (SIGTERM), or
-when nobody uses the home, no job is live and `idle_seconds` have passed. Both children end with it,
-however it ends: by the kernel's word on Linux, else when the next supervisor finds them.
+when nobody uses the home, no job is live and `idle_seconds` have passed. The worker is there while
+there is work (`worker.py`). Both children end with it, however it ends: by the kernel's word on
+Linux, else when the next supervisor finds them. While nothing is to be done it asks the database
+nothing.
 """
 
 from __future__ import annotations
@@ -12,37 +14,36 @@ import fcntl
 import logging
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import replace
 from types import FrameType
 
 from graph_schema.documents.limits import Limits
 from graph_schema.errors import CircuitServiceError, StoreUnavailable
-from graph_schema.private_files import bound_log, private_log
-from graph_schema.processes import die_with_parent, process_mark
+from graph_schema.private_files import bound_log
+from graph_schema.processes import process_mark
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.servers.embedded import start_embedded
 from graph_schema.store.servers.java import JavaServer
 from workers.local.ending import end_leftovers
 from workers.local.files import Phase, ServiceFiles, State, locked
+from workers.local.worker import LocalWorker
 from workers.settings import Settings, read_settings
 
 log = logging.getLogger(__name__)
 
 ROUND_SECONDS = 0.2
 IDLE_CHECK_SECONDS = 1.0
+LOGS_SECONDS = 5.0
+LIVE_SECONDS = 5.0
+"""Between two looks whether jobs are live that nobody here waits for."""
 ANSWER_SECONDS = 5.0
-WORKER_STOP_SECONDS = 20.0
 STEADY_SECONDS = 60.0
-"""A child that lived this long was well: its next death starts the count anew."""
+"""A database that lived this long was well: its next death starts the count anew."""
 MAX_DATABASE_FAILURES = 3
-LONGEST_PAUSE = 30.0
 
 
 class Supervisor:
@@ -54,9 +55,9 @@ class Supervisor:
         self.stop = threading.Event()
         mark, goes_by = process_mark(os.getpid()), settings.of_worker()
         self.state = State(Phase.STARTING, starter, mark, goes_by=goes_by)
-        self._worker: subprocess.Popen[bytes] | None = None
-        self._worker_started = 0.0
-        self._worker_failures = 0
+        self._store: GraphStore | None = None
+        self._jobs_live, self._asked = True, 0.0
+        self._worker = LocalWorker(settings, files, self._say, self._live)
 
     def run(self) -> None:
         """Start everything, look after it, end everything.
@@ -74,7 +75,7 @@ class Supervisor:
                 finally:
                     self._say(phase=Phase.STOPPING if self.stop.is_set() else Phase.STARTING)
                     if self.stop.is_set():
-                        self._stop_worker()
+                        self._worker.stop()
                     database.stop()
                 if not self.stop.is_set():
                     failures = 1 if time.monotonic() - started > STEADY_SECONDS else failures + 1
@@ -85,7 +86,7 @@ class Supervisor:
                             f"{database.last_words()}"
                         )
         finally:
-            self._stop_worker()
+            self._worker.stop()
 
     def _start_database(self) -> JavaServer:
         last = self.state.address
@@ -97,8 +98,8 @@ class Supervisor:
         try:
             with GraphStore(database.address) as store:
                 store.migrate()
-            if self._worker is not None and last is not None and last != database.address:
-                self._stop_worker()  # it knows the old address only
+            if last is not None and last != database.address:
+                self._worker.stop()  # it knows the old address only
             self._say(
                 phase=Phase.READY,
                 address=database.address,
@@ -114,22 +115,45 @@ class Supervisor:
     def _look_after(self, database: JavaServer) -> None:
         """Return when the database has died or all is to end."""
         # A single try: where the database hangs, word to end is still heard.
-        with GraphStore(database.address, patience=0.0, answer=ANSWER_SECONDS) as store:
-            used = looked = time.monotonic()
+        with GraphStore(database.address, patience=0.0, answer=ANSWER_SECONDS) as self._store:
+            used = looked = bounded = time.monotonic()
             while database.alive and not self.stop.wait(ROUND_SECONDS):
-                self._tend_worker()
+                self._worker.tend(database.address)
                 now = time.monotonic()
+                if now - bounded >= LOGS_SECONDS:
+                    bounded = now
+                    self._bound_logs()
                 if now - looked < min(IDLE_CHECK_SECONDS, self.settings.idle_seconds):
                     continue
                 looked = now
-                self._bound_logs()
-                with self._unused(store) as unused:
-                    if not unused:
-                        used = time.monotonic()
-                    elif now - used >= self.settings.idle_seconds:
-                        log.info("nobody here for %g s: ending", self.settings.idle_seconds)
-                        self._say(phase=Phase.STOPPING)
-                        self.stop.set()
+                used = self._last_used(used, now)
+
+    def _last_used(self, used: float, now: float) -> float:
+        """When the home was last used, by somebody or by a job; ends all where that is long ago."""
+        idle = self.settings.idle_seconds
+        with locked(self.files.users_lock, fcntl.LOCK_EX) as free:  # nobody can begin meanwhile
+            if not free or self.files.pinned.exists():
+                self._jobs_live, self._asked = True, now
+                return now
+            # Who has gone may have left jobs: they are looked at until they have ended, and again
+            # before the end.
+            if self._jobs_live and now - self._asked >= min(LIVE_SECONDS, idle):
+                self._asked, self._jobs_live = now, self._live()
+            elif now - used >= idle:
+                self._jobs_live = self._live()
+                if not self._jobs_live:
+                    log.info("nobody here for %g s: ending", idle)
+                    self._say(phase=Phase.STOPPING)
+                    self.stop.set()
+            return now if self._jobs_live else used
+
+    def _live(self) -> bool:
+        """Whether a job is queued or running; True when the store cannot tell."""
+        assert self._store is not None
+        try:
+            return jobs.any_live(self._store)
+        except CircuitServiceError:
+            return True
 
     def _bound_logs(self) -> None:
         """Put aside what logs have grown to, while all go on writing to them."""
@@ -141,68 +165,9 @@ class Supervisor:
             except OSError as error:  # a full disk, say: the next round may have room
                 log.warning("%s is not put aside: %s", path, error)
 
-    @contextmanager
-    def _unused(self, store: GraphStore) -> Generator[bool]:
-        """Whether nobody uses the home; while the body runs nobody can begin to."""
-        with locked(self.files.users_lock, fcntl.LOCK_EX) as free:
-            yield free and not self.files.pinned.exists() and not _live(store)
-
-    def _tend_worker(self) -> None:
-        if self._worker is not None and self._worker.poll() is not None:
-            lived = time.monotonic() - self._worker_started
-            self._worker_failures = 1 if lived > STEADY_SECONDS else self._worker_failures + 1
-            log.warning("the worker ended with status %s", self._worker.returncode)
-            self._worker = None
-            self._say(worker=None, worker_failures=self._worker_failures)
-        if self._worker is None and self.files.worker_wanted.exists():
-            pause = 0.25 * 2**self._worker_failures if self._worker_failures else 0.0
-            if time.monotonic() - self._worker_started >= min(LONGEST_PAUSE, pause):
-                self._start_worker()
-
-    def _start_worker(self) -> None:
-        address = self.state.address
-        assert address is not None
-        settings = self.settings.at(address)
-        with private_log(self.files.logs / "worker.log") as output:
-            self._worker = subprocess.Popen(
-                [str(self.settings.worker_python), "-P", "-m", "workers.running.worker"],
-                env=settings.environment(),
-                cwd=self.files.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                umask=0o077,
-                preexec_fn=die_with_parent,
-            )
-        self._worker_started = time.monotonic()
-        self._say(worker=process_mark(self._worker.pid))
-        log.info("worker started, pid %s", self._worker.pid)
-
-    def _stop_worker(self) -> None:
-        """Let it give its job back; force after a while."""
-        worker, self._worker = self._worker, None
-        if worker is None:
-            return
-        worker.terminate()
-        try:
-            worker.wait(self.settings.cancel_seconds + WORKER_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(worker.pid, signal.SIGKILL)
-            worker.wait()
-        self._say(worker=None)
-
     def _say(self, **changes: object) -> None:
         self.state = replace(self.state, **changes)  # pyright: ignore[reportArgumentType]
         self.files.write(self.state)
-
-
-def _live(store: GraphStore) -> bool:
-    """Whether a job is queued or running; True when the store cannot tell."""
-    try:
-        return jobs.count_live(store) > 0
-    except CircuitServiceError:
-        return True
 
 
 def _command_seconds(limits: Limits) -> float:

@@ -39,7 +39,7 @@ from graph_schema.store.jobs.removal import (
     that_found,
 )
 from graph_schema.store.jobs.requests import (
-    Submitted,
+    any_live,
     anybody_works,
     cancel,
     count_live,
@@ -47,15 +47,18 @@ from graph_schema.store.jobs.requests import (
     get,
     get_all,
     list_jobs,
-    submit,
+    states,
 )
+from graph_schema.store.jobs.submitting import Asked, Submitted, submit, submit_all
 
 __all__ = [
     "Action",
+    "Asked",
     "Renewal",
     "Settled",
     "Submitted",
     "Unserved",
+    "any_live",
     "anybody_works",
     "cancel",
     "claim",
@@ -83,8 +86,10 @@ __all__ = [
     "set_free",
     "settle",
     "settle_all",
+    "states",
     "stop",
     "submit",
+    "submit_all",
     "that_found",
     "write_part",
 ]

@@ -16,7 +16,6 @@ from graph_schema.store.jobs.node import (
     CANCELLED,
     Row,
     Standing,
-    change,
     change_all,
     ended,
     locked_all,
@@ -84,14 +83,6 @@ def judged(
     sent = queued_again(now) | {"resources": resources_of(row)}
     sent |= {} if keep_token else {"token": None}
     return Settled(Action.SEND, (row["job_id"],)), sent
-
-
-def judge(tx: Transaction, row: Row, now: int, *, max_attempts: int | None) -> Settled:
-    """Judge one locked job, in its transaction, as `judged` says."""
-    settled, changes = judged(row, now, states_of(tx, needed_by([row])), max_attempts=max_attempts)
-    if changes:
-        change(tx, row, changes)
-    return settled
 
 
 def judge_all(store: GraphStore, job_ids: Sequence[str], decide: Decision) -> dict[str, Settled]:

@@ -1,27 +1,17 @@
-"""What a client asks: submit, cancel, get, list."""
+"""What a client asks of jobs that are there: cancel, get, list."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, LiteralString
-from uuid import uuid4
+from collections.abc import Iterable, Sequence
+from typing import LiteralString
 
 from neo4j import Transaction
 
 from graph_schema.documents.base import LAST
-from graph_schema.documents.jobs import (
-    JobRecord,
-    JobSpec,
-    JobState,
-    Need,
-    Placement,
-    demand_of,
-)
-from graph_schema.errors import NotFoundError, SpecError
+from graph_schema.documents.jobs import JobRecord, JobState
+from graph_schema.errors import NotFoundError
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.jobs.judging import Action, Settled, judge, set_free, with_freed
+from graph_schema.store.jobs.judging import set_free
 from graph_schema.store.jobs.node import (
     CANCELLED,
     UNSAID,
@@ -32,14 +22,9 @@ from graph_schema.store.jobs.node import (
     locked,
     milliseconds,
     record_of,
-    resources_of,
     states_of,
 )
 
-CREATE: LiteralString = """
-MERGE (j:Job {job_id: $job_id})
-ON CREATE SET j += $fields, j.submitted_at = timestamp()
-"""
 BY_PREFIX: LiteralString = """
 MATCH (j:Job) WHERE j.job_id STARTS WITH $prefix
 RETURN properties(j) AS job ORDER BY j.job_id LIMIT 2
@@ -61,116 +46,10 @@ WHERE coalesce(j.resources, $unsaid) IN $resources AND j.retry_at IS NULL
 AND (j.sent_at IS NOT NULL OR size(coalesce(j.needs, [])) = 0)
 RETURN count(j) AS n
 """
+ANY: LiteralString = "MATCH (j:Job {state: $state}) RETURN j.job_id AS id LIMIT 1"
 WORKING: LiteralString = """
 MATCH (j:Job {state: 'running'}) WHERE j.lease_until > timestamp() RETURN count(j) AS n
 """
-
-# What a new attempt must not inherit; null removes a property.
-FRESH: dict[str, Any] = {
-    "state": JobState.QUEUED.value,
-    "attempts": 0,
-    "token": None,
-    "owner": None,
-    "lease_until": None,
-    "renewed_at": None,
-    "sent_at": None,
-    "retry_at": None,
-    "cancel_requested": False,
-    "error_type": None,
-    "error_message": None,
-    "progress_stage": None,
-    "progress_done": None,
-    "progress_total": None,
-    "started_at": None,
-    "finished_at": None,
-}
-
-
-@dataclass(frozen=True)
-class Submitted:
-    """The job as it stands, and whether this caller is the one that sends its message."""
-
-    record: JobRecord
-    send: bool
-
-
-def submit(
-    store: GraphStore,
-    spec: JobSpec,
-    placement: Placement,
-    *,
-    needs: Sequence[Need] = (),
-    force: bool = False,
-) -> Submitted:
-    """The job of `spec`, created unless it is there; exactly one of many submitters sends it.
-
-    A job that waits for others is not sent by its submitter but by what ends them. `force` starts
-    a new attempt under the same id where the job has ended. A queued one gets this placement, and
-    is sent again where that is more or less urgent, or for other workers; a running one is left
-    alone, and its record then has another placement than was asked for.
-
-    Raises:
-        SpecError: A job in `needs` does not exist.
-    """
-    nonce = uuid4().hex
-    placed = {
-        "placement": placement.canonical_json(),
-        "resources": demand_of(placement.canonical_json()).name,
-        "needs": [need.job_id for need in needs],
-        "needs_on_failure": [need.on_failure for need in needs],
-        "nonce": nonce,
-    }
-    created = {
-        key: value
-        for key, value in {
-            **FRESH,
-            **placed,
-            "kind": spec.kind_name(),
-            "spec": spec.canonical_json(),
-            "circuit_ids": [],
-        }.items()
-        if value is not None
-    }
-
-    # Two transactions: inside the one that merges, ArcadeDB may lose sight of the node when
-    # another creates it at the same moment.
-    def create(tx: Transaction) -> None:
-        known = states_of(tx, {need.job_id for need in needs})
-        if absent := [need.job_id for need in needs if need.job_id not in known]:
-            raise SpecError(
-                f"job {spec.job_id[:12]} needs job {absent[0]!r}, which does not exist; submit "
-                "that one first"
-            )
-        tx.run(CREATE, job_id=spec.job_id, fields=created).consume()
-
-    def decide(tx: Transaction) -> tuple[Row, Settled]:
-        row, now = locked(tx, spec.job_id)
-        if row["nonce"] != nonce and force and JobState(row["state"]).ended:
-            change(tx, row, FRESH | placed | {"submitted_at": now})
-        queued = row["state"] == JobState.QUEUED
-        if row["nonce"] != nonce:
-            return row, _placed_anew(tx, row, placement) if queued else Settled(Action.NONE)
-        if not queued or row.get("sent_at") is not None:
-            return row, Settled(Action.NONE)
-        return row, judge(tx, row, now, max_attempts=None)
-
-    store.write(create)
-    row, settled = store.write(decide)
-    with_freed(store, spec.job_id, settled)
-    return Submitted(record_of(row), send=settled.action is Action.SEND)
-
-
-def _placed_anew(tx: Transaction, row: Row, placement: Placement) -> Settled:
-    """Give a queued job another placement; it is sent again where its message says otherwise."""
-    asked = placement.canonical_json()
-    if row["placement"] == asked:
-        return Settled(Action.NONE)
-    before = json.loads(row["placement"]).get("priority"), resources_of(row)
-    change(tx, row, {"placement": asked, "resources": demand_of(asked).name})
-    has_message = row.get("sent_at") is not None and row.get("retry_at") is None
-    if before == (placement.priority, row["resources"]) or not has_message:
-        return Settled(Action.NONE)
-    return Settled(Action.SEND, (row["job_id"],))
 
 
 def cancel(store: GraphStore, job_id: str) -> tuple[JobRecord, tuple[str, ...]]:
@@ -231,6 +110,12 @@ def get_all(store: GraphStore, job_ids: Sequence[str]) -> tuple[JobRecord, ...]:
     return tuple(found[job_id] for job_id in job_ids if job_id in found)
 
 
+def states(store: GraphStore, job_ids: Iterable[str]) -> dict[str, JobState]:
+    """The states of these jobs; those that are not there are left out."""
+    ids = set(job_ids)
+    return store.read(lambda tx: states_of(tx, ids)) if ids else {}
+
+
 def list_jobs(
     store: GraphStore,
     *,
@@ -264,6 +149,16 @@ def count_waiting(store: GraphStore, resources: Sequence[str]) -> int:
     """
     asked = {"resources": list(resources), "unsaid": UNSAID}
     return store.read(lambda tx: int(tx.run(READY, asked).single(strict=True)["n"]))
+
+
+def any_live(store: GraphStore) -> bool:
+    """Whether any job is queued or running; as quick where thousands are."""
+
+    def work(tx: Transaction) -> bool:
+        live = (JobState.RUNNING, JobState.QUEUED)
+        return any(tx.run(ANY, state=state.value).single() is not None for state in live)
+
+    return store.read(work)
 
 
 def anybody_works(store: GraphStore) -> bool:

@@ -90,6 +90,7 @@ def test_submit_and_run_give_the_same_circuit_in_two_worlds(home: Home, tmp_path
         assert other.json("jobs") == [], "two homes are two worlds"
         ran = other.json("run", *ask)
         again = json.loads(other.run("show", ran["circuit_id"], "--format", "json"))
+        assert other.json("status")["worker_pid"] is None, "reading and `run` start none"
     finally:
         other.run("down")
     measured = ("cpu_seconds", "cpu_seconds_by_stage", "submitted_at", "started_at", "finished_at")
@@ -124,7 +125,6 @@ def test_ctrl_c_leaves_the_job_running_and_says_how_to_go_on_and_how_to_end_it(h
 
 def test_status_says_what_runs(home: Home) -> None:
     home.json("jobs")  # which starts the service, should this test be the first
-    until(lambda: home.json("status")["worker_pid"])
     found = home.json("status")
     assert found["running"]
     assert found["live_jobs"] == 0

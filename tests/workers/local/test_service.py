@@ -17,7 +17,9 @@ import psutil
 import pytest
 
 from graph_schema.errors import MissingExtraError, SpecError, StoreUnavailable
+from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
+from tests.graph_schema.store.test_jobs import BROKE, claim, queued
 from tests.workers.local.conftest import processes
 from tests.workers.tiny import until
 from workers.local import service as local
@@ -176,15 +178,27 @@ def test_a_start_that_fails_shows_the_end_of_the_log(settings: Settings) -> None
     assert _rows(local.ensure_local(settings, worker=False)) == []
 
 
-def test_a_worker_that_dies_is_started_again(settings: Settings) -> None:
-    local.ensure_local(settings, worker=False)
-    local.ensure_local(settings)
-    found = local.status(settings)
-    assert found.worker_pid is not None
-    environment = psutil.Process(found.worker_pid).environ()
-    assert environment["CIRCUITS_GRAPH"] == found.uri
-    os.kill(found.worker_pid, signal.SIGKILL)
-    until(lambda: local.status(settings).worker_pid not in (None, found.worker_pid))
+def test_a_worker_comes_with_a_job_is_started_again_and_goes_when_idle(settings: Settings) -> None:
+    settings = settings.model_copy(update={"worker_idle_seconds": 1.0})
+    wanted = ServiceFiles(settings).worker_wanted
+    service = local.ensure_local(settings)  # as a command that only reads
+    until(lambda: not wanted.exists())
+    assert local.status(settings).worker_pid is None
+    with GraphStore(service.address) as store:
+        job_id = queued(store)
+        assert claim(store, job_id, "ours")
+        assert local.renew_worker(settings) is local.WorkerIs.MISSING
+        until(lambda: local.status(settings).worker_pid is not None)
+        first = local.status(settings).worker_pid
+        assert first is not None
+        assert psutil.Process(first).environ()["CIRCUITS_GRAPH"] == service.address.uri
+        assert local.renew_worker(settings) is local.WorkerIs.STARTING
+        os.kill(first, signal.SIGKILL)
+        until(lambda: local.status(settings).worker_pid not in (None, first))
+        jobs.fail(store, job_id, "ours", BROKE)
+    until(lambda: local.status(settings).worker_pid is None)
+    assert not wanted.exists()
+    assert local.status(settings).running
 
 
 def test_without_torch_the_store_starts_and_a_job_names_the_extra(

@@ -1,0 +1,198 @@
+"""Submitting requests: into the graph and on their way, many at a time, in the right order."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from celery import Celery
+from neo4j import Transaction
+
+from graph_schema.artifacts import ArtifactStore
+from graph_schema.documents.jobs import JobRecord, JobState
+from graph_schema.errors import StoreUnavailable
+from graph_schema.store import jobs
+from graph_schema.store.batches import lots
+from graph_schema.store.connection import GraphStore, StoreAddress
+from graph_schema.store.records.datasets import write_dataset
+from workers import broker
+from workers.client.asked_again import deserves_another_try, tell_placement
+from workers.client.served import Serving
+from workers.local.service import renew_worker, tell_of_differences
+from workers.requests.discover import Submission
+from workers.settings import Settings
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 250
+"""Jobs of one transaction, sent when it is committed: a second or so."""
+
+
+@dataclass(frozen=True)
+class Each:
+    """A request in its turn; `force` tries again a job of it that has ended."""
+
+    submission: Submission
+    force: bool
+
+
+class Submitting:
+    """Graph, queue and artifact store of a client, from the side that submits.
+
+    Args:
+        settings: What the client goes by.
+        address: Of the graph.
+        store: The graph.
+        worker: Whether what is sent is to have a worker of the local service.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        address: StoreAddress,
+        store: GraphStore,
+        *,
+        worker: bool = False,
+    ) -> None:
+        self.settings = settings
+        self.brings_worker = worker and settings.local
+        self.address = address
+        self.store = store
+        self.artifacts = ArtifactStore(settings.artifacts_url)
+        self._app: Celery | None = None
+        self._told = False
+        self.serving = Serving(store, settings)
+
+    @property
+    def app(self) -> Celery:
+        """The queue; made when something is first sent."""
+        if self._app is None:
+            self._app = broker.make_app(self.settings)
+        return self._app
+
+    @cached_property
+    def sender(self) -> broker.Sender:
+        """What sends over a connection that is kept."""
+        return broker.Sender(self.app)
+
+    def close(self) -> None:
+        """Let go of the queue's connection; the store is its owner's."""
+        if "sender" in self.__dict__:
+            self.sender.close()
+
+    def submit(self, submission: Submission, *, force: bool, send: bool = True) -> JobRecord:
+        """The job of a checked request, as `submit_many` makes it."""
+        return self.submit_many([submission], force=force, send=send)[0]
+
+    def submit_many(
+        self, submissions: Sequence[Submission], *, force: bool = False, send: bool = True
+    ) -> tuple[JobRecord, ...]:
+        """The jobs of checked requests, in the graph and on their way; again is the same jobs.
+
+        Some hundred at a time are written and then sent: where this ends in the middle, none that
+        is in the graph is lost (a reconciler sends it), and asking again goes on.
+
+        One that ended without a result for no lasting fault of the request (it was cancelled, its
+        worker died, its model was away, a limit was in the way) is tried again, at this request's
+        place; `force` tries again whatever has ended. The jobs that it needs and that come with it
+        are submitted first; of those, none that ended well is done again.
+
+        Raises:
+            StoreUnavailable: Graph or queue are away; a queue that is, before anything is written.
+        """
+        if send:
+            if self.settings.local and not self._told:
+                self._told = True
+                tell_of_differences(self.settings)
+            self.sender.reach()
+        found: dict[str, JobRecord] = {}
+        for batch in lots(in_order(self.store, submissions, force), AT_ONCE):
+            made = submit_batch(self.store, batch)
+            found |= {job_id: each.record for job_id, each in made.items()}
+            if send:
+                self._send([each.record for each in made.values() if each.send])
+                for each in made.values():
+                    if each.record.state is not JobState.RUNNING:
+                        self.serving.tell_submitted(each.record)
+                if self.brings_worker:  # behind each batch: the first jobs need not wait for all
+                    renew_worker(self.settings)
+        return tuple(found[each.spec.job_id] for each in submissions)
+
+    def _send(self, records: Sequence[JobRecord]) -> None:
+        """Send; what the queue refuses is sent by the reconciler later."""
+        try:
+            self.sender.send(*records)
+        except StoreUnavailable as error:
+            which = (
+                f"job {records[0].job_id[:12]} is"
+                if len(records) == 1
+                else f"{len(records)} jobs are"
+            )
+            log.warning("%s not sent yet: %s", which, error)
+
+
+def in_order(store: GraphStore, submissions: Sequence[Submission], force: bool) -> list[Each]:
+    """Each job once, what it needs before it; what a job needs that ended well is left out."""
+    states = jobs.states(store, (each.spec.job_id for each in _with_needs(submissions)))
+    own = {each.spec.job_id for each in submissions if force}
+    found: dict[str, Each] = {}
+
+    def add(submission: Submission) -> None:
+        job_id = submission.spec.job_id
+        if job_id in found:
+            return
+        again = job_id in own
+        if again or states.get(job_id) is not JobState.SUCCEEDED:
+            for each in submission.before:
+                add(each)
+        found[job_id] = Each(submission, again)
+
+    for each in submissions:
+        add(each)
+    return list(found.values())
+
+
+def submit_batch(store: GraphStore, batch: Sequence[Each]) -> dict[str, jobs.Submitted]:
+    """The jobs of a batch by id, in its order, written and not yet sent."""
+    datasets = {each.sha256: each for one in batch if (each := one.submission.dataset) is not None}
+
+    def also(tx: Transaction) -> None:
+        for dataset in datasets.values():
+            write_dataset(tx, dataset)
+
+    made = _made(jobs.submit_all(store, [_asked(each, each.force) for each in batch], also))
+    again = [
+        each
+        for each in batch
+        if not each.force and deserves_another_try(_record(made, each), each.submission.placement)
+    ]
+    if again:
+        made |= _made(jobs.submit_all(store, [_asked(each, True) for each in again]))
+    for each in batch:
+        record = _record(made, each)
+        if record.state is JobState.RUNNING:
+            tell_placement(record, each.submission.placement)
+    return made
+
+
+def _with_needs(submissions: Sequence[Submission]) -> Iterator[Submission]:
+    """Those of these requests, and of those that come with them, that bring others."""
+    for each in submissions:
+        if each.before:
+            yield each
+            yield from _with_needs(each.before)
+
+
+def _asked(each: Each, force: bool) -> jobs.Asked:
+    asked = each.submission
+    return jobs.Asked(asked.spec, asked.placement, asked.needs, force)
+
+
+def _made(found: Sequence[jobs.Submitted]) -> dict[str, jobs.Submitted]:
+    return {each.record.job_id: each for each in found}
+
+
+def _record(made: dict[str, jobs.Submitted], each: Each) -> JobRecord:
+    return made[each.submission.spec.job_id].record

@@ -29,6 +29,7 @@ from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.servers.embedded import start_embedded
 from graph_schema.store.servers.java import JavaServer
+from graph_schema.store.servers.on_disk import Flushed, make_kinds
 from workers.local.ending import end_leftovers
 from workers.local.files import Phase, ServiceFiles, State, locked
 from workers.settings import Settings, read_settings
@@ -57,6 +58,7 @@ class Supervisor:
         self._worker: subprocess.Popen[bytes] | None = None
         self._worker_started = 0.0
         self._worker_failures = 0
+        self._flushed = Flushed(files.home / "store")
 
     def run(self) -> None:
         """Start everything, look after it, end everything.
@@ -97,6 +99,8 @@ class Supervisor:
         try:
             with GraphStore(database.address) as store:
                 store.migrate()
+                make_kinds(store)
+            self._flushed.look()
             if self._worker is not None and last is not None and last != database.address:
                 self._stop_worker()  # it knows the old address only
             self._say(
@@ -123,6 +127,7 @@ class Supervisor:
                     continue
                 looked = now
                 self._bound_logs()
+                self._flush_files()
                 with self._unused(store) as unused:
                     if not unused:
                         used = time.monotonic()
@@ -140,6 +145,12 @@ class Supervisor:
                 bound_log(path)
             except OSError as error:  # a full disk, say: the next round may have room
                 log.warning("%s is not put aside: %s", path, error)
+
+    def _flush_files(self) -> None:
+        try:
+            self._flushed.look()
+        except OSError as error:
+            log.warning("the database's folder is not flushed: %s", error)
 
     @contextmanager
     def _unused(self, store: GraphStore) -> Generator[bool]:

@@ -3,7 +3,7 @@
     python -m benchmarks.flushing [--jobs 200] [--edges 10000] [--write]
 
 The life of jobs as the graph sees it (submit, claim, three renewals, a result of one small circuit)
-and one large circuit, with flushing and without. Wall clock, and CPU seconds of the database.
+and large circuits, with flushing and without. Wall clock, and CPU seconds of the database.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -36,8 +39,9 @@ from tests.factories import made_edges, make_circuit, make_model
 
 PAGE = Path(__file__).parent.parent / "docs" / "reliability.md"
 RENEWALS = 3
-WARM = 20
-"""Jobs before the first that is measured: Java compiles."""
+TURN = 20
+"""Jobs of the one before the other has its turn."""
+LARGE = 3
 
 
 def circuit_of(edges: int, job: str) -> CircuitDocument:
@@ -64,34 +68,61 @@ def live(store: GraphStore, number: int) -> None:
     jobs.finish(store, spec.job_id, "token", lambda tx: write_circuit(tx, circuit), ids)
 
 
-def measure(flush: bool, n_jobs: int, n_edges: int, folder: Path) -> str:
-    """A Markdown row."""
+@dataclass
+class Side:
+    """One of the two databases, and what it has taken: wall seconds and CPU seconds of its own."""
+
+    flush: bool
+    store: GraphStore
+    process: psutil.Process
+    jobs: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    large: list[float] = field(default_factory=lambda: [0.0, 0.0])
+
+    def take(self, into: list[float], work: Callable[[], None]) -> None:
+        wall, used = time.monotonic(), sum(self.process.cpu_times()[:2])
+        work()
+        into[0] += time.monotonic() - wall
+        into[1] += sum(self.process.cpu_times()[:2]) - used
+
+    def live(self, first: int, count: int) -> None:
+        for number in range(first, first + count):
+            live(self.store, number)
+
+    def write_large(self, n_edges: int, number: int) -> None:
+        circuit = circuit_of(n_edges, f"large {number}")
+        self.store.write(lambda tx: write_circuit(tx, circuit))
+
+    def row(self, n_jobs: int) -> str:
+        each = " | ".join(f"{seconds / n_jobs * 1000:.0f}" for seconds in self.jobs)
+        large = " | ".join(f"{seconds / LARGE:.1f}" for seconds in self.large)
+        return f"| {'yes' if self.flush else 'no'} | {each} | {large} |"
+
+
+@contextmanager
+def side(flush: bool, folder: Path) -> Generator[Side]:
+    """A database of its own."""
     server = start_embedded(folder, flush=flush)
     try:
-        database = psutil.Process(server.process.pid)
-
-        def timed(work: Callable[[], None]) -> tuple[float, float]:
-            wall, used = time.monotonic(), sum(database.cpu_times()[:2])
-            work()
-            return time.monotonic() - wall, sum(database.cpu_times()[:2]) - used
-
-        def lives() -> None:
-            for number in range(WARM, WARM + n_jobs):
-                live(store, number)
-
-        def large() -> None:
-            circuit = circuit_of(n_edges, "large")
-            store.write(lambda tx: write_circuit(tx, circuit))
-
         with GraphStore(server.address, patience=60.0) as store:
             store.migrate()
-            for number in range(WARM):
-                live(store, number)
-            (job_wall, job_cpu), (wall, cpu) = timed(lives), timed(large)
+            yield Side(flush, store, psutil.Process(server.process.pid))
     finally:
         server.stop()
-    each, used = job_wall / n_jobs * 1000, job_cpu / n_jobs * 1000
-    return f"| {'yes' if flush else 'no'} | {each:.0f} | {used:.0f} | {wall:.1f} | {cpu:.1f} |"
+
+
+def measure(n_jobs: int, n_edges: int, folder: Path) -> list[str]:
+    """Markdown rows. The two take turns: what else the machine does meets both."""
+    with side(False, folder / "no") as without, side(True, folder / "yes") as with_it:
+        sides = (without, with_it)
+        for each in sides:
+            each.live(0, TURN)  # Java compiles
+        for first in range(TURN, TURN + n_jobs, TURN):
+            for each in sides:
+                each.take(each.jobs, partial(each.live, first, TURN))
+        for number in range(LARGE):
+            for each in sides:
+                each.take(each.large, partial(each.write_large, n_edges, number))
+        return [each.row(n_jobs) for each in sides]
 
 
 def flush_milliseconds(folder: Path, rounds: int = 200) -> float:
@@ -114,14 +145,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder)
         probe = flush_milliseconds(base)
-        rows = [
-            measure(flush, given.jobs, given.edges, base / str(flush)) for flush in (False, True)
-        ]
+        rows = measure(given.jobs, given.edges, base)
     section = "\n".join(
         [
             f"`python -m benchmarks.flushing`: {given.jobs} jobs (submit, claim, {RENEWALS} "
-            f"renewals, a circuit of 20 edges), then a circuit of {given.edges:,} edges, on a disk "
-            f"that flushes 4 KB in {probe:.2f} ms; {versions('neo4j', 'arcadedb-embedded')}.",
+            f"renewals, a circuit of 20 edges), then {LARGE} circuits of {given.edges:,} edges, on "
+            f"a disk that flushes 4 KB in {probe:.2f} ms; "
+            f"{versions('neo4j', 'arcadedb-embedded')}.",
             "",
             "| flushed | wall ms a job | CPU ms a job, database | wall s, large circuit | "
             "CPU s, database |",

@@ -24,7 +24,7 @@ from tests.graph_schema.store.test_jobs import PLACEMENT, a_spec, claim
 from workers.local import service as local
 from workers.settings import Settings
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.needs_compiler]
 
 
 @contextmanager

@@ -205,7 +205,7 @@ def kinds(outage_seconds: float) -> tuple[Fault, ...]:
         Fault("kill -9 of a worker's main process", kill_main),
         Fault("kill -9 of a worker's whole tree", kill_tree),
         Fault("kill -9 of the supervisor", kill_supervisor, lambda rig: rig.supervised),
-        Fault("kill -9 of the database", kill_java),
+        Fault("kill -9 of the database", kill_java, lambda rig: rig.given is None),
         Fault("child stopped past its lease, and woken", stop_child),
         Fault("tree stopped past its lease, and woken", stop_tree),
         Fault("broker killed or emptied, its queue lost", lose_queue),

@@ -9,8 +9,6 @@ more than three times.
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -24,7 +22,7 @@ from typing import Any, Self
 import psutil
 
 from graph_schema.errors import CircuitServiceError, StoreUnavailable
-from graph_schema.processes import die_with_parent, reserved_port
+from graph_schema.processes import reserved_port
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore, StoreAddress
 from graph_schema.store.servers.embedded import start_embedded
@@ -34,6 +32,7 @@ from tests.faults.history import Happened, History
 from tests.faults.proxy import Proxy
 from tests.faults.queues import FolderQueue, Queue, RedisQueue
 from tests.faults.worker import FILE
+from tests.faults.worker_place import WorkerPlace
 from tests.workers.tiny import Tiny
 from workers.client import CircuitClient
 from workers.local import service as local
@@ -56,36 +55,6 @@ def port_of(address: StoreAddress) -> int:
 
 
 @dataclass
-class Worker:
-    """A place for a worker that is started again whenever it has died."""
-
-    settings: Settings
-    log: Path
-    proxy: Proxy
-    process: subprocess.Popen[bytes] | None = None
-
-    def tend(self) -> None:
-        """Start it where it does not run."""
-        if self.process is not None and self.process.poll() is None:
-            return
-        with self.log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.worker"],
-                env=self.settings.environment(),
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                preexec_fn=die_with_parent,
-            )
-
-    def stop(self) -> None:
-        if self.process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-
-
-@dataclass
 class Rig:
     """One combination, running; a context manager.
 
@@ -93,11 +62,13 @@ class Rig:
         combination: One of `COMBINATIONS`.
         folder: All its files.
         tiny: The model and pairs of its jobs.
+        given: An empty graph of its kind that runs already, and is left running; not killed.
     """
 
     combination: str
     folder: Path
     tiny: Tiny
+    given: StoreAddress | None = None
     _stack: ExitStack = field(default_factory=ExitStack)
     _server: JavaServer | None = None
 
@@ -187,6 +158,8 @@ class Rig:
     def _start_graph(self) -> StoreAddress:
         if self.supervised:
             return local.ensure_local(self.settings).address
+        if self.given is not None:
+            return self.given
         port = None if self._server is None else port_of(self._server.address)
         where = self.folder / "graph"
         if self.combination.startswith("neo4j"):
@@ -209,11 +182,11 @@ class Rig:
         if self.supervised:
             down(self.settings)
 
-    def _make_worker(self, number: int) -> Worker:
+    def _make_worker(self, number: int) -> WorkerPlace:
         proxy = self._stack.enter_context(Proxy(port_of(self.address)))
         outside = replace(self.address, uri=f"bolt://127.0.0.1:{proxy.port}")
         settings = self.settings.at(outside)
-        return Worker(settings, self.folder / f"worker-{number}.log", proxy)
+        return WorkerPlace(settings, self.folder / f"worker-{number}.log", proxy)
 
     def tend(self) -> None:
         """Start again what has died."""
@@ -274,16 +247,21 @@ class Rig:
     @property
     def graph_pid(self) -> int | None:
         """The database's process, None while there is none."""
-        if self._server is not None:
-            return self._server.process.pid if self._server.alive else None
-        return local.status(self.settings).database_pid
+        if self.supervised:
+            return local.status(self.settings).database_pid
+        alive = self._server is not None and self._server.alive
+        return self._server.process.pid if alive and self._server is not None else None
 
     def mains(self) -> list[psutil.Process]:
         """The main process of each worker that lives."""
         pids = [each.process.pid for each in self.workers if each.process is not None]
         if self.supervised and (pid := local.status(self.settings).worker_pid) is not None:
             pids.append(pid)
-        return [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
+        found: list[psutil.Process] = []
+        for pid in pids:
+            with suppress(psutil.NoSuchProcess):
+                found.append(psutil.Process(pid))
+        return found
 
     def until(self, condition: Callable[[], Any], seconds: float = PATIENCE) -> None:
         """Wait for it while what dies is started again.

@@ -55,6 +55,7 @@ def test_a_job_of_a_new_local_service_survives_a_power_cut(tmp_path: Path) -> No
     found = local.status(settings)
     assert found.supervisor_pid is not None
     assert found.database_pid is not None
+    os.kill(found.supervisor_pid, signal.SIGSTOP)  # or it flushes what it did not before
     with GraphStore(service.address) as store:
         job_id, circuit_id = do_a_job(store)
         for pid in (found.supervisor_pid, found.database_pid):

@@ -39,9 +39,20 @@ def write_whole(
             file.flush()
             os.fsync(file.fileno())
         place(draft, path)
+        _flush_names(path.parent)
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
+
+
+def _flush_names(folder: Path) -> None:
+    """Have what the folder's files are called on the disk too; not every network's disk can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def write_private(path: Path, text: str) -> None:

@@ -1,12 +1,16 @@
-"""Logs stay within bounds while others write to them."""
+"""Files are on the disk, with their names; logs stay within bounds while others write to them."""
 
 from __future__ import annotations
 
+import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
-from graph_schema.private_files import bound_log, private_log
+import pytest
+
+from graph_schema.private_files import bound_log, private_log, write_whole
 
 WRITER = """
 import sys
@@ -15,6 +19,23 @@ for number in range(200_000):
     sys.stdout.buffer.flush()
 """
 MEGABYTES = 0.1
+
+
+def test_a_file_and_then_its_name_are_flushed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a power cut leaves a graph that names an artifact which is not there."""
+    flushed: list[tuple[str, bool]] = []
+    really = os.fsync
+
+    def fsync(handle: int) -> None:
+        kind = "folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file"
+        flushed.append((kind, (tmp_path / "file").exists()))
+        really(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_whole(tmp_path / "file", b"whole")
+    assert flushed == [("file", False), ("folder", True)]
 
 
 def test_a_log_is_bounded_under_its_writer(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.servers.embedded import start_embedded
 from graph_schema.store.servers.java import JavaServer
+from graph_schema.store.servers.on_disk import Flushed, make_kinds
 from workers.local.ending import end_leftovers
 from workers.local.files import Phase, ServiceFiles, State, locked
 from workers.local.worker import LocalWorker
@@ -58,6 +59,7 @@ class Supervisor:
         self._store: GraphStore | None = None
         self._jobs_live, self._asked = True, 0.0
         self._worker = LocalWorker(settings, files, self._say, self._live)
+        self._flushed = Flushed(files.home / "store")
 
     def run(self) -> None:
         """Start everything, look after it, end everything.
@@ -98,6 +100,8 @@ class Supervisor:
         try:
             with GraphStore(database.address) as store:
                 store.migrate()
+                make_kinds(store)
+            self._flushed.look()
             if last is not None and last != database.address:
                 self._worker.stop()  # it knows the old address only
             self._say(
@@ -126,6 +130,7 @@ class Supervisor:
                 if now - looked < min(IDLE_CHECK_SECONDS, self.settings.idle_seconds):
                     continue
                 looked = now
+                self._flush_files()
                 used = self._last_used(used, now)
 
     def _last_used(self, used: float, now: float) -> float:
@@ -164,6 +169,12 @@ class Supervisor:
                 bound_log(path)
             except OSError as error:  # a full disk, say: the next round may have room
                 log.warning("%s is not put aside: %s", path, error)
+
+    def _flush_files(self) -> None:
+        try:
+            self._flushed.look()
+        except OSError as error:
+            log.warning("the database's folder is not flushed: %s", error)
 
     def _say(self, **changes: object) -> None:
         self.state = replace(self.state, **changes)  # pyright: ignore[reportArgumentType]

@@ -56,6 +56,7 @@ def start_embedded(
     port: int | None = None,
     heap_megabytes: int = 1024,
     command_seconds: float = COMMAND_SECONDS,
+    flush: bool = True,
     seconds: float = 120.0,
 ) -> JavaServer:
     """The database of `folder`, running and answering (after 5-12 s).
@@ -65,6 +66,8 @@ def start_embedded(
         port: Where to listen, if it is free: a restarted server keeps its address.
         heap_megabytes: Bound of the Java heap.
         command_seconds: The server ends any command that takes longer.
+        flush: What is committed is on the disk, and survives a power cut. Without, it survives the
+            end of this process alone: for data that are thrown away.
         seconds: How long to wait for its first answer.
 
     Raises:
@@ -87,7 +90,7 @@ def start_embedded(
         return start_java(
             "the embedded database",
             package / "jre" / "bin" / "java",
-            _arguments(package, folder, address, http, heap_megabytes, command_seconds),
+            _arguments(package, folder, address, http, heap_megabytes, command_seconds, flush),
             folder=folder,
             address=address,
             seconds=seconds,
@@ -101,6 +104,7 @@ def _arguments(
     http_port: int,
     heap_megabytes: int,
     command_seconds: float,
+    flush: bool,
 ) -> list[str]:
     properties = {
         "server.rootPath": str(folder),
@@ -115,6 +119,7 @@ def _arguments(
         "opencypher.loadCsv.allowFileUrls": "false",
         "opencypher.loadCsv.allowRemoteUrls": "false",
         "command.timeout": str(int(command_seconds * 1000)),
+        "txWalFlush": "1" if flush else "0",  # fdatasync at commit; its own default is none
     }
     return [
         f"-Xmx{heap_megabytes}m",

@@ -78,6 +78,7 @@ FRESH: dict[str, Any] = {
     "cancel_requested": False,
     "error_type": None,
     "error_message": None,
+    "failed_need": None,
     "progress_stage": None,
     "progress_done": None,
     "progress_total": None,

@@ -15,12 +15,10 @@ from graph_schema.comparing.agreement import PairMetric
 from graph_schema.comparing.circuits import Known, along_training, check_checkpoints, compare_all
 from graph_schema.documents import CircuitDocument, Split
 from graph_schema.documents.jobs import JobRecord, JobState
-from graph_schema.errors import (
-    NotFoundError,
-    ResourceError,
-)
+from graph_schema.errors import NotFoundError, ResourceError
 from graph_schema.exchange import said_data
 from graph_schema.store import jobs
+from graph_schema.store.batches import lots
 from graph_schema.store.connection import ANSWER_SECONDS, GraphStore, StoreAddress
 from graph_schema.store.questions.ask import ask
 from graph_schema.store.questions.summary import SchemaSummary, summarise_schema
@@ -101,6 +99,12 @@ class Service:
             self.serving.tell_submitted(made.record)
         return made.record
 
+    def submit_all(
+        self, submissions: Sequence[Submission], *, force: bool = False
+    ) -> tuple[JobRecord, ...]:
+        """The jobs of many checked requests, in their order; each as `submit` has it."""
+        return tuple(self.submit(each, force=force) for each in submissions)
+
     def _is_done(self, job_id: str) -> bool:
         """Whether there is such a job and it succeeded: what it needed is not tried again."""
         with suppress(NotFoundError):
@@ -120,6 +124,11 @@ class Service:
 
     def job(self, job_id: str) -> JobRecord:
         return jobs.get(self.store, job_id)
+
+    def records(self, job_ids: Sequence[str]) -> tuple[JobRecord, ...]:
+        """The jobs with these ids, in this order; those that are not there are left out."""
+        batches = (jobs.get_all(self.store, batch) for batch in lots(job_ids, PAGE))
+        return tuple(record for batch in batches for record in batch)
 
     def jobs(
         self,

@@ -191,7 +191,7 @@ class AskedSweep:
     """
 
     request: SweepRequest
-    base: Path = Path()
+    base: Path
     file: str = ""
     lines: Mapping[YamlPath, int] = field(default_factory=dict[YamlPath, int])
 
@@ -259,11 +259,13 @@ def _words(place: YamlPath) -> str:
 def asked_sweep(
     given: object,
     *,
-    base: Path = Path(),
+    base: Path | None = None,
     file: str = "",
     lines: Mapping[YamlPath, int] | None = None,
 ) -> AskedSweep:
     """The sweep that is asked for by these keys; what needs more than them is checked later.
+
+    Relative paths are of the folder `base`, the working directory where none is named.
 
     Raises:
         SpecError: A key is unknown or missing, or a value is not of its kind; all of these.
@@ -275,7 +277,7 @@ def asked_sweep(
         _note_all(error, mistakes)
         mistakes.tell()
         raise
-    return AskedSweep(request, base, file, lines or {})
+    return AskedSweep(request, base or Path.cwd(), file, lines or {})
 
 
 def _note_all(error: ValidationError, mistakes: Mistakes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,10 +13,11 @@ from workers.requests.sweep import AskedSweep, asked_sweep
 MAX_BYTES = 256 * 1024
 
 
-def read_sweep(file: Path) -> AskedSweep:
+def read_sweep(file: Path, instead: Mapping[str, object] | None = None) -> AskedSweep:
     """The sweep of a file; relative paths in it are of the file's folder.
 
-    Without a `name` it is called as the file is.
+    Without a `name` it is called as the file is. `instead` are keys that stand in the place of the
+    file's.
 
     Raises:
         SpecError: The file cannot be read, is no YAML, or does not say a sweep; with the line.
@@ -37,5 +39,5 @@ def read_sweep(file: Path) -> AskedSweep:
         raise SpecError(
             f"{file.name} holds no keys; expected models, tasks and edges (docs/sweeps.md)"
         )
-    named: dict[Any, Any] = {"name": file.stem, **cast("dict[Any, Any]", given)}
+    named: dict[Any, Any] = {"name": file.stem, **cast("dict[Any, Any]", given), **(instead or {})}
     return asked_sweep(named, base=file.expanduser().absolute().parent, file=file.name, lines=lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,22 @@ def test_its_id_is_of_what_it_asks_whatever_it_is_called_and_where_it_lies(folde
     again = built(folder / "other.yaml")
     assert (again.sweep_id, again.name, len(again.jobs)) == (first, "another", 16)
     assert said(folder, models="./a", tasks="induction", edges=10).sweep_id != first
+
+
+def test_the_example_of_the_page_is_a_sweep(folder: Path) -> None:
+    page = Path(__file__).parents[3] / "docs" / "sweeps.md"
+    (example,) = re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    for model, instead in (("zoo:gpt2/0", "./a"), ("zoo:llama/0", "./b"), ("./my-model", "./b")):
+        assert model in example
+        example = example.replace(model, instead)
+    (folder / "page.yaml").write_text(example)
+    found = built(folder / "page.yaml")
+    assert len(found.jobs) == 2 * 3 * 2 * 2
+    assert [job.task for job in found.jobs[::4]][:3] == [
+        "induction",
+        "induction min_period=8 pairs=64",
+        "mine",
+    ]
 
 
 def test_one_value_is_a_list_of_one_and_thresholds_are_sizes(folder: Path) -> None:

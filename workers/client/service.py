@@ -99,11 +99,9 @@ class Service:
             self.serving.tell_submitted(made.record)
         return made.record
 
-    def submit_all(
-        self, submissions: Sequence[Submission], *, force: bool = False
-    ) -> tuple[JobRecord, ...]:
+    def submit_all(self, asked: Sequence[Submission], *, force: bool = False) -> list[JobRecord]:
         """The jobs of many checked requests, in their order; each as `submit` has it."""
-        return tuple(self.submit(each, force=force) for each in submissions)
+        return [self.submit(each, force=force) for each in asked]
 
     def _is_done(self, job_id: str) -> bool:
         """Whether there is such a job and it succeeded: what it needed is not tried again."""
@@ -127,8 +125,7 @@ class Service:
 
     def records(self, job_ids: Sequence[str]) -> tuple[JobRecord, ...]:
         """The jobs with these ids, in this order; those that are not there are left out."""
-        batches = (jobs.get_all(self.store, batch) for batch in lots(job_ids, PAGE))
-        return tuple(record for batch in batches for record in batch)
+        return tuple(each for lot in lots(job_ids, PAGE) for each in jobs.get_all(self.store, lot))
 
     def jobs(
         self,

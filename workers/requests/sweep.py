@@ -167,6 +167,7 @@ class SweepRequest(_Part):
     evaluation: StrictStr | None = None
     dtype: StrictStr | None = None
     device: StrictStr | None = None
+    memory: StrictInt | None = None
     chunk: StrictInt | None = None
     priority: StrictInt | None = None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from graph_schema.documents.jobs import DiscoverSpec
 from graph_schema.errors import DatasetError, ModelUnavailable, SpecError
 from tests.workers.requests.test_discover import pair, write
 from workers.requests.discover import DiscoverRequest, build_submission
-from workers.requests.sweep import asked_sweep
+from workers.requests.sweep import AXES, SweepRequest, asked_sweep
 from workers.requests.sweep_file import MAX_BYTES, read_sweep
 from workers.requests.sweep_jobs import SweepSubmission, build_sweep
 
@@ -105,6 +106,15 @@ def test_the_example_of_the_page_is_a_sweep(folder: Path) -> None:
         "induction min_period=8 pairs=64",
         "mine",
     ]
+
+
+def test_it_may_say_all_that_a_single_request_may() -> None:
+    single = {field.name for field in fields(DiscoverRequest)}
+    asked_by_axes = {"model", "revision", "task", "task_params", "dataset", "heldout", "label"}
+    asked_by_axes |= {"method", "method_params", "n_edges", "threshold", "seed"}
+    of_all = set(SweepRequest.model_fields) - AXES
+    assert single - asked_by_axes - of_all == {"dictionaries"}
+    assert of_all <= single
 
 
 def test_one_value_is_a_list_of_one_and_thresholds_are_sizes(folder: Path) -> None:

@@ -22,12 +22,11 @@ Every error is a `SpecError` that says where and what was expected.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import TypeVar, cast
 
-import yaml
 from pydantic import ValidationError
 
 from graph_schema.documents.component import Channel, ComponentKind
@@ -42,7 +41,7 @@ from graph_schema.documents.motif import (
 )
 from graph_schema.documents.role import RoleName
 from graph_schema.errors import SpecError
-from graph_schema.yaml_text import require_flat
+from graph_schema.yaml_text import read_yaml
 
 MAX_BYTES = 64 * 1024
 _ARROW = re.compile(r"\s*-(?:([^\s>]+)-)?>\s*")
@@ -51,49 +50,13 @@ _KEYS = ("name", "description", "source", "nodes", "edges", "depth", "signs", "i
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses a key given twice, which YAML would silently overwrite, and aliases."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
-            raise yaml.MarkedYAMLError(problem="aliases are not read here", problem_mark=mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(
-        self, node: yaml.MappingNode, deep: bool = False
-    ) -> dict[Hashable, object]:
-        seen: set[object] = set()
-        for key, _ in node.value:
-            word = cast(object, key.value)
-            if isinstance(key, yaml.ScalarNode) and word in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key {word!r} is given twice", problem_mark=key.start_mark
-                )
-            if isinstance(key, yaml.ScalarNode):
-                seen.add(word)
-        return super().construct_mapping(node, deep)
-
-
 def parse_motif(text: str) -> Motif:
     """Read a motif from YAML.
 
     Raises:
         SpecError: Not YAML, a key, role, kind or channel we do not know, or not a pattern.
     """
-    size = len(text.encode(errors="surrogatepass"))
-    if size > MAX_BYTES:
-        raise SpecError(f"motif: {size} bytes; expected at most {MAX_BYTES}")
-    try:
-        require_flat(text)
-        # A SafeLoader, so only plain values come out of it.
-        data = cast(object, yaml.load(text, Loader=_Loader))
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise SpecError(f"motif is not YAML: {where}{error.problem or error.context}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise SpecError(f"motif is not YAML: {error}") from error
+    data, _ = read_yaml(text, "motif", MAX_BYTES)
     top = _mapping(data, "motif")
     name = top.get("name")
     where = f"motif {name!r}" if isinstance(name, str) else "motif"

@@ -52,7 +52,7 @@ def query(
     from graph_schema.store.questions.ask import find_question
     from graph_schema.store.questions.catalogue import QUESTIONS
 
-    _one_format(as_json, as_csv)
+    one_format(as_json, as_csv)
     if name is None:
         if param or show_cypher or as_csv:
             raise SpecError("no question: give its name; `circuits query` alone lists them")
@@ -131,14 +131,19 @@ def cypher(
 
     Queries only read; one that would write, or read files, is refused.
     """
-    _one_format(as_json, as_csv)
+    one_format(as_json, as_csv)
     parameters = assignments(param or [], "--param")
     text = _standard_input() if query is None or query == "-" else query
     with CircuitClient() as client:
         _answer(client.cypher(text, **parameters), as_json, as_csv)
 
 
-def _one_format(as_json: bool, as_csv: bool) -> None:
+def one_format(as_json: bool, as_csv: bool) -> None:
+    """Return where no more than one is asked for.
+
+    Raises:
+        SpecError: Both are.
+    """
     if as_json and as_csv:
         raise SpecError("--json and --csv cannot go together: leave one out")
 
@@ -147,7 +152,7 @@ def _answer(found: Rows, as_json: bool, as_csv: bool) -> None:
     if as_json:
         emit_json(found.records())
     elif as_csv:
-        emit(_csv(found), exact=True)
+        emit(as_csv_text(found), exact=True)
     else:
         emit(str(found))
     if found.cut_by is not None:
@@ -206,7 +211,8 @@ def _cell(value: object) -> object:
     return as_cell(value) if isinstance(value, str) else value
 
 
-def _csv(found: Rows) -> str:
+def as_csv_text(found: Rows) -> str:
+    """The rows as CSV; lists, mappings and truth values as JSON."""
     target = io.StringIO()
     writer = csv.writer(target, lineterminator="\n")
     writer.writerow(map(_cell, found.columns))

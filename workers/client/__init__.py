@@ -3,6 +3,7 @@
 from workers.client.client import CircuitClient
 from workers.client.job import Job
 from workers.client.motifs import Motifs
+from workers.client.sweeps import Sweep
 from workers.results.circuit import Circuit, EdgeScores, PairScores
 from workers.results.comparison import Compared
 from workers.results.evaluation import Evaluated
@@ -18,4 +19,5 @@ __all__ = [
     "Motifs",
     "PairScores",
     "Rows",
+    "Sweep",
 ]

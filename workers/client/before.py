@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +32,7 @@ class Before:
 
         While the graph is away nothing is shown: whoever waits says when it has been for long.
         """
-        running: list[tuple[Submission, JobRecord]] = []
+        running: list[JobRecord] = []
         for each in self._left[:AT_A_TIME]:
             try:
                 record = self._client.service.job(each.spec.job_id)
@@ -40,15 +41,16 @@ class Before:
             if record.state.ended:
                 self._left.remove(each)
             elif record.state is JobState.RUNNING:
-                running.append((each, record))
+                running.append(record)
         if self._left:
-            note = _at(*running[0]) if running else ""
+            note = told_step(running[0]) if running else ""
             bars("jobs that it needs", self._total - len(self._left), self._total, note)
         return bool(self._left)
 
 
-def _at(submission: Submission, record: JobRecord) -> str:
-    """`effects of gpt2-0: mediators 3/8`."""
-    what = f"{record.kind} of {Path(submission.placement.model.name).name}"
+def told_step(record: JobRecord) -> str:
+    """What a job is at: `effects of gpt2-0: mediators 3/8`."""
+    model = json.loads(record.placement).get("model", {}).get("name", "")
+    what = f"{record.kind} of {Path(model).name}"
     step = record.progress
     return f"{what}: {step.stage} {step.done}/{step.total}" if step else what

@@ -1,6 +1,7 @@
 """The client: ask for circuits and roles, follow jobs, read circuits, ask the graph.
 
-What it asks for is in `requests.py`, `role_requests.py`, `universality.py` and `training.py`.
+What it asks for is in `requests.py`, `role_requests.py`, `universality.py`,
+`training.py` and `sweeps.py`.
 
 Nothing heavy is loaded by importing this; the driver comes in with the first call that needs the
 graph, and torch never does.
@@ -17,7 +18,7 @@ from graph_schema.documents.jobs import JobRecord, JobState
 from graph_schema.errors import SpecError
 from workers.client.job import Job
 from workers.client.motifs import Motifs
-from workers.client.training import TrainingRequests
+from workers.client.sweeps import SweepRequests
 from workers.requests.checking import choice, validated
 from workers.requests.labels import Labelled, author_or_user, one_row
 from workers.requests.since import moment
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 MOST_COMPARED = 50
 
 
-class CircuitClient(TrainingRequests):
+class CircuitClient(SweepRequests):
     """Submits jobs and reads what they found.
 
     Without URLs it uses the local service of `CIRCUITS_HOME` and starts it where none runs. It

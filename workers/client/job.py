@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from graph_schema.documents.jobs import JobProgress, JobRecord, JobState
 from graph_schema.errors import (
@@ -198,20 +198,26 @@ class Job:
                 )
             time.sleep(pause if end is None else min(pause, max(0.0, end - time.monotonic())))
             pause = min(LONGEST_WAIT, pause * 1.5)
-            self._refresh_patiently()
+            patiently(self._client, f"job {self.job_id[:12]}", self.refresh)
             watch.look(self.record)
 
-    def _refresh_patiently(self) -> None:
-        """Refresh, again and again while the store is away; a local one may come back elsewhere."""
-        end = time.monotonic() + PATIENCE
-        while True:
-            try:
-                self.refresh()
-            except StoreUnavailable as error:
-                if time.monotonic() >= end:
-                    raise
-                log.warning("still waiting for job %s: %s", self.job_id[:12], error)
-                self._client.close()
-                time.sleep(LONGEST_WAIT)
-            else:
-                return
+
+_Found = TypeVar("_Found")
+
+
+def patiently(client: Connection, what: str, read: Callable[[], _Found]) -> _Found:
+    """What `read` reads, again and again while the store is away; a local one may come elsewhere.
+
+    Raises:
+        StoreUnavailable: It has been away for `PATIENCE` seconds.
+    """
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return read()
+        except StoreUnavailable as error:
+            if time.monotonic() >= end:
+                raise
+            log.warning("still waiting for %s: %s", what, error)
+            client.close()
+            time.sleep(LONGEST_WAIT)

@@ -17,6 +17,7 @@ from graph_schema.documents.jobs import JobRecord, JobState
 from graph_schema.errors import NotFoundError, ResourceError
 from graph_schema.exchange import said_data
 from graph_schema.store import jobs
+from graph_schema.store.batches import lots
 from graph_schema.store.connection import ANSWER_SECONDS, GraphStore
 from graph_schema.store.questions.ask import ask
 from graph_schema.store.questions.summary import SchemaSummary, summarise_schema
@@ -57,6 +58,10 @@ class Service(Submitting):
 
     def job(self, job_id: str) -> JobRecord:
         return jobs.get(self.store, job_id)
+
+    def records(self, job_ids: Sequence[str]) -> tuple[JobRecord, ...]:
+        """The jobs with these ids, in this order; those that are not there are left out."""
+        return tuple(each for lot in lots(job_ids, PAGE) for each in jobs.get_all(self.store, lot))
 
     def jobs(
         self,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from workers.client.bulk import ManyRequests
 from workers.client.job import Job
-from workers.client.many import ManyRequests
 from workers.requests.dictionaries import AskedDictionary
 from workers.requests.discover import Submission
 from workers.requests.trace import TraceRequest, build_trace

@@ -7,18 +7,14 @@ nothing to count over them, no verdict to pass and nothing more to store.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from graph_schema.documents import Motif
-from graph_schema.documents.jobs import JobState
-from workers.client.bars import Bars
-from workers.client.before import Before
-from workers.client.job import LONGEST_WAIT, Job
+from graph_schema.documents.jobs import JobRecord
+from workers.client.many import ManyJobs
 from workers.client.universality import UniversalityRequests
-from workers.client.watch import Watch
 from workers.requests.training import TrainingRequest, TrainingSubmission, build_training
 from workers.requests.universality import UniversalityRequest
 
@@ -27,37 +23,14 @@ if TYPE_CHECKING:
     from workers.results.training import Training
 
 
-class TrainingJobs:
+class TrainingJobs(ManyJobs):
     """The jobs of all checkpoints; `outcome` is what they say together."""
 
     def __init__(
-        self, client: Connection, submission: TrainingSubmission, jobs: Sequence[Job]
+        self, client: Connection, submission: TrainingSubmission, records: Sequence[JobRecord]
     ) -> None:
-        self._client = client
+        super().__init__(client, "training", submission.jobs, records)
         self._submission = submission
-        self.jobs = tuple(jobs)
-
-    @property
-    def ended(self) -> bool:
-        """Whether all have, well or not, as of the last look."""
-        return all(job.state.ended for job in self.jobs)
-
-    def states(self) -> dict[str, int]:
-        """How many jobs are in which state, as of the last look."""
-        found = [job.state for job in self.jobs]
-        return {state.value: found.count(state) for state in JobState if state in found}
-
-    def wait(self, progress: bool = True) -> TrainingJobs:
-        """Return when all have ended. Leaving early, by Ctrl-C, ends none."""
-        with Bars("training", show=progress) as bars:
-            if bars.watched:
-                before, watch = Before(self._client, self._submission.jobs), Watch(self._client)
-                while before.tell(bars):
-                    time.sleep(LONGEST_WAIT)
-                    watch.look()
-            for job in self.jobs:
-                job.wait(progress=False)
-        return self
 
     def outcome(self, progress: bool = True) -> Training:
         """What was found along the training; waits for it.
@@ -70,7 +43,7 @@ class TrainingJobs:
         """
         from workers.client.along_training import gathered
 
-        self.wait(progress)
+        self.wait(progress=progress)
         return gathered(self._client.service, self._submission)
 
 
@@ -178,5 +151,4 @@ class TrainingRequests(UniversalityRequests):
         submission = build_training(request, pattern, settings.limits, settings.cache_dir)
         self._require_worker()
         records = self.service.submit_many(submission.jobs, force=force)
-        jobs = [Job(self, *each) for each in zip(records, submission.jobs, strict=True)]
-        return TrainingJobs(self, submission, jobs)
+        return TrainingJobs(self, submission, records)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, NoReturn, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from graph_schema.documents import AnyMethod, AnyTask, Document
 from graph_schema.documents.jobs import DEVICES
@@ -115,18 +116,23 @@ def refuse(error: ValidationError) -> NoReturn:
         SpecError: Always.
     """
     first = error.errors(include_url=False)[0]
-    cause = first.get("ctx", {}).get("error")
-    if first["type"] == "value_error" and cause is not None:
-        raise SpecError(str(cause)) from error
-    name = _words(first["loc"])
-    given = first["input"]
+    raise SpecError(complaint(first)) from error
+
+
+def complaint(about: ErrorDetails) -> str:
+    """A document's complaint in one line, in the words a user typed."""
+    cause = about.get("ctx", {}).get("error")
+    if about["type"] == "value_error" and cause is not None:
+        return str(cause)
+    name = _words(about["loc"])
+    given = about["input"]
     value = (
         whole_number(given)
         if isinstance(given, int) and not isinstance(given, bool)
         else json.dumps(given, default=str, ensure_ascii=False)
     )
-    reason = first["msg"].replace("Input should be", "expected", 1)
-    raise SpecError(f"{name} is {value}; {reason}") from error
+    reason = about["msg"].replace("Input should be", "expected", 1)
+    return f"{name} is {value}; {reason}"
 
 
 def _words(loc: Iterable[int | str]) -> str:

@@ -32,7 +32,13 @@ from graph_schema.models.fingerprint import fingerprint
 from graph_schema.printable import whole_number
 from workers.requests.checking import METHODS, Params, choice, named, unknown, validated
 from workers.requests.dictionaries import AskedDictionary, dictionaries_of
-from workers.requests.pairs import MeasureRequest, measured, placement_of, source_of
+from workers.requests.pairs import (
+    Measured,
+    MeasureRequest,
+    measured,
+    placement_of,
+    source_of,
+)
 from workers.requests.zoo_names import place_of
 
 
@@ -85,17 +91,20 @@ class Submission:
 
 
 def drafted(
-    request: DiscoverRequest, limits: Limits, dictionaries: tuple[DictionaryDocument, ...] = ()
+    request: DiscoverRequest,
+    limits: Limits,
+    dictionaries: tuple[DictionaryDocument, ...] = (),
+    on: Measured | None = None,
 ) -> tuple[DiscoverSpec, DatasetDocument | None]:
     """The spec of a request with a model's fingerprint of zeros, and the pairs of its file.
 
-    `dictionaries` are those that it names.
+    `dictionaries` are those that it names, `on` its metric and pairs where they are read already.
 
     Raises:
         SpecError: The request is wrong; the message says what to change.
         DatasetError: The dataset is; the message names the line.
     """
-    metric, data, dataset = measured(request, request.metric, limits)
+    metric, data, dataset = on or measured(request, request.metric, limits)
     draft = validated(
         DiscoverSpec,
         {

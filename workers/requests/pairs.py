@@ -72,9 +72,11 @@ def source_of(model: str, revision: str | None) -> ModelSource:
         ) from error
 
 
-def measured(
-    request: MeasureRequest, metric: str | None, limits: Limits
-) -> tuple[Metric, AnyData, DatasetDocument | None]:
+Measured = tuple[Metric, AnyData, DatasetDocument | None]
+"""What is measured, on which pairs, and the dataset that travels with them."""
+
+
+def measured(request: MeasureRequest, metric: str | None, limits: Limits) -> Measured:
     """The metric, the task's own where none is named, and `data_of` under it.
 
     Raises:

@@ -148,6 +148,8 @@ class JobRecord(Document):
     progress: JobProgress | None = None
     cancel_requested: bool = False
     error: ErrorDocument | None = None
+    failed_need: str | None = None
+    """The job through which it failed, where it did so for want of what it needs."""
     circuit_ids: tuple[str, ...] = ()
     submitted_at: int
     started_at: int | None = None

@@ -16,6 +16,7 @@ from graph_schema.store.jobs.node import (
     CANCELLED,
     Row,
     Standing,
+    States,
     change_all,
     ended,
     locked_all,
@@ -51,7 +52,6 @@ class Settled:
     send: tuple[str, ...] = ()
 
 
-States = dict[str, JobState]
 Judgement = tuple[Settled, Row]
 """What becomes of a job, and what is to be written to it for that."""
 Decision = Callable[[Row, int, States], Judgement]
@@ -74,9 +74,9 @@ def judged(
         )
         return Settled(Action.FAILED), ended(JobState.FAILED, now, died)
     stands, why = standing(row, states)
-    if stands is Standing.FAILED:
-        unmet = ErrorDocument(type="JobFailed", message=why)
-        return Settled(Action.FAILED), ended(JobState.FAILED, now, unmet)
+    if stands is Standing.FAILED and why is not None:
+        failed = ended(JobState.FAILED, now, why.error) | {"failed_need": why.root}
+        return Settled(Action.FAILED), failed
     if stands is Standing.WAITING:
         return AS_IT_IS
     # Anew where its queue is not known: an earlier version may have submitted it.

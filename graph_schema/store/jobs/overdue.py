@@ -15,7 +15,6 @@ from graph_schema.store.jobs.judging import (
     Action,
     Judgement,
     Settled,
-    States,
     judge_all,
     judged,
 )
@@ -23,6 +22,7 @@ from graph_schema.store.jobs.node import (
     CLOCK_SLACK,
     UNSAID,
     Row,
+    States,
     lapsed,
     lease_ahead,
     milliseconds,

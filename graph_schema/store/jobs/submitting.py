@@ -27,14 +27,15 @@ from graph_schema.store.jobs.judging import (
     Action,
     Judgement,
     Settled,
-    States,
     judged,
     with_freed,
 )
 from graph_schema.store.jobs.node import (
     Row,
+    States,
     change_all,
     locked_all,
+    needed_as,
     needed_by,
     record_of,
     resources_of,
@@ -60,6 +61,7 @@ FRESH: dict[str, Any] = {
     "cancel_requested": False,
     "error_type": None,
     "error_message": None,
+    "failed_need": None,
     "progress_stage": None,
     "progress_done": None,
     "progress_total": None,
@@ -164,7 +166,7 @@ def _submitted(
             row.update(changed)
             if changed:
                 changes[job_id] = changed
-            states[job_id] = JobState(row["state"])  # for those after it that need it
+            states[job_id] = needed_as(row, states)  # for those after it that need it
             decided.append((row, settled))
         change_all(tx, changes)
         return decided

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import LiteralString
 
 from pydantic import Field
 
 from graph_schema.documents import Document
+from graph_schema.store.batches import lots
 from graph_schema.store.connection import GraphStore
 
 # Only what was asked for stands in the statement: an index serves `x = $x`, none `$x IS NULL OR …`.
@@ -35,6 +37,14 @@ RETURN circuit_id, created_at, c.job_id AS job_id, c.model AS model, c.family AS
        COUNT { (c)-[:CONTRADICTS]->(:Verdict) } AS contradicts
 ORDER BY created_at DESC, circuit_id
 """
+_FIGURES: LiteralString = """
+UNWIND $circuit_ids AS id MATCH (c:Circuit {circuit_id: id})
+RETURN c.circuit_id AS circuit_id, c.n_edges AS n_edges,
+       c.heldout_faithfulness AS heldout_faithfulness
+"""
+
+AT_ONCE = 500
+"""Circuits asked for in one statement."""
 
 
 class CircuitFilter(Document):
@@ -79,6 +89,24 @@ class CircuitSummary(Document):
     created_at: int
     contradicts: int = 0
     """Verdicts that it contradicts, which were stored before it."""
+
+
+class CircuitFigures(Document):
+    """How large a circuit is, and how good on pairs that discovery did not see."""
+
+    circuit_id: str
+    n_edges: int
+    heldout_faithfulness: float | None
+
+
+def figures_of(store: GraphStore, circuit_ids: Sequence[str]) -> dict[str, CircuitFigures]:
+    """The figures of these circuits, by id; those that are not there are left out."""
+    rows = [
+        row
+        for batch in lots(circuit_ids, AT_ONCE)
+        for row in store.rows(_FIGURES, circuit_ids=batch)
+    ]
+    return {row["circuit_id"]: CircuitFigures.model_validate(row) for row in rows}
 
 
 def list_circuits(

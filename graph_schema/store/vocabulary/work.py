@@ -82,6 +82,7 @@ WORK_NODES: tuple[NodeKind, ...] = (
             "owner": "the worker that has it",
             "error_type": "class of its error",
             "error_message": "what went wrong",
+            "failed_need": "the job that failed first, of those it needs and those they need",
             "progress_stage": "what it is doing",
             "progress_done": "how far",
             "progress_total": "of how much",

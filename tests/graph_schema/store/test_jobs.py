@@ -394,12 +394,34 @@ def test_a_failed_need_fails_what_waits_for_it_down_the_line(store: GraphStore) 
     second = queued(store, [Need(job_id=first)])
     third = queued(store, [Need(job_id=second)])
     anyhow = queued(store, [Need(job_id=third, on_failure="proceed")])
-    assert jobs.cancel(store, first)[1] == (anyhow,)
-    for job_id, needed in ((second, first), (third, second)):
-        error = jobs.get(store, job_id).error
-        assert error is not None
-        assert needed[:12] in error.message
+    assert claim(store, first, "t")
+    assert jobs.fail(store, first, "t", BROKE) == (anyhow,)
+    for job_id, why in (
+        (second, f"job {first[:12]}, which failed: NonFiniteError: a score is NaN"),
+        (third, f"{second[:12]}, which failed because job {first[:12]} did: NonFiniteError: a sco"),
+    ):
+        record = jobs.get(store, job_id)
+        assert record.error is not None
+        assert why in record.error.message
+        assert record.failed_need == first
     assert claim(store, anyhow, "t")
+
+
+def test_a_cancelled_need_fails_what_waits_and_a_new_try_forgets_it(store: GraphStore) -> None:
+    first_spec, second_spec = a_spec(), a_spec()
+    first = jobs.submit(store, first_spec, PLACEMENT).record.job_id
+    needs = [Need(job_id=first)]
+    second = jobs.submit(store, second_spec, PLACEMENT, needs=needs).record.job_id
+    jobs.cancel(store, first)
+    error = jobs.get(store, second).error
+    assert error is not None
+    assert error.message == f"it needs job {first[:12]}, which was cancelled"
+    assert jobs.submit(store, first_spec, PLACEMENT, force=True).send
+    again = jobs.submit(store, second_spec, PLACEMENT, needs=needs, force=True)
+    assert (again.record.state, again.send) == (JobState.QUEUED, False)
+    assert again.record.failed_need is None
+    assert claim(store, first, "t")
+    assert jobs.finish(store, first, "t", nothing, []) == (second,)
 
 
 def test_submitting_while_the_need_ends_loses_no_message(store: GraphStore) -> None:

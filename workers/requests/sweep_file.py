@@ -1,0 +1,43 @@
+"""A sweep in a file: YAML whose keys are those of `CircuitClient.sweep`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from graph_schema.errors import SpecError
+from graph_schema.yaml_text import read_yaml
+from workers.requests.sweep import AskedSweep, asked_sweep
+
+MAX_BYTES = 256 * 1024
+
+
+def read_sweep(file: Path, instead: Mapping[str, object] | None = None) -> AskedSweep:
+    """The sweep of a file; relative paths in it are of the file's folder.
+
+    Without a `name` it is called as the file is. `instead` are keys that stand in the place of the
+    file's.
+
+    Raises:
+        SpecError: The file cannot be read, is no YAML, or does not say a sweep; with the line.
+    """
+    try:
+        with file.expanduser().open("rb") as source:
+            data = source.read(MAX_BYTES + 1)
+        text = data.decode()
+    except OSError as error:
+        raise SpecError(
+            f"cannot read the sweep {str(file)!r}: {error.strerror}; give the path of a YAML file"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise SpecError(
+            f"{file.name} is not UTF-8 text: {error.reason} at byte {error.start}"
+        ) from error
+    given, lines = read_yaml(text, file.name, MAX_BYTES)
+    if not isinstance(given, dict):
+        raise SpecError(
+            f"{file.name} holds no keys; expected models, tasks and edges (docs/sweeps.md)"
+        )
+    named: dict[Any, Any] = {"name": file.stem, **cast("dict[Any, Any]", given), **(instead or {})}
+    return asked_sweep(named, base=file.expanduser().absolute().parent, file=file.name, lines=lines)

@@ -194,7 +194,7 @@ def report(
         ),
     ] = None,
     form: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help=", ".join(FORMATS))
+        str, typer.Option("--format", metavar="FORMAT", help="text, markdown or html.")
     ] = "text",
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where to write it (standard output).")

@@ -24,7 +24,7 @@ from graph_schema.reports import (
 )
 from graph_schema.reports.nodes import shortened
 from workers.cli.app import command
-from workers.cli.options import AsJson, whole
+from workers.cli.options import NO_CIRCUIT, AsJson, whole
 from workers.cli.output import emit, emit_json, marks, page_width, say
 from workers.client import Circuit, CircuitClient
 from workers.files import check_free, write_whole
@@ -186,6 +186,9 @@ def list_circuits(
         found = client.circuits(task=task, model=model, method=method, limit=limit)
     if as_json:
         emit_json([circuit.model_dump(mode="json") for circuit in found])
+        return
+    if not found:
+        say("no such circuit: circuits list" if task or model or method else NO_CIRCUIT)
         return
     rows = [
         (

@@ -233,6 +233,9 @@ def _list(client: CircuitClient, form: str) -> None:
     if form == "json":
         emit_json(rows)
         return
+    if not rows:
+        say("no verdict yet: circuits universality MOTIF --task NAME --model A --model B")
+        return
     shown = [
         (
             row["verdict_id"][:12],

@@ -1,6 +1,7 @@
 """The `circuits` command."""
 
 from workers.cli import (
+    backup,
     benchmark,
     compare,
     delete,
@@ -27,6 +28,7 @@ from workers.cli.app import app, main
 
 __all__ = [
     "app",
+    "backup",
     "benchmark",
     "compare",
     "delete",

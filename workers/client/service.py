@@ -15,10 +15,7 @@ from graph_schema.comparing.agreement import PairMetric
 from graph_schema.comparing.circuits import Known, along_training, check_checkpoints, compare_all
 from graph_schema.documents import CircuitDocument, Split
 from graph_schema.documents.jobs import JobRecord, JobState
-from graph_schema.errors import (
-    NotFoundError,
-    ResourceError,
-)
+from graph_schema.errors import NotFoundError, ResourceError
 from graph_schema.exchange import said_data
 from graph_schema.store import jobs
 from graph_schema.store.connection import ANSWER_SECONDS, GraphStore, StoreAddress
@@ -278,6 +275,14 @@ def connect(settings: Settings, *, worker: bool) -> Generator[Service]:
         StoreUnavailable: The graph cannot be reached.
         StoreVersionError: The graph is newer than this code.
     """
+    with opened(settings, worker=worker) as (address, store):
+        store.migrate()
+        yield Service(settings, address, store)
+
+
+@contextmanager
+def opened(settings: Settings, *, worker: bool) -> Generator[tuple[StoreAddress, GraphStore]]:
+    """The graph of these settings, whatever version it has; otherwise as `connect`."""
     with ExitStack() as stack:
         if settings.local:
             stack.enter_context(hold(settings))
@@ -286,8 +291,7 @@ def connect(settings: Settings, *, worker: bool) -> Generator[Service]:
             address = settings.store_address()
         answer = max(ANSWER_SECONDS, 2 * settings.limits.query_seconds)
         store = stack.enter_context(GraphStore(address, patience=PATIENCE, answer=answer))
-        store.migrate()
-        yield Service(settings, address, store)
+        yield address, store
 
 
 def _rows(found: QueryResult) -> Rows:

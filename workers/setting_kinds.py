@@ -6,6 +6,7 @@ import re
 import ssl
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -31,6 +32,12 @@ def _program(path: Path) -> Path:
 
 
 def _place(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError(
+            "a URL of artifacts holds no login: it is kept with every error; a bucket's stands in "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or in a profile"
+        )
     local = re.sub(r"^(file|local)://", "", url)
     return url if "://" in local else str(_absolute(Path(local)))
 

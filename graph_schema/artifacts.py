@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,8 +32,7 @@ from graph_schema.private_files import write_whole
 TEXT = "text_arrays"
 UNITS = "units"
 """The name of the artifact that names all units that were candidates of a circuit's job."""
-PROBE = ".writable"
-PROBE_BYTES = 1 << 20
+PROBE, PROBE_BYTES = ".writable", 1 << 20
 """As large as what a small job saves: a disk that is full to a few bytes is full."""
 FEATURES = "features"
 """The name of the artifact that describes a circuit's units, and of its one array."""
@@ -64,7 +64,7 @@ class ArtifactStore:
         except (ImportError, ValueError) as error:
             raise SpecError(
                 f"artifact store {self.url!r} cannot be used: {error}; expected a folder or a URL "
-                "such as s3://bucket/prefix (CIRCUITS_ARTIFACTS)"
+                'such as s3://bucket/prefix (CIRCUITS_ARTIFACTS; pip install "circuit-atlas[s3]")'
             ) from error
         self._files, self._root = found
 
@@ -99,12 +99,14 @@ class ArtifactStore:
         path = self._path(key)
         try:
             if isinstance(self._files, LocalFileSystem):
-                _save_local(Path(path), data)
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+                write_whole(Path(path), data)  # the graph, which refers to it, is as durable
             else:
                 self._files.pipe_file(path, data)
-        except OSError as error:
+        except _refusals() as error:
+            why = getattr(error, "strerror", None) or error
             raise ResourceError(
-                f"artifact {key!r} cannot be written to {self.url}: {error.strerror or error}; "
+                f"artifact {key!r} cannot be written to {self.url}: {why}; "
                 "see that the place exists, is yours and has room (CIRCUITS_ARTIFACTS)"
             ) from error
         return ArtifactRef(key=key, sha256=sha256_hex(data))
@@ -140,7 +142,7 @@ class ArtifactStore:
                 f"artifact {key!r} is not in {self.url}; see that CIRCUITS_ARTIFACTS names the "
                 "store its worker wrote to"
             ) from error
-        except OSError as error:
+        except _refusals() as error:
             raise ResourceError(f"artifact {key!r} in {self.url}: {error}") from error
 
     def exists(self, key: str) -> bool:
@@ -157,7 +159,7 @@ class ArtifactStore:
             self._files.rm_file(self._path(key))
         except FileNotFoundError:
             return
-        except OSError as error:
+        except _refusals() as error:
             raise ResourceError(
                 f"artifact {key!r} cannot be removed from {self.url}: {error}"
             ) from error
@@ -169,8 +171,9 @@ class ArtifactStore:
             ResourceError: The store cannot be listed.
         """
         try:
+            self._files.invalidate_cache()  # others write there too
             found: dict[str, dict[str, Any]] = self._files.find(self._root, detail=True)
-        except OSError as error:
+        except _refusals() as error:
             raise ResourceError(f"artifacts in {self.url} cannot be listed: {error}") from error
         files: list[StoredFile] = []
         for path, told in sorted(found.items()):
@@ -192,7 +195,7 @@ class ArtifactStore:
                 return False
         except FileNotFoundError:
             return False
-        except OSError as error:
+        except _refusals() as error:
             raise ResourceError(f"artifact {file.key!r} in {self.url}: {error}") from error
         self.delete(file.key)
         return True
@@ -233,9 +236,7 @@ def stored_scores(circuit: CircuitDocument, artifacts: ArtifactStore) -> dict[st
 def stored_units(circuit: CircuitDocument, artifacts: ArtifactStore) -> tuple[str, ...]:
     """The names of all units that were candidates of the circuit's job; none where none are stored.
 
-    Raises:
-        NotFoundError: The artifact is gone.
-        ResourceError: The artifact is damaged.
+    Raises what `stored_scores` does.
     """
     ref = circuit.artifacts.get(UNITS)
     return () if ref is None else tuple(artifacts.load(ref)["names"].tolist())
@@ -299,6 +300,7 @@ def decode(data: bytes) -> dict[str, NDArray[Any]]:
     return tensors
 
 
-def _save_local(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, data)  # the graph, which refers to it, is as durable
+def _refusals() -> tuple[type[Exception], ...]:
+    """What file systems raise; those of a bucket (no login, no answer) are no OSErrors."""
+    boto = sys.modules.get("botocore.exceptions")
+    return (OSError,) if boto is None else (OSError, boto.BotoCoreError)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -14,6 +14,25 @@ from graph_schema.printable import quoted
 
 LOG_MEGABYTES = 5.0
 """What a log may grow to; with the generation put aside it takes twice as much."""
+
+
+@contextmanager
+def whole_file(
+    path: Path, *, mode: int = 0o666, place: Callable[[Path, Path], object] = os.replace
+) -> Generator[IO[bytes]]:
+    """A file to write; after the block it is there whole, and on the disk, or not at all."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        place(draft, path)
+        _flush_names(path.parent)
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def write_whole(
@@ -31,18 +50,8 @@ def write_whole(
         mode: Who may read and write it, less the process's umask.
         place: Gives the draft (first) the file's name (second); what it raises passes through.
     """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        place(draft, path)
-        _flush_names(path.parent)
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
+    with whole_file(path, mode=mode, place=place) as file:
+        file.write(data)
 
 
 def _flush_names(folder: Path) -> None:

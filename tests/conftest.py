@@ -15,6 +15,9 @@ from pathlib import Path
 
 import pytest
 
+# No file of settings of whoever runs the tests.
+os.environ["CIRCUITS_CONFIG"] = os.devnull
+
 pytest_plugins = ["tests.servers", "tests.real_models"]
 
 try:

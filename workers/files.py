@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from graph_schema import private_files
 from graph_schema.errors import ResourceError, SpecError
@@ -67,9 +70,18 @@ def write_whole(file: Path, data: bytes, *, force: bool) -> None:
         SpecError: It is there and `force` is off; or it cannot be written.
         ResourceError: There is no room for it.
     """
+    with writing_whole(file, force=force) as target:
+        target.write(data)
+
+
+@contextmanager
+def writing_whole(file: Path, *, force: bool, mode: int = 0o666) -> Generator[IO[bytes]]:
+    """A file to write, which is there whole after the block or not at all; otherwise likewise."""
     check_free(file, force)
+    place = os.replace if force else _link
     try:
-        private_files.write_whole(_led_to(file), data, place=os.replace if force else _link)
+        with private_files.whole_file(_led_to(file), mode=mode, place=place) as target:
+            yield target
     except FileExistsError as error:
         raise SpecError(f"{str(file)!r} is there already; --force replaces it") from error
     except OSError as error:

@@ -1,7 +1,8 @@
 """Settings: the one reader of the environment.
 
 Every field is `CIRCUITS_<NAME>`; limits are `CIRCUITS_LIMITS__<NAME>`. A secret `X` may also be the
-name of a file, `CIRCUITS_X_FILE`. Without `graph` everything is local, under `home`: two homes are
+name of a file, `CIRCUITS_X_FILE`. What neither arguments nor environment say, a file of the user's
+may (`workers.config_file`). Without `graph` everything is local, under `home`: two homes are
 two worlds. `HF_TOKEN`, `HF_HOME` and their kin are read here too and handed on to the worker, where
 huggingface_hub looks for them. A folder that is given relative means the same to every process.
 """
@@ -10,8 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import ssl
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +19,7 @@ from urllib.parse import quote
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -28,7 +28,16 @@ from graph_schema.documents import Limits
 from graph_schema.documents.jobs import parse_offer
 from graph_schema.errors import SpecError
 from graph_schema.printable import without_secrets
+from workers.config_file import CONFIG, ConfigFile, chosen_file
 from workers.secret_files import PREFIX, SecretFiles
+from workers.setting_kinds import (
+    AbsolutePath,
+    Certificates,
+    HubFlag,
+    Place,
+    Program,
+    Seconds,
+)
 
 if TYPE_CHECKING:
     from graph_schema.store.connection import StoreAddress
@@ -43,8 +52,6 @@ PLACES = (
 # Limits that the client goes by, not the worker.
 OWN_LIMITS = ("import_bytes", "query_bytes", "query_rows", "query_seconds")
 
-Seconds = Annotated[float, Field(gt=0)]
-
 
 class Settings(BaseSettings):
     """Where things are, who may enter, and how long what may take."""
@@ -58,7 +65,7 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
     )
 
-    home: Path = Path("~/.circuits")
+    home: AbsolutePath = Path("~/.circuits")
     """Everything local lies here: store, queue, artifacts, caches, logs."""
     broker: SecretStr | None = None
     """`redis://…`, `rediss://…` or `filesystem:///FOLDER`; default: a folder under `home`."""
@@ -70,9 +77,9 @@ class Settings(BaseSettings):
     graph_reader_user: str | None = None
     """Who runs a user's Cypher; default: `graph_user`, in READ access mode."""
     graph_reader_password: SecretStr | None = None
-    ca_file: Path | None = None
+    ca_file: Certificates | None = None
     """Certificates (PEM) that broker and graph are checked against; default: the system's."""
-    artifacts: str | None = None
+    artifacts: Place | None = None
     """An fsspec URL or a folder; default: `home`/artifacts."""
     limits: Limits = Limits()
 
@@ -97,46 +104,24 @@ class Settings(BaseSettings):
     """Devices that a worker serves, with GiB of memory: `cpu:64,cuda`; default: all there is."""
     threads: Annotated[int, Field(ge=1)] = 1
     """Torch threads in a worker; figures do not depend on the machine with one."""
-    model_roots: tuple[Path, ...] = ()
+    model_roots: tuple[AbsolutePath, ...] = ()
     """Folders that models may be read from; none named: any folder."""
-    worker_python: Path = Path(sys.executable)
+    worker_python: Program = Path(sys.executable)
     """The interpreter that the local service starts its worker with."""
     owner: str = ""
     """By what name a worker owns jobs; told by its main process to its child, never by a user."""
 
     hf_token: SecretStr | None = Field(default=None, validation_alias="HF_TOKEN")
-    hf_home: Path | None = Field(default=None, validation_alias="HF_HOME")
-    hf_hub_cache: Path | None = Field(
+    hf_home: AbsolutePath | None = Field(default=None, validation_alias="HF_HOME")
+    hf_hub_cache: AbsolutePath | None = Field(
         default=None, validation_alias=AliasChoices("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")
     )
     hf_endpoint: str = Field("https://huggingface.co", validation_alias="HF_ENDPOINT")
-    xdg_cache_home: Path | None = Field(default=None, validation_alias="XDG_CACHE_HOME")
-    hf_offline: bool = Field(
+    xdg_cache_home: AbsolutePath | None = Field(default=None, validation_alias="XDG_CACHE_HOME")
+    hf_offline: HubFlag = Field(
         default=False,
         validation_alias=AliasChoices("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"),
     )
-
-    @field_validator(
-        "home", "ca_file", "model_roots", "hf_home", "hf_hub_cache", "xdg_cache_home", mode="after"
-    )
-    @classmethod
-    def _absolute(cls, value: Any) -> Any:
-        if isinstance(value, tuple):
-            return tuple(cls._absolute(path) for path in value)  # pyright: ignore[reportUnknownArgumentType]
-        return value.expanduser().absolute() if isinstance(value, Path) else value
-
-    @field_validator("ca_file", mode="after")
-    @classmethod
-    def _holds_certificates(cls, value: Path | None) -> Path | None:
-        if value is not None:
-            try:
-                ssl.create_default_context(cafile=value)
-            except OSError as error:  # an SSLError is one
-                raise ValueError(
-                    f"{str(value)!r} holds no certificates that can be read: "
-                    f"{error.strerror or error}; expected a PEM file of whoever signed the servers'"
-                ) from error
-        return value
 
     @field_validator("serves", mode="after")
     @classmethod
@@ -144,24 +129,6 @@ class Settings(BaseSettings):
         if value is not None:
             parse_offer(value)
         return value
-
-    @field_validator("worker_python", mode="after")
-    @classmethod
-    def _absolute_program(cls, value: Path) -> Path:
-        return value.expanduser().absolute() if len(value.parts) > 1 else value  # else of the PATH
-
-    @field_validator("artifacts", mode="after")
-    @classmethod
-    def _absolute_folder(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        local = re.sub(r"^(file|local)://", "", value)
-        return value if "://" in local else str(Path(local).expanduser().absolute())
-
-    @field_validator("hf_offline", mode="before")
-    @classmethod
-    def _as_the_hub_reads_it(cls, value: Any) -> Any:
-        return value.upper() in ("1", "ON", "YES", "TRUE") if isinstance(value, str) else value
 
     @classmethod
     def settings_customise_sources(
@@ -172,7 +139,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, SecretFiles(settings_cls)
+        return init_settings, *sources()
 
     @property
     def local(self) -> bool:
@@ -251,6 +218,7 @@ class Settings(BaseSettings):
             else:
                 found[f"{PREFIX}{name}".upper()] = _plain(value)
         found["CIRCUITS_LIMITS"] = self.limits.model_dump_json()
+        found[CONFIG] = os.devnull  # all that it said is said above
         for name in PLACES:
             if found.get(name):
                 found[name] = str(Path(found[name]).expanduser().absolute())
@@ -292,6 +260,12 @@ class Settings(BaseSettings):
         os.environ.update(found)
 
 
+def sources() -> tuple[EnvSettingsSource, SecretFiles, ConfigFile]:
+    """What says settings outside of this process, the one that counts first."""
+    file = chosen_file(os.environ.get(CONFIG), os.environ.get("XDG_CONFIG_HOME"))
+    return EnvSettingsSource(Settings), SecretFiles(Settings), ConfigFile(Settings, file)
+
+
 def _plain(value: Any) -> str:
     return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
@@ -307,6 +281,7 @@ def read_settings(**given: Any) -> Settings:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = "__".join(str(part) for part in first["loc"])
-        raise SpecError(
-            f"setting {PREFIX}{name.upper().removeprefix(PREFIX)}: {first['msg']}"
-        ) from None
+        variable = f"{PREFIX}{name.upper().removeprefix(PREFIX)}"
+        _, _, file = sources()
+        said = f" or {name!r} in {str(file.path)!r}" if first["loc"][0] in file() else ""
+        raise SpecError(f"setting {variable}{said}: {first['msg']}") from None

@@ -24,7 +24,9 @@ _SCHEMA_ID: LiteralString = (
     "CREATE CONSTRAINT schema_name IF NOT EXISTS FOR (n:Schema) REQUIRE n.name IS UNIQUE"
 )
 
-_READ: LiteralString = "MATCH (s:Schema {name: 'atlas'}) RETURN s.version AS version"
+_READ: LiteralString = (
+    "MATCH (s:Schema {name: 'atlas'}) RETURN s.version AS version, s.restoring AS restoring"
+)
 _CREATE: LiteralString = (
     "MERGE (s:Schema {name: 'atlas'}) ON CREATE SET s.version = 0, s.locked_until = 0"
 )
@@ -40,7 +42,8 @@ def migrate(write: Write, rows: Rows) -> None:
 
     Raises:
         StoreVersionError: The database is newer than this code.
-        StoreUnavailable: Another process has held the lock for too long.
+        StoreUnavailable: Another process has held the lock for too long, or a backup is being
+            restored.
     """
     version = _version(rows)
     if version == VERSION:
@@ -83,9 +86,20 @@ def _advance(write: Write, rows: Rows, token: str, version: int) -> None:
         release_lock(write, token)
 
 
+def being_restored(rows: Rows) -> str | None:
+    """Who restores a backup into the graph; None where nobody does."""
+    found = rows(_READ)
+    return found[0]["restoring"] if found else None
+
+
 def _version(rows: Rows) -> int | None:
     """The database's version, None where it is empty."""
     found = rows(_READ)
+    if found and (who := found[0]["restoring"]) is not None:
+        raise StoreUnavailable(
+            f"a backup is being restored into this graph, by {who}; wait for it to end. Where it "
+            "was broken off, circuits restore FILE --force begins anew"
+        )
     version = int(found[0]["version"]) if found else None
     if version is not None and version > VERSION:
         raise StoreVersionError(

@@ -1,6 +1,7 @@
 """The `circuits` command."""
 
 from workers.cli import (
+    backup,
     benchmark,
     compare,
     delete,
@@ -16,6 +17,7 @@ from workers.cli import (
     query,
     roles,
     service,
+    settings,
     specificity,
     sweep,
     trace,
@@ -27,6 +29,7 @@ from workers.cli.app import app, main
 
 __all__ = [
     "app",
+    "backup",
     "benchmark",
     "compare",
     "delete",
@@ -43,6 +46,7 @@ __all__ = [
     "query",
     "roles",
     "service",
+    "settings",
     "specificity",
     "sweep",
     "trace",

@@ -22,6 +22,7 @@ ORDER = (
     *("roles", "effects", "specificity", "universality", "training", "report"),
     *("list", "show", "label", "compare", "delete", "query", "cypher", "schema", "motifs"),
     *("up", "down", "status", "worker", "gc"),
+    *("settings", "backup", "restore"),
     *("zoo", "benchmark"),
 )
 

@@ -37,7 +37,7 @@ from workers.requests.evaluate import EvaluateRequest
 
 @command(
     "circuits evaluate 3f2a --task ioi --pairs 64 --wait",
-    "circuits evaluate 3f2a --dataset pairs.jsonl --ablation mean --preset full --here --json",
+    "circuits evaluate 3f2a --dataset pairs.jsonl --ablation mean --evaluation full --here --json",
 )
 def evaluate(
     circuit: Annotated[str, typer.Argument(help="Circuit id, its first digits, or last.")],
@@ -60,7 +60,7 @@ def evaluate(
     bos: Annotated[bool | None, BOS] = None,
     answers: Annotated[str | None, ANSWERS] = None,
     misfits: Annotated[str | None, MISFITS] = None,
-    preset: Annotated[str, typer.Option(metavar="PRESET", help="quick or full.")] = "quick",
+    evaluation: Annotated[str, typer.Option(metavar="PRESET", help="quick or full.")] = "quick",
     seed: Annotated[int | None, SEED] = None,
     dtype: Annotated[str | None, DTYPE] = None,
     device: Device = "cpu",
@@ -94,7 +94,7 @@ def evaluate(
         add_bos=bos,
         answers=answers,
         misfits=misfits,
-        evaluation=preset,
+        evaluation=evaluation,
         seed=seed,
         dtype=dtype,
         device=device,

@@ -147,7 +147,7 @@ def import_circuit(
         metric=metric,
         ablation=ablation,
         draws=draws,
-        edges=edges,
+        n_edges=edges,
         threshold=threshold,
         by=by,
     )

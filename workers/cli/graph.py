@@ -24,7 +24,7 @@ from graph_schema.reports import (
 )
 from graph_schema.reports.nodes import shortened
 from workers.cli.app import command
-from workers.cli.options import AsJson, whole
+from workers.cli.options import NO_CIRCUIT, AsJson, whole
 from workers.cli.output import emit, emit_json, marks, page_width, say
 from workers.client import Circuit, CircuitClient
 from workers.files import check_free, write_whole
@@ -35,17 +35,17 @@ FORMATS = ("text", "json", "bibtex")
 
 @command(
     "circuits show 3f2a",
-    "circuits show 3f2a --format json",
-    "circuits show 3f2a --features --top 50",
+    "circuits show 3f2a --json",
+    "circuits show 3f2a --features --limit 50",
     "circuits show 3f2a --format bibtex >> references.bib",
     "circuits show 3f2a --all-scores scores.npz",
 )
 def show(
     circuit: Annotated[str, typer.Argument(help="Circuit id, its first digits, or last.")],
     form: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="text, json or bibtex.")
+        str, typer.Option("--format", metavar="FORMAT", help="text or bibtex.")
     ] = "text",
-    top: Annotated[
+    limit: Annotated[
         int, typer.Option(parser=whole, metavar="N", help="Edges listed; twice as many drawn.")
     ] = 20,
     features: Annotated[
@@ -57,6 +57,7 @@ def show(
         typer.Option(metavar="FILE.npz", help="Write the scores of all edges: names, scores."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show a circuit: tables and a picture.
 
@@ -64,14 +65,15 @@ def show(
     """
     if form not in FORMATS:
         raise SpecError(unknown("format", form, FORMATS))
-    if top < 1:
-        raise SpecError(f"top is {top}; expected 1 or more")
+    form = "json" if as_json else form
+    if limit < 1:
+        raise SpecError(f"--limit is {limit}; expected at least 1")
     if all_scores is not None:
         check_free(all_scores, force)
     with CircuitClient() as client:
         found = client.circuit(circuit)
         if features:
-            _show_features(found, form, top)
+            _show_features(found, form, limit)
             return
         if all_scores is not None:
             write_scores(found, all_scores, force=force)
@@ -87,7 +89,7 @@ def show(
         emit(bibtex(found.document))
     else:
         said = [against] if against else []
-        emit("\n\n".join([describe(found, top), *said, *map(str, others)]))
+        emit("\n\n".join([describe(found, limit), *said, *map(str, others)]))
 
 
 def _show_features(circuit: Circuit, form: str, top: int) -> None:
@@ -184,6 +186,9 @@ def list_circuits(
         found = client.circuits(task=task, model=model, method=method, limit=limit)
     if as_json:
         emit_json([circuit.model_dump(mode="json") for circuit in found])
+        return
+    if not found:
+        say("no such circuit: circuits list" if task or model or method else NO_CIRCUIT)
         return
     rows = [
         (

@@ -215,7 +215,9 @@ def stored(
         emit_json([each.model_dump(mode="json") for each in found])
         return
     if not found:
-        say("no motif test is stored; `circuits motifs test CIRCUIT` makes one")
+        of = "" if circuit is None else f" of circuit {circuit}"
+        say(f"no motif test{of} is stored: circuits motifs test {circuit or 'CIRCUIT'}")
+        return
     head = ("test", "stored (UTC)", "circuits", "motifs", "draws", "seed", "alpha", "family")
     rows = [
         (

@@ -44,6 +44,7 @@ Label = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Task name that a dataset is filed under (its file name)."),
 ]
+NO_CIRCUIT = "no circuit yet: circuits demo, circuits submit, or circuits import FILE"
 MODEL = "Hub id org/name, a folder (./…, ~/…, absolute), a .gguf file, or zoo:llama/1."
 TASK = typer.Option(metavar="NAME", help=f"Built-in task: {', '.join(TASKS)}.")
 PAIRS = typer.Option(

@@ -15,7 +15,7 @@ from graph_schema.json_text import json_text
 from graph_schema.printable import as_cell
 from graph_schema.reports import table
 from workers.cli.app import command
-from workers.cli.options import AsJson, assignments, name_and_value, once
+from workers.cli.options import NO_CIRCUIT, AsJson, assignments, name_and_value, once
 from workers.cli.output import emit, emit_json, say
 from workers.client import CircuitClient, Rows
 
@@ -70,7 +70,7 @@ def query(
             emit(text)
         return
     with CircuitClient() as client:
-        _answer(client.query(name, **given), as_json, as_csv)
+        _answer(client, client.query(name, **given), as_json, as_csv)
 
 
 def _list(questions: list[Question], as_json: bool) -> None:
@@ -135,7 +135,7 @@ def cypher(
     parameters = assignments(param or [], "--param")
     text = _standard_input() if query is None or query == "-" else query
     with CircuitClient() as client:
-        _answer(client.cypher(text, **parameters), as_json, as_csv)
+        _answer(client, client.cypher(text, **parameters), as_json, as_csv)
 
 
 def one_format(as_json: bool, as_csv: bool) -> None:
@@ -148,13 +148,15 @@ def one_format(as_json: bool, as_csv: bool) -> None:
         raise SpecError("--json and --csv cannot go together: leave one out")
 
 
-def _answer(found: Rows, as_json: bool, as_csv: bool) -> None:
+def _answer(client: CircuitClient, found: Rows, as_json: bool, as_csv: bool) -> None:
     if as_json:
         emit_json(found.records())
     elif as_csv:
         emit(as_csv_text(found), exact=True)
     else:
         emit(str(found))
+        if not found.rows and not client.circuits(limit=1):
+            say(NO_CIRCUIT)
     if found.cut_by is not None:
         say(
             f"only the first {len(found):,} rows are shown; narrow the query, add LIMIT, or raise "

@@ -39,11 +39,11 @@ from workers.requests.roles import RolesRequest
 
 
 @command(
-    "circuits roles ./my-model --task induction --wait",
-    "circuits roles openai-community/gpt2 --task ioi --role name_mover --role s_inhibition",
+    "circuits roles --model ./my-model --task induction --wait",
+    "circuits roles --model openai-community/gpt2 --task ioi --role name_mover --role s_inhibition",
 )
 def roles(
-    model: Annotated[str, typer.Argument(help=MODEL)],
+    model: Annotated[str, typer.Option(metavar="MODEL", help=MODEL)],
     task: Annotated[str | None, TASK] = None,
     task_param: TaskParams = None,
     pairs: Annotated[int | None, PAIRS] = None,

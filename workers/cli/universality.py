@@ -194,7 +194,7 @@ def report(
         ),
     ] = None,
     form: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help=", ".join(FORMATS))
+        str, typer.Option("--format", metavar="FORMAT", help="text, markdown or html.")
     ] = "text",
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where to write it (standard output).")
@@ -232,6 +232,9 @@ def _list(client: CircuitClient, form: str) -> None:
     rows = client.verdicts()
     if form == "json":
         emit_json(rows)
+        return
+    if not rows:
+        say("no verdict yet: circuits universality MOTIF --task NAME --model A --model B")
         return
     shown = [
         (

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from graph_schema.documents import Annotation
 from graph_schema.documents.jobs import JobRecord, JobState
 from graph_schema.errors import SpecError
+from workers.client.backup_requests import BackupRequests
 from workers.client.job import Job
 from workers.client.motifs import Motifs
 from workers.client.sweeps import SweepRequests
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 MOST_COMPARED = 50
 
 
-class CircuitClient(SweepRequests):
+class CircuitClient(SweepRequests, BackupRequests):
     """Submits jobs and reads what they found.
 
     Without URLs it uses the local service of `CIRCUITS_HOME` and starts it where none runs. It

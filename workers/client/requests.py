@@ -243,7 +243,7 @@ class Requests(Connection):
         metric: str | None = None,
         ablation: str | None = None,
         draws: int | None = None,
-        edges: int | None = None,
+        n_edges: int | None = None,
         threshold: float | None = None,
         by: str = "abs",
     ) -> Circuit:
@@ -261,7 +261,7 @@ class Requests(Connection):
                 those to judge it on.
             metric: What its scores are of; else what the file says.
             ablation: What took an edge's place; else what the file says, with `draws`.
-            edges: Choose so many by the file's scores, less dead ends; else the file's own circuit.
+            n_edges: Choose so many by its scores, less dead ends; else the file's own circuit.
             threshold: Or choose those whose score, `abs` or `signed` (`by`), is at least this.
 
         Raises:
@@ -282,7 +282,7 @@ class Requests(Connection):
             metric=metric,
             ablation=ablation,
             draws=draws,
-            edges=edges,
+            n_edges=n_edges,
             threshold=threshold,
             by=by,
         )

@@ -220,6 +220,18 @@ def connect(settings: Settings, *, worker: bool) -> Generator[Service]:
         StoreUnavailable: The graph cannot be reached.
         StoreVersionError: The graph is newer than this code.
     """
+    with opened(settings, worker=worker) as (address, store):
+        store.migrate()
+        service = Service(settings, address, store, worker=worker)
+        try:
+            yield service
+        finally:
+            service.close()
+
+
+@contextmanager
+def opened(settings: Settings, *, worker: bool) -> Generator[tuple[StoreAddress, GraphStore]]:
+    """The graph of these settings, whatever version it has; otherwise as `connect`."""
     with ExitStack() as stack:
         if settings.local:
             stack.enter_context(hold(settings))
@@ -228,10 +240,7 @@ def connect(settings: Settings, *, worker: bool) -> Generator[Service]:
             address = settings.store_address()
         answer = max(ANSWER_SECONDS, 2 * settings.limits.query_seconds)
         store = stack.enter_context(GraphStore(address, patience=PATIENCE, answer=answer))
-        store.migrate()
-        service = Service(settings, address, store, worker=worker)
-        stack.callback(service.close)
-        yield service
+        yield address, store
 
 
 def _rows(found: QueryResult) -> Rows:

@@ -119,7 +119,7 @@ def _torch_format() -> Any:
 class ImportRequest(MeasureRequest):
     """What a user says of a file; task or dataset, metric and ablation where they are known.
 
-    `edges` or `threshold` chooses the circuit by the file's scores, ranked as `by` says.
+    `n_edges` or `threshold` chooses the circuit by the file's scores, ranked as `by` says.
     """
 
     file: str | Path
@@ -130,7 +130,7 @@ class ImportRequest(MeasureRequest):
     metric: str | None = None
     ablation: str | None = None
     draws: int | None = None
-    edges: int | None = None
+    n_edges: int | None = None
     threshold: float | None = None
     by: str = "abs"
 
@@ -245,13 +245,13 @@ def checked_graph(file: str | Path, limits: Limits) -> GraphCheck:
 
 def _selection(request: ImportRequest) -> AnySelection | None:
     """How to choose by the file's scores; None takes the circuit that the file has."""
-    if request.edges is not None and request.threshold is not None:
+    if request.n_edges is not None and request.threshold is not None:
         raise SpecError(
-            "edges and threshold are both given; choose by one of them (--edges 500 or "
+            "n_edges and threshold are both given; choose by one of them (--edges 500 or "
             "--threshold 0.01)"
         )
-    if request.edges is not None:
-        return validated(TopEdges, {"n_edges": request.edges, "by": request.by})
+    if request.n_edges is not None:
+        return validated(TopEdges, {"n_edges": request.n_edges, "by": request.by})
     if request.threshold is not None:
         return validated(Threshold, {"threshold": request.threshold, "by": request.by})
     if request.by != "abs":

@@ -46,6 +46,7 @@ NODE_KINDS: tuple[NodeKind, ...] = (
             "locked_until": "milliseconds",
             "step": "of a migration that is not done",
             "after": "how far that step is",
+            "restoring": "who restores a backup, while it is not whole",
         },
         "MATCH (s:Schema) RETURN s.version",
     ),

@@ -199,6 +199,7 @@ MOTIF_RELATIONSHIPS: tuple[RelationshipKind, ...] = (
         "MATCH (a)-[e:ALIGNED]-(b) WHERE a.family < b.family "
         "RETURN labels(a), a.model, b.model, e.similarity ORDER BY e.similarity DESC LIMIT 10",
         also=("RoleGraph",),
+        also_to=("RoleGraph",),
     ),
     RelationshipKind(
         "ABOUT",

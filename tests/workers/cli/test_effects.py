@@ -45,7 +45,7 @@ def roles_job(
     if kind not in roles:
         folder = tmp_path_factory.mktemp(kind) / kind
         Twin(kind, n_tokens=37, n_ctx=33, n_heads=3).write(folder)
-        ran = circuits("roles", folder, *DATA, *PERIODS, "--here", "--json", world=world)
+        ran = circuits("roles", "--model", folder, *DATA, *PERIODS, "--here", "--json", world=world)
         assert ran.code == ExitCode.DONE, ran.err
         roles[kind] = ran.json()["job_id"]
     return roles[kind]
@@ -167,7 +167,7 @@ def test_roles_that_nobody_asked_for_are_not_taken_for_played_by_nobody(
     circuits: Circuits, world: World, tmp_path: Path
 ) -> None:
     folder = Twin("key", n_tokens=37, n_ctx=33).write(tmp_path / "key")
-    words = ("roles", folder, *DATA, *PERIODS, "--role", "induction", "--here", "--json")
+    words = ("roles", "--model", folder, *DATA, *PERIODS, "--role", "induction", "--here", "--json")
     job = circuits(*words, world=world).json()["job_id"]
     ran = circuits("effects", job, "--here", world=world)
     assert ran.code == ExitCode.REQUEST
@@ -189,7 +189,7 @@ def test_roles_that_could_not_be_tested_have_no_effects_and_no_bounds(
     """Five tokens do the task, on two periods, and are too few for probes of three."""
     folder = Twin(kind, n_tokens=5, n_ctx=20).write(tmp_path / kind)
     few = ("--task-param", "length=14", "--task-param", "min_period=4", "--task-param")
-    words = ("roles", folder, "--task", "induction", "--pairs", 24, *few, "max_period=5")
+    words = ("roles", "--model", folder, "--task", "induction", "--pairs", 24, *few, "max_period=5")
     roles = circuits(*words, "--here", "--json", world=world).json()
     assert roles["behaviour"]["reason"] == ""
     found = circuits("effects", roles["job_id"], "--here", "--json", world=world).json()
@@ -202,7 +202,17 @@ def test_a_task_that_is_not_done_has_no_effects_and_says_why(
 ) -> None:
     # Random weights: prompts of 14 tokens, in a context of 16.
     few = ("--task-param", "length=14", "--task-param", "min_period=4", "--task-param")
-    words = ("roles", world.model, "--task", "induction", "--pairs", 16, *few, "max_period=6")
+    words = (
+        "roles",
+        "--model",
+        world.model,
+        "--task",
+        "induction",
+        "--pairs",
+        16,
+        *few,
+        "max_period=6",
+    )
     roles = circuits(*words, "--here", "--json", world=world)
     assert roles.code == ExitCode.DONE, roles.err
     found = circuits("effects", roles.json()["job_id"], "--here", "--json", world=world).json()

@@ -81,7 +81,7 @@ def test_a_submitted_evaluation_waits_in_the_queue_and_can_be_cancelled(
         (("--metric", "kll"), "did you mean 'kl'"),
         (("--pairs", 9), "a dataset is used whole"),
         (("--label", "x"), "--task or --dataset"),
-        (("--preset", "fast"), 'evaluation is "fast"'),
+        (("--evaluation", "fast"), 'evaluation is "fast"'),
         (("--revision", "main"), "--model"),
         (("--task", "ioi", "--dataset", "x"), "exactly one of task"),
     ],

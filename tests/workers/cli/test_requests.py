@@ -92,7 +92,7 @@ def test_a_bad_dataset_is_told_before_anything_starts(
         (("submit", *ASK), r"Missing option '--model'"),
         (("frobnicate",), r"No such command 'frobnicate'"),
         (("show", "3f", "--format", "yaml"), r"unknown format 'yaml'; .*text, json"),
-        (("show", "3f", "--top", "0"), r"top is 0; expected 1"),
+        (("show", "3f", "--limit", "0"), r"--limit is 0; expected at least 1"),
         (("jobs", "--state", "run"), r"unknown state 'run'; did you mean 'running'\?"),
         (("cypher", "RETURN 1", "--json", "--csv"), r"--json and --csv cannot go together"),
         (("cypher", "RETURN $x", "--param", "x"), r"--param 'x' is not of the form NAME=VALUE"),

@@ -22,7 +22,7 @@ SHORT = ("--task-param", "length=20", "--pairs", 20, "--here")
 
 def test_roles_are_found_stored_and_told(circuits: Circuits, world: World, tmp_path: Path) -> None:
     twin = Twin("key", n_tokens=23, n_ctx=31).write(tmp_path / "twin")
-    ran = circuits("roles", twin, *ASK, *SHORT, "--json", world=world)
+    ran = circuits("roles", "--model", twin, *ASK, *SHORT, "--json", world=world)
     assert ran.code == ExitCode.DONE, ran.err
     found = ran.json()
     assert (found["kind"], found["state"], found["circuit_ids"]) == ("roles", "succeeded", [])
@@ -37,7 +37,7 @@ def test_roles_are_found_stored_and_told(circuits: Circuits, world: World, tmp_p
     assert found["transductions"][0]["moved"]["share"] == pytest.approx(1)
     assert set(found["cpu_seconds_by_stage"]) > {"behaviour", "patterns", "effects"}
 
-    again = circuits("roles", twin, *ASK, *SHORT, "--json", world=world).json()
+    again = circuits("roles", "--model", twin, *ASK, *SHORT, "--json", world=world).json()
     assert (again["job_id"], again["attempts"]) == (found["job_id"], 1)
     text = circuits("job", found["job_id"][:12], "--wait", world=world).out
     assert "previous_token  a0.h1" in text
@@ -67,7 +67,7 @@ def test_a_task_that_is_not_done_is_told_and_no_failure(circuits: Circuits, worl
     """The tiny random model: its job succeeds and says why nothing can be tested."""
     words = ("--task", "induction", "--task-param", "max_period=6", "--task-param", "min_period=4")
     sizes = ("--task-param", "length=12", "--pairs", 16, "--here")
-    ran = circuits("roles", world.model, *words, *sizes, "--json", world=world)
+    ran = circuits("roles", "--model", world.model, *words, *sizes, "--json", world=world)
     assert ran.code == ExitCode.DONE, ran.err
     found = ran.json()
     assert found["plays"] == []
@@ -88,6 +88,6 @@ def test_a_task_that_is_not_done_is_told_and_no_failure(circuits: Circuits, worl
 def test_bad_requests_are_refused_before_a_model_is_looked_for(
     words: tuple[object, ...], said: str, circuits: Circuits
 ) -> None:
-    ran = circuits("roles", "./nowhere", *words)
+    ran = circuits("roles", "--model", "./nowhere", *words)
     assert ran.code == ExitCode.REQUEST
     assert re.search(said, ran.err), ran.err

@@ -50,7 +50,7 @@ def test_roles_are_worth_as_much_on_a_task_that_needs_them_and_others_say_why_no
     )
     jobs: list[str] = []
     for task in tasks:
-        ran = circuits("roles", folder, *task, "--here", "--json", world=world)
+        ran = circuits("roles", "--model", folder, *task, "--here", "--json", world=world)
         assert ran.code == ExitCode.DONE, ran.err
         jobs.append(ran.json()["job_id"])
     asked = [word for job in jobs for word in ("--roles", job[:16])]
@@ -89,7 +89,9 @@ def test_roles_are_worth_as_much_on_a_task_that_needs_them_and_others_say_why_no
 
 def test_a_wrong_request_is_refused(circuits: Circuits, world: World, tmp_path: Path) -> None:
     folder = Twin("key", n_tokens=N_TOKENS, n_ctx=33, n_heads=3).write(tmp_path / "key")
-    ran = circuits("roles", folder, *INDUCTION, *PERIODS, "--here", "--json", world=world)
+    ran = circuits(
+        "roles", "--model", folder, *INDUCTION, *PERIODS, "--here", "--json", world=world
+    )
     job = ran.json()["job_id"]
     one = circuits("specificity", "--roles", job[:16], "--here", world=world)
     assert one.code == ExitCode.REQUEST

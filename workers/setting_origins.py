@@ -1,0 +1,75 @@
+"""Each setting, and which variable or file it came from; secrets do not show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, SecretStr
+
+from workers.secret_files import PREFIX
+from workers.settings import Settings, sources
+
+DEFAULT = "default"
+
+
+@dataclass(frozen=True)
+class Told:
+    """A setting's name, its value as text or a number, and where it was said."""
+
+    name: str
+    value: Any
+    origin: str
+
+
+def told(settings: Settings) -> list[Told]:
+    """Every setting but the names that processes give themselves; limits one by one."""
+    found: list[Told] = []
+    for name, value in settings:
+        if name == "limits":
+            found += [
+                Told(f"limits.{limit}", bound, origin(name, limit))
+                for limit, bound in settings.limits
+            ]
+        elif name != "owner":
+            found.append(Told(name, _shown(value), origin(name)))
+    return found
+
+
+def origin(name: str, limit: str | None = None) -> str:
+    """The variable or file that says a setting, or one limit, or that it is the default."""
+    environment, secret_files, file = sources()
+    keys = _names(name)
+    if limit is not None:
+        keys = [f"{PREFIX}{name}__{limit}".upper(), f"{PREFIX}{name}".upper()]
+        said = environment().get(name, {})
+        variables = [key for key in keys if environment.env_vars.get(key.lower())]
+        if limit in said:
+            return variables[0]
+        return str(file.path) if limit in file().get(name, {}) else DEFAULT
+    for key in keys:
+        if environment.env_vars.get(key.lower()):
+            return key
+    if name in secret_files():
+        return f"{PREFIX}{name}_FILE".upper()
+    return str(file.path) if name in file() else DEFAULT
+
+
+def _names(name: str) -> list[str]:
+    """The variables that may say it, the first that counts first."""
+    alias = Settings.model_fields[name].validation_alias
+    if alias is None:
+        return [f"{PREFIX}{name}".upper()]
+    return (
+        [str(each) for each in alias.choices] if isinstance(alias, AliasChoices) else [str(alias)]
+    )
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        parts = urlsplit(value.get_secret_value())
+        return f"set ({parts.scheme}://{parts.hostname})" if parts.hostname else "set"
+    if isinstance(value, tuple):
+        return [str(each) for each in value]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return value if isinstance(value, int | float | None) else str(value)

@@ -18,7 +18,7 @@ from graph_schema.errors import NotFoundError, ResourceError
 from graph_schema.exchange import said_data
 from graph_schema.store import jobs
 from graph_schema.store.batches import lots
-from graph_schema.store.connection import ANSWER_SECONDS, GraphStore
+from graph_schema.store.connection import ANSWER_SECONDS, GraphStore, StoreAddress
 from graph_schema.store.questions.ask import ask
 from graph_schema.store.questions.summary import SchemaSummary, summarise_schema
 from graph_schema.store.records.annotations import write_annotation

@@ -39,8 +39,6 @@ PLACES = (
     *("XDG_CACHE_HOME", "TORCH_HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"),
     *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
 )
-# Limits that the client goes by, not the worker.
-OWN_LIMITS = ("import_bytes", "query_bytes", "query_rows", "query_seconds")
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -259,28 +257,6 @@ class Settings(BaseSettings):
         if self.hf_offline:
             found["HF_HUB_OFFLINE"] = found["TRANSFORMERS_OFFLINE"] = "1"
         return found
-
-    def of_worker(self) -> dict[str, str]:
-        """What a worker with these settings goes by, as a user would name it; no secret's value."""
-        cache = self.xdg_cache_home or Path("~/.cache").expanduser()
-        hub = self.hf_home or cache / "huggingface"
-        return {
-            "HF_HOME": str(hub),
-            "HF_HUB_CACHE": str(self.hf_hub_cache or hub / "hub"),
-            "HF_ENDPOINT": self.hf_endpoint.rstrip("/"),
-            "HF_HUB_OFFLINE": "1" if self.hf_offline else "0",
-            "HF_TOKEN": "not set" if self.hf_token is None else "set",
-            f"{PREFIX}ARTIFACTS": self.artifacts_url,
-            f"{PREFIX}MODEL_ROOTS": json.dumps([str(root) for root in self.model_roots]),
-            f"{PREFIX}SERVES": self.serves or "all there is",
-            f"{PREFIX}THREADS": str(self.threads),
-            f"{PREFIX}WORKER_PYTHON": str(self.worker_python),
-            **{
-                f"{PREFIX}LIMITS__{name.upper()}": json.dumps(value)
-                for name, value in self.limits
-                if name not in OWN_LIMITS
-            },
-        }
 
     def export(self) -> None:
         """Make these settings this process's environment, for the children it spawns."""

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from workers.local.files import Phase, ServiceFiles, State
-from workers.local.service import tell_of_differences
+from workers.local.goes_by import goes_by, tell_of_differences
 from workers.settings import Settings, read_settings
 
 
 def _running(settings: Settings) -> None:
     """As a supervisor says of itself."""
-    state = State(Phase.READY, "starter", {"pid": 1}, goes_by=settings.of_worker())
+    state = State(Phase.READY, "starter", {"pid": 1}, goes_by=goes_by(settings))
     ServiceFiles(settings).write(state)
 
 

@@ -37,7 +37,8 @@ from workers.broker import deliver
 from workers.client.asked_again import deserves_another_try, tell_placement
 from workers.client.served import Serving
 from workers.kinds import Stored, kind_of
-from workers.local.service import ensure_local, hold, tell_of_differences
+from workers.local.goes_by import tell_of_differences
+from workers.local.service import ensure_local, hold
 from workers.requests.discover import Submission
 from workers.requests.exchange import ImportRequest, ReadFile, model_of
 from workers.results.circuit import Circuit

@@ -31,6 +31,7 @@ from graph_schema.store.servers.embedded import start_embedded
 from graph_schema.store.servers.java import JavaServer
 from workers.local.ending import end_leftovers
 from workers.local.files import Phase, ServiceFiles, State, locked
+from workers.local.goes_by import goes_by
 from workers.settings import Settings, read_settings
 
 log = logging.getLogger(__name__)
@@ -52,8 +53,8 @@ class Supervisor:
         self.settings = settings
         self.files = files
         self.stop = threading.Event()
-        mark, goes_by = process_mark(os.getpid()), settings.of_worker()
-        self.state = State(Phase.STARTING, starter, mark, goes_by=goes_by)
+        mark = process_mark(os.getpid())
+        self.state = State(Phase.STARTING, starter, mark, goes_by=goes_by(settings))
         self._worker: subprocess.Popen[bytes] | None = None
         self._worker_started = 0.0
         self._worker_failures = 0

@@ -27,6 +27,7 @@ from pydantic_settings import (
 from graph_schema.documents import Limits
 from graph_schema.documents.jobs import parse_offer
 from graph_schema.errors import SpecError
+from workers.log_lines import LogFormat
 from workers.secret_files import PREFIX, SecretFiles
 
 if TYPE_CHECKING:
@@ -88,6 +89,9 @@ class Settings(BaseSettings):
     """How long `circuits gc` leaves failed and cancelled jobs in the record; not set: for good."""
     keep_files_days: Annotated[float, Field(ge=1 / 24)] = 1.0
     """How long it leaves files that nothing refers to: whoever writes one refers to it later."""
+
+    log_format: LogFormat = LogFormat.TEXT
+    """How worker and supervisor write their logs."""
 
     serves: str | None = None
     """Devices that a worker serves, with GiB of memory: `cpu:64,cuda`; default: all there is."""

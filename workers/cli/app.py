@@ -17,7 +17,7 @@ from workers.cli.output import emit, prepare_outputs, reader_left, say
 from workers.machine import known_error
 
 ORDER = (
-    *("demo", "plan", "submit", "run", "job", "jobs", "cancel"),
+    *("demo", "plan", "submit", "run", "job", "jobs", "logs", "cancel"),
     *("trace", "evaluate", "import", "export", "validate"),
     *("roles", "effects", "specificity", "universality", "training", "report"),
     *("list", "show", "label", "compare", "delete", "query", "cypher", "schema", "motifs"),

@@ -124,12 +124,12 @@ def worker(
     """
     quota = _quota(once, max_jobs, idle_exit)
     from workers.local.service import ensure_local, hold, require_worker
-    from workers.running.tasks import log_to_standard_error
+    from workers.running.tasks import log_as_settings_say
     from workers.running.worker import run_worker
 
     settings = read_settings(serves=serves)
     require_worker(settings)
-    log_to_standard_error()
+    log_as_settings_say()
     if not settings.local:
         sys.exit(run_worker(settings, quota))
     with hold(settings):

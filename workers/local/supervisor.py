@@ -32,6 +32,7 @@ from graph_schema.store.servers.java import JavaServer
 from workers.local.ending import end_leftovers
 from workers.local.files import Phase, ServiceFiles, State, locked
 from workers.local.goes_by import goes_by
+from workers.log_lines import log_to_standard_error
 from workers.settings import Settings, read_settings
 
 log = logging.getLogger(__name__)
@@ -247,11 +248,7 @@ def main() -> int:
     if os.fork():
         return 0
     os.setsid()
-    logging.basicConfig(
-        level=logging.INFO,
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s",
-    )
+    log_to_standard_error(settings.log_format)
     return supervise(settings, sys.argv[1])
 
 

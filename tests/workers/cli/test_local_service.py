@@ -82,6 +82,12 @@ def test_submit_and_run_give_the_same_circuit_in_two_worlds(home: Home, tmp_path
     submitted = home.json("submit", *ask, "--wait")
     assert submitted["state"] == "succeeded"
     shown = json.loads(home.run("show", submitted["circuit_id"], "--format", "json"))
+    short = submitted["job_id"][:12]
+    logged = home.run("logs", short, "--follow").splitlines()
+    assert any(f" [{short}]: job {short}: attempt 1" in line for line in logged)
+    assert f"job {short} succeeded" in logged[-1]
+    assert all(f" [{short}]: " in line or line.startswith("  ") for line in logged)
+    assert home.run("logs", "last", "--lines", 1).splitlines() == logged[-1:]
 
     other = Home(tmp_path)
     for name in ("model", "pairs.jsonl"):

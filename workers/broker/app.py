@@ -16,7 +16,7 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from celery import Celery
 from kombu.exceptions import KombuError
@@ -36,6 +36,7 @@ from graph_schema.store.batches import lots
 from graph_schema.store.connection import GraphStore
 from workers.broker.folder import folder_url
 from workers.broker.messages import REDIS_PREFIX, RUN_TASK
+from workers.broker_url import queue_folder, without_password
 from workers.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -179,11 +180,10 @@ def _transport(url: str, ca_file: Path | None) -> tuple[str, dict[str, Any]]:
             "socket_connect_timeout": 5,
             "health_check_interval": 25,
         }
-    # What stands between two slashes and the third would be a host: a relative folder is none.
-    if parts.scheme == "filesystem" and parts.path.startswith("/") and not parts.netloc:
-        return folder_url(Path(unquote(parts.path)) / "queue")
+    if (folder := queue_folder(url)) is not None:
+        return folder_url(folder)
     raise SpecError(
-        f"broker {_without_password(url)!r} is of no kind we know; expected redis://HOST:PORT/0, "
+        f"broker {without_password(url)!r} is of no kind we know; expected redis://HOST:PORT/0, "
         "rediss://… or filesystem:///FOLDER (CIRCUITS_BROKER)"
     )
 
@@ -197,7 +197,7 @@ def _checking(url: str, ca_file: Path | None) -> str:
     how = given.setdefault("ssl_cert_reqs", "required")
     if how not in CERT_REQS:
         raise SpecError(
-            f"broker {_without_password(url)!r} has ssl_cert_reqs={how!r}; expected one of "
+            f"broker {without_password(url)!r} has ssl_cert_reqs={how!r}; expected one of "
             f"{', '.join(CERT_REQS)} (CIRCUITS_BROKER)"
         )
     if ca_file is not None:
@@ -217,15 +217,8 @@ def _unreachable(app: Celery, error: Exception) -> StoreUnavailable:
             f"the queue's folder {folder!r} cannot be used: {error}; see that it is there, yours, "
             "and its disk has room"
         )
-    url = _without_password(app.conf.broker_url).removeprefix(REDIS_PREFIX)
+    url = without_password(app.conf.broker_url).removeprefix(REDIS_PREFIX)
     return StoreUnavailable(
         f"broker at {url} cannot be reached: {error}; see that it runs, that CIRCUITS_BROKER "
         "names it and, for rediss://, that CIRCUITS_CA_FILE names who signed its certificate"
     )
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return url.replace(f":{parts.password}@", ":***@")

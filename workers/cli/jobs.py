@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
 from graph_schema.documents.jobs import JobRecord, JobState
+from graph_schema.documents.remark import Remark
 from graph_schema.errors import SpecError
 from graph_schema.reports import table
 from graph_schema.reports.nodes import shortened
@@ -19,6 +20,7 @@ from workers.cli.asking import asks_for_a_circuit
 from workers.cli.exits import ExitCode, exit_code
 from workers.cli.options import AsJson, whole
 from workers.cli.output import emit, emit_json, say
+from workers.cli.remarks import remark_lines
 from workers.client import CircuitClient, Job
 from workers.interrupts import JobInterrupted
 from workers.kinds import kind_of
@@ -75,10 +77,12 @@ def job(job_id: JobId, wait: Wait = False, as_json: AsJson = False) -> None:
             follow(found, as_json)
         else:
             waits = client.service.serving.unserved([found.record]).get(found.job_id)
+            said = client.remarks(found.job_id)
             if as_json:
-                emit_json(whole_object(found.record) | {"waits_for": waits})
+                more = {"waits_for": waits} | remarks_object(said)
+                emit_json(whole_object(found.record) | more)
             else:
-                emit(_described(found.record, waits))
+                emit("\n".join(filter(None, (_described(found.record, waits), remark_lines(said)))))
 
 
 @command("circuits jobs --state running", "circuits jobs --task ioi --method acdc --since 3d")
@@ -97,6 +101,7 @@ def jobs(
         str | None,
         typer.Option(metavar="TIME", help="Submitted since: 30m, 12h, 3d ago, or 2025-11-29."),
     ] = None,
+    tag: Annotated[str | None, typer.Option(metavar="TAG", help="With this tag.")] = None,
     limit: Annotated[int, typer.Option(parser=whole, metavar="N", help="At most this many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
@@ -110,15 +115,27 @@ def jobs(
         choice("state", JobState, state)  # before a local service is started
     if since is not None:
         moment(since, now)
-    asked = {"model": model, "task": task, "method": method, "since": since}
+    asked = {"model": model, "task": task, "method": method, "since": since, "tag": tag}
     with CircuitClient() as client:
         records = [found.record for found in client.jobs(state, limit, **asked)]
         waits = client.service.serving.unserved(records)
+        tags = client.service.tags_of([record.job_id for record in records])
     if as_json:
-        emit_json([job_object(each) | {"waits_for": waits.get(each.job_id)} for each in records])
+        emit_json(
+            [
+                job_object(each)
+                | {"waits_for": waits.get(each.job_id), "tags": tags.get(each.job_id, ())}
+                for each in records
+            ]
+        )
     elif records:
         headings = ("job", "kind", "state", "model", "task", "method", "edges", "since", "ran")
-        emit(table((*headings, "attempts", "what"), [_row(each, now, waits) for each in records]))
+        columns = (*headings, "attempts", "what", *(("tags",) if tags else ()))
+        more = {each.job_id: ", ".join(tags.get(each.job_id, ())) for each in records}
+        rows = [
+            (*_row(each, now, waits), *((more[each.job_id],) if tags else ())) for each in records
+        ]
+        emit(table(columns, rows))
     else:
         say("no such job" if any((state, *asked.values())) else "no job yet: circuits submit")
 
@@ -151,6 +168,15 @@ def whole_object(record: JobRecord) -> dict[str, Any]:
     """A job with what was asked and where it runs, as `job --json` prints it."""
     asked = {"spec": json.loads(record.spec), "placement": json.loads(record.placement)}
     return job_object(record) | asked
+
+
+def remarks_object(remarks: Iterable[Remark]) -> dict[str, Any]:
+    """What people say of it, as `job --json` prints it."""
+    said = [each.model_dump(mode="json") for each in remarks]
+    return {
+        "tags": sorted(each["text"] for each in said if each["kind"] == "tag"),
+        "notes": [each for each in said if each["kind"] == "note"],
+    }
 
 
 def result_object(record: JobRecord, outcome: Any | None) -> dict[str, Any]:

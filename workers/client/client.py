@@ -1,7 +1,6 @@
 """The client: ask for circuits and roles, follow jobs, read circuits, ask the graph.
 
 What it asks for is in `requests.py`, `role_requests.py`, `universality.py` and `training.py`.
-
 Nothing heavy is loaded by importing this; the driver comes in with the first call that needs the
 graph, and torch never does.
 """
@@ -17,7 +16,7 @@ from graph_schema.documents.jobs import JobRecord, JobState
 from graph_schema.errors import SpecError
 from workers.client.job import Job
 from workers.client.motifs import Motifs
-from workers.client.training import TrainingRequests
+from workers.client.remarks import RemarkRequests
 from workers.requests.checking import choice, validated
 from workers.requests.labels import Labelled, author_or_user, one_row
 from workers.requests.since import moment
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 MOST_COMPARED = 50
 
 
-class CircuitClient(TrainingRequests):
+class CircuitClient(RemarkRequests):
     """Submits jobs and reads what they found.
 
     Without URLs it uses the local service of `CIRCUITS_HOME` and starts it where none runs. It
@@ -109,6 +108,7 @@ class CircuitClient(TrainingRequests):
         task: str | None = None,
         method: str | None = None,
         since: str | None = None,
+        tag: str | None = None,
     ) -> list[Job]:
         """Jobs, the newest first.
 
@@ -119,6 +119,7 @@ class CircuitClient(TrainingRequests):
             task: Only for this task.
             method: Only by this method.
             since: Submitted since then: `12h`, `3d` ago, or a date.
+            tag: Only those with this tag.
 
         Raises:
             SpecError: There is no such state or time.
@@ -129,8 +130,11 @@ class CircuitClient(TrainingRequests):
         now = time.time()
         after = 0.0 if since is None else moment(since, now)
 
+        having = None if tag is None else self.service.tagged(tag)
+
         def wanted(record: JobRecord) -> bool:
-            return job_facts(record, now).passes(model, task, method)
+            facts = job_facts(record, now)
+            return facts.passes(model, task, method) and (having is None or record.job_id in having)
 
         return [Job(self, record) for record in self.service.jobs(states, limit, after, wanted)]
 
@@ -147,7 +151,7 @@ class CircuitClient(TrainingRequests):
 
         Args:
             wanted: What to pick: `task`, `model` (name, family or fingerprint), `method`,
-                `job_id`, `min_faithfulness`, `max_edges`, `limit` (50).
+                `job_id`, `tag`, `min_faithfulness`, `max_edges`, `limit` (50).
 
         Raises:
             SpecError: There is no such filter, or not with such a value.

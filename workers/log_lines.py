@@ -82,8 +82,8 @@ class JsonLines(logging.Formatter):
 
 
 def is_continued(line: str) -> bool:
-    """Whether a line goes on with the record of the line before."""
-    return not line.startswith("{") and _HEAD.match(line) is None
+    """Whether a line goes on with the record of the line before; what others print does not."""
+    return line.startswith(INDENT)
 
 
 def is_about(line: str, job_id: str) -> bool:

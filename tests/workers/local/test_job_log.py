@@ -29,6 +29,7 @@ def test_a_jobs_lines_are_found_with_those_that_go_on_with_them(log: Path) -> No
         _line(None, "started")
         + _line(JOB, "failed")
         + trace
+        + "Loading weights: 100%\n"
         + _line(OTHER, "failed")
         + trace
         + '{"job_id": torn\n'

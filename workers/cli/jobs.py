@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
 from graph_schema.documents.jobs import JobRecord, JobState
-from graph_schema.documents.remark import Remark
 from graph_schema.errors import SpecError
-from graph_schema.reports import table
 from graph_schema.reports.nodes import shortened
 from workers.cli.app import command
 from workers.cli.asking import asks_for_a_circuit
 from workers.cli.exits import ExitCode, exit_code
 from workers.cli.options import AsJson, whole
 from workers.cli.output import emit, emit_json, say
-from workers.cli.remarks import remark_lines
+from workers.cli.remarks import remark_lines, remarks_object
+from workers.cli.watching import Listed, job_table, watch_jobs
 from workers.client import CircuitClient, Job
 from workers.interrupts import JobInterrupted
 from workers.kinds import kind_of
@@ -85,7 +84,11 @@ def job(job_id: JobId, wait: Wait = False, as_json: AsJson = False) -> None:
                 emit("\n".join(filter(None, (_described(found.record, waits), remark_lines(said)))))
 
 
-@command("circuits jobs --state running", "circuits jobs --task ioi --method acdc --since 3d")
+@command(
+    "circuits jobs --watch",
+    "circuits jobs --state running",
+    "circuits jobs --task ioi --method acdc --since 3d",
+)
 def jobs(
     state: Annotated[
         str | None,
@@ -103,6 +106,7 @@ def jobs(
     ] = None,
     tag: Annotated[str | None, typer.Option(metavar="TAG", help="With this tag.")] = None,
     limit: Annotated[int, typer.Option(parser=whole, metavar="N", help="At most this many.")] = 50,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on until all have ended.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List jobs, the newest first.
@@ -115,27 +119,24 @@ def jobs(
         choice("state", JobState, state)  # before a local service is started
     if since is not None:
         moment(since, now)
+    if watch and as_json:
+        raise SpecError("--watch goes on, and --json is one value: leave one out")
     asked = {"model": model, "task": task, "method": method, "since": since, "tag": tag}
     with CircuitClient() as client:
-        records = [found.record for found in client.jobs(state, limit, **asked)]
-        waits = client.service.serving.unserved(records)
-        tags = client.service.tags_of([record.job_id for record in records])
+
+        def ask() -> Listed:
+            found = [each.record for each in client.jobs(state, limit, **asked)]
+            waits = client.service.serving.unserved(found)
+            return Listed(found, client.service.tags_of([each.job_id for each in found]), waits)
+
+        listed = ask()
+        if watch and listed.records:
+            watch_jobs(ask, _row)
+            return
     if as_json:
-        emit_json(
-            [
-                job_object(each)
-                | {"waits_for": waits.get(each.job_id), "tags": tags.get(each.job_id, ())}
-                for each in records
-            ]
-        )
-    elif records:
-        headings = ("job", "kind", "state", "model", "task", "method", "edges", "since", "ran")
-        columns = (*headings, "attempts", "what", *(("tags",) if tags else ()))
-        more = {each.job_id: ", ".join(tags.get(each.job_id, ())) for each in records}
-        rows = [
-            (*_row(each, now, waits), *((more[each.job_id],) if tags else ())) for each in records
-        ]
-        emit(table(columns, rows))
+        emit_json([job_object(each) | listed.more(each.job_id) for each in listed.records])
+    elif listed.records:
+        emit(job_table(listed, _row))
     else:
         say("no such job" if any((state, *asked.values())) else "no job yet: circuits submit")
 
@@ -168,15 +169,6 @@ def whole_object(record: JobRecord) -> dict[str, Any]:
     """A job with what was asked and where it runs, as `job --json` prints it."""
     asked = {"spec": json.loads(record.spec), "placement": json.loads(record.placement)}
     return job_object(record) | asked
-
-
-def remarks_object(remarks: Iterable[Remark]) -> dict[str, Any]:
-    """What people say of it, as `job --json` prints it."""
-    said = [each.model_dump(mode="json") for each in remarks]
-    return {
-        "tags": sorted(each["text"] for each in said if each["kind"] == "tag"),
-        "notes": [each for each in said if each["kind"] == "note"],
-    }
 
 
 def result_object(record: JobRecord, outcome: Any | None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -95,6 +95,15 @@ def _say_or_list(
         emit(remark_lines(shown))
     else:
         say(f"no {kind}")
+
+
+def remarks_object(remarks: Iterable[Remark]) -> dict[str, Any]:
+    """What people say of it, as `job --json` prints it."""
+    said = [each.model_dump(mode="json") for each in remarks]
+    return {
+        "tags": sorted(each["text"] for each in said if each["kind"] == "tag"),
+        "notes": [each for each in said if each["kind"] == "note"],
+    }
 
 
 def remark_lines(remarks: Iterable[Remark]) -> str:

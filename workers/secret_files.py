@@ -6,11 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from pydantic.fields import FieldInfo
-from pydantic_settings import EnvSettingsSource
+from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from graph_schema.errors import SpecError
 
 PREFIX = "CIRCUITS_"
+
+
+def secret_files(settings_cls: type[BaseSettings]) -> dict[str, str]:
+    """The files that the environment names for secrets, by the name of the variable."""
+    source = SecretFiles(settings_cls)
+    names = [f"{PREFIX}{name}_file".upper() for name in settings_cls.model_fields]
+    named = {name: source.env_vars.get(name.lower()) for name in names}
+    return {name: path for name, path in named.items() if path}
 
 
 class SecretFiles(EnvSettingsSource):

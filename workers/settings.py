@@ -27,8 +27,8 @@ from pydantic_settings import (
 from graph_schema.documents import Limits
 from graph_schema.documents.jobs import parse_offer
 from graph_schema.errors import SpecError
-from graph_schema.printable import without_secrets
 from workers.config_file import CONFIG, ConfigFile, chosen_file
+from workers.log_lines import LogFormat
 from workers.secret_files import PREFIX, SecretFiles
 from workers.setting_kinds import (
     AbsolutePath,
@@ -49,8 +49,6 @@ PLACES = (
     *("XDG_CACHE_HOME", "TORCH_HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"),
     *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
 )
-# Limits that the client goes by, not the worker.
-OWN_LIMITS = ("import_bytes", "query_bytes", "query_rows", "query_seconds")
 
 
 class Settings(BaseSettings):
@@ -99,6 +97,9 @@ class Settings(BaseSettings):
     """How long `circuits gc` leaves failed and cancelled jobs in the record; not set: for good."""
     keep_files_days: Annotated[float, Field(ge=1 / 24)] = 1.0
     """How long it leaves files that nothing refers to: whoever writes one refers to it later."""
+
+    log_format: LogFormat = LogFormat.TEXT
+    """How worker and supervisor write their logs."""
 
     serves: str | None = None
     """Devices that a worker serves, with GiB of memory: `cpu:64,cuda`; default: all there is."""
@@ -229,28 +230,6 @@ class Settings(BaseSettings):
         if self.hf_offline:
             found["HF_HUB_OFFLINE"] = found["TRANSFORMERS_OFFLINE"] = "1"
         return found
-
-    def of_worker(self) -> dict[str, str]:
-        """What a worker with these settings goes by, as a user would name it; no secret's value."""
-        cache = self.xdg_cache_home or Path("~/.cache").expanduser()
-        hub = self.hf_home or cache / "huggingface"
-        return {
-            "HF_HOME": str(hub),
-            "HF_HUB_CACHE": str(self.hf_hub_cache or hub / "hub"),
-            "HF_ENDPOINT": self.hf_endpoint.rstrip("/"),
-            "HF_HUB_OFFLINE": "1" if self.hf_offline else "0",
-            "HF_TOKEN": "not set" if self.hf_token is None else "set",
-            f"{PREFIX}ARTIFACTS": without_secrets(self.artifacts_url),
-            f"{PREFIX}MODEL_ROOTS": json.dumps([str(root) for root in self.model_roots]),
-            f"{PREFIX}SERVES": self.serves or "all there is",
-            f"{PREFIX}THREADS": str(self.threads),
-            f"{PREFIX}WORKER_PYTHON": str(self.worker_python),
-            **{
-                f"{PREFIX}LIMITS__{name.upper()}": json.dumps(value)
-                for name, value in self.limits
-                if name not in OWN_LIMITS
-            },
-        }
 
     def export(self) -> None:
         """Make these settings this process's environment, for the children it spawns."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from graph_schema.errors import SpecError
+from workers.local.goes_by import goes_by
 from workers.settings import Settings, read_settings
 
 
@@ -124,7 +125,7 @@ def test_what_a_worker_goes_by_holds_no_secret(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     monkeypatch.setenv("HF_HOME", "/models/hub")
     settings = read_settings(graph_password="secret", limits={"accuracy_floor": 0.7})
-    said = settings.of_worker()
+    said = goes_by(settings)
     assert said["HF_TOKEN"] == "set"
     assert said["HF_HUB_CACHE"] == "/models/hub/hub"
     assert said["HF_ENDPOINT"] == "https://huggingface.co"

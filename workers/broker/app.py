@@ -16,7 +16,7 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from celery import Celery
 from kombu.exceptions import KombuError
@@ -36,6 +36,7 @@ from graph_schema.store.batches import lots
 from graph_schema.store.connection import GraphStore
 from workers.broker.folder import folder_url
 from workers.broker.messages import QUEUE, REDIS_PREFIX, RUN_TASK, queue_of
+from workers.broker_url import queue_folder
 from workers.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -179,9 +180,8 @@ def _transport(url: str, ca_file: Path | None) -> tuple[str, dict[str, Any]]:
             "socket_connect_timeout": 5,
             "health_check_interval": 25,
         }
-    # What stands between two slashes and the third would be a host: a relative folder is none.
-    if parts.scheme == "filesystem" and parts.path.startswith("/") and not parts.netloc:
-        return folder_url(Path(unquote(parts.path)) / "queue")
+    if (folder := queue_folder(url)) is not None:
+        return folder_url(folder)
     raise SpecError(
         f"broker {without_secrets(url)!r} is of no kind we know; expected redis://HOST:PORT/0, "
         "rediss://… or filesystem:///FOLDER (CIRCUITS_BROKER)"

@@ -17,11 +17,12 @@ from workers.cli.output import emit, prepare_outputs, reader_left, say
 from workers.machine import known_error
 
 ORDER = (
-    *("demo", "plan", "submit", "run", "sweep", "job", "jobs", "cancel"),
+    *("demo", "plan", "submit", "run", "sweep", "job", "jobs", "logs", "cancel"),
     *("trace", "evaluate", "import", "export", "validate"),
     *("roles", "effects", "specificity", "universality", "training", "report"),
-    *("list", "show", "label", "compare", "delete", "query", "cypher", "schema", "motifs"),
-    *("up", "down", "status", "worker", "gc"),
+    *("list", "show", "label", "note", "tag", "compare", "delete"),
+    *("query", "cypher", "schema", "motifs"),
+    *("up", "down", "status", "doctor", "worker", "gc"),
     *("settings", "backup", "restore"),
     *("zoo", "benchmark"),
 )

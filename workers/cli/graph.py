@@ -26,6 +26,7 @@ from graph_schema.reports.nodes import shortened
 from workers.cli.app import command
 from workers.cli.options import NO_CIRCUIT, AsJson, whole
 from workers.cli.output import emit, emit_json, marks, page_width, say
+from workers.cli.remarks import remark_lines
 from workers.client import Circuit, CircuitClient
 from workers.files import check_free, write_whole
 from workers.requests.checking import unknown
@@ -83,12 +84,13 @@ def show(
             if judged.document.evaluation_id != found.document.evaluation_id
         ]
         against = _contradicted(client, found.circuit_id)
+        remarks = remark_lines(client.remarks(found.circuit_id))
     if form == "json":
         emit_json(found.document.model_dump(mode="json"))
     elif form == "bibtex":
         emit(bibtex(found.document))
     else:
-        said = [against] if against else []
+        said = [each for each in (remarks, against) if each]
         emit("\n\n".join([describe(found, limit), *said, *map(str, others)]))
 
 
@@ -178,12 +180,13 @@ def list_circuits(
     method: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only circuits by this method.")
     ] = None,
+    tag: Annotated[str | None, typer.Option(metavar="TAG", help="With this tag.")] = None,
     limit: Annotated[int, typer.Option(parser=whole, metavar="N", help="At most this many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List circuits, the newest first."""
     with CircuitClient() as client:
-        found = client.circuits(task=task, model=model, method=method, limit=limit)
+        found = client.circuits(task=task, model=model, method=method, tag=tag, limit=limit)
     if as_json:
         emit_json([circuit.model_dump(mode="json") for circuit in found])
         return
@@ -202,11 +205,12 @@ def list_circuits(
             circuit.heldout_faithfulness,
             circuit.error_share,
             f"{circuit.contradicts} contradicted" if circuit.contradicts else "",
+            ", ".join(circuit.tags),
         )
         for circuit in found
     ]
     headings = ("circuit", "model", "task", "method", "edges", "ablation", "faithfulness")
-    columns = (*headings, "held out", "error share", "verdicts")
+    columns = (*headings, "held out", "error share", "verdicts", "tags")
     # Columns that are nearly always empty are left out then.
     told = [i for i in range(len(columns)) if i < len(headings) + 1 or any(row[i] for row in rows)]
     emit(table([columns[i] for i in told], [[row[i] for i in told] for row in rows]))

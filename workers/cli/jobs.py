@@ -12,13 +12,14 @@ import typer
 
 from graph_schema.documents.jobs import JobRecord, JobState
 from graph_schema.errors import SpecError
-from graph_schema.reports import table
 from graph_schema.reports.nodes import shortened
 from workers.cli.app import command
 from workers.cli.asking import asks_for_a_circuit
 from workers.cli.exits import ExitCode, exit_code
 from workers.cli.options import AsJson, whole
 from workers.cli.output import emit, emit_json, say
+from workers.cli.remarks import remark_lines, remarks_object
+from workers.cli.watching import Listed, job_table, watch_jobs
 from workers.client import CircuitClient, Job
 from workers.interrupts import JobInterrupted
 from workers.kinds import kind_of
@@ -75,13 +76,19 @@ def job(job_id: JobId, wait: Wait = False, as_json: AsJson = False) -> None:
             follow(found, as_json)
         else:
             waits = client.service.serving.unserved([found.record]).get(found.job_id)
+            said = client.remarks(found.job_id)
             if as_json:
-                emit_json(whole_object(found.record) | {"waits_for": waits})
+                more = {"waits_for": waits} | remarks_object(said)
+                emit_json(whole_object(found.record) | more)
             else:
-                emit(_described(found.record, waits))
+                emit("\n".join(filter(None, (_described(found.record, waits), remark_lines(said)))))
 
 
-@command("circuits jobs --state running", "circuits jobs --task ioi --method acdc --since 3d")
+@command(
+    "circuits jobs --watch",
+    "circuits jobs --state running",
+    "circuits jobs --task ioi --method acdc --since 3d",
+)
 def jobs(
     state: Annotated[
         str | None,
@@ -97,7 +104,9 @@ def jobs(
         str | None,
         typer.Option(metavar="TIME", help="Submitted since: 30m, 12h, 3d ago, or 2025-11-29."),
     ] = None,
+    tag: Annotated[str | None, typer.Option(metavar="TAG", help="With this tag.")] = None,
     limit: Annotated[int, typer.Option(parser=whole, metavar="N", help="At most this many.")] = 50,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on until all have ended.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List jobs, the newest first.
@@ -110,15 +119,24 @@ def jobs(
         choice("state", JobState, state)  # before a local service is started
     if since is not None:
         moment(since, now)
-    asked = {"model": model, "task": task, "method": method, "since": since}
+    if watch and as_json:
+        raise SpecError("--watch goes on, and --json is one value: leave one out")
+    asked = {"model": model, "task": task, "method": method, "since": since, "tag": tag}
     with CircuitClient() as client:
-        records = [found.record for found in client.jobs(state, limit, **asked)]
-        waits = client.service.serving.unserved(records)
+
+        def ask() -> Listed:
+            found = [each.record for each in client.jobs(state, limit, **asked)]
+            waits = client.service.serving.unserved(found)
+            return Listed(found, client.service.tags_of([each.job_id for each in found]), waits)
+
+        listed = ask()
+        if watch and listed.records:
+            watch_jobs(ask, _row)
+            return
     if as_json:
-        emit_json([job_object(each) | {"waits_for": waits.get(each.job_id)} for each in records])
-    elif records:
-        headings = ("job", "kind", "state", "model", "task", "method", "edges", "since", "ran")
-        emit(table((*headings, "attempts", "what"), [_row(each, now, waits) for each in records]))
+        emit_json([job_object(each) | listed.more(each.job_id) for each in listed.records])
+    elif listed.records:
+        emit(job_table(listed, _row))
     else:
         say("no such job" if any((state, *asked.values())) else "no job yet: circuits submit")
 

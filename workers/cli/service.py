@@ -124,12 +124,12 @@ def worker(
     """
     quota = _quota(once, max_jobs, idle_exit)
     from workers.local.service import ensure_local, hold, require_worker
-    from workers.running.tasks import log_to_standard_error
+    from workers.running.tasks import log_as_settings_say
     from workers.running.worker import run_worker
 
     settings = read_settings(serves=serves)
     require_worker(settings)
-    log_to_standard_error()
+    log_as_settings_say()
     if not settings.local:
         sys.exit(run_worker(settings, quota))
     with hold(settings):
@@ -159,12 +159,16 @@ def service_status(settings: Settings) -> dict[str, Any]:
     from workers.broker import make_app, queue_depths
     from workers.client.service import PATIENCE
     from workers.local.files import Phase
+    from workers.local.goes_by import differences
     from workers.local.service import ensure_local, status
 
     if settings.local:
         here = status(settings)
         nothing = dict.fromkeys(("live_jobs", "queues", "broker_error", "workers"))
         found: dict[str, Any] = {**asdict(here), **nothing}
+        found["differences"] = []
+        if here.running:
+            found["differences"] = [asdict(each) for each in differences(settings)]
         if here.phase is not Phase.READY or here.elsewhere:
             return found
         address = ensure_local(settings, worker=False).address
@@ -196,7 +200,7 @@ def _print_status(settings: Settings, as_json: bool) -> None:
 
 
 def _described(found: dict[str, Any]) -> str:
-    apart = ("queues", "workers", "broker_error")
+    apart = ("queues", "workers", "broker_error", "differences")
     rows = [(key.replace("_", " "), cell(found[key])) for key in found if key not in apart]
     if found["queues"] is not None:
         waiting = [f"{name} {n}" for name, n in found["queues"].items() if n]
@@ -204,6 +208,9 @@ def _described(found: dict[str, Any]) -> str:
     workers = found["workers"]
     if workers is not None:
         rows.append(("workers", f"{len(workers)} live" if workers else "none is live"))
+    for each in found.get("differences", ()):
+        setting, there, here = (cell(each[name]) for name in ("setting", "there", "here"))
+        rows.append(("differs", f"{setting} is {there} there, {here} here (circuits down)"))
     lines = [f"{label:<17}{text or '-'}" for label, text in rows]
     if workers:
         now = time.time()

@@ -1,7 +1,8 @@
-"""Progress bars for long work: on a terminal or in a notebook, and nowhere else."""
+"""Progress of long work: bars on a terminal or in a notebook, elsewhere a line a minute."""
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 from typing import Self
 
@@ -20,15 +21,19 @@ from graph_schema.printable import printable
 PACE_SECONDS = 300.0
 """The time left is told from the pace of the last five minutes: some steps take one."""
 
+LINE_SECONDS = 60.0
+"""Where standard error is a file or a pipe a line is written so often."""
+
 
 class Bars:
     """One bar a stage, on standard error; a context manager that can be called as a `Progress`.
 
-    Where nobody watches (standard error is a file or a pipe) it stays silent.
+    Where standard error is a file or a pipe it says a line a minute: what, how far, and the time
+    that is left where that is known.
     """
 
     def __init__(self, title: str, show: bool = True) -> None:
-        console = Console(stderr=True)
+        self._console = console = Console(stderr=True, soft_wrap=True)
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -37,9 +42,12 @@ class Bars:
             TextColumn("eta"),
             TimeRemainingColumn(),
             speed_estimate_period=PACE_SECONDS,
+            get_time=lambda: time.monotonic(),
             console=console,
             disable=not (show and (console.is_terminal or console.is_jupyter)),
         )
+        self._lines = show and self._progress.disable
+        self._said = time.monotonic()
         self._title = title = printable(title)
         self._stage: str | None = None
         self._row = self._progress.add_task(title, total=None, start=True)
@@ -66,6 +74,14 @@ class Bars:
             self._row = self._progress.add_task(f"{self._title}: {stage}")
         words = f"{self._title}: {stage}{f' ({note})' if note else ''}"
         self._progress.update(self._row, completed=done, total=total or None, description=words)
+        if self._lines and time.monotonic() - self._said >= LINE_SECONDS:
+            self._said = time.monotonic()
+            self._console.out(printable(_line(words, done, total, self._left())), highlight=False)
+
+    def _left(self) -> float | None:
+        """Seconds that are left at the pace so far."""
+        task = next(each for each in self._progress.tasks if each.id == self._row)
+        return task.time_remaining
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -78,3 +94,13 @@ class Bars:
         traceback: TracebackType | None,
     ) -> None:
         self._progress.stop()
+
+
+def _line(words: str, done: int, total: int, left: float | None) -> str:
+    """`job 3f2a: scores 300/900, about 4 min left`."""
+    if not total:
+        return words
+    said = f"{words} {done}/{total}"
+    if left is None or done >= total:
+        return said
+    return f"{said}, about {f'{left:.0f} s' if left < 90 else f'{left / 60:.0f} min'} left"

@@ -18,6 +18,7 @@ from graph_schema.errors import CircuitServiceError, SpecError
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.records.hanging import Found, found_by, referred_artifacts, resting_on
+from graph_schema.store.records.remarks import read_remarks
 from graph_schema.store.records.removal import remove_traces
 from workers.job.drafts import clear_drafts
 from workers.results.cleared import Cleared, Heap
@@ -81,12 +82,17 @@ def clear(service: Service, *, dry_run: bool) -> Cleared:
 
 
 def _failed_jobs(store: GraphStore, seconds: float) -> list[str]:
-    """Jobs that failed so long ago, found nothing by an earlier attempt, and are named nowhere."""
+    """Jobs that failed so long ago, found nothing by an earlier attempt, and are named nowhere.
+
+    One that somebody tagged or noted is somebody's.
+    """
     return [job for job in jobs.failed_before(store, seconds) if _is_nobodys(store, job)]
 
 
 def _is_nobodys(store: GraphStore, job: str) -> bool:
     if found_by(store, job) != Found() or jobs.live_on(store, [job]):
+        return False
+    if read_remarks(store, [job]):
         return False
     return not resting_on(store, [job])
 

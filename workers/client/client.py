@@ -19,7 +19,7 @@ from graph_schema.errors import SpecError
 from workers.client.backup_requests import BackupRequests
 from workers.client.job import Job
 from workers.client.motifs import Motifs
-from workers.client.sweeps import SweepRequests
+from workers.client.remarks import RemarkRequests
 from workers.requests.checking import choice, validated
 from workers.requests.labels import Labelled, author_or_user, one_row
 from workers.requests.since import moment
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 MOST_COMPARED = 50
 
 
-class CircuitClient(SweepRequests, BackupRequests):
+class CircuitClient(RemarkRequests, BackupRequests):
     """Submits jobs and reads what they found.
 
     Without URLs it uses the local service of `CIRCUITS_HOME` and starts it where none runs. It
@@ -111,6 +111,7 @@ class CircuitClient(SweepRequests, BackupRequests):
         task: str | None = None,
         method: str | None = None,
         since: str | None = None,
+        tag: str | None = None,
     ) -> list[Job]:
         """Jobs, the newest first.
 
@@ -121,6 +122,7 @@ class CircuitClient(SweepRequests, BackupRequests):
             task: Only for this task.
             method: Only by this method.
             since: Submitted since then: `12h`, `3d` ago, or a date.
+            tag: Only those with this tag.
 
         Raises:
             SpecError: There is no such state or time.
@@ -131,8 +133,11 @@ class CircuitClient(SweepRequests, BackupRequests):
         now = time.time()
         after = 0.0 if since is None else moment(since, now)
 
+        having = None if tag is None else self.service.tagged(tag)
+
         def wanted(record: JobRecord) -> bool:
-            return job_facts(record, now).passes(model, task, method)
+            facts = job_facts(record, now)
+            return facts.passes(model, task, method) and (having is None or record.job_id in having)
 
         return [Job(self, record) for record in self.service.jobs(states, limit, after, wanted)]
 
@@ -149,7 +154,7 @@ class CircuitClient(SweepRequests, BackupRequests):
 
         Args:
             wanted: What to pick: `task`, `model` (name, family or fingerprint), `method`,
-                `job_id`, `min_faithfulness`, `max_edges`, `limit` (50).
+                `job_id`, `tag`, `min_faithfulness`, `max_edges`, `limit` (50).
 
         Raises:
             SpecError: There is no such filter, or not with such a value.

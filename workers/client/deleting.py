@@ -19,6 +19,7 @@ from graph_schema.store.records.hanging import (
     job_of_circuit,
     resting_on,
 )
+from graph_schema.store.records.remarks import read_remarks, remove_all_remarks
 from graph_schema.store.records.removal import (
     Write,
     remove_circuit,
@@ -63,19 +64,20 @@ def deletion(service: Service, id: str) -> Deletion:
             f"{id!r} is in use: job {live[0][:12]} is queued or running and needs it or is it; "
             f"wait for it, or end it: circuits cancel {live[0][:12]}"
         )
+    gone = jobs.known(store, sorted(going))
     own = [*going, *found.verdicts, *found.reports, *found.role_graphs]
     rests = resting_on(store, ids, own)
     return Deletion(
         id=circuit or job or "",
         circuits=circuits,
-        jobs=jobs.known(store, sorted(going)),
+        jobs=gone,
         edges=hanging.edges,
         evaluations=tuple(sorted({*hanging.evaluations, *found.evaluations})),
         role_tests=found.role_tests,
         role_graphs=found.role_graphs,
         reports=found.reports,
         verdicts=found.verdicts,
-        annotations=hanging.annotations,
+        annotations=hanging.annotations + len(read_remarks(store, [*circuits, *gone])),
         occurrences=hanging.occurrences,
         motif_tests=hanging.motif_tests,
         artifacts=_artifacts(store, circuits),
@@ -119,6 +121,7 @@ def delete(service: Service, id: str, *, even_evidence: bool) -> Deletion:
         remove_traces(_while_ended(store, job), job)
         clear_drafts(store, job)
         jobs.remove(store, job)
+    store.write(lambda tx: remove_all_remarks(tx, [*told.circuits, *told.jobs]))
     return told
 
 

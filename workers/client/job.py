@@ -106,6 +106,8 @@ class Job:
                         bars("starting a worker" if watch.starting else "queued", 0, 0)
                 elif step := record.progress:
                     bars(step.stage, step.done, step.total)
+                elif record.state is JobState.RUNNING:
+                    bars("started", 0, 0)
         return self
 
     def result(self, timeout: float | None = None, progress: bool = True) -> Circuit:

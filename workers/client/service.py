@@ -28,6 +28,7 @@ from graph_schema.store.records.datasets import has_dataset
 from graph_schema.store.records.evaluations import read_evaluations
 from graph_schema.store.records.imports import write_imported
 from graph_schema.store.records.models import ancestors, find_model, write_derived
+from graph_schema.store.records.remarks import tagged, tags_of
 from graph_schema.store.user_cypher.run import QueryResult, run_user_query
 from workers.broker import deliver
 from workers.client.submitting import Submitting
@@ -80,6 +81,14 @@ class Service(Submitting):
             if len(page) < PAGE:
                 break
         return tuple(found.values())[:limit]
+
+    def tagged(self, tag: str) -> set[str]:
+        """The ids of circuits and jobs with this tag."""
+        return tagged(self.store, tag)
+
+    def tags_of(self, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """The tags of those of these circuits and jobs that have any."""
+        return tags_of(self.store, ids)
 
     def anybody_works(self) -> bool:
         """Whether a worker has a job in hand, and is alive as far as its lease says."""

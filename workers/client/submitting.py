@@ -20,7 +20,8 @@ from graph_schema.store.records.datasets import write_dataset
 from workers import broker
 from workers.client.asked_again import deserves_another_try, tell_placement
 from workers.client.served import Serving
-from workers.local.service import renew_worker, tell_of_differences
+from workers.local.goes_by import tell_of_differences
+from workers.local.service import renew_worker
 from workers.requests.discover import Submission
 from workers.settings import Settings
 

@@ -62,7 +62,7 @@ class State:
     worker_failures: int = 0
     error: str | None = None
     goes_by: dict[str, str] = field(default_factory=dict[str, str])
-    """What its worker goes by (`Settings.of_worker`)."""
+    """What its worker goes by (`goes_by.py`)."""
 
 
 def own_home(home: Path) -> Path:

@@ -156,23 +156,6 @@ def require_worker(settings: Settings) -> None:
         )
 
 
-def tell_of_differences(settings: Settings) -> None:
-    """Say what the running service's worker does not go by, though this process would."""
-    state, here = ServiceFiles(settings).read(), settings.of_worker()
-    other = [
-        f"{name} is {there} there, {here[name]} here"
-        for name, there in (state.goes_by if state else {}).items()
-        if here.get(name, there) != there
-    ]
-    if other:
-        log.warning(
-            "the local service of %s was started with other settings, and its worker goes by them: "
-            "%s; `circuits down`, then the same command, to have it go by these",
-            settings.home,
-            "; ".join(other),
-        )
-
-
 def pin(settings: Settings) -> None:
     """Keep the local service until `down`."""
     ServiceFiles(settings).pinned.touch(0o600)

@@ -31,7 +31,9 @@ from graph_schema.store.servers.java import JavaServer
 from graph_schema.store.servers.on_disk import Flushed, make_kinds
 from workers.local.ending import end_leftovers
 from workers.local.files import Phase, ServiceFiles, State, locked
+from workers.local.goes_by import goes_by
 from workers.local.worker import LocalWorker
+from workers.log_lines import log_to_standard_error
 from workers.settings import Settings, read_settings
 
 log = logging.getLogger(__name__)
@@ -54,8 +56,8 @@ class Supervisor:
         self.settings = settings
         self.files = files
         self.stop = threading.Event()
-        mark, goes_by = process_mark(os.getpid()), settings.of_worker()
-        self.state = State(Phase.STARTING, starter, mark, goes_by=goes_by)
+        mark = process_mark(os.getpid())
+        self.state = State(Phase.STARTING, starter, mark, goes_by=goes_by(settings))
         self._store: GraphStore | None = None
         self._jobs_live, self._asked = True, 0.0
         self._worker = LocalWorker(settings, files, self._say, self._live)
@@ -222,11 +224,7 @@ def main() -> int:
     if os.fork():
         return 0
     os.setsid()
-    logging.basicConfig(
-        level=logging.INFO,
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s",
-    )
+    log_to_standard_error(settings.log_format)
     return supervise(settings, sys.argv[1])
 
 

@@ -82,7 +82,7 @@ class Deletion:
             _told("report", self.reports),
             _told("verdict", self.verdicts),
             _told("motif test", self.motif_tests),
-            _counted(self.annotations, "label or note", "labels and notes"),
+            _counted(self.annotations, "label, note or tag", "labels, notes and tags"),
             _counted(self.occurrences, "occurrence of a motif", "occurrences of motifs"),
         )
         yield from (each for each in told if each)

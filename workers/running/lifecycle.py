@@ -26,6 +26,7 @@ from graph_schema.store.connection import GraphStore, StoreAddress
 from workers.job.drafts import clear_drafts
 from workers.job.lease import Lease, Stopped, error_document
 from workers.kinds import Product
+from workers.log_lines import about_job
 from workers.machine import known_error
 from workers.settings import Settings
 
@@ -95,6 +96,12 @@ class Performer:
         However the job ends, that is in the graph and not in an exception; only what stops the
         process itself (KeyboardInterrupt) passes through, after the job was cancelled.
         """
+        with about_job(job_id):
+            return self._perform(job_id, work, report)
+
+    def _perform(
+        self, job_id: str, work: Work, report: Callable[[str, int, int], None] | None
+    ) -> bool:
         token = uuid4().hex
         record = jobs.claim_served(
             self.store,

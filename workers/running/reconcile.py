@@ -60,6 +60,8 @@ class Reconciler:
 
     def child_lost(self, job_id: str) -> None:
         """This worker's child died on the job: give it back without waiting for its lease."""
+        extra = {"job_id": job_id}
+        log.warning("the process of job %s died; it is given back", job_id[:12], extra=extra)
         self._lost.put(job_id)
 
     def once(self) -> None:
@@ -81,7 +83,8 @@ class Reconciler:
         settled = jobs.settle_all(self.store, found, resend=resend, max_attempts=attempts)
         done = {job_id: each for job_id, each in settled.items() if each.action is not NONE}
         for job_id, each in done.items():
-            log.info("job %s was overdue: %s", job_id[:12], each.action.value)
+            extra = {"job_id": job_id}
+            log.info("job %s was overdue: %s", job_id[:12], each.action.value, extra=extra)
         sent = [each for settled in done.values() for each in settled.send]
         broker.deliver(self.store, self.app, sent)
         return bool(done)

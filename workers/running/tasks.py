@@ -22,12 +22,11 @@ from celery.signals import setup_logging, worker_process_init, worker_process_sh
 from graph_schema.artifacts import ArtifactStore
 from workers.broker.app import RUN_TASK, deliver, make_app
 from workers.capacity import offer_of
+from workers.log_lines import log_to_standard_error
 from workers.running.lifecycle import Performer, Work
 from workers.settings import Settings, read_settings
 
 log = logging.getLogger(__name__)
-
-LOG_FORMAT = "%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"
 
 
 class StopSignal:
@@ -87,9 +86,9 @@ def run(job_id: str) -> bool:
 
 
 @setup_logging.connect
-def log_to_standard_error(**_: Any) -> None:
+def log_as_settings_say(**_: Any) -> None:
     """In main and child alike, unless the process logs elsewhere already."""
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+    log_to_standard_error(read_settings().log_format)
 
 
 @worker_process_init.connect

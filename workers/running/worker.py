@@ -36,7 +36,7 @@ from workers.running.owner import owner_name
 from workers.running.presence import Presence
 from workers.running.quota import Ending, Quota
 from workers.running.reconcile import Reconciler
-from workers.running.tasks import log_to_standard_error
+from workers.running.tasks import log_as_settings_say
 from workers.settings import Settings, read_settings
 
 log = logging.getLogger(__name__)
@@ -158,9 +158,9 @@ def _children(worker: Any) -> list[int]:
 
 def main() -> int:
     """`python -m workers.running.worker`."""
-    log_to_standard_error()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # until Celery takes over
     try:
+        log_as_settings_say()
         return run_worker(read_settings())
     except CircuitServiceError as error:
         sys.stderr.write(f"{error}\n")

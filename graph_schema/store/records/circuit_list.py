@@ -10,6 +10,7 @@ from pydantic import Field
 from graph_schema.documents import Document
 from graph_schema.store.batches import lots
 from graph_schema.store.connection import GraphStore
+from graph_schema.store.records.remarks import tagged, tags_of
 
 # Only what was asked for stands in the statement: an index serves `x = $x`, none `$x IS NULL OR …`.
 _FILTERS: dict[str, LiteralString] = {
@@ -19,11 +20,12 @@ _FILTERS: dict[str, LiteralString] = {
     "method": "AND c.method = $method",
     "min_faithfulness": "AND c.faithfulness >= $min_faithfulness",
     "max_edges": "AND c.n_edges <= $max_edges",
+    "tag": "AND c.circuit_id IN $tag",
 }
 _START: LiteralString = "MATCH (c:Circuit) WHERE true\n"
 _NEWEST: LiteralString = "AND c.created_at > 0\n"
 """Makes the index of created_at give the order, where no other one narrows the list down."""
-_NARROWING = frozenset({"job_id", "model", "task"})
+_NARROWING = frozenset({"job_id", "model", "task", "tag"})
 # Sorted before anything is read from the circuits that will not be shown.
 _LIST: LiteralString = """
 WITH c, c.created_at AS created_at, c.circuit_id AS circuit_id
@@ -57,6 +59,7 @@ class CircuitFilter(Document):
     model: str | None = None
     method: str | None = None
     job_id: str | None = None
+    tag: str | None = None
     min_faithfulness: float | None = None
     max_edges: int | None = Field(default=None, le=2**63 - 1)
     limit: int = Field(default=50, ge=1, le=100_000)
@@ -89,6 +92,7 @@ class CircuitSummary(Document):
     created_at: int
     contradicts: int = 0
     """Verdicts that it contradicts, which were stored before it."""
+    tags: tuple[str, ...] = ()
 
 
 class CircuitFigures(Document):
@@ -114,6 +118,8 @@ def list_circuits(
 ) -> tuple[CircuitSummary, ...]:
     """The circuits that pass the filter, the newest first."""
     parameters = (filters or CircuitFilter()).model_dump(exclude_none=True)
+    if (tag := parameters.get("tag")) is not None:
+        parameters["tag"] = sorted(tagged(store, tag))
     statement = _START
     if parameters.keys().isdisjoint(_NARROWING):
         statement += _NEWEST
@@ -121,4 +127,8 @@ def list_circuits(
         if name in parameters:
             statement += condition + "\n"
     rows = store.rows(statement + _LIST, **parameters)
-    return tuple(CircuitSummary.model_validate(row) for row in rows)
+    tags = tags_of(store, [row["circuit_id"] for row in rows])
+    return tuple(
+        CircuitSummary.model_validate({**row, "tags": tags.get(row["circuit_id"], ())})
+        for row in rows
+    )

@@ -23,14 +23,16 @@ NODE_KINDS: tuple[NodeKind, ...] = (
     *MOTIF_NODES,
     NodeKind(
         "Annotation",
-        "what somebody wrote on a node; survives new runs",
+        "what somebody wrote on a node, a circuit or a job; survives new runs",
         {
-            "annotation_id": "hash of author, node and text",
+            "annotation_id": "hash of author, place and text",
             "author": "who",
             "text": "what",
             "at": "milliseconds",
-            "kind": "note, label (what a node stands for) or group (several nodes' name)",
+            "kind": "note, tag, label (what a node stands for) or group (several nodes' name)",
             "members": "names of the nodes that it is on",
+            "circuit_id": "of a note or tag on a whole circuit",
+            "job_id": "of a note or tag on a job, which no relationship leads to",
             "score": "of a label: balanced accuracy of telling where its node is active",
         },
         "MATCH (a:Annotation)-[:ON]->(n:CircuitNode) RETURN n.name, a.author, a.text LIMIT 10",
@@ -66,7 +68,7 @@ RELATIONSHIP_KINDS: tuple[RelationshipKind, ...] = (
         {},
         "MATCH (a:Annotation)-[:ON]->(n:CircuitNode) RETURN n.node_id, a.text LIMIT 10",
         also=("Dictionary",),
-        also_to=("Model",),
+        also_to=("Model", "Circuit"),
     ),
 )
 

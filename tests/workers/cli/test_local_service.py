@@ -82,6 +82,12 @@ def test_submit_and_run_give_the_same_circuit_in_two_worlds(home: Home, tmp_path
     submitted = home.json("submit", *ask, "--wait")
     assert submitted["state"] == "succeeded"
     shown = json.loads(home.run("show", submitted["circuit_id"], "--format", "json"))
+    short = submitted["job_id"][:12]
+    logged = home.run("logs", short, "--follow").splitlines()
+    assert any(f" [{short}]: job {short}: attempt 1" in line for line in logged)
+    assert any(f" [{short}]: job {short} succeeded" in line for line in logged)
+    assert all(f" [{short}]: " in line or line.startswith("  ") for line in logged)
+    assert len(home.run("logs", "last", "--lines", 1).splitlines()) == 1
 
     other = Home(tmp_path)
     for name in ("model", "pairs.jsonl"):
@@ -128,6 +134,12 @@ def test_status_says_what_runs(home: Home) -> None:
     found = home.json("status")
     assert found["running"]
     assert found["live_jobs"] == 0
+    assert found["differences"] == []
+    said = home.json("doctor")
+    assert [each for each in said if each["verdict"] == "fail"] == []
+    assert {"service", "graph", "schema", "clock", "broker", "gpu"} <= {
+        each["check"] for each in said
+    }
 
 
 def test_a_client_sees_the_same_and_loads_nothing_heavy(home: Home) -> None:

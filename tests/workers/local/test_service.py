@@ -25,6 +25,7 @@ from tests.workers.tiny import until
 from workers.local import service as local
 from workers.local.ending import Ended, down
 from workers.local.files import Phase, ServiceFiles, locked
+from workers.local.goes_by import goes_by
 from workers.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -81,7 +82,7 @@ def test_it_starts_once_is_joined_and_ends(settings: Settings) -> None:
     first = local.ensure_local(settings, worker=False)
     state = ServiceFiles(settings).read()
     assert state is not None
-    assert state.goes_by == settings.of_worker()
+    assert state.goes_by == goes_by(settings)
     found = local.status(settings)
     assert local.ensure_local(settings, worker=False) == first
     assert local.status(settings) == found, "it was joined, and nothing started again"

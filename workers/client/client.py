@@ -147,7 +147,7 @@ class CircuitClient(TrainingRequests):
 
         Args:
             wanted: What to pick: `task`, `model` (name, family or fingerprint), `method`,
-                `job_id`, `min_faithfulness`, `max_edges`, `limit` (50).
+                `job_id`, `min_faithfulness`, `max_edges`, `limit` (50), `skip`.
 
         Raises:
             SpecError: There is no such filter, or not with such a value.

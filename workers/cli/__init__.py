@@ -20,6 +20,7 @@ from workers.cli import (
     trace,
     training,
     universality,
+    web,
     zoo,
 )  # each registers its commands on the app
 from workers.cli.app import app, main
@@ -46,5 +47,6 @@ __all__ = [
     "trace",
     "training",
     "universality",
+    "web",
     "zoo",
 ]

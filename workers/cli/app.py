@@ -21,7 +21,7 @@ ORDER = (
     *("trace", "evaluate", "import", "export", "validate"),
     *("roles", "effects", "specificity", "universality", "training", "report"),
     *("list", "show", "label", "compare", "delete", "query", "cypher", "schema", "motifs"),
-    *("up", "down", "status", "worker", "gc"),
+    *("web", "up", "down", "status", "worker", "gc"),
     *("zoo", "benchmark"),
 )
 

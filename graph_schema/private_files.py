@@ -69,7 +69,7 @@ def write_private(path: Path, text: str) -> None:
     write_whole(path, text.encode(), mode=0o600)
 
 
-def expanded(name: str) -> Path:
+def expanded(name: str | Path) -> Path:
     """The path, `~` at its start replaced by the home it stands for.
 
     Raises:
@@ -79,7 +79,7 @@ def expanded(name: str) -> Path:
         return Path(name).expanduser()
     except RuntimeError as error:
         raise SpecError(
-            f"path {quoted(name)} begins with the home of a user whom this machine does not know; "
+            f"path {quoted(str(name))} begins with the home of a user whom this machine does not know; "
             "give the path from / on"
         ) from error
 

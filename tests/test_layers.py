@@ -41,7 +41,14 @@ def test_imports_follow_the_arrows() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["workers.client", "workers.cli", "graph_schema.store", "graph_schema.dictionaries"]
+    "module",
+    [
+        "workers.client",
+        "workers.cli",
+        "workers.web.serving",
+        "graph_schema.store",
+        "graph_schema.dictionaries",
+    ],
 )
 def test_light_modules_load_no_torch(module: str) -> None:
     heavy = ["torch", "transformers", "pandas", "discovery", "workers.running.tasks"]

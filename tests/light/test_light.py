@@ -56,6 +56,18 @@ def test_the_local_service_names_the_extra_it_needs(tmp_path: Path) -> None:
         client.submit(model=str(_model(tmp_path)), task="induction", method="eap", n_edges=10)
 
 
+def test_pages_name_the_extra_they_need(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [*CIRCUITS, "web", "--no-open"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "CIRCUITS_HOME": str(tmp_path / "home")},
+    )
+    assert ran.returncode == 4
+    assert "pip install 'circuit-atlas[web]'" in ran.stderr
+    assert not (tmp_path / "home").exists()
+
+
 def test_bad_input_is_told_without_torch(tmp_path: Path) -> None:
     command = ["submit", "--model=./m", "--task=induction", "--method=eap", "--edges=-5"]
     ran = subprocess.run(

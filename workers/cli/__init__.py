@@ -26,6 +26,7 @@ from workers.cli import (
     trace,
     training,
     universality,
+    web,
     zoo,
 )  # each registers its commands on the app
 from workers.cli.app import app, main
@@ -58,5 +59,6 @@ __all__ = [
     "trace",
     "training",
     "universality",
+    "web",
     "zoo",
 ]

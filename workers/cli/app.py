@@ -22,7 +22,7 @@ ORDER = (
     *("roles", "effects", "specificity", "universality", "training", "report"),
     *("list", "show", "label", "note", "tag", "compare", "delete"),
     *("query", "cypher", "schema", "motifs"),
-    *("up", "down", "status", "doctor", "worker", "gc"),
+    *("web", "up", "down", "status", "doctor", "worker", "gc"),
     *("settings", "backup", "restore"),
     *("zoo", "benchmark"),
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Annotated
@@ -11,8 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from graph_schema.errors import SpecError
-from graph_schema.json_text import json_text
-from graph_schema.printable import as_cell
 from graph_schema.reports import table
 from workers.cli.app import command
 from workers.cli.options import NO_CIRCUIT, AsJson, assignments, name_and_value, once
@@ -152,7 +148,7 @@ def _answer(client: CircuitClient, found: Rows, as_json: bool, as_csv: bool) -> 
     if as_json:
         emit_json(found.records())
     elif as_csv:
-        emit(as_csv_text(found), exact=True)
+        emit(found.to_csv(), exact=True)
     else:
         emit(str(found))
         if not found.rows and not client.circuits(limit=1):
@@ -205,19 +201,3 @@ def _standard_input() -> str:
     if not text.strip():
         raise SpecError("the query on standard input is empty")
     return text
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, dict | list | bool):
-        return json_text(value, ascii_only=True)
-    return as_cell(value) if isinstance(value, str) else value
-
-
-def as_csv_text(found: Rows) -> str:
-    """The rows as CSV; lists, mappings and truth values as JSON."""
-    target = io.StringIO()
-    writer = csv.writer(target, lineterminator="\n")
-    writer.writerow(map(_cell, found.columns))
-    for row in found.rows:
-        writer.writerow(map(_cell, row))
-    return target.getvalue().removesuffix("\n")

@@ -14,7 +14,7 @@ from workers.cli.app import command
 from workers.cli.exits import ExitCode, exit_code
 from workers.cli.options import AsJson
 from workers.cli.output import emit, emit_json, say
-from workers.cli.query import AsCsv, as_csv_text, one_format
+from workers.cli.query import AsCsv, one_format
 from workers.client import CircuitClient, Sweep
 from workers.requests.sweep_file import read_sweep
 from workers.results.rows import Rows
@@ -70,7 +70,7 @@ def _show(found: Sweep, as_json: bool, as_csv: bool) -> None:
     if as_json:
         emit_json(found.to_json())
     elif as_csv:
-        emit(as_csv_text(found.table()), exact=True)
+        emit(found.table().to_csv(), exact=True)
     else:
         emit(str(_short(found.table())))
 

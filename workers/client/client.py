@@ -154,7 +154,7 @@ class CircuitClient(RemarkRequests, BackupRequests):
 
         Args:
             wanted: What to pick: `task`, `model` (name, family or fingerprint), `method`,
-                `job_id`, `tag`, `min_faithfulness`, `max_edges`, `limit` (50).
+                `job_id`, `tag`, `min_faithfulness`, `max_edges`, `limit` (50), `skip`.
 
         Raises:
             SpecError: There is no such filter, or not with such a value.

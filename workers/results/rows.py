@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
+from graph_schema.json_text import json_text
+from graph_schema.printable import as_cell
 from graph_schema.reports import cell, table
 
 if TYPE_CHECKING:
@@ -30,6 +34,18 @@ class Rows:
     def records(self) -> list[dict[str, Any]]:
         """One dictionary a row."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+    def to_csv(self) -> str:
+        """A heading and a line a row; lists, objects and truth values as JSON.
+
+        Text that a spreadsheet would take for a formula is written so that it takes none.
+        """
+        target = io.StringIO()
+        writer = csv.writer(target, lineterminator="\n")
+        writer.writerow(map(_csv_cell, self.columns))
+        for row in self.rows:
+            writer.writerow(map(_csv_cell, row))
+        return target.getvalue().removesuffix("\n")
 
     def to_pandas(self) -> pd.DataFrame:
         """As pandas reads the values: NaN and null in a column of numbers are NaN.
@@ -71,6 +87,12 @@ class Rows:
             for row in self.rows
         )
         return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def _csv_cell(value: object) -> object:
+    if isinstance(value, dict | list | bool):
+        return json_text(value, ascii_only=True)
+    return as_cell(value) if isinstance(value, str) else value
 
 
 def _whole(values: Sequence[object]) -> Literal["Int64", "object"] | None:

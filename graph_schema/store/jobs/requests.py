@@ -113,7 +113,8 @@ def get_all(store: GraphStore, job_ids: Sequence[str]) -> tuple[JobRecord, ...]:
 def states(store: GraphStore, job_ids: Iterable[str]) -> dict[str, JobState]:
     """The states of these jobs; those that are not there are left out."""
     ids = set(job_ids)
-    return store.read(lambda tx: states_of(tx, ids)) if ids else {}
+    found = store.read(lambda tx: states_of(tx, ids)) if ids else {}
+    return {job_id: each.state for job_id, each in found.items()}
 
 
 def list_jobs(

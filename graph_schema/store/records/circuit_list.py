@@ -29,7 +29,7 @@ _NARROWING = frozenset({"job_id", "model", "task", "tag"})
 # Sorted before anything is read from the circuits that will not be shown.
 _LIST: LiteralString = """
 WITH c, c.created_at AS created_at, c.circuit_id AS circuit_id
-ORDER BY created_at DESC, circuit_id LIMIT $limit
+ORDER BY created_at DESC, circuit_id SKIP $skip LIMIT $limit
 RETURN circuit_id, created_at, c.job_id AS job_id, c.model AS model, c.family AS family,
        c.fingerprint AS fingerprint, c.task AS task, c.dataset_sha256 AS dataset_sha256,
        c.method AS method, c.metric AS metric, c.ablation AS ablation, c.selection AS selection,
@@ -49,10 +49,17 @@ AT_ONCE = 500
 """Circuits asked for in one statement."""
 
 
+_NAMES: LiteralString = """
+MATCH (t:Task) RETURN DISTINCT 'task' AS kind, t.name AS name
+UNION MATCH (m:Model) RETURN DISTINCT 'model' AS kind, m.name AS name
+"""
+
+
 class CircuitFilter(Document):
     """Which circuits to list; None means any.
 
-    `model` is a name, a family or the first digits of a fingerprint; `task` a name or an id.
+    `model` is a name, a family or the first digits of a fingerprint; `task` a name or an id;
+    `skip` leaves out so many of the newest.
     """
 
     task: str | None = None
@@ -63,6 +70,7 @@ class CircuitFilter(Document):
     min_faithfulness: float | None = None
     max_edges: int | None = Field(default=None, le=2**63 - 1)
     limit: int = Field(default=50, ge=1, le=100_000)
+    skip: int = Field(default=0, ge=0, le=2**31)
 
 
 class CircuitSummary(Document):
@@ -132,3 +140,12 @@ def list_circuits(
         CircuitSummary.model_validate({**row, "tags": tags.get(row["circuit_id"], ())})
         for row in rows
     )
+
+
+def stored_names(store: GraphStore) -> dict[str, list[str]]:
+    """The names that a list may be narrowed by: of each stored `task` and `model`, in order."""
+    found: dict[str, list[str]] = {"task": [], "model": []}
+    for row in store.rows(_NAMES):
+        if row["name"]:
+            found[row["kind"]].append(row["name"])
+    return {kind: sorted(names) for kind, names in found.items()}

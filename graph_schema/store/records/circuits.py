@@ -163,6 +163,25 @@ def read_circuit(store: GraphStore, circuit_id: str) -> CircuitDocument:
     return store.read(lambda tx: _read_circuit(tx, resolve_circuit(tx, circuit_id)))
 
 
+def read_header(store: GraphStore, circuit_id: str) -> CircuitDocument:
+    """What describes the circuit with this id, or the only one whose id starts so, as a whole.
+
+    Its edges are left out; its nodes have their labels.
+
+    Raises:
+        NotFoundError: None, or several; the message names them.
+    """
+
+    def work(tx: Transaction) -> CircuitDocument:
+        id = resolve_circuit(tx, circuit_id)
+        found = stored_header(tx, id)
+        if found is None:
+            raise NotFoundError(f"circuit {id[:12]} is not stored whole: nothing describes it yet")
+        return found.labelled(_labels(tx, id))
+
+    return store.read(work)
+
+
 def resolve_circuit(tx: Transaction, prefix: str) -> str:
     """The one circuit id that starts with `prefix`; `last` is the one that was stored last.
 
@@ -190,8 +209,11 @@ def _read_circuit(tx: Transaction, circuit_id: str) -> CircuitDocument:
     edges = read_edges(tx, circuit_id)
     require_whole(circuit_id, row["n_edges"], len(edges))
     found = _document(row, edges)
-    labels = {each["name"]: each["label"] for each in fetch(tx, _LABELS, circuit_id=circuit_id)}
-    return found.labelled(labels)
+    return found.labelled(_labels(tx, circuit_id))
+
+
+def _labels(tx: Transaction, circuit_id: str) -> dict[str, str]:
+    return {each["name"]: each["label"] for each in fetch(tx, _LABELS, circuit_id=circuit_id)}
 
 
 def stored_header(tx: Transaction, circuit_id: str) -> CircuitDocument | None:

@@ -116,9 +116,8 @@ def test_any_cell_comes_back(text: str) -> None:
 
 
 def test_an_answer_s_cells_are_no_formulas() -> None:
-    from workers.cli.query import _csv
     from workers.client import Rows
 
     answer = Rows(("=A1", "n"), (("=cmd|' /C calc'!A0", -1.5), ("@SUM(1)", 2)))
-    rows = list(csv.reader(io.StringIO(_csv(answer))))
+    rows = list(csv.reader(io.StringIO(answer.to_csv())))
     assert rows == [["'=A1", "n"], ["'=cmd|' /C calc'!A0", "-1.5"], ["'@SUM(1)", "2"]]

@@ -1,0 +1,247 @@
+"""The pages in chromium, with the network closed but for this machine.
+
+Screenshots of every screen are left in the test's folder, to be looked at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import re
+import socket
+import threading
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from graph_schema.store.records.packed_edges import PackedEdges
+from tests.browser import chromium
+from tests.workers.tiny import until
+from tests.workers.web.conftest import COOKIE, KEY, Atlas
+from tests.workers.web.test_screens import _submitted
+from tests.workers.web.vendored import AXE
+from workers.web.access import Access
+from workers.web.app import make_app
+from workers.web.graphs import DrawnCircuit
+from workers.web.serving import LOOPBACK
+from workers.web.site import Site
+
+pytestmark = [pytest.mark.needs_browser, pytest.mark.slow]
+PATIENCE = 60_000
+"""Milliseconds; a machine may stand still for a while."""
+
+
+class Served:
+    """The application on a port, to be stopped and started again."""
+
+    def __init__(self, atlas: Atlas) -> None:
+        self.atlas = atlas
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.start()
+
+    def start(self) -> None:
+        """A server as a new process would be: of what went before it knows the key alone."""
+        self.access = Access(KEY)
+        app = make_app(Site(self.atlas.client, self.access), LOOPBACK, COOKIE)
+        config = uvicorn.Config(
+            app,
+            host="127.0.0.1",
+            port=self.port,
+            log_level="critical",
+            lifespan="off",
+            timeout_graceful_shutdown=0,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run)
+        self._thread.start()
+        until(lambda: self._server.started)
+
+    def stop(self) -> None:
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join()
+
+
+@pytest.fixture(scope="module")
+def served(atlas: Atlas) -> Generator[Served]:
+    served = Served(atlas)
+    yield served
+    served.stop()
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Generator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium(),
+            args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
+        )
+        yield browser
+        browser.close()
+
+
+@contextlib.contextmanager
+def visiting(chrome: Browser, served: Served, **options: Any) -> Generator[Page]:
+    """A page of a browser of its own that has been let in; the console must stay silent."""
+    context: BrowserContext = chrome.new_context(**options)
+    context.set_default_timeout(PATIENCE)
+    page, said = context.new_page(), list[str]()
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("dialog", lambda dialog: said.append(dialog.message))
+    try:
+        page.goto(f"{served.url}/enter?word={served.access.invite()}")
+        page.wait_for_url("**/circuits")
+        yield page
+        # What a page that is not there and a server that was stopped leave is no fault of a page.
+        assert [each for each in said if "404" not in each and "net::" not in each] == []
+    finally:
+        context.close()
+
+
+def _screens(atlas: Atlas) -> dict[str, str]:
+    own = f"/circuits/{atlas.wide.circuit_id}"
+    return {
+        "circuits": "/circuits",
+        "circuit": f"{own}?node={atlas.wide.nodes_in_order[7]}",
+        "foreign": f"/circuits/{atlas.foreign.circuit_id}?node=a1.h2",
+        "jobs": "/jobs",
+        "job": f"/jobs/{_submitted(atlas, 70)}",
+        "submit": "/submit",
+        "cypher": "/cypher?q=MATCH (m:Model) RETURN m, m.name AS name",
+        "question": "/cypher?question=strongest-paths",
+        "error": "/circuits/ffff",
+    }
+
+
+@pytest.mark.parametrize(
+    ("scheme", "width", "scripts"),
+    [("light", 1280, True), ("dark", 1280, True), ("light", 360, False)],
+)
+def test_every_screen_reads_and_passes_the_accessibility_check(
+    atlas: Atlas,
+    served: Served,
+    chrome: Browser,
+    tmp_path: Path,
+    scheme: Any,
+    width: int,
+    scripts: bool,
+) -> None:
+    size: Any = {"width": width, "height": 900}
+    options: dict[str, Any] = {"color_scheme": scheme, "viewport": size}
+    if not scripts:
+        options["java_script_enabled"] = False
+    with visiting(chrome, served, **options) as page:
+        for name, path in _screens(atlas).items():
+            answer = page.goto(served.url + path)
+            assert answer is not None
+            if scripts and "/circuits/" in path and answer.ok:
+                expect(page.locator("#drawing[data-ready=yes]")).to_be_visible(timeout=PATIENCE)
+            page.screenshot(path=tmp_path / f"{name}-{scheme}-{width}.png", full_page=True)
+            needed = page.evaluate("document.documentElement.scrollWidth")
+            assert needed <= width, f"{name} is {needed} wide"
+            if not scripts:
+                continue
+            page.evaluate(AXE.text())
+            wanted = "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']"
+            if scheme == "dark":  # nothing else is another
+                wanted = "['color-contrast']"
+            found = page.evaluate(f"axe.run(document, {{runOnly: {wanted}}})")
+            told = [(each["id"], each["nodes"][0]["html"][:150]) for each in found["violations"]]
+            if answer.ok:
+                assert told == [], name
+
+
+def test_a_node_is_chosen_by_keys_by_pointer_and_by_the_address(
+    atlas: Atlas, served: Served, chrome: Browser
+) -> None:
+    own = f"{served.url}/circuits/{atlas.induction.circuit_id}"
+    with visiting(chrome, served) as page:
+        page.goto(own)
+        canvas = page.locator("#drawing[data-ready=yes] canvas.below")
+        canvas.focus()
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        panel = page.locator("#node")
+        expect(panel).to_contain_text("input")
+        expect(page).to_have_url(re.compile(r"\?node=input$"))
+        panel.get_by_role("link", name="a1.h2").first.click()
+        expect(page).to_have_url(re.compile(r"\?node=a1.h2$"))
+        expect(panel.locator("h2")).to_contain_text("a1.h2")
+        page.go_back()
+        expect(panel.locator("h2")).to_contain_text("input")
+        page.locator("#prune input[type=range]").fill("0")
+        expect(page).to_have_url(re.compile("edges=1"))
+        expect(page.locator("#strongest")).to_contain_text("the strongest 1 of 7")
+        expect(panel).to_contain_text("Out of it 0")
+
+
+def test_a_large_drawing_answers_the_pointer(atlas: Atlas, served: Served, chrome: Browser) -> None:
+    """20,000 edges between 2,000 nodes; whatever lies under the pointer is said."""
+    drawn = _large()
+    own = f"{served.url}/circuits/{atlas.induction.circuit_id}"
+    with visiting(chrome, served, viewport={"width": 1400, "height": 1000}) as page:
+        page.route(
+            "**/graph.json", lambda route: route.fulfill(json=drawn.columns() | {"labels": {}})
+        )
+        page.goto(own)
+        expect(page.locator("#drawing[data-ready=yes]")).to_be_visible(timeout=PATIENCE)
+        page.locator("#edges").fill("20000")
+        page.wait_for_function("document.getElementById('drawing').dataset.paintMs > 0")
+        canvas = page.locator("canvas.below")
+        box = canvas.bounding_box()
+        assert box is not None
+        said = set[str]()
+        for step in range(20):
+            page.mouse.move(box["x"] + 100 + 50 * step, box["y"] + 60 + 20 * step)
+            said.add(page.locator(".hint").text_content() or "")
+        assert len(said - {""}) > 5
+        assert float(page.locator("#drawing").get_attribute("data-hover-ms") or "inf") < 1000
+
+
+def _large() -> DrawnCircuit:
+    rng = random.Random(1)
+    heads = [f"a{layer}.h{head}" for layer in range(40) for head in range(50)]
+    numbers = [sorted(rng.sample(range(len(heads)), 2)) for _ in range(25_000)]
+    ends = [(heads[a], heads[b]) for a, b in numbers if a // 50 < b // 50][:20_000]
+    n = len(ends)
+    assert n == 20_000
+    senders, receivers = zip(*ends, strict=True)
+    scores = sorted((rng.gauss(0, 1) for _ in range(n)), key=abs, reverse=True)
+    kinds = tuple("exact" if i % 2 else "estimate" for i in range(n))
+    channels, none = tuple(rng.choices("qkv", k=n)), (None,) * n
+    return DrawnCircuit.of(
+        PackedEdges(tuple(heads), senders, receivers, channels, tuple(scores), kinds, none, none),
+        40,
+    )
+
+
+def test_two_browsers_and_a_server_that_went_away_end_up_the_same(
+    atlas: Atlas, served: Served, chrome: Browser
+) -> None:
+    with visiting(chrome, served) as one, visiting(chrome, served) as two:
+        for page in (one, two):
+            page.goto(f"{served.url}/jobs")
+            expect(page.locator("#live")).to_have_text("live")
+        first = _submitted(atlas, 80)
+        for page in (one, two):
+            expect(page.locator(f"#job-{first}")).to_have_count(1, timeout=PATIENCE)
+        served.stop()
+        missed = [_submitted(atlas, seed) for seed in (81, 82)]
+        atlas.client.job(first).cancel()
+        served.start()
+        for page in (one, two):
+            for id in missed:
+                expect(page.locator(f"#job-{id}")).to_have_count(1, timeout=PATIENCE)
+            expect(page.locator(f"#job-{first}")).to_contain_text("cancelled", timeout=PATIENCE)
+        rows = [
+            page.locator("#board tbody tr").evaluate_all("rows => rows.map((row) => row.id)")
+            for page in (one, two)
+        ]
+        assert rows[0] == rows[1]
+        assert len(set(rows[0])) == len(rows[0])

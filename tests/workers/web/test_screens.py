@@ -1,0 +1,176 @@
+"""The screens as a reader without JavaScript has them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from graph_schema.documents import DatasetData, Eap, ModelId, ModelSource, TopEdges
+from graph_schema.documents.jobs import DiscoverSpec, JobState, Placement
+from graph_schema.store import jobs
+from tests.factories import make_dataset
+from tests.workers.web.conftest import Atlas
+
+
+def _text(page: str) -> str:
+    """What a reader sees, on one line."""
+    return " ".join(re.sub(r"<[^>]+>", " ", page).split())
+
+
+def _submitted(atlas: Atlas, seed: int) -> str:
+    spec = DiscoverSpec(
+        model=ModelId(fingerprint="f" * 64),
+        data=DatasetData(sha256=make_dataset().sha256, task="board"),
+        method=Eap(),
+        selection=TopEdges(n_edges=5),
+        seed=seed,
+    )
+    jobs.submit(
+        atlas.client.service.store, spec, Placement(model=ModelSource(name="/models/board"))
+    )
+    return spec.job_id
+
+
+def test_circuits_are_listed_and_filtered(atlas: Atlas, browser: TestClient) -> None:
+    every = browser.get("/circuits").text
+    for circuit in (atlas.induction, atlas.wide, atlas.foreign):
+        assert f'href="/circuits/{circuit.circuit_id}"' in every
+    narrowed = browser.get("/circuits", params={"model": "made/wide", "max_edges": "200"}).text
+    assert atlas.wide.circuit_id in narrowed
+    assert atlas.induction.circuit_id not in narrowed
+    assert 'value="made/wide"' in narrowed
+    refused = browser.get("/circuits", params={"max_edges": "many"})
+    assert refused.status_code == 400
+    assert "max_edges" in refused.text
+
+
+def test_first_digits_lead_to_the_circuit_and_others_nowhere(
+    atlas: Atlas, browser: TestClient
+) -> None:
+    answer = browser.get(f"/circuits/{atlas.wide.circuit_id[:10]}?node=a1.h2")
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"/circuits/{atlas.wide.circuit_id}?node=a1.h2"
+    assert browser.get("/circuits/ffffffffff").status_code == 404
+    assert browser.get(f"/circuits/{atlas.wide.circuit_id}?node=a9.h9").status_code == 404
+
+
+def test_a_node_shows_its_edges_with_evidence_and_the_roles_it_was_tested_for(
+    atlas: Atlas, browser: TestClient
+) -> None:
+    page = browser.get(f"/circuits/{atlas.induction.circuit_id}?node=a1.h2").text
+    panel = _text(page[page.index('<section id="node"') : page.index('<datalist id="names"')])
+    assert "Into it 3" in panel
+    assert "Out of it 1" in panel
+    assert "a0.h1 key 1.500 estimate" in panel
+    assert "logits residual 2.125 estimate" in panel
+    assert "induction passes: pattern 0.5500, effect 2.000 [1.750, 2.250]" in panel
+    assert "control 0.05000, q 0.001" in panel
+
+
+def test_pruning_keeps_the_strongest_edges_and_reads_the_curve(
+    atlas: Atlas, browser: TestClient
+) -> None:
+    own = f"/circuits/{atlas.induction.circuit_id}"
+    page = browser.get(f"{own}?edges=2").text
+    table = page[page.index('<section id="strongest"') :]
+    assert re.findall(r"node=([\w.]+)#node", table) == ["a1.h2", "logits", "a0.h1", "a1.h2"]
+    assert "0.5000 at 13" in _text(page)  # nothing was measured of fewer
+    few, all_of_it = (browser.get(f"{own}/picture.svg{q}").text for q in ("?edges=2", ""))
+    assert few.count("<path") == 2
+    assert all_of_it.count("<path") == 7
+
+
+def test_a_script_gets_all_edges_with_their_places(atlas: Atlas, browser: TestClient) -> None:
+    graph = browser.get(f"/circuits/{atlas.wide.circuit_id}/graph.json").json()
+    edges = {
+        (graph["nodes"][s], graph["nodes"][r], c)
+        for s, r, c in zip(graph["senders"], graph["receivers"], graph["channels"], strict=True)
+    }
+    assert edges == {(e.sender, e.receiver, e.channel.value) for e in atlas.wide.edges}
+    depth = dict(zip(graph["nodes"], graph["y"], strict=True))
+    assert all(depth[s] < depth[r] for s, r, _ in edges)
+    sizes = [abs(score) for score in graph["scores"]]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_a_note_and_a_label_are_written_where_they_are_read(
+    atlas: Atlas, browser: TestClient
+) -> None:
+    own = f"/circuits/{atlas.wide.circuit_id}"
+    node = atlas.wide.nodes_in_order[3]
+    for kind, text in (("note", "seen in a browser"), ("label", "moves names")):
+        sent: dict[str, Any] = atlas.form(browser, node=node, kind=kind, text=text)
+        answer = browser.post(f"{own}/annotations", **sent)
+        assert answer.status_code == 303
+        assert answer.headers["location"] == f"{own}?node={node}#node"
+    page = _text(browser.get(f"{own}?node={node}").text)
+    assert "seen in a browser" in page
+    assert "label moves names" in page
+    assert atlas.client.circuit(atlas.wide.circuit_id).annotations[-1].component == node
+    nowhere: dict[str, Any] = atlas.form(browser, node="a9.h9", kind="note", text="x")
+    assert browser.post(f"{own}/annotations", **nowhere).status_code in (400, 404)
+
+
+def test_a_job_is_listed_cancelled_and_run_again(atlas: Atlas, browser: TestClient) -> None:
+    id = _submitted(atlas, 1)
+    board = browser.get("/jobs", params={"state": "queued", "task": "board"}).text
+    assert f'id="job-{id}"' in board
+    assert f'id="job-{id}"' not in browser.get("/jobs", params={"task": "other"}).text
+    sent: dict[str, Any] = atlas.form(browser)
+    assert browser.post(f"/jobs/{id}/cancel", **sent).status_code == 303
+    assert atlas.client.job(id).state is JobState.CANCELLED
+    page = browser.get(f"/jobs/{id}").text
+    assert "the job was cancelled" in page
+    assert "Run it again" in page
+    assert browser.post(f"/jobs/{id}/rerun", **sent).status_code == 303
+    assert atlas.client.job(id).state is JobState.QUEUED
+    assert browser.post(f"/jobs/{id}/rerun", **sent).status_code == 400
+    assert browser.get("/jobs", params={"state": "asleep"}).status_code == 400
+
+
+def test_a_request_that_is_wrong_comes_back_with_what_was_typed(
+    atlas: Atlas, browser: TestClient
+) -> None:
+    wrong: dict[str, Any] = atlas.form(browser, model="./m", task="ioi", n_edges="several")
+    answer = browser.post("/submit", **wrong)
+    assert answer.status_code == 400
+    assert "n_edges is &#39;several&#39;; expected a whole number" in answer.text
+    assert 'value="./m"' in answer.text
+    both: dict[str, Any] = atlas.form(browser, model="./m", task="ioi", n_edges="5", threshold="1")
+    assert "exactly one of" in browser.post("/submit", **both).text
+
+
+def test_a_named_question_is_asked_and_taken_along(atlas: Atlas, browser: TestClient) -> None:
+    chosen = browser.get("/cypher?question=strongest-paths").text
+    assert 'name="p.circuit"' in chosen
+    asked = {"question": "strongest-paths", "p.circuit": atlas.induction.circuit_id[:8]}
+    page = browser.get("/cypher", params=asked)
+    assert page.status_code == 200
+    assert "Answer" in page.text
+    assert f"circuit=&#39;{asked['p.circuit']}&#39;" in page.text
+    answer = browser.get("/cypher.csv", params=asked)
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert (
+        answer.text
+        == atlas.client.query("strongest-paths", circuit=asked["p.circuit"]).to_csv() + "\n"
+    )
+    wrong = browser.get("/cypher", params={"question": "strongest-paths", "p.circuit": "ffff"})
+    assert wrong.status_code == 400
+
+
+def test_cypher_takes_parameters_and_leads_to_circuits(atlas: Atlas, browser: TestClient) -> None:
+    query = "MATCH (c:Circuit) WHERE c.n_edges = $n RETURN c.circuit_id AS circuit, c.task AS task"
+    waiting = browser.get("/cypher", params={"q": query}).text
+    assert 'name="p.n"' in waiting
+    assert "Answer" not in waiting
+    page = browser.get("/cypher", params={"q": query, "p.n": "150"}).text
+    assert f'href="/circuits/{atlas.wide.circuit_id}"' in page
+    assert atlas.induction.circuit_id not in page
+
+
+@pytest.mark.parametrize("path", ["/circuits", "/jobs", "/submit", "/cypher"])
+def test_pages_are_light(browser: TestClient, path: str) -> None:
+    assert len(browser.get(path).content) < 60_000

@@ -1,0 +1,134 @@
+"""A stored circuit as it is drawn: nodes in places, edges by number, the strongest first."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graph_schema.documents import Component
+from graph_schema.store.records.packed_edges import PackedEdges
+from workers.web.layout import Numbers, Places, by_position, layered
+
+MEASURED = ("exact", "acdc_delta")
+"""Kinds of scores that come of runs with the edge patched; the others are estimates."""
+KEPT = 8
+"""Drawn circuits that are remembered: what is stored of edges never changes."""
+
+
+@dataclass(frozen=True)
+class DrawnCircuit:
+    """A circuit's nodes and edges with their places.
+
+    Attributes:
+        nodes: In the order of the forward pass.
+        y: Each node's row, counted from the input.
+        senders: Each edge's sender, by number; receivers likewise.
+    """
+
+    edges: PackedEdges
+    nodes: tuple[Component, ...]
+    x: Places
+    y: Numbers
+    senders: Numbers
+    receivers: Numbers
+
+    @classmethod
+    def of(cls, edges: PackedEdges, n_layers: int) -> DrawnCircuit:
+        """The circuit drawn; one prompt's graph has its positions on x."""
+        parts = sorted(map(Component.parse, edges.nodes), key=lambda part: part.place(n_layers))
+        number = {part.name: place for place, part in enumerate(parts)}
+        orders = np.array([part.order(n_layers) for part in parts], dtype=np.int64)
+        y = np.searchsorted(np.unique(orders), orders)
+        senders = np.array([number[name] for name in edges.senders], dtype=np.int64)
+        receivers = np.array([number[name] for name in edges.receivers], dtype=np.int64)
+        positions = [part.position for part in parts]
+        if any(each is not None for each in positions):
+            x = by_position(y, positions)
+        else:
+            x = layered(y, senders, receivers, _weights(edges))
+        return cls(edges, tuple(parts), x, y.astype(np.int64), senders, receivers)
+
+    @cached_property
+    def number(self) -> dict[str, int]:
+        """Each node's number, by its name."""
+        return {part.name: place for place, part in enumerate(self.nodes)}
+
+    def around(self, name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The edges into a node and out of it, by number, the strongest first."""
+        node = self.number[name]
+        return np.flatnonzero(self.receivers == node), np.flatnonzero(self.senders == node)
+
+    def rows(self, numbers: Iterable[int]) -> list[dict[str, Any]]:
+        """Edges as rows of a table, with the evidence for each."""
+        edges = self.edges
+        return [
+            {
+                "sender": edges.senders[i],
+                "receiver": edges.receivers[i],
+                "channel": edges.channels[i],
+                "score": edges.scores[i],
+                "kind": edges.kinds[i],
+                "measured": edges.kinds[i] in MEASURED,
+                "stability": edges.stabilities[i],
+                "exact": edges.exacts[i],
+            }
+            for i in map(int, numbers)
+        ]
+
+    def columns(self) -> dict[str, Any]:
+        """What a script needs to draw it."""
+        edges = self.edges
+        return {
+            "nodes": [part.name for part in self.nodes],
+            "kinds": [part.kind.value for part in self.nodes],
+            "x": np.round(self.x, 2).tolist(),
+            "y": self.y.tolist(),
+            "senders": self.senders.tolist(),
+            "receivers": self.receivers.tolist(),
+            "channels": list(edges.channels),
+            "scores": [None if each is None else float(f"{each:.4g}") for each in edges.scores],
+            "measured": [each in MEASURED for each in edges.kinds],
+        }
+
+
+def _weights(edges: PackedEdges) -> Places:
+    """How much each edge pulls: |score|, and a little where it has none."""
+    found = np.array([abs(score or 0.0) for score in edges.scores], dtype=np.float64)
+    largest = float(found.max(initial=0.0))
+    return found / largest + 1e-3 if largest else np.ones(len(found))
+
+
+class Remembered:
+    """The circuits drawn last, by id; several threads may ask."""
+
+    def __init__(self) -> None:
+        self._found: OrderedDict[str, DrawnCircuit] = OrderedDict()
+        self._guard = threading.Lock()
+        self._making = threading.Lock()
+
+    def get(self, circuit_id: str, make: Callable[[], DrawnCircuit]) -> DrawnCircuit:
+        """The drawn circuit with this id; made where it is not remembered."""
+        if (found := self._there(circuit_id)) is not None:
+            return found
+        with self._making:  # a page asks for its drawing while the page itself is still made
+            if (found := self._there(circuit_id)) is not None:
+                return found
+            made = make()
+            with self._guard:
+                self._found[circuit_id] = made
+                while len(self._found) > KEPT:
+                    self._found.popitem(last=False)
+            return made
+
+    def _there(self, circuit_id: str) -> DrawnCircuit | None:
+        with self._guard:
+            if circuit_id in self._found:
+                self._found.move_to_end(circuit_id)
+            return self._found.get(circuit_id)

@@ -1,0 +1,67 @@
+"""Templates, and how values look in them. All text is escaped, whoever wrote it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from graph_schema.printable import printable
+from graph_schema.reports.tables import cell, number
+from workers.web import static
+
+ID_DIGITS = 12
+
+
+def make_templates() -> Environment:
+    """The templates of this package, with everything escaped and nothing undefined let pass."""
+    made = Environment(
+        loader=PackageLoader("workers.web", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    own: dict[str, Any] = {"static": static.address, "address": address}
+    made.globals.update(own)
+    made.filters.update(
+        figure=figure, cell=cell, short=short, moment=moment, duration=duration, plain=printable
+    )
+    return made
+
+
+def address(path: str, given: Mapping[str, Any] | None = None, /, **changes: Any) -> str:
+    """A path with a query: what was given, with changes; what is None or empty is left out."""
+    asked = {**(given or {}), **changes}
+    said = urlencode({name: value for name, value in asked.items() if value not in (None, "")})
+    return f"{path}?{said}" if said else path
+
+
+def figure(value: float | None) -> str:
+    """A number in four digits; a dash where there is none."""
+    return "\N{EN DASH}" if value is None else number(value)
+
+
+def short(id: str | None) -> str:
+    """The first digits of an id."""
+    return "" if id is None else id[:ID_DIGITS]
+
+
+def moment(milliseconds: int | None) -> str:
+    """A time as the server's clock shows it."""
+    if not milliseconds:
+        return ""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(milliseconds / 1000))
+
+
+def duration(seconds: float | None) -> str:
+    """`42 s`, `3 min`, `2.5 h`."""
+    if seconds is None:
+        return ""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

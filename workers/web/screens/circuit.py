@@ -1,0 +1,147 @@
+"""One circuit: its figures, its drawing, and what is known of the node that was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from graph_schema.documents import Annotation, CircuitDocument
+from graph_schema.errors import NotFoundError
+from graph_schema.reports.quality import quality_facts
+from graph_schema.reports.text import conditions, headline
+from graph_schema.store.records.annotations import read_annotations, write_annotation
+from graph_schema.store.records.circuits import read_header
+from graph_schema.store.records.packed_edges import read_packed_edges
+from workers.requests.checking import validated
+from workers.requests.labels import author_or_user
+from workers.web.circuit_node import node_facts
+from workers.web.circuit_picture import circuit_picture
+from workers.web.curve import DrawnCurve
+from workers.web.graphs import DrawnCircuit
+from workers.web.pages import address
+from workers.web.site import Site, as_json
+
+MOST_EDGES = 40
+"""Of a table; the rest is in the drawing and behind each node."""
+MOST_STROKES = 250
+"""Of the picture that is there without a script."""
+
+
+def show(site: Site, request: Request) -> Response:
+    """The page of a circuit; `?node=` chooses one of its nodes, `?edges=` prunes it."""
+    header = header_of(site, request.path_params["circuit"])
+    if header.circuit_id != request.path_params["circuit"]:
+        return RedirectResponse(
+            address(f"/circuits/{header.circuit_id}", dict(request.query_params)), 303
+        )
+    drawn = drawn_of(site, header)
+    kept = _kept(request, len(drawn.edges))
+    chosen = request.query_params.get("node")
+    if chosen and chosen not in drawn.number:
+        raise NotFoundError(f"circuit {header.circuit_id[:12]} has no node {chosen!r}")
+    annotations = read_annotations(site.service.store, header.circuit_id)
+    return site.page(
+        request,
+        "circuit.html",
+        circuit=header,
+        facts=_facts(header, drawn),
+        n_edges=len(drawn.edges),
+        n_nodes=len(drawn.nodes),
+        kept=kept,
+        edges=drawn.rows(range(min(kept, MOST_EDGES))),
+        chosen=node_facts(site, header, drawn, chosen, kept) if chosen else None,
+        annotations=annotations,
+        names=[part.name for part in drawn.nodes],
+        curve=DrawnCurve.of(header, len(drawn.edges)),
+        code=_code(header, chosen),
+    )
+
+
+def graph(site: Site, request: Request) -> Response:
+    """The drawing's nodes and edges, for a script."""
+    header = header_of(site, request.path_params["circuit"])
+    labels = {node.name: node.label for node in header.nodes if node.label}
+    return as_json({**drawn_of(site, header).columns(), "labels": labels})
+
+
+def picture(site: Site, request: Request) -> Response:
+    """The strongest edges as an SVG picture, for a page without a script."""
+    header = header_of(site, request.path_params["circuit"])
+    drawn = drawn_of(site, header)
+    kept = min(_kept(request, len(drawn.edges)), MOST_STROKES)
+    svg = circuit_picture(drawn, header, kept, request.query_params.get("node"))
+    return Response(svg, media_type="image/svg+xml")
+
+
+def annotate(site: Site, request: Request, fields: Mapping[str, str]) -> Response:
+    """Write a note on a node, or say what it stands for; leads back to the page."""
+    header = header_of(site, request.path_params["circuit"])
+    node, text, kind = (fields.get(name, "") for name in ("node", "text", "kind"))
+    if kind == "label":
+        site.client.label(header.circuit_id, node, text)
+    elif kind == "note":
+        said = {"component": node, "text": text.strip(), "author": author_or_user(None)}
+        note = validated(Annotation, {**said, "circuit_id": header.circuit_id})
+        site.service.store.write(lambda tx: write_annotation(tx, note))
+    else:
+        raise HTTPException(400, "kind is neither note nor label")
+    where = address(f"/circuits/{header.circuit_id}", node=node, edges=fields.get("edges"))
+    return RedirectResponse(f"{where}#node", 303)
+
+
+def header_of(site: Site, id: str) -> CircuitDocument:
+    """What describes a circuit as a whole, without its edges; its id may be the first digits."""
+    return read_header(site.service.store, id)
+
+
+def drawn_of(site: Site, header: CircuitDocument) -> DrawnCircuit:
+    """The circuit's edges with their places; remembered, for neither changes."""
+
+    def make() -> DrawnCircuit:
+        edges = read_packed_edges(site.service.store, header.circuit_id)
+        return DrawnCircuit.of(edges, header.model.n_layers)
+
+    return site.drawn.get(header.circuit_id, make)
+
+
+def _kept(request: Request, n_edges: int) -> int:
+    """How many edges are drawn: as asked for, at most all."""
+    asked = request.query_params.get("edges", "")
+    if not asked.isdecimal() or len(asked) > 9:
+        return n_edges
+    return max(1, min(int(asked), n_edges)) if n_edges else 0
+
+
+def _facts(header: CircuitDocument, drawn: DrawnCircuit) -> list[tuple[str, str]]:
+    """Figures with what they were measured on."""
+    scored = f"{len(drawn.edges):,} of {header.n_edges_scored:,} scored"
+    facts = [
+        ("method", ", ".join([header.method.name, *conditions(header)])),
+        ("edges", f"{scored}, between {len(drawn.nodes):,} nodes"),
+        *headline(header),
+    ]
+    return facts + (quality_facts(header.evaluation) if header.evaluation else [])
+
+
+def _code(header: CircuitDocument, chosen: str | None) -> dict[str, str]:
+    """What asks for the same elsewhere. A component's name needs no quoting."""
+    id = header.circuit_id
+    where = f" {{name: '{chosen}'}}" if chosen else ""
+    return {
+        "Cypher": (
+            f"MATCH (:Circuit {{circuit_id: '{id}'}})-[:CONTAINS]->(a:CircuitNode{where})"
+            "-[e:EDGE]->(b:CircuitNode)\n"
+            "RETURN a.name AS sender, b.name AS receiver, e.channel AS channel, e.score AS score\n"
+            "ORDER BY abs(e.score) DESC LIMIT 100"
+        ),
+        "Python": (
+            "from workers.client import CircuitClient\n\n"
+            "with CircuitClient() as client:\n"
+            f'    circuit = client.circuit("{id}")\n'
+            "    edges = circuit.to_pandas()\n"
+            + (f'    out = edges[edges.sender == "{chosen}"]\n' if chosen else "")
+        ),
+    }

@@ -1,0 +1,114 @@
+"""`circuits web`: the pages on a port of this machine, and the address that lets a browser in."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable
+from contextlib import suppress
+
+import uvicorn
+
+from graph_schema.errors import ResourceError, SpecError
+from workers.client import CircuitClient
+from workers.web.access import Access, stored_key
+from workers.web.app import make_app
+from workers.web.site import Site
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+END_SECONDS = 2
+"""How long open connections may keep the server from ending: live pages never end by themselves."""
+
+
+def serve(
+    client: CircuitClient,
+    host: str,
+    port: int,
+    allowed: tuple[str, ...],
+    *,
+    open_browser: bool,
+    tell: Callable[[str], None],
+) -> None:
+    """Serve the pages until Ctrl-C or SIGTERM.
+
+    Args:
+        client: What they show.
+        host: The address to listen on.
+        port: Likewise; 0 takes a free one.
+        allowed: Names that the server goes by beside its address.
+        open_browser: Open the address in the machine's browser.
+        tell: Takes the address, and what is to be known.
+
+    Raises:
+        SpecError: There is no such address.
+        ResourceError: The port is taken.
+    """
+    listening = _listen(host, port)
+    try:
+        _ = client.service  # what is wrong with the graph is told before anybody is let in
+        access = Access(stored_key(client.settings.cache_dir))
+        port = int(listening.getsockname()[1])
+        names = (*LOOPBACK, *{host.lower(), *(name.lower() for name in allowed)})
+        app = make_app(Site(client, access), names, cookie=f"circuits-{port}")
+        shown = host if is_loopback(host) else next(iter(allowed), socket.gethostname())
+        shown = f"[{shown}]" if ":" in shown else shown
+        entrance = f"http://{shown}:{port}/enter?word={access.invite()}"
+        if not is_loopback(host):
+            tell(
+                "warning: others on the network reach this server, and what it sends is not "
+                "encrypted: put it behind TLS, or listen on 127.0.0.1 and come in by "
+                f"ssh -L {port}:127.0.0.1:{port}"
+            )
+        tell(f"open once, within a quarter of an hour: {entrance}\nCtrl-C ends it")
+        if open_browser:
+            threading.Timer(0.5, _open, [entrance]).start()
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,  # it would show the word that lets a browser in
+            server_header=False,
+            lifespan="off",
+            timeout_graceful_shutdown=END_SECONDS,
+        )
+        uvicorn.Server(config).run([listening])
+    finally:
+        listening.close()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise SpecError(
+            f"host {host!r} is no address of this machine; expected 127.0.0.1, or 0.0.0.0 for all"
+        ) from error
+    family, kind, protocol, _, where = found[0]
+    listening = socket.socket(family, kind, protocol)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(where)
+        listening.listen(128)  # now: whoever is quick with the address waits, and is not refused
+    except OSError as error:
+        listening.close()
+        raise ResourceError(
+            f"port {port} of {host} cannot be listened on: {error.strerror}; choose another: "
+            "--port N (0 takes a free one)"
+        ) from error
+    return listening
+
+
+def _open(entrance: str) -> None:
+    with suppress(webbrowser.Error):
+        webbrowser.open(entrance)

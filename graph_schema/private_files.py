@@ -79,8 +79,8 @@ def expanded(name: str | Path) -> Path:
         return Path(name).expanduser()
     except RuntimeError as error:
         raise SpecError(
-            f"path {quoted(str(name))} begins with the home of a user whom this machine does not know; "
-            "give the path from / on"
+            f"path {quoted(str(name))} begins with the home of a user whom this machine does not "
+            "know; give the path from / on"
         ) from error
 
 

@@ -49,7 +49,7 @@ def main() -> int:
         with Rig(combination, folder / "rig", tiny) as rig:
             outcome = run(rig, kinds(given.outage), jobs=given.jobs, seed=given.seed, gap=given.gap)
         add(given.results, outcome)
-        if outcome.verdict.clean and not outcome.unsettled:
+        if outcome.clean:
             shutil.rmtree(folder)
         else:
             clean = False

@@ -52,6 +52,11 @@ class Outcome:
     unsettled: int = 0
     """Jobs that had not ended when nothing was broken any more for `SETTLE_SECONDS`."""
 
+    @property
+    def clean(self) -> bool:
+        """Whether nothing went wrong; a history to which no worker appends says nothing."""
+        return self.verdict.clean and not self.unsettled and self.starts >= self.jobs
+
 
 def facts(store: GraphStore) -> Facts:
     """What the graph holds now."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from graph_schema.documents.jobs import JobRecord
 from tests.faults.history import Happened, History
 
 FILE = "history.jsonl"
@@ -24,7 +25,9 @@ def recorded(what: Happened, transition: Callable[..., Any]) -> Callable[..., An
     @functools.wraps(transition)
     def call(store: Any, job_id: str, *given: Any, **named: Any) -> Any:
         answer = transition(store, job_id, *given, **named)
-        if answer is not None:
+        if isinstance(
+            answer, JobRecord | tuple
+        ):  # had, or stored; else it is nobody's or another's
             History(Path(os.environ["CIRCUITS_HOME"]).parent / FILE).add(what, job_id)
         return answer
 
@@ -34,7 +37,7 @@ def recorded(what: Happened, transition: Callable[..., Any]) -> Callable[..., An
 if __name__ in ("__main__", "__mp_main__"):  # the worker's child imports it again, by that name
     from graph_schema.store import jobs
 
-    jobs.claim = recorded(Happened.STARTED, jobs.claim)
+    jobs.claim_served = recorded(Happened.STARTED, jobs.claim_served)
     jobs.finish = recorded(Happened.FINISHED, jobs.finish)
 
 if __name__ == "__main__":

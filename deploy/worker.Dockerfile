@@ -10,7 +10,7 @@ COPY discovery discovery
 COPY workers workers
 # In a cluster the graph is Neo4j: everything of [worker] but the embedded server would do, yet one
 # extra that is tested beats a second list that is not.
-RUN pip install --no-cache-dir -c constraints.txt ".[worker]"
+RUN pip install --no-cache-dir -c constraints.txt ".[worker,s3]"
 # By number: Kubernetes takes no name for a proof that it is not root.
 USER 10001:10001
 WORKDIR /home/circuits

@@ -95,7 +95,7 @@ def _read(file: Path) -> tuple[dict[str, Any], int]:
             f"settings in {str(file)!r} cannot be read: {error.strerror} ({CONFIG})"
         ) from error
     ours = told.st_uid in (0, os.getuid())
-    if stat.S_ISREG(told.st_mode) and (not ours or told.st_mode & 0o002):
+    if stat.S_ISREG(told.st_mode) and (not ours or told.st_mode & 0o022):
         raise SpecError(
             f"settings in {str(file)!r} are another's to change: own the file and chmod go-w it, "
             f"or name another ({CONFIG})"

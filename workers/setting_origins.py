@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, SecretStr
 
+from graph_schema.printable import without_secrets
 from workers.secret_files import PREFIX
 from workers.settings import Settings, sources
 
@@ -33,7 +33,7 @@ def told(settings: Settings) -> list[Told]:
                 for limit, bound in settings.limits
             ]
         elif name != "owner":
-            found.append(Told(name, _shown(value), origin(name)))
+            found.append(Told(name, _shown(name, value), origin(name)))
     return found
 
 
@@ -66,10 +66,10 @@ def _names(name: str) -> list[str]:
     )
 
 
-def _shown(value: Any) -> Any:
+def _shown(name: str, value: Any) -> Any:
     if isinstance(value, SecretStr):
-        parts = urlsplit(value.get_secret_value())
-        return f"set ({parts.scheme}://{parts.hostname})" if parts.hostname else "set"
+        # An address is told from a password by what it is for: a password may look like one.
+        return f"set ({without_secrets(value.get_secret_value())})" if name == "broker" else "set"
     if isinstance(value, tuple):
         return [str(each) for each in value]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    return value if isinstance(value, int | float | None) else str(value)
+    return value if isinstance(value, int | float | None) else without_secrets(str(value))

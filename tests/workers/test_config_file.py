@@ -128,9 +128,10 @@ def test_a_secret_that_others_may_read_is_refused(toml: Path) -> None:
 
 def test_a_file_that_others_may_change_is_refused(toml: Path) -> None:
     toml.write_text("threads = 2\n")
-    toml.chmod(0o666)
-    with pytest.raises(SpecError, match="another's to change"):
-        read_settings()
+    for mode in (0o666, 0o664):
+        toml.chmod(mode)
+        with pytest.raises(SpecError, match="another's to change"):
+            read_settings()
 
 
 def test_settings_say_where_they_come_from_and_no_secret(
@@ -148,11 +149,23 @@ def test_settings_say_where_they_come_from_and_no_secret(
     ran = circuits("settings", "--json")
     found = {each["name"]: (each["value"], each["origin"]) for each in ran.json()}
     assert found["threads"] == (2, str(toml))
-    assert found["broker"] == ("set (redis://host)", str(toml))
+    assert found["broker"] == ("set (redis://***@host)", str(toml))
     assert found["max_attempts"] == (5, "CIRCUITS_MAX_ATTEMPTS")
     assert found["limits.pairs"] == (5, str(toml))
     assert found["limits.query_rows"] == (6, "CIRCUITS_LIMITS__QUERY_ROWS")
     assert found["limits.min_pairs"] == (8, "default")
     assert found["hf_token"] == ("set", "HF_TOKEN")
     assert found["lease_seconds"][1] == "default"
+    assert "hidden" not in ran.out + circuits("settings").out
+
+
+@pytest.mark.parametrize("password", ["//hidden/abc", "//[hidden", "redis://pa?hidden@h"])
+def test_no_part_of_a_secret_is_shown(
+    password: str, circuits: Circuits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it looks like an address, and where an address holds it."""
+    monkeypatch.setenv("CIRCUITS_GRAPH_PASSWORD", password)
+    monkeypatch.setenv("CIRCUITS_GRAPH", "bolt://neo4j:hidden@db")
+    monkeypatch.setenv("HF_ENDPOINT", "https://user:hidden@mirror")
+    ran = circuits("settings", "--json")
     assert "hidden" not in ran.out + circuits("settings").out

@@ -13,6 +13,7 @@ from graph_schema.errors import CircuitServiceError, SpecError
 from graph_schema.printable import without_secrets
 from graph_schema.store.address import StoreAddress, connect
 from workers import broker
+from workers.local.goes_by import goes_by
 from workers.settings import Settings
 
 SECRET = "hunter2"
@@ -40,7 +41,7 @@ def test_a_broker_s_password_is_in_no_message(tmp_path: Path, url: str) -> None:
     with pytest.raises(CircuitServiceError) as refused:
         broker.queue_depth(broker.make_app(settings))
     assert "127.0.0.1" in str(refused.value)
-    assert SECRET not in f"{refused.value}{settings!r}{settings.of_worker()}"
+    assert SECRET not in f"{refused.value}{settings!r}{goes_by(settings)}"
 
 
 @pytest.mark.parametrize("scheme", ["bolt", "neo4j", "bolt+s", "neo4j+s", "nonsense"])
@@ -64,7 +65,7 @@ def test_an_artifact_store_s_password_is_in_no_message(tmp_path: Path, url: str)
     with pytest.raises(CircuitServiceError) as refused:
         ArtifactStore(settings.artifacts_url).load_bytes("not/there")
     assert "place" in str(refused.value)
-    assert SECRET not in f"{refused.value}{settings.of_worker()}"
+    assert SECRET not in f"{refused.value}{goes_by(settings)}"
 
 
 @given(

@@ -70,7 +70,7 @@ def job(job_id: JobId, wait: Wait = False, as_json: AsJson = False) -> None:
 
     Its state, how far it is, what it found or why it failed.
     """
-    with CircuitClient() as client:
+    with CircuitClient(worker=wait) as client:
         found = client.job(job_id)
         if wait:
             follow(found, as_json)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from graph_schema.errors import SpecError, StoreUnavailable
+from graph_schema.printable import without_secrets
 from graph_schema.reports import cell, table
 from workers.cli.app import command
 from workers.cli.exits import ExitCode
@@ -173,7 +174,11 @@ def service_status(settings: Settings) -> dict[str, Any]:
             return found
         address = ensure_local(settings, worker=False).address
     else:
-        found: dict[str, Any] = {"running": True, "uri": settings.graph, "home": str(settings.home)}
+        found: dict[str, Any] = {
+            "running": True,
+            "uri": without_secrets(settings.graph or ""),
+            "home": str(settings.home),
+        }
         address = settings.store_address()
     with GraphStore(address, patience=PATIENCE) as store:
         found |= {"live_jobs": count_live(store), "queues": None, "broker_error": None}
@@ -233,6 +238,6 @@ def _local(name: str) -> Settings:
     if not settings.local:
         raise SpecError(
             f"circuits {name} is about the local service, but CIRCUITS_GRAPH names "
-            f"{settings.graph}; unset it"
+            f"{without_secrets(settings.graph or '')}; unset it"
         )
     return settings

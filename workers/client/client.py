@@ -1,8 +1,6 @@
 """The client: ask for circuits and roles, follow jobs, read circuits, ask the graph.
 
-What it asks for is in `requests.py`, `role_requests.py`, `universality.py`,
-`training.py` and `sweeps.py`.
-
+What it asks for is in the files that it builds on, `requests.py` and on.
 Nothing heavy is loaded by importing this; the driver comes in with the first call that needs the
 graph, and torch never does.
 """

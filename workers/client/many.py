@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from workers.requests.discover import Submission
 
 AT_A_TIME = 500
-"""Jobs read at a look, the first that have not ended: nearly all that run are among them."""
+"""Jobs read at a look, in turn of all that have not ended: the first may wait for ever."""
 
 
 class ManyJobs:
@@ -77,7 +77,7 @@ class ManyJobs:
             TimeoutError: They have not after `timeout` seconds.
         """
         end = None if timeout is None else time.monotonic() + timeout
-        watch, pause = Watch(self._client), FIRST_WAIT
+        watch, pause, turn = Watch(self._client), FIRST_WAIT, 0
         with Bars(self._title, show=progress) as bars:
             while True:
                 for job in self.jobs:
@@ -93,7 +93,8 @@ class ManyJobs:
                     )
                 time.sleep(pause)
                 pause = min(LONGEST_WAIT, pause * 1.5)
-                looked = [job.job_id for job in left[:AT_A_TIME]]
+                looked = [job.job_id for job in (left[turn:] + left[:turn])[:AT_A_TIME]]
+                turn = (turn + AT_A_TIME) % len(left) if len(left) > AT_A_TIME else 0
                 self._know(patiently(self._client, self._title, lambda ids=looked: self._read(ids)))
                 watch.look()
 

@@ -11,7 +11,7 @@ from celery import Celery
 from neo4j import Transaction
 
 from graph_schema.artifacts import ArtifactStore
-from graph_schema.documents.jobs import JobRecord, JobState
+from graph_schema.documents.jobs import JobRecord, JobState, demand_of
 from graph_schema.errors import StoreUnavailable
 from graph_schema.store import jobs
 from graph_schema.store.batches import lots
@@ -114,9 +114,10 @@ class Submitting:
             found |= {job_id: each.record for job_id, each in made.items()}
             if send:
                 self._send([each.record for each in made.values() if each.send])
-                for each in made.values():
-                    if each.record.state is not JobState.RUNNING:
-                        self.serving.tell_submitted(each.record)
+                stored = [each.record for each in made.values()]
+                waiting = [each for each in stored if each.state is not JobState.RUNNING]
+                for each in {demand_of(each.placement): each for each in waiting}.values():
+                    self.serving.tell_submitted(each)
                 if self.brings_worker:  # behind each batch: the first jobs need not wait for all
                     renew_worker(self.settings)
         return tuple(found[each.spec.job_id] for each in submissions)

@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterable
 from pathlib import Path
 
 from graph_schema.artifacts import ArtifactStore
+from graph_schema.printable import without_secrets
 from workers.doctor.checks import Finding, fail, ok, warn
 from workers.local.goes_by import hub_cache
 from workers.secret_files import secret_files
@@ -26,7 +27,8 @@ def artifacts(settings: Settings) -> Generator[Finding]:
     if not settings.local and settings.artifacts is None:
         yield warn(
             "artifacts",
-            f"{url}, this machine's own, though the graph is at {settings.graph}",
+            f"{url}, this machine's own, though the graph is at "
+            f"{without_secrets(settings.graph or '')}",
             "where arrays are read, or jobs done: CIRCUITS_ARTIFACTS, as the workers have it",
         )
     if "://" not in url and not Path(url).exists():

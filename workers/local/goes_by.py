@@ -39,7 +39,7 @@ def goes_by(settings: Settings) -> dict[str, str]:
     return {
         "HF_HOME": str(_hf_home(settings)),
         "HF_HUB_CACHE": str(hub_cache(settings)),
-        "HF_ENDPOINT": settings.hf_endpoint.rstrip("/"),
+        "HF_ENDPOINT": without_secrets(settings.hf_endpoint).rstrip("/"),
         "HF_HUB_OFFLINE": "1" if settings.hf_offline else "0",
         "HF_TOKEN": "not set" if settings.hf_token is None else "set",
         f"{PREFIX}BROKER": without_secrets(settings.broker_url),

@@ -83,7 +83,7 @@ def ensure_local(settings: Settings, *, worker: bool = True) -> LocalService:
     """
     package_folder()
     files = ServiceFiles(settings)
-    wanted = worker and _can_work(settings)
+    wanted = worker and can_work(settings)
     starter = token_hex(8)
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
@@ -132,11 +132,14 @@ def renew_worker(settings: Settings) -> WorkerIs:
     """
     files = ServiceFiles(settings)
     state = files.read()
-    if state is None or state.phase is not Phase.READY or not files.supervised():
+    if state is None or not files.supervised():
         return WorkerIs.MISSING
     alive = marked_process(state.worker)
-    if alive is not None or _can_work(settings):
-        files.worker_wanted.touch(0o600)  # one that is alive may be about to end
+    if alive is not None or can_work(settings):
+        # One that is alive may be about to end, and a database that is not ready soon will be.
+        files.worker_wanted.touch(0o600)
+    if state.phase is not Phase.READY:
+        return WorkerIs.MISSING
     if alive is not None:
         young = time.time() - alive.create_time() < LOADING_SECONDS
         return WorkerIs.STARTING if young else WorkerIs.ALIVE
@@ -149,7 +152,7 @@ def require_worker(settings: Settings) -> None:
     Raises:
         MissingExtraError: Torch or transformers is not installed.
     """
-    if not _can_work(settings):
+    if not can_work(settings):
         raise MissingExtraError(
             "jobs on the local service need torch, which is not installed; run: "
             'pip install "circuit-atlas[worker]"'
@@ -210,7 +213,7 @@ def _start(settings: Settings, files: ServiceFiles, starter: str) -> None:
     )
 
 
-def _can_work(settings: Settings) -> bool:
+def can_work(settings: Settings) -> bool:
     """Whether a worker's needs are installed (unknown for another interpreter: yes)."""
     if settings.worker_python != Path(sys.executable):
         return True

@@ -17,6 +17,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from types import FrameType
 
@@ -32,6 +33,7 @@ from graph_schema.store.servers.on_disk import Flushed, make_kinds
 from workers.local.ending import end_leftovers
 from workers.local.files import Phase, ServiceFiles, State, locked
 from workers.local.goes_by import goes_by
+from workers.local.service import can_work
 from workers.local.worker import LocalWorker
 from workers.log_lines import log_to_standard_error
 from workers.settings import Settings, read_settings
@@ -124,7 +126,7 @@ class Supervisor:
         with GraphStore(database.address, patience=0.0, answer=ANSWER_SECONDS) as self._store:
             used = looked = bounded = time.monotonic()
             while database.alive and not self.stop.wait(ROUND_SECONDS):
-                self._worker.tend(database.address)
+                self._tend_worker(database)
                 now = time.monotonic()
                 if now - bounded >= LOGS_SECONDS:
                     bounded = now
@@ -134,6 +136,12 @@ class Supervisor:
                 looked = now
                 self._flush_files()
                 used = self._last_used(used, now)
+
+    def _tend_worker(self, database: JavaServer) -> None:
+        try:
+            self._worker.tend(database.address)
+        except OSError as error:  # a full disk, say: the next round may have room
+            log.warning("the worker is not looked after: %s", error)
 
     def _last_used(self, used: float, now: float) -> float:
         """When the home was last used, by somebody or by a job; ends all where that is long ago."""
@@ -146,6 +154,10 @@ class Supervisor:
             # before the end.
             if self._jobs_live and now - self._asked >= min(LIVE_SECONDS, idle):
                 self._asked, self._jobs_live = now, self._live()
+                if self._jobs_live and can_work(self.settings):
+                    # Who asked for them may have died before they wished for a worker.
+                    with suppress(OSError):  # a full disk: the next round may have room
+                        self.files.worker_wanted.touch(0o600)
             elif now - used >= idle:
                 self._jobs_live = self._live()
                 if not self._jobs_live:

@@ -39,6 +39,7 @@ class Home:
     @property
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if "CIRCUITS_" not in name}
+        kept["CIRCUITS_CONFIG"] = os.devnull  # none of whoever runs this
         return {**kept, "CIRCUITS_HOME": str(self.folder / "home"), "NO_COLOR": "1"}
 
     @property

@@ -17,6 +17,7 @@ from typing import Any
 from pydantic_settings import BaseSettings, InitSettingsSource
 
 from graph_schema.errors import SpecError
+from graph_schema.private_files import expanded
 from workers.secret_files import PREFIX
 
 CONFIG = f"{PREFIX}CONFIG"
@@ -75,13 +76,13 @@ def chosen_file(config: str | None, config_home: str | None) -> Path | None:
         SpecError: The named file is not there.
     """
     if config:
-        file = Path(config).expanduser().absolute()
+        file = expanded(config).absolute()
         if file == Path(os.devnull):
             return None
         if not file.is_file():
             raise SpecError(f"{CONFIG} is {config!r}, and there is no such file; unset it")
         return file
-    file = Path(config_home or "~/.config").expanduser() / "circuits" / NAME
+    file = expanded(config_home or "~/.config") / "circuits" / NAME
     return file.absolute() if file.is_file() else None
 
 
@@ -119,7 +120,7 @@ def _require_known(file: Path, given: Collection[str], known: list[str], what: s
 def _secret(file: Path, found: dict[str, Any], key: str, name: str) -> str:
     if name in found:
         raise SpecError(f"{key} and {name} are both in {str(file)!r}: leave one out")
-    path = file.parent / Path(str(found.pop(key))).expanduser()
+    path = file.parent / expanded(str(found.pop(key)))
     try:
         return path.read_text().strip()
     except OSError as error:
@@ -136,4 +137,4 @@ def _from(folder: Path, name: str, value: Any) -> Any:
         return value
     if name == "worker_python" and "/" not in value:
         return value  # of the PATH
-    return str(folder / Path(value).expanduser())
+    return str(folder / expanded(value))

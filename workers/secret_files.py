@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from graph_schema.errors import SpecError
+from graph_schema.private_files import expanded
 
 PREFIX = "CIRCUITS_"
 
@@ -32,7 +32,7 @@ class SecretFiles(EnvSettingsSource):
         if self.env_vars.get(name.removesuffix("_FILE").lower()) is not None:
             raise SpecError(f"{name} and {name.removesuffix('_FILE')} are both set: unset one")
         try:
-            return Path(path).expanduser().read_text().strip(), field_name, False
+            return expanded(path).read_text().strip(), field_name, False
         except OSError as error:
             raise SpecError(
                 f"{name} is {path!r}, which cannot be read: {error.strerror}"

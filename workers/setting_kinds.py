@@ -10,9 +10,15 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from graph_schema.errors import SpecError
+from graph_schema.private_files import expanded
+
 
 def _absolute(path: Path) -> Path:
-    return path.expanduser().absolute()
+    try:
+        return expanded(str(path)).absolute()
+    except SpecError as error:
+        raise ValueError(error) from None  # so that the setting is named with it
 
 
 def _certificates(path: Path) -> Path:

@@ -27,6 +27,7 @@ from pydantic_settings import (
 from graph_schema.documents import Limits
 from graph_schema.documents.jobs import parse_offer
 from graph_schema.errors import SpecError
+from graph_schema.private_files import expanded
 from workers.config_file import CONFIG, ConfigFile, chosen_file
 from workers.log_lines import LogFormat
 from workers.secret_files import PREFIX, SecretFiles
@@ -222,7 +223,7 @@ class Settings(BaseSettings):
         found[CONFIG] = os.devnull  # all that it said is said above
         for name in PLACES:
             if found.get(name):
-                found[name] = str(Path(found[name]).expanduser().absolute())
+                found[name] = str(expanded(found[name]).absolute())
         if self.hf_token is not None:
             found["HF_TOKEN"] = self.hf_token.get_secret_value()
         if self.hf_home is not None:

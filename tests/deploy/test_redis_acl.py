@@ -157,6 +157,23 @@ def _is_allowed(session: redis.Redis, command: list[str], words: int) -> bool:
     return True
 
 
+def test_a_client_pushes_nothing_huge(secrets: Path, secured_redis: int) -> None:
+    """A value of a megabyte is taken; one byte more is refused and leaves nothing behind."""
+    queue = f"{broker.QUEUE}.of-tests"
+    for size, taken in ((2**20, True), (2**20 + 1, False)):
+        with client(secured_redis, secrets, "client") as caller:
+            before = caller.llen(queue)
+            if taken:
+                assert caller.lpush(queue, b"x" * size) == before + 1
+            else:
+                with pytest.raises((redis.ResponseError, redis.ConnectionError)):
+                    caller.lpush(queue, b"x" * size)
+        with client(secured_redis, secrets, "client") as caller:
+            assert caller.llen(queue) == before + taken
+    with client(secured_redis, secrets, "worker") as worker:
+        worker.delete(queue)
+
+
 @pytest.mark.parametrize("command", ["LPUSH _kombu.binding.circuits x", "LLEN unacked"])
 def test_a_client_reaches_no_key_but_the_queues(
     secrets: Path, secured_redis: int, command: str

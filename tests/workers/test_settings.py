@@ -141,3 +141,21 @@ def test_a_file_without_certificates_is_refused_by_name(
         monkeypatch.setenv("CIRCUITS_CA_FILE", str(tmp_path / name))
         with pytest.raises(SpecError, match=f"setting CIRCUITS_CA_FILE: .*{name}.*PEM file"):
             read_settings()
+
+
+@pytest.mark.parametrize(
+    "name", ["HOME", "CA_FILE", "ARTIFACTS", "WORKER_PYTHON", "BROKER_FILE", "CONFIG"]
+)
+def test_the_home_of_nobody_is_refused_by_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"CIRCUITS_{name}", "~nosuchuser/place")
+    said = "" if name in ("BROKER_FILE", "CONFIG") else f"setting CIRCUITS_{name}: .*"
+    with pytest.raises(SpecError, match=f"{said}'~nosuchuser/place' begins with the home of"):
+        read_settings()
+
+
+def test_a_place_of_others_in_the_home_of_nobody_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", "~nosuchuser/torch")
+    with pytest.raises(SpecError, match="'~nosuchuser/torch' begins with the home of"):
+        read_settings(home=tmp_path).environment()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from graph_schema.printable import without_secrets
+from graph_schema.private_files import expanded
 from workers.local.files import ServiceFiles
 from workers.settings import PREFIX, Settings
 
@@ -84,5 +85,5 @@ def tell_of_differences(settings: Settings) -> None:
 
 
 def _hf_home(settings: Settings) -> Path:
-    cache = settings.xdg_cache_home or Path("~/.cache").expanduser()
+    cache = settings.xdg_cache_home or expanded("~/.cache")
     return settings.hf_home or cache / "huggingface"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from graph_schema.errors import SpecError
+from graph_schema.private_files import expanded
 from graph_schema.yaml_text import read_yaml
 from workers.requests.sweep import AskedSweep, asked_sweep
 
@@ -22,8 +23,9 @@ def read_sweep(file: Path, instead: Mapping[str, object] | None = None) -> Asked
     Raises:
         SpecError: The file cannot be read, is no YAML, or does not say a sweep; with the line.
     """
+    file = expanded(str(file))
     try:
-        with file.expanduser().open("rb") as source:
+        with file.open("rb") as source:
             data = source.read(MAX_BYTES + 1)
         text = data.decode()
     except OSError as error:
@@ -40,4 +42,4 @@ def read_sweep(file: Path, instead: Mapping[str, object] | None = None) -> Asked
             f"{file.name} holds no keys; expected models, tasks and edges (docs/sweeps.md)"
         )
     named: dict[Any, Any] = {"name": file.stem, **cast("dict[Any, Any]", given), **(instead or {})}
-    return asked_sweep(named, base=file.expanduser().absolute().parent, file=file.name, lines=lines)
+    return asked_sweep(named, base=file.absolute().parent, file=file.name, lines=lines)

@@ -38,6 +38,8 @@ from graph_schema.store.records.tasks import write_task
 from graph_schema.store.stored import stored_document
 
 SHOWN_MATCHES = 5
+TELLING = 8
+"""Digits of an id by which it is told from others."""
 FIGURES = ("faithfulness", "heldout_faithfulness", "complement_faithfulness", "cmd", "cpr")
 
 _WRITE: LiteralString = """
@@ -76,6 +78,9 @@ RETURN c.circuit_id AS circuit_id ORDER BY c.created_at DESC, circuit_id LIMIT 1
 _FIND: LiteralString = """
 MATCH (c:Circuit) WHERE c.circuit_id STARTS WITH $prefix
 RETURN c.circuit_id AS circuit_id ORDER BY circuit_id LIMIT $limit
+"""
+_JOB: LiteralString = """
+MATCH (j:Job) WHERE j.job_id STARTS WITH $prefix RETURN j.kind AS kind ORDER BY j.job_id LIMIT 1
 """
 # A worker of an earlier release that is still running leaves it on the circuit.
 _READ: LiteralString = """
@@ -199,9 +204,20 @@ def resolve_circuit(tx: Transaction, prefix: str) -> str:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise NotFoundError(f"no circuit has id {prefix!r}; `circuits list` shows the ids")
+        raise NotFoundError(
+            f"no circuit has id {prefix!r}; `circuits list` shows the ids{_of_a_job(tx, prefix)}"
+        )
     shown = ", ".join(found[:SHOWN_MATCHES]) + (", …" if len(found) > SHOWN_MATCHES else "")
     raise NotFoundError(f"circuit id {prefix!r} is ambiguous; give more digits of one of: {shown}")
+
+
+def _of_a_job(tx: Transaction, prefix: str) -> str:
+    """A hint where the id is a job's; of a few digits it is nobody's in particular."""
+    rows = fetch(tx, _JOB, prefix=prefix) if len(prefix) >= TELLING else []
+    if not rows:
+        return ""
+    short = prefix[:12]
+    return f"; a job has it ({rows[0]['kind']}): `circuits job {short}` shows what it found"
 
 
 def _read_circuit(tx: Transaction, circuit_id: str) -> CircuitDocument:

@@ -1,7 +1,8 @@
 """Whatever text stands in a field, the graph holds exactly that text and nothing else happens.
 
-Every field of every record is tried, found by walking the documents themselves: a new field is
-tried without being listed here.
+Fields are found by walking the documents, so a new one is tried without being listed here. Every
+writer of records is tried, or the last table says why not. What a document refuses (choices, ids,
+names of components, motifs and roles) is not written at all.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from importlib import import_module
 from typing import Any, cast
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from graph_schema.documents import Component, Document, Features
 from graph_schema.documents.jobs import ErrorDocument, JobProgress
@@ -22,7 +23,6 @@ from graph_schema.errors import CircuitServiceError
 from graph_schema.motifs import find_motif
 from graph_schema.store import jobs, records
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.records.alignments import read_alignments, write_alignment
 from graph_schema.store.records.annotations import read_annotations, write_annotation
 from graph_schema.store.records.circuits import read_circuit, write_circuit
 from graph_schema.store.records.datasets import read_dataset, write_dataset
@@ -32,10 +32,12 @@ from graph_schema.store.records.imports import write_imported
 from graph_schema.store.records.models import find_model, write_model
 from graph_schema.store.records.motif_tests import write_motif_test
 from graph_schema.store.records.motifs import read_motifs, write_motif
+from graph_schema.store.records.reports import read_report, write_report
 from graph_schema.store.records.role_graphs import read_role_graph, write_role_graph
 from graph_schema.store.records.role_tests import read_role_tests, write_roles
 from graph_schema.store.records.runs import run_of_circuit
 from graph_schema.store.records.specificity import read_specificity_of_job, write_specificity
+from graph_schema.store.records.verdicts import read_verdict, write_verdict
 from tests import findings
 from tests.factories import (
     make_circuit,
@@ -94,8 +96,8 @@ def finds_another(values: Any, path: tuple[Any, ...]) -> bool:
         return False
 
 
-def filled(document: Document, keep: tuple[str, ...] = ()) -> tuple[Any, int]:
-    """The document with hostile text in every field that takes any; how many fields do.
+def filled(document: Document, keep: tuple[str, ...] = (), *, least: int = 1) -> Any:
+    """The document with hostile text in every field that takes any, at `least` so many.
 
     Ids by which records find each other (`keep`) stay: the stores refuse what leads nowhere.
     """
@@ -110,7 +112,8 @@ def filled(document: Document, keep: tuple[str, ...] = ()) -> tuple[Any, int]:
         except (ValidationError, CircuitServiceError):
             continue  # a choice, an id, a name of ours: it takes no other text
         values, taken = tried, taken + 1
-    return type(document).model_validate(values), taken
+    assert taken >= least, f"{type(document).__name__}: {taken} fields take text"
+    return type(document).model_validate(values)
 
 
 IDS = (
@@ -126,16 +129,14 @@ def _written(store: GraphStore, write: Callable[..., Any], *given: Any) -> None:
 
 def _circuits(store: GraphStore) -> Iterator[tuple[str, Any, Any]]:
     for made in (make_circuit(), feature_circuit(), traced_circuit(), make_imported()):
-        circuit, taken = filled(made, ("circuit_id", "edges", "fingerprint"))
-        assert taken >= 3
-        run, _ = filled(make_run(made.circuit_id), ("job_id",))
+        circuit = filled(made, ("circuit_id", "edges", "fingerprint"), least=3)
+        run = filled(make_run(made.circuit_id), ("job_id",))
         write = write_imported if circuit.job_id is None else write_circuit
         _written(store, write, circuit, *([run] if write is write_circuit else []))
         yield "circuit", read_circuit(store, circuit.circuit_id), circuit
         if write is write_circuit:
             yield "run", run_of_circuit(store, circuit.circuit_id), run
-    model, taken = filled(make_model("another"))
-    assert taken >= 2
+    model = filled(make_model("another"), least=2)
     _written(store, write_model, model)
     yield "model", find_model(store, model.fingerprint), model
 
@@ -145,18 +146,15 @@ def _about_circuits(store: GraphStore) -> Iterator[tuple[str, Any, Any]]:
     _written(store, write_circuit, circuit)
     for kind in ("note", "label", "group"):
         said = findings.annotation(circuit.circuit_id, "m0.f17").model_copy(update={"kind": kind})
-        remark, taken = filled(said, ("circuit_id", "component", "also"))
-        assert taken == 2
+        remark = filled(said, ("circuit_id", "component", "also"), least=2)
         _written(store, write_annotation, remark)
         stored = {each.kind: each for each in read_annotations(store, circuit.circuit_id)}
         yield kind, stored[kind].model_copy(update={"at": None}), remark
-    shown, taken = filled(Features(units=(described("m0.f17"),)), ("name",))
-    assert taken >= 1
+    shown = filled(Features(units=(described("m0.f17"),)), ("name",))
     _written(store, write_features, circuit, shown.units)
     features = [each for each in read_features(store, circuit.circuit_id) if each.name == "m0.f17"]
     assert HOSTILE in str(features[0]) or repr(HOSTILE)[1:-1] in repr(features[0])
-    judged, taken = filled(make_circuit_evaluation(circuit), IDS)
-    assert taken >= 2
+    judged = filled(make_circuit_evaluation(circuit), IDS, least=2)
     _written(store, write_evaluation, judged)
     (found,) = read_evaluations(store, circuit.circuit_id)
     yield "evaluation", found, judged
@@ -170,16 +168,14 @@ def _data(store: GraphStore) -> Iterator[tuple[str, Any, Any]]:
 
 def _roles(store: GraphStore) -> Iterator[tuple[str, Any, Any]]:
     _written(store, write_circuit, make_circuit())
-    played, taken = filled(findings.roles_played(), IDS)
-    assert taken >= 1
+    played = filled(findings.roles_played(), IDS)
     _written(store, write_roles, played, make_run())
     (found,) = read_role_tests(store, played.model.fingerprint, played.task_id)
     yield "roles", found, played
-    graph, taken = filled(findings.role_graph(), IDS)
-    assert taken >= 1
+    graph = filled(findings.role_graph(), IDS)
     _written(store, write_role_graph, graph)
     yield "role graph", read_role_graph(store, graph.role_graph_id), graph
-    rows, _ = filled(findings.specificity(findings.roles_played()), IDS)
+    rows = filled(findings.specificity(findings.roles_played()), IDS)
     _written(store, write_specificity, rows, make_run())
     yield "specificity", read_specificity_of_job(store, make_run().job_id), rows
 
@@ -187,31 +183,42 @@ def _roles(store: GraphStore) -> Iterator[tuple[str, Any, Any]]:
 def _motifs(store: GraphStore) -> Iterator[tuple[str, Any, Any]]:
     circuit = make_circuit()
     _written(store, write_circuit, circuit)
-    motif, taken = filled(find_motif("induction"))
-    assert taken >= 1
+    motif = filled(find_motif("induction"))
     _written(store, write_motif, motif)
     yield "motif", {each.motif_id: each for each in read_motifs(store)}[motif.motif_id], motif
-    test, _ = filled(findings.motif_test(circuit.circuit_id), IDS)
+    test = filled(findings.motif_test(circuit.circuit_id), IDS)
     _written(store, write_motif_test, [find_motif("induction")], test)
-    other = make_circuit(job="two")
-    _written(store, write_circuit, other)
-    aligned, _ = filled(findings.alignment(circuit.circuit_id, other.circuit_id), IDS)
-    _written(store, write_alignment, aligned)
-    yield "alignment", read_alignments(store, circuit.circuit_id), (aligned,)
+    reasons = "MATCH (:MotifTest)-[r:RESULT]->(:Motif) RETURN r.reason AS reason"
+    yield "motif test", store.rows(reasons), [{"reason": HOSTILE}]
+
+
+def _judged(store: GraphStore) -> Iterator[tuple[str, Any, Any]]:
+    models = [(make_model("one", HOSTILE), "ppp"), (make_model("two"), "ppa")]
+    for model, _ in models:
+        _written(store, write_model, model)
+    _written(store, write_motif, find_motif("induction"))
+    made = findings.verdict(models=[findings.finding(*each) for each in models])
+    verdict = filled(made, IDS, least=4)
+    _written(store, write_verdict, verdict)
+    yield "verdict", read_verdict(store, verdict.verdict_id), verdict
+    report = filled(findings.report(make_run().job_id, "assumed", verdicts=[made]), IDS, least=6)
+    _written(store, write_report, report)
+    yield "report", read_report(store, report.job_id), report
+    families = store.rows("MATCH (f:ModelFamily) RETURN f.name AS name ORDER BY name")
+    yield "families", families, [{"name": name} for name in sorted([HOSTILE, "gpt2"])]
 
 
 def _a_job(store: GraphStore) -> Iterator[tuple[str, Any, Any]]:
-    spec, _ = filled(a_spec(), ("fingerprint", "data"))
-    placement, _ = filled(PLACEMENT)
+    spec = filled(a_spec(), ("fingerprint", "sha256"))
+    placement = filled(PLACEMENT, least=2)
     record = jobs.submit(store, spec, placement).record
     yield "spec", type(spec).model_validate_json(record.spec), spec
     yield "placement", type(placement).model_validate_json(record.placement), placement
     token = HOSTILE
     assert jobs.claim(store, record.job_id, token, owner=HOSTILE, lease=30.0, max_attempts=3)
-    progress, _ = filled(JobProgress(stage="scores", done=1, total=2))
+    progress = filled(JobProgress(stage="scores", done=1, total=2))
     jobs.renew(store, record.job_id, token, lease=30.0, progress=progress)
-    error, taken = filled(ErrorDocument(type="ModelError", message="no"))
-    assert taken == 2
+    error = filled(ErrorDocument(type="ModelError", message="no"), least=2)
     jobs.fail(store, record.job_id, token, error)
     yield "error", jobs.get(store, record.job_id).error, error
 
@@ -222,19 +229,32 @@ RECORDS: dict[str, Records] = {
     "data": _data,
     "roles": _roles,
     "motifs": _motifs,
+    "judged": _judged,
     "a job": _a_job,
 }
 
 
-@pytest.mark.parametrize("kind", RECORDS)
-def test_the_graph_holds_exactly_the_text(store: GraphStore, kind: str) -> None:
+ON_BOTH = ("circuits", "roles", "judged", "a job")
+"""Kinds tried on Neo4j too, which takes a second to plan each new statement."""
+
+
+def _holds_exactly(store: GraphStore, kind: str) -> None:
     store.write(lambda tx: tx.run(CANARY).consume())
-    pairs = list(RECORDS[kind](store))
-    for what, found, given in pairs:
+    for what, found, given in RECORDS[kind](store):
         assert found == given, what
     canary = store.rows("MATCH (n:Canary) RETURN n.name AS name, n.untouched AS untouched")
     assert canary == [{"name": "canary", "untouched": True}]
     assert not store.rows("MATCH (n:Owned) RETURN n")
+
+
+@pytest.mark.parametrize("kind", ON_BOTH)
+def test_the_graph_holds_exactly_the_text(store: GraphStore, kind: str) -> None:
+    _holds_exactly(store, kind)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in RECORDS if kind not in ON_BOTH])
+def test_the_embedded_graph_holds_exactly_the_text(embedded_store: GraphStore, kind: str) -> None:
+    _holds_exactly(embedded_store, kind)
 
 
 def _same_shape(store: GraphStore, write: Callable[[], Any]) -> tuple[Any, Any]:
@@ -246,7 +266,7 @@ def test_hostile_text_makes_no_more_than_harmless_text_does(store: GraphStore) -
     made = traced_circuit()
     plain = _same_shape(store, lambda: _written(store, write_circuit, made))
     store.write(lambda tx: tx.run("MATCH (n) WHERE NOT n:Schema DETACH DELETE n").consume())
-    evil, _ = filled(made, ("circuit_id", "edges", "fingerprint"))
+    evil = filled(made, ("circuit_id", "edges", "fingerprint"))
     assert _same_shape(store, lambda: _written(store, write_circuit, evil)) == plain
 
 
@@ -261,8 +281,7 @@ NOT_OF_ITS_OWN = {
     ),
     **dict.fromkeys(("write_occurrences",), "names of components, which take no other text"),
     **dict.fromkeys(("write_results", "write_measured"), "part of a test"),
-    **dict.fromkeys(("write_role_alignment",), "as write_alignment"),
-    **dict.fromkeys(("write_verdict", "write_report"), "not tried yet: they need a whole world"),
+    **dict.fromkeys(("write_alignment", "write_role_alignment"), "ids and figures, no text"),
     **dict.fromkeys(("write_task",), "part of every measurement"),
     **dict.fromkeys(("write_rows", "write_batches", "write_groups"), "the ways to write"),
 }
@@ -277,16 +296,3 @@ def test_every_writer_is_tried_or_said_why_not() -> None:
         ):
             if name.startswith("write_"):
                 assert name in tried or name in NOT_OF_ITS_OWN, name
-
-
-def test_every_document_is_closed_and_frozen() -> None:
-    """What is not a field cannot come in beside one."""
-
-    def below(cls: type[BaseModel]) -> Iterator[type[BaseModel]]:
-        for child in cls.__subclasses__():
-            yield child
-            yield from below(child)
-
-    for cls in below(Document):
-        assert cls.model_config.get("extra") == "forbid", cls
-        assert cls.model_config.get("frozen"), cls

@@ -38,6 +38,7 @@ def _with(name: str, **changes: Any) -> Callable[[dict[str, Any]], Any]:
     return lambda message: message | {name: message[name] | changes}
 
 
+PING = {"task": "celery.ping"}
 NO_JOBS = [
     "a" * 63,
     "a" * 65,
@@ -74,7 +75,10 @@ CHANGES: list[Callable[[dict[str, Any]], Any]] = [
     lambda message: message | {"body": _body([{"$ne": 1}])},
     lambda message: message | {"body": _body(JOB_IDS)},
     lambda message: message | {"body": _body(JOB_IDS[:1], {"more": 1})},
-    lambda message: message | {"body": _body(JOB_IDS[:1], callbacks=[{"task": "celery.ping"}])},
+    *(
+        lambda message, name=name: message | {"body": _body(JOB_IDS[:1], **{name: [PING]})}
+        for name in ("callbacks", "errbacks", "chain", "chord")
+    ),
     _with("properties", delivery_info=None),
     _with("properties", delivery_tag=None),
     _with("properties", delivery_tag=["x"]),

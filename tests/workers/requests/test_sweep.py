@@ -216,5 +216,7 @@ def test_a_file_that_is_no_sweep_is_refused(folder: Path, data: bytes, said_of_i
     with pytest.raises(SpecError) as refused:
         built(folder / "mine.yaml")
     assert said_of_it in str(refused.value)
+    with pytest.raises(SpecError, match=r"'~nosuchuser/mine\.yaml' begins with the home of"):
+        built(Path("~nosuchuser/mine.yaml"))
     with pytest.raises(SpecError, match="cannot read the sweep"):
         built(folder / "none.yaml")

@@ -178,6 +178,17 @@ def test_an_unknown_circuit_is_said(embedded_store: GraphStore, prefix: str) -> 
         read_circuit(embedded_store, prefix)
 
 
+def test_a_job_that_has_the_id_is_said(store: GraphStore) -> None:
+    job_id = "ab" * 32
+    store.write(
+        lambda tx: tx.run("CREATE (:Job {job_id: $id, kind: 'roles'})", id=job_id).consume()
+    )
+    with pytest.raises(NotFoundError, match=r"a job has it \(roles\): `circuits job abab"):
+        read_circuit(store, job_id)
+    with pytest.raises(NotFoundError, match=r"circuits list` shows the ids$"):
+        read_circuit(store, job_id[:7])
+
+
 def test_a_torn_circuit_is_never_returned(store: GraphStore) -> None:
     circuit = make_circuit()
     _write(store, circuit)

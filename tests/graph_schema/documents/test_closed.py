@@ -1,0 +1,22 @@
+"""Documents take no field beside their own, and none changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import BaseModel
+
+from graph_schema.documents import Document
+
+
+def test_every_document_is_closed_and_frozen() -> None:
+    """What is not a field cannot come in beside one."""
+
+    def below(cls: type[BaseModel]) -> Iterator[type[BaseModel]]:
+        for child in cls.__subclasses__():
+            yield child
+            yield from below(child)
+
+    for cls in below(Document):
+        assert cls.model_config.get("extra") == "forbid", cls
+        assert cls.model_config.get("frozen"), cls

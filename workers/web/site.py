@@ -11,8 +11,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from graph_schema.errors import StoreUnavailable
 from graph_schema.json_text import json_text
 from workers.client import CircuitClient
+from workers.local.service import status
 from workers.web.access import Access
 from workers.web.graphs import Remembered
 from workers.web.pace import Paces
@@ -44,6 +46,19 @@ class Site:
     def service(self) -> Service:
         """The connected service; whoever comes first connects."""
         with self._connecting:
+            return self.client.service
+
+    @property
+    def watched(self) -> Service:
+        """The same for who only looks on: a local service that was ended stays so.
+
+        Raises:
+            StoreUnavailable: A local service would have to be started.
+        """
+        settings = self.client.settings
+        with self._connecting:
+            if settings.local and not self.client.connected and not status(settings).answers:
+                raise StoreUnavailable(f"the local service of {settings.home} does not run")
             return self.client.service
 
     def reconnect(self) -> None:

@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from graph_schema.documents.jobs import JobRecord, JobState, Placement, read_spec
 from graph_schema.errors import SpecError, StoreUnavailable
 from graph_schema.private_files import tail
+from graph_schema.store.connection import GraphStore
 from graph_schema.store.jobs import get_all
 from graph_schema.store.jobs.board import Place, count_by_state, digest, read_page, stirring
 from graph_schema.store.records.runs import run_of_circuit
@@ -57,7 +58,7 @@ def board(site: Site, request: Request) -> Response:
     given = {name: request.query_params.get(name, "").strip() for name in FILTERS}
     before, store = request.query_params.get("before", ""), site.service.store
     others = stirring(store)  # before the page: what happens between the two is told again
-    page = _page(site, given, before)
+    page = _page(store, given, before)
     older = None if page.older is None else address("/jobs", given, before=page.older)
     return site.page(
         request,
@@ -150,21 +151,21 @@ async def _changes(
 
 def _look(site: Site, asked: Mapping[str, str], shown: list[str] | None) -> tuple[list[str], str]:
     """The jobs that a page shows (those of before, where they are given), and its digest now."""
-    store, job = site.service.store, asked.get("job")
+    store, job = site.watched.store, asked.get("job")
     if job is not None:
         return [job], digest(get_all(store, [job]))
     others = stirring(store)
     if shown is None:
-        records = _page(site, asked, asked.get("before", "")).records
+        records = _page(store, asked, asked.get("before", "")).records
     else:
         records = get_all(store, shown)
     return [record.job_id for record in records], digest(records, others)
 
 
-def _page(site: Site, given: Mapping[str, str], before: str) -> Page:
+def _page(store: GraphStore, given: Mapping[str, str], before: str) -> Page:
     """The jobs of a page: those that pass, among the newest that are older than `before`."""
     state = choice("state", JobState, given["state"]) if given.get("state") else None
-    older, store = Place.parse(before), site.service.store
+    older = Place.parse(before)
     if not any(given.get(name) for name in ("model", "task", "method")):
         found = read_page(store, state=state, older_than=older, limit=PAGE + 1)
         shown = found[:PAGE]

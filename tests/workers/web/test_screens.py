@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +11,11 @@ from starlette.testclient import TestClient
 
 from graph_schema.documents import DatasetData, Eap, ModelId, ModelSource, TopEdges
 from graph_schema.documents.jobs import DiscoverSpec, JobState, Placement
+from graph_schema.errors import SpecError
 from graph_schema.store import jobs
 from tests.factories import make_dataset
 from tests.workers.web.conftest import Atlas
+from workers.web.screens.submit import planned
 
 
 def _text(page: str) -> str:
@@ -141,6 +144,17 @@ def test_a_request_that_is_wrong_comes_back_with_what_was_typed(
     assert 'value="./m"' in answer.text
     both: dict[str, Any] = atlas.form(browser, model="./m", task="ioi", n_edges="5", threshold="1")
     assert "exactly one of" in browser.post("/submit", **both).text
+
+
+def test_a_plan_takes_no_code_from_the_folder_that_the_server_was_started_in(
+    atlas: Atlas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "workers").mkdir()
+    (tmp_path / "workers" / "__init__.py").write_text("open('ran', 'w').close()")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SpecError, match="unknown task 'none'"):
+        planned(atlas.client.settings, {"model": "./m", "task": "none", "n_edges": "5"})
+    assert not Path("ran").exists()
 
 
 def test_a_named_question_is_asked_and_taken_along(atlas: Atlas, browser: TestClient) -> None:

@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from graph_schema.documents import DatasetData, Eap, ModelId, ModelSource, TopEdges
-from graph_schema.documents.jobs import DiscoverSpec, JobState, Placement
+from graph_schema.documents.jobs import DiscoverSpec, ErrorDocument, JobState, Need, Placement
 from graph_schema.errors import SpecError
 from graph_schema.store import jobs
 from tests.factories import make_dataset
@@ -23,7 +23,7 @@ def _text(page: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", page).split())
 
 
-def _submitted(atlas: Atlas, seed: int) -> str:
+def _submitted(atlas: Atlas, seed: int, *needs: str) -> str:
     spec = DiscoverSpec(
         model=ModelId(fingerprint="f" * 64),
         data=DatasetData(sha256=make_dataset().sha256, task="board"),
@@ -32,7 +32,10 @@ def _submitted(atlas: Atlas, seed: int) -> str:
         seed=seed,
     )
     jobs.submit(
-        atlas.client.service.store, spec, Placement(model=ModelSource(name="/models/board"))
+        atlas.client.service.store,
+        spec,
+        Placement(model=ModelSource(name="/models/board")),
+        needs=[Need(job_id=each) for each in needs],
     )
     return spec.job_id
 
@@ -132,6 +135,24 @@ def test_a_job_is_listed_cancelled_and_run_again(atlas: Atlas, browser: TestClie
     assert atlas.client.job(id).state is JobState.QUEUED
     assert browser.post(f"/jobs/{id}/rerun", **sent).status_code == 400
     assert browser.get("/jobs", params={"state": "asleep"}).status_code == 400
+
+
+def test_what_failed_through_its_needs_is_run_again_with_them(
+    atlas: Atlas, browser: TestClient
+) -> None:
+    store = atlas.client.service.store
+    root, well = _submitted(atlas, 10), _submitted(atlas, 11)
+    middle = _submitted(atlas, 12, root)
+    last = _submitted(atlas, 13, root, middle, well)
+    for id in (root, well):
+        jobs.claim(store, id, "t", owner="a", lease=600, max_attempts=3)
+    jobs.finish(store, well, "t", lambda _: None, [])
+    jobs.fail(store, root, "t", ErrorDocument(type="NonFiniteError", message="a score is NaN"))
+    assert atlas.client.job(last).record.failed_need == root
+    sent: dict[str, Any] = atlas.form(browser)
+    assert browser.post(f"/jobs/{last}/rerun", **sent).status_code == 303
+    states = [atlas.client.job(id).state for id in (root, middle, last, well)]
+    assert states == [JobState.QUEUED] * 3 + [JobState.SUCCEEDED]
 
 
 def test_a_request_that_is_wrong_comes_back_with_what_was_typed(

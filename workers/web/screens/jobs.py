@@ -20,6 +20,7 @@ from graph_schema.store.connection import GraphStore
 from graph_schema.store.jobs import get_all
 from graph_schema.store.jobs.board import Place, count_by_state, digest, read_page, stirring
 from graph_schema.store.records.runs import run_of_circuit
+from workers.client.asked_again import with_failed_needs
 from workers.requests.checking import choice
 from workers.requests.discover import Submission
 from workers.results.job_facts import JobFacts, job_facts
@@ -106,13 +107,20 @@ def cancel(site: Site, request: Request, fields: Mapping[str, str]) -> Response:
 
 
 def rerun(site: Site, request: Request, fields: Mapping[str, str]) -> Response:
-    """Run an ended job again, as it was asked for."""
+    """Run an ended job again, as it was asked for; first what it failed with."""
     record = site.service.job(request.path_params["job"])
     if not record.state.ended:
         raise SpecError(f"job {record.job_id[:12]} is {record.state.value}: it has not ended yet")
-    spec = read_spec(record.spec)
-    placement = Placement.model_validate_json(record.placement)
-    site.service.submit(Submission(spec, placement, None, record.needs), force=True)
+    again = [
+        Submission(
+            read_spec(each.spec),
+            Placement.model_validate_json(each.placement),
+            None,
+            each.needs,
+        )
+        for each in with_failed_needs(site.service.store, record)
+    ]
+    site.service.submit_many(again, force=True)
     return RedirectResponse(f"/jobs/{record.job_id}", 303)
 
 

@@ -72,7 +72,7 @@ class Site:
     ) -> HTMLResponse:
         """A page; its forms carry the token of the browser that asked for it."""
         text = self._templates.get_template(template).render(
-            path=request.url.path,
+            path=request.scope["path"],
             query=dict(request.query_params),
             form_token=self.access.form_token(session_of(request)),
             known=self.access.knows(session_of(request)),

@@ -206,6 +206,12 @@ def test_cypher_takes_parameters_and_leads_to_circuits(atlas: Atlas, browser: Te
     assert atlas.induction.circuit_id not in page
 
 
+@pytest.mark.parametrize("text", ["[" * 20_000, "[" * 900 + "]" * 900, "9" * 30, "NaN", "{"])
+def test_a_parameter_of_any_text_is_answered_or_refused(browser: TestClient, text: str) -> None:
+    asked = {"q": "RETURN size(toString($n)) AS n", "p.n": text}
+    assert browser.get("/cypher", params=asked).status_code in (200, 400)
+
+
 @pytest.mark.parametrize("path", ["/circuits", "/jobs", "/submit", "/cypher"])
 def test_pages_are_light(browser: TestClient, path: str) -> None:
     assert len(browser.get(path).content) < 60_000

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from graph_schema.documents import DatasetData, Eap, ModelId, ModelSource, TopEdges
 from graph_schema.documents.jobs import DiscoverSpec, ErrorDocument, JobState, Need, Placement
 from graph_schema.errors import SpecError
+from graph_schema.private_files import private_folder
 from graph_schema.store import jobs
 from tests.factories import make_dataset
 from tests.workers.web.conftest import Atlas
@@ -135,6 +136,19 @@ def test_a_job_is_listed_cancelled_and_run_again(atlas: Atlas, browser: TestClie
     assert atlas.client.job(id).state is JobState.QUEUED
     assert browser.post(f"/jobs/{id}/rerun", **sent).status_code == 400
     assert browser.get("/jobs", params={"state": "asleep"}).status_code == 400
+
+
+def test_a_job_shows_the_end_of_what_the_log_says_of_it(atlas: Atlas, browser: TestClient) -> None:
+    id, other = _submitted(atlas, 20), _submitted(atlas, 21)
+    jobs.claim(atlas.client.service.store, id, "t", owner="a", lease=600, max_attempts=3)
+    head = "2026-11-29 12:00:00,000 INFO 12 workers.x"
+    lines = [f"{head} [{id[:12]}]: own {n}\n{head} [{other[:12]}]: foreign\n" for n in range(30)]
+    folder = private_folder(atlas.client.settings.log_dir)
+    (folder / "worker.log").write_text("".join(lines))
+    page = browser.get(f"/jobs/{id}").text
+    assert "foreign" not in page
+    assert re.findall(r"own (\d+)", page) == [str(n) for n in range(5, 30)]
+    assert "foreign" not in browser.get(f"/jobs/{other}").text, "it has not begun"
 
 
 def test_what_failed_through_its_needs_is_run_again_with_them(

@@ -15,12 +15,13 @@ from starlette.responses import RedirectResponse, Response
 
 from graph_schema.documents.jobs import JobRecord, JobState, Placement, read_spec
 from graph_schema.errors import SpecError, StoreUnavailable
-from graph_schema.private_files import tail
+from graph_schema.printable import printable
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.jobs import get_all
 from graph_schema.store.jobs.board import Place, count_by_state, digest, read_page, stirring
 from graph_schema.store.records.runs import run_of_circuit
 from workers.client.asked_again import with_failed_needs
+from workers.local.job_log import JobLog
 from workers.requests.checking import choice
 from workers.requests.discover import Submission
 from workers.results.job_facts import JobFacts, job_facts
@@ -80,9 +81,8 @@ def show(site: Site, request: Request) -> Response:
     record = site.service.job(request.path_params["job"])
     if record.job_id != request.path_params["job"]:
         return RedirectResponse(f"/jobs/{record.job_id}", 303)
-    settings, store = site.client.settings, site.service.store
+    store = site.service.store
     run = run_of_circuit(store, record.circuit_ids[0]) if record.circuit_ids else None
-    watched = settings.local and record.state in (JobState.RUNNING, JobState.FAILED)
     return site.page(
         request,
         "job.html",
@@ -90,7 +90,7 @@ def show(site: Site, request: Request) -> Response:
         record=record,
         needs=get_all(store, [need.job_id for need in record.needs]),
         run=run,
-        log=tail(settings.log_dir / "worker.log", LOG_LINES) if watched else "",
+        log=_log(site, record),
         spec=json.dumps(json.loads(record.spec), indent=1, ensure_ascii=False),
         placement=json.dumps(json.loads(record.placement), indent=1, ensure_ascii=False),
         stir=digest([record]),
@@ -194,6 +194,14 @@ def _page(store: GraphStore, given: Mapping[str, str], before: str) -> Page:
         if len(found) < FETCHED:
             return Page(tuple(passed), None, looked)
     return Page(tuple(passed), older, looked)
+
+
+def _log(site: Site, record: JobRecord) -> str:
+    """The end of what this home's logs say of a job; "" where it was never begun here."""
+    if record.started_at is None:
+        return ""
+    lines = JobLog(site.client.settings.log_dir, record.job_id).new_lines()
+    return "\n".join(map(printable, lines[-LOG_LINES:]))
 
 
 def _rows(site: Site, records: tuple[JobRecord, ...]) -> list[Row]:

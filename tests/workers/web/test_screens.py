@@ -119,6 +119,20 @@ def test_a_note_and_a_label_are_written_where_they_are_read(
     assert atlas.client.circuit(atlas.wide.circuit_id).annotations[-1].component == node
     nowhere: dict[str, Any] = atlas.form(browser, node="a9.h9", kind="note", text="x")
     assert browser.post(f"{own}/annotations", **nowhere).status_code in (400, 404)
+    for text in ("two\r\nlines", "\x1b[2J", "n" * 2_001, " "):
+        bad: dict[str, Any] = atlas.form(browser, node=node, kind="note", text=text)
+        assert browser.post(f"{own}/annotations", **bad).status_code == 400
+
+
+def test_what_was_noted_and_tagged_is_shown(atlas: Atlas, browser: TestClient) -> None:
+    job = _submitted(atlas, 30)
+    for id in (atlas.wide.circuit_id, job):
+        atlas.client.note(id, f"see figure 2 of {id[:12]}", author="somebody")
+        atlas.client.tag(id, "paper", "draft")
+    for page in (f"/circuits/{atlas.wide.circuit_id}", f"/jobs/{job}"):
+        text = _text(browser.get(page).text)
+        assert f"note see figure 2 of {page.rpartition('/')[2][:12]} somebody" in text
+        assert "tags draft, paper" in text
 
 
 def test_a_job_is_listed_cancelled_and_run_again(atlas: Atlas, browser: TestClient) -> None:

@@ -19,6 +19,7 @@ from graph_schema.printable import printable
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.jobs import get_all
 from graph_schema.store.jobs.board import Place, count_by_state, digest, read_page, stirring
+from graph_schema.store.records.remarks import read_remarks
 from graph_schema.store.records.runs import run_of_circuit
 from workers.client.asked_again import with_failed_needs
 from workers.local.job_log import JobLog
@@ -90,6 +91,7 @@ def show(site: Site, request: Request) -> Response:
         record=record,
         needs=get_all(store, [need.job_id for need in record.needs]),
         run=run,
+        remarks=read_remarks(store, [record.job_id]),
         log=_log(site, record),
         spec=json.dumps(json.loads(record.spec), indent=1, ensure_ascii=False),
         placement=json.dumps(json.loads(record.placement), indent=1, ensure_ascii=False),

@@ -165,6 +165,14 @@ def test_a_job_shows_the_end_of_what_the_log_says_of_it(atlas: Atlas, browser: T
     assert "foreign" not in browser.get(f"/jobs/{other}").text, "it has not begun"
 
 
+def test_a_queued_job_says_what_it_waits_for(atlas: Atlas, browser: TestClient) -> None:
+    id, store = _submitted(atlas, 40), atlas.client.service.store
+    waits = "waits for a worker with cpu; no worker is live"
+    assert f"it {waits}" in _text(browser.get(f"/jobs/{id}").text)
+    jobs.claim(store, id, "t", owner="a", lease=600, max_attempts=3)
+    assert waits not in browser.get(f"/jobs/{id}").text
+
+
 def test_what_failed_through_its_needs_is_run_again_with_them(
     atlas: Atlas, browser: TestClient
 ) -> None:

@@ -7,11 +7,13 @@ process nor a client loads it.
 from __future__ import annotations
 
 import functools
+import json
 import logging
 import platform
 import subprocess
 import sys
 from collections.abc import Generator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -29,13 +31,60 @@ GPU_FILES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")
 CGROUP, CGROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 ASK_SECONDS = 120.0
 
-ASK_TORCH = """
-import torch
-if torch.cuda.is_available():
-    print("cuda", torch.cuda.get_device_properties(0).total_memory)
-if torch.backends.mps.is_available():
-    print("mps", torch.mps.recommended_max_memory())
+_ASK_TORCH = """
+import json, sys, torch
+cuda, mps = torch.cuda, torch.backends.mps.is_available()
+found = {"built": torch.version.cuda or torch.version.hip, "devices": []}
+for number in range(cuda.device_count() if cuda.is_available() else 0):
+    about = cuda.get_device_properties(number)
+    free = cuda.mem_get_info(number)[0] if "free" in sys.argv else None
+    found["devices"].append({"name": about.name, "total": about.total_memory, "free": free})
+found["mps"] = torch.mps.recommended_max_memory() if mps else None
+print(json.dumps(found))
 """
+
+
+@dataclass(frozen=True)
+class TorchDevice:
+    """A GPU as torch sees it, its memory in bytes; `free` where it was asked for."""
+
+    name: str
+    total: int
+    free: int | None = None
+
+
+@dataclass(frozen=True)
+class TorchFinds:
+    """What torch computes on beside the CPU.
+
+    Attributes:
+        built: The version of CUDA or ROCm that it is built for.
+        mps: Bytes that Apple's GPU may take; None where there is none.
+    """
+
+    built: str | None
+    cuda: tuple[TorchDevice, ...]
+    mps: int | None
+
+
+def ask_torch(python: Path, seconds: float = ASK_SECONDS, *, free: bool = False) -> TorchFinds:
+    """What the torch of an interpreter finds, asked in a process of its own: a driver may hang.
+
+    Args:
+        python: The interpreter; it takes no module from the working folder.
+        seconds: How long it may take.
+        free: Ask for free memory too, which takes a little of each GPU's.
+
+    Raises:
+        OSError: The interpreter does not run.
+        subprocess.TimeoutExpired: It takes longer.
+        subprocess.CalledProcessError: Torch cannot be loaded; `stderr` says why.
+    """
+    asked = [str(python), "-P", "-c", _ASK_TORCH, *(["free"] if free else [])]
+    ran = subprocess.run(asked, capture_output=True, text=True, timeout=seconds, check=True)
+    found = json.loads(ran.stdout.splitlines()[-1])
+    devices = tuple(TorchDevice(**each) for each in found["devices"])
+    return TorchFinds(found["built"], devices, found["mps"])
 
 
 def offer_of(settings: Settings) -> Offer:
@@ -86,14 +135,13 @@ def may_have_gpu() -> bool:
 
 @functools.cache
 def _gpus() -> dict[Device, int]:
-    asked = [sys.executable, "-c", ASK_TORCH]
     try:
-        ran = subprocess.run(asked, capture_output=True, text=True, timeout=ASK_SECONDS, check=True)
+        torch = ask_torch(Path(sys.executable))
     except (subprocess.SubprocessError, OSError) as error:
         log.warning("torch does not say which GPUs are here, and none is served: %s", error)
         return {}
-    found = (line.split() for line in ran.stdout.splitlines())
-    return {Device(name): _gib(int(size)) for name, size in found}
+    here = {Device.CUDA: _gib(torch.cuda[0].total)} if torch.cuda else {}
+    return here if torch.mps is None else here | {Device.MPS: _gib(torch.mps)}
 
 
 def _memory() -> int:

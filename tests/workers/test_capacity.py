@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import psutil
@@ -10,8 +11,17 @@ import pytest
 from graph_schema.documents.jobs import Demand, Device
 from graph_schema.errors import ResourceError, SpecError
 from workers import capacity
-from workers.capacity import checked_offer, likely_offer, offer_of
+from workers.capacity import TorchDevice, ask_torch, checked_offer, likely_offer, offer_of
 from workers.settings import Settings, read_settings
+
+TORCH = f"""
+from types import SimpleNamespace as Made
+about = Made(name="made", total_memory={40 * 2**30})
+cuda = Made(is_available=lambda: True, device_count=lambda: 1)
+cuda.get_device_properties, cuda.mem_get_info = lambda _: about, lambda _: (7, {40 * 2**30})
+version = Made(cuda="12", hip=None)
+backends = Made(mps=Made(is_available=lambda: False))
+"""
 
 
 @pytest.fixture
@@ -36,10 +46,17 @@ def test_a_gpu_that_is_not_here_is_not_served() -> None:
         checked_offer(asked)
 
 
-def test_torch_is_asked_where_there_may_be_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It finds none here, or one: whichever, a process of its own says it."""
+def test_torch_is_asked_where_there_may_be_a_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a process of its own, which takes no module from the working folder."""
+    for name, text in (("installed", TORCH), ("here", "open('ran', 'w').close()")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "torch.py").write_text(text)
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "installed"))
     monkeypatch.setattr(capacity, "GPU_FILES", ("/",))
-    monkeypatch.setattr(capacity, "ASK_TORCH", f"print('cuda', {40 * 2**30})")
+    monkeypatch.setattr(capacity.sys, "platform", "linux")
     capacity._gpus.cache_clear()
     try:
         offer = checked_offer(Settings(serves="cuda,cpu:3"))
@@ -47,6 +64,9 @@ def test_torch_is_asked_where_there_may_be_a_gpu(monkeypatch: pytest.MonkeyPatch
         assert likely_offer(Settings()).serves(Demand(Device.CUDA, 1024)), "nobody has asked yet"
     finally:
         capacity._gpus.cache_clear()
+    asked = ask_torch(Path(sys.executable), free=True)
+    assert asked.cuda == (TorchDevice("made", 40 * 2**30, 7),)
+    assert not Path("ran").exists()
 
 
 def test_a_child_serves_what_its_main_process_said() -> None:

@@ -26,7 +26,7 @@ from workers.kinds import kind_of
 from workers.requests.checking import choice
 from workers.requests.discover import DiscoverRequest
 from workers.requests.since import moment
-from workers.results.job_facts import job_facts
+from workers.results.job_facts import duration, job_facts
 
 WHY_LENGTH = 60
 
@@ -275,16 +275,6 @@ def _row(record: JobRecord, now: float, waits: Mapping[str, str]) -> tuple[objec
 def _clock(milliseconds: int) -> str:
     """A time of the database as this machine's clock shows it."""
     return datetime.fromtimestamp(milliseconds / 1000).astimezone().strftime("%Y-%m-%d %H:%M")
-
-
-def duration(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    if seconds < 3_600:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3_600:.1f} h"
 
 
 def _step(record: JobRecord) -> str:

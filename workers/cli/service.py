@@ -15,10 +15,10 @@ from graph_schema.printable import without_secrets
 from graph_schema.reports import cell, table
 from workers.cli.app import command
 from workers.cli.exits import ExitCode
-from workers.cli.jobs import duration
 from workers.cli.options import AsJson, real, whole
 from workers.cli.output import emit, emit_json, marks, page_width, say
 from workers.client import CircuitClient
+from workers.results.job_facts import duration
 from workers.settings import Settings, read_settings
 
 if TYPE_CHECKING:

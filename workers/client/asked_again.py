@@ -7,6 +7,8 @@ import logging
 
 from graph_schema.documents.jobs import JobRecord, JobState, Placement
 from graph_schema.errors import NumericsError, error_from_document
+from graph_schema.store.connection import GraphStore
+from graph_schema.store.jobs import get_all
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,19 @@ def tell_placement(record: JobRecord, asked: Placement) -> None:
             "; ".join(other),
             record.job_id[:12],
         )
+
+
+def with_failed_needs(store: GraphStore, record: JobRecord) -> tuple[JobRecord, ...]:
+    """The jobs to run again so that this one can: those that it fails with, first, and itself."""
+    found, level = {record.job_id: record}, (record,)
+    while level:
+        needed = {e.job_id for each in level for e in each.needs if e.on_failure == "fail"}
+        badly = (JobState.FAILED, JobState.CANCELLED)
+        level = tuple(each for each in get_all(store, sorted(needed)) if each.state in badly)
+        for each in level:  # behind all that need it
+            found.pop(each.job_id, None)
+            found[each.job_id] = each
+    return tuple(reversed(found.values()))
 
 
 def deserves_another_try(record: JobRecord, wanted: Placement) -> bool:

@@ -51,6 +51,11 @@ class Connection:
         return self._open.enter_context(connect(self.settings, worker=self._worker))
 
     @property
+    def connected(self) -> bool:
+        """Whether the service has been made, and not been let go of since."""
+        return "service" in self.__dict__
+
+    @property
     def brings_worker(self) -> bool:
         """Whether a local service that this connection uses is to have a worker."""
         return self._worker and self.settings.local

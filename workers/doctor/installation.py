@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import subprocess
 from collections.abc import Generator
@@ -13,6 +12,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 import workers
 from graph_schema.store.servers.embedded import package_folder
+from workers.capacity import TorchDevice, ask_torch
 from workers.doctor.checks import Finding, fail, ok, warn
 from workers.settings import Settings
 
@@ -24,19 +24,6 @@ CONSTRAINTS = Path(workers.__file__).parent.parent / "constraints.txt"
 MOST_NAMED = 5
 JAVA_SECONDS = 8.0
 GPU_SECONDS = 60.0
-
-# In a process of its own: the command line loads no torch, and a driver may hang.
-_ASK_TORCH = """
-import json, torch
-cuda = torch.cuda.is_available()
-found = {"built": torch.version.cuda or torch.version.hip, "devices": []}
-for number in range(torch.cuda.device_count() if cuda else 0):
-    free, total = torch.cuda.mem_get_info(number)
-    name = torch.cuda.get_device_name(number)
-    found["devices"].append({"name": name, "free": free, "total": total})
-found["mps"] = torch.backends.mps.is_available()
-print(json.dumps(found))
-"""
 
 
 def versions() -> Generator[Finding]:
@@ -105,39 +92,31 @@ def java(settings: Settings) -> Generator[Finding]:
 def gpu(settings: Settings) -> Generator[Finding]:
     """What torch computes on, asked in a process of the worker's interpreter."""
     try:
-        ran = subprocess.run(
-            [str(settings.worker_python), "-P", "-c", _ASK_TORCH],
-            capture_output=True,
-            text=True,
-            timeout=GPU_SECONDS - 2,
-            check=False,
-        )
+        found = ask_torch(settings.worker_python, GPU_SECONDS - 2, free=True)
+    except subprocess.CalledProcessError as error:
+        last = (error.stderr.strip().splitlines() or ["no word"])[-1]
+        yield warn("gpu", f"torch cannot be loaded: {last}", f'pip install "{OWN}[worker]"')
+        return
     except (OSError, subprocess.TimeoutExpired) as error:
         yield fail("gpu", f"torch cannot be asked: {error}", "see CIRCUITS_WORKER_PYTHON")
         return
-    if ran.returncode:
-        last = (ran.stderr.strip().splitlines() or ["no word"])[-1]
-        yield warn("gpu", f"torch cannot be loaded: {last}", f'pip install "{OWN}[worker]"')
-        return
-    found = json.loads(ran.stdout.splitlines()[-1])
-    if found["devices"]:
-        named = [f"{each['name']} ({_free(each)})" for each in found["devices"]]
+    if found.cuda:
+        named = [f"{each.name} ({_free(each)})" for each in found.cuda]
         yield ok("gpu", f"{', '.join(named)}: --device cuda")
-    elif found["mps"]:
+    elif found.mps is not None:
         yield ok("gpu", "Apple's: --device mps")
     elif Path("/dev/nvidiactl").exists():
         yield warn(
             "gpu",
-            f"there is an NVIDIA device, but torch (built for CUDA {found['built']}) does not "
-            "see it",
+            f"there is an NVIDIA device, but torch (built for CUDA {found.built}) does not see it",
             "see that nvidia-smi works, and install a torch that is built for the driver's CUDA",
         )
     else:
         yield ok("gpu", "none; jobs run on the CPU")
 
 
-def _free(device: dict[str, float]) -> str:
-    return f"{device['free'] / 1e9:.0f} of {device['total'] / 1e9:.0f} GB free"
+def _free(device: TorchDevice) -> str:
+    return f"{(device.free or 0) / 1e9:.0f} of {device.total / 1e9:.0f} GB free"
 
 
 def _installed(name: str) -> str | None:

@@ -61,6 +61,11 @@ class ServiceStatus:
     elsewhere: str | None = None
     """The host whose service it is, where that is not this machine, or another container's."""
 
+    @property
+    def answers(self) -> bool:
+        """Whether `ensure_local` would find it ready, and start nothing."""
+        return self.running and self.phase is Phase.READY and self.database_pid is not None
+
 
 @contextmanager
 def hold(settings: Settings) -> Generator[None]:

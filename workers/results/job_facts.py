@@ -61,6 +61,17 @@ def job_facts(record: JobRecord, now: float) -> JobFacts:
     )
 
 
+def duration(seconds: float | None) -> str:
+    """A time in the unit that suits it: `42 s`, `3 min`, `2.5 h`; "" where there is none."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3_600:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3_600:.1f} h"
+
+
 def _edges(selection: dict[str, Any]) -> str:
     if "n_edges" in selection:
         return str(selection["n_edges"])

@@ -167,10 +167,12 @@ def _status(error: CircuitServiceError) -> HTTPStatus:
 
 
 def _told(site: Site, request: Request, status: int, message: str) -> Response:
-    if request.url.path.endswith(".json"):
+    path: str = request.scope["path"]
+    if path.endswith(".json"):
         return as_json({"error": message}, status)
     # A link from elsewhere brings no strict cookie; the same link on a page of ours does.
     away = status == HTTPStatus.UNAUTHORIZED and request.method == "GET"
-    again = address(request.url.path, dict(request.query_params)) if away else None
+    own = "/" + path.lstrip("/\\")  # two at its start would name another server
+    again = address(own, dict(request.query_params)) if away else None
     said = HTTPStatus(status)
     return site.page(request, "error.html", status, status=said, message=message, again=again)

@@ -7,9 +7,9 @@ script that is not one of our files, whatever foreign text stands in it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
@@ -21,6 +21,7 @@ from workers.web.access import Access
 
 ENTER = "/enter"
 STATIC = "/static/"
+_HOST = re.compile(r"(?:(?P<name>[\w.-]+)|\[(?P<address>[\da-fA-F:.]+)\])(?::\d{1,5})?")
 MOST_BYTES = 2**20
 """Of the body of a request."""
 
@@ -113,7 +114,7 @@ class Gate:
         length = request.headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > MOST_BYTES:
             return _too_large()
-        path = request.url.path
+        path = request.scope["path"]  # that of the request's URL has the Host header in it
         if path == ENTER or path.startswith(STATIC) or self._access.knows(session):
             return None
         return _refused(HTTPStatus.UNAUTHORIZED, "this browser has not been let in")
@@ -130,12 +131,10 @@ def _too_large() -> HTTPException:
 
 
 def _name_of(request: Request) -> str | None:
-    """The name that the browser asked for, without its port; None where it is not one name."""
+    """The name that the browser asked for, without its port; None where it is not `NAME[:PORT]`."""
     given = request.headers.getlist("host")
-    try:
-        return urlsplit(f"//{given[0]}").hostname if len(given) == 1 else None
-    except ValueError:
-        return None
+    found = _HOST.fullmatch(given[0]) if len(given) == 1 else None
+    return found and (found["name"] or found["address"]).lower()
 
 
 def _foreign(request: Request) -> bool:

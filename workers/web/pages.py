@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from graph_schema.printable import printable
 from graph_schema.reports.tables import cell, number
+from workers.results.job_facts import duration
 from workers.web import static
 
 ID_DIGITS = 12
@@ -56,12 +57,3 @@ def moment(milliseconds: int | None) -> str:
     if not milliseconds:
         return ""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(milliseconds / 1000))
-
-
-def duration(seconds: float | None) -> str:
-    """`42 s`, `3 min`, `2.5 h`."""
-    if seconds is None:
-        return ""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -11,8 +11,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from graph_schema.errors import StoreUnavailable
 from graph_schema.json_text import json_text
 from workers.client import CircuitClient
+from workers.local.service import status
 from workers.web.access import Access
 from workers.web.graphs import Remembered
 from workers.web.pace import Paces
@@ -46,6 +48,19 @@ class Site:
         with self._connecting:
             return self.client.service
 
+    @property
+    def watched(self) -> Service:
+        """The same for who only looks on: a local service that was ended stays so.
+
+        Raises:
+            StoreUnavailable: A local service would have to be started.
+        """
+        settings = self.client.settings
+        with self._connecting:
+            if settings.local and not self.client.connected and not status(settings).answers:
+                raise StoreUnavailable(f"the local service of {settings.home} does not run")
+            return self.client.service
+
     def reconnect(self) -> None:
         """Look for the graph anew at the next request: a local one may have come back elsewhere."""
         if self.client.settings.local:
@@ -57,7 +72,7 @@ class Site:
     ) -> HTMLResponse:
         """A page; its forms carry the token of the browser that asked for it."""
         text = self._templates.get_template(template).render(
-            path=request.url.path,
+            path=request.scope["path"],
             query=dict(request.query_params),
             form_token=self.access.form_token(session_of(request)),
             known=self.access.knows(session_of(request)),

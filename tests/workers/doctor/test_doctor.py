@@ -24,7 +24,7 @@ from workers.settings import Settings, read_settings
 
 __all__ = ["circuits", "world"]
 
-H200 = '{"built": "12", "devices": [{"name": "H200", "free": 1e11, "total": 1.4e11}], "mps": false}'
+H200 = '{"built": "12", "devices": [{"name": "H200", "free": 1e11, "total": 1.4e11}], "mps": null}'
 Found = dict[str, list[dict[str, Any]]]
 
 

@@ -9,9 +9,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from graph_schema.documents import Annotation, CircuitDocument
+from graph_schema.documents.remark import Remark
 from graph_schema.store import GraphStore
 from graph_schema.store.records.annotations import write_annotation
 from graph_schema.store.records.circuits import write_circuit
+from graph_schema.store.records.remarks import write_remarks
 from graph_schema.store.records.role_tests import write_roles
 from graph_schema.store.servers.java import JavaServer
 from tests.factories import made_edges, make_circuit, make_model
@@ -99,6 +101,10 @@ def atlas(arcadedb: JavaServer, tmp_path_factory: pytest.TempPathFactory) -> Gen
                 }
             )
             store.write(lambda tx, said=said: write_annotation(tx, said))
+        note = Remark(
+            on="circuit", id=foreign.circuit_id, kind="note", text=FOREIGN, author=FOREIGN
+        )
+        store.write(lambda tx: write_remarks(tx, [note]))
     with CircuitClient(settings=settings) as client:
         access = Access(KEY)
         app = make_app(Site(client, access), LOOPBACK, COOKIE)

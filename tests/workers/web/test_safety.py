@@ -87,6 +87,26 @@ def test_a_name_that_is_not_ours_is_refused(browser: TestClient, host: str) -> N
     assert browser.get("/circuits", headers={"host": host}).status_code == 421
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1/enter?", "127.0.0.1:8765/static/", "localhost#", "127.0.0.1\\enter"),
+        *("a@127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:8765:1", "[", "[::1", "::1", ""),
+    ],
+)
+def test_a_host_is_a_name_and_a_port_and_no_part_of_a_path(atlas: Atlas, host: str) -> None:
+    """Else it could make another path of what is asked for, one that takes no session."""
+    answer = atlas.visitor().get("/circuits", headers={"host": host})
+    assert answer.status_code == 421
+    assert atlas.wide.circuit_id not in answer.text
+
+
+def test_the_way_on_stays_on_this_server(atlas: Atlas) -> None:
+    answer = atlas.visitor().get(f"{HERE}//evil.example/x")
+    assert answer.status_code == 401
+    assert 'href="/evil.example/x"' in answer.text
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1:8765", "localhost:9000", "LOCALHOST", "[::1]:8765"])
 def test_the_machines_own_names_are_ours(atlas: Atlas, host: str) -> None:
     session = atlas.access.admit(atlas.access.invite())

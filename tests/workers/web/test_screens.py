@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from graph_schema.documents import DatasetData, Eap, ModelId, ModelSource, TopEdges
-from graph_schema.documents.jobs import DiscoverSpec, JobState, Placement
+from graph_schema.documents.jobs import DiscoverSpec, ErrorDocument, JobState, Need, Placement
+from graph_schema.errors import SpecError
+from graph_schema.private_files import private_folder
 from graph_schema.store import jobs
 from tests.factories import make_dataset
 from tests.workers.web.conftest import Atlas
+from workers.web.screens.submit import planned
 
 
 def _text(page: str) -> str:
@@ -20,7 +24,7 @@ def _text(page: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", page).split())
 
 
-def _submitted(atlas: Atlas, seed: int) -> str:
+def _submitted(atlas: Atlas, seed: int, *needs: str) -> str:
     spec = DiscoverSpec(
         model=ModelId(fingerprint="f" * 64),
         data=DatasetData(sha256=make_dataset().sha256, task="board"),
@@ -29,7 +33,10 @@ def _submitted(atlas: Atlas, seed: int) -> str:
         seed=seed,
     )
     jobs.submit(
-        atlas.client.service.store, spec, Placement(model=ModelSource(name="/models/board"))
+        atlas.client.service.store,
+        spec,
+        Placement(model=ModelSource(name="/models/board")),
+        needs=[Need(job_id=each) for each in needs],
     )
     return spec.job_id
 
@@ -112,6 +119,20 @@ def test_a_note_and_a_label_are_written_where_they_are_read(
     assert atlas.client.circuit(atlas.wide.circuit_id).annotations[-1].component == node
     nowhere: dict[str, Any] = atlas.form(browser, node="a9.h9", kind="note", text="x")
     assert browser.post(f"{own}/annotations", **nowhere).status_code in (400, 404)
+    for text in ("two\r\nlines", "\x1b[2J", "n" * 2_001, " "):
+        bad: dict[str, Any] = atlas.form(browser, node=node, kind="note", text=text)
+        assert browser.post(f"{own}/annotations", **bad).status_code == 400
+
+
+def test_what_was_noted_and_tagged_is_shown(atlas: Atlas, browser: TestClient) -> None:
+    job = _submitted(atlas, 30)
+    for id in (atlas.wide.circuit_id, job):
+        atlas.client.note(id, f"see figure 2 of {id[:12]}", author="somebody")
+        atlas.client.tag(id, "paper", "draft")
+    for page in (f"/circuits/{atlas.wide.circuit_id}", f"/jobs/{job}"):
+        text = _text(browser.get(page).text)
+        assert f"note see figure 2 of {page.rpartition('/')[2][:12]} somebody" in text
+        assert "tags draft, paper" in text
 
 
 def test_a_job_is_listed_cancelled_and_run_again(atlas: Atlas, browser: TestClient) -> None:
@@ -131,6 +152,45 @@ def test_a_job_is_listed_cancelled_and_run_again(atlas: Atlas, browser: TestClie
     assert browser.get("/jobs", params={"state": "asleep"}).status_code == 400
 
 
+def test_a_job_shows_the_end_of_what_the_log_says_of_it(atlas: Atlas, browser: TestClient) -> None:
+    id, other = _submitted(atlas, 20), _submitted(atlas, 21)
+    jobs.claim(atlas.client.service.store, id, "t", owner="a", lease=600, max_attempts=3)
+    head = "2026-11-29 12:00:00,000 INFO 12 workers.x"
+    lines = [f"{head} [{id[:12]}]: own {n}\n{head} [{other[:12]}]: foreign\n" for n in range(30)]
+    folder = private_folder(atlas.client.settings.log_dir)
+    (folder / "worker.log").write_text("".join(lines))
+    page = browser.get(f"/jobs/{id}").text
+    assert "foreign" not in page
+    assert re.findall(r"own (\d+)", page) == [str(n) for n in range(5, 30)]
+    assert "foreign" not in browser.get(f"/jobs/{other}").text, "it has not begun"
+
+
+def test_a_queued_job_says_what_it_waits_for(atlas: Atlas, browser: TestClient) -> None:
+    id, store = _submitted(atlas, 40), atlas.client.service.store
+    waits = "waits for a worker with cpu; no worker is live"
+    assert f"it {waits}" in _text(browser.get(f"/jobs/{id}").text)
+    jobs.claim(store, id, "t", owner="a", lease=600, max_attempts=3)
+    assert waits not in browser.get(f"/jobs/{id}").text
+
+
+def test_what_failed_through_its_needs_is_run_again_with_them(
+    atlas: Atlas, browser: TestClient
+) -> None:
+    store = atlas.client.service.store
+    root, well = _submitted(atlas, 10), _submitted(atlas, 11)
+    middle = _submitted(atlas, 12, root)
+    last = _submitted(atlas, 13, root, middle, well)
+    for id in (root, well):
+        jobs.claim(store, id, "t", owner="a", lease=600, max_attempts=3)
+    jobs.finish(store, well, "t", lambda _: None, [])
+    jobs.fail(store, root, "t", ErrorDocument(type="NonFiniteError", message="a score is NaN"))
+    assert atlas.client.job(last).record.failed_need == root
+    sent: dict[str, Any] = atlas.form(browser)
+    assert browser.post(f"/jobs/{last}/rerun", **sent).status_code == 303
+    states = [atlas.client.job(id).state for id in (root, middle, last, well)]
+    assert states == [JobState.QUEUED] * 3 + [JobState.SUCCEEDED]
+
+
 def test_a_request_that_is_wrong_comes_back_with_what_was_typed(
     atlas: Atlas, browser: TestClient
 ) -> None:
@@ -141,6 +201,17 @@ def test_a_request_that_is_wrong_comes_back_with_what_was_typed(
     assert 'value="./m"' in answer.text
     both: dict[str, Any] = atlas.form(browser, model="./m", task="ioi", n_edges="5", threshold="1")
     assert "exactly one of" in browser.post("/submit", **both).text
+
+
+def test_a_plan_takes_no_code_from_the_folder_that_the_server_was_started_in(
+    atlas: Atlas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "workers").mkdir()
+    (tmp_path / "workers" / "__init__.py").write_text("open('ran', 'w').close()")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SpecError, match="unknown task 'none'"):
+        planned(atlas.client.settings, {"model": "./m", "task": "none", "n_edges": "5"})
+    assert not Path("ran").exists()
 
 
 def test_a_named_question_is_asked_and_taken_along(atlas: Atlas, browser: TestClient) -> None:
@@ -169,6 +240,12 @@ def test_cypher_takes_parameters_and_leads_to_circuits(atlas: Atlas, browser: Te
     page = browser.get("/cypher", params={"q": query, "p.n": "150"}).text
     assert f'href="/circuits/{atlas.wide.circuit_id}"' in page
     assert atlas.induction.circuit_id not in page
+
+
+@pytest.mark.parametrize("text", ["[" * 20_000, "[" * 900 + "]" * 900, "9" * 30, "NaN", "{"])
+def test_a_parameter_of_any_text_is_answered_or_refused(browser: TestClient, text: str) -> None:
+    asked = {"q": "RETURN size(toString($n)) AS n", "p.n": text}
+    assert browser.get("/cypher", params=asked).status_code in (200, 400)
 
 
 @pytest.mark.parametrize("path", ["/circuits", "/jobs", "/submit", "/cypher"])

@@ -15,8 +15,10 @@ from graph_schema.reports.text import conditions, headline
 from graph_schema.store.records.annotations import read_annotations, write_annotation
 from graph_schema.store.records.circuits import read_header
 from graph_schema.store.records.packed_edges import read_packed_edges
+from graph_schema.store.records.remarks import read_remarks
 from workers.requests.checking import validated
 from workers.requests.labels import author_or_user
+from workers.requests.remarks import checked_note
 from workers.web.circuit_node import node_facts
 from workers.web.circuit_picture import circuit_picture
 from workers.web.curve import DrawnCurve
@@ -54,6 +56,7 @@ def show(site: Site, request: Request) -> Response:
         edges=drawn.rows(range(min(kept, MOST_EDGES))),
         chosen=node_facts(site, header, drawn, chosen, kept) if chosen else None,
         annotations=annotations,
+        remarks=read_remarks(site.service.store, [header.circuit_id]),
         names=[part.name for part in drawn.nodes],
         curve=DrawnCurve.of(header, len(drawn.edges)),
         code=_code(header, chosen),
@@ -83,7 +86,7 @@ def annotate(site: Site, request: Request, fields: Mapping[str, str]) -> Respons
     if kind == "label":
         site.client.label(header.circuit_id, node, text)
     elif kind == "note":
-        said = {"component": node, "text": text.strip(), "author": author_or_user(None)}
+        said = {"component": node, "text": checked_note(text), "author": author_or_user(None)}
         note = validated(Annotation, {**said, "circuit_id": header.circuit_id})
         site.service.store.write(lambda tx: write_annotation(tx, note))
     else:

@@ -150,10 +150,10 @@ def _taking_turns() -> Generator[None]:
 
 
 def _value(text: str) -> Any:
-    """JSON where it reads as JSON, else text."""
+    """JSON where it reads as JSON, else text; lists in lists without end do not."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -15,10 +15,14 @@ from starlette.responses import RedirectResponse, Response
 
 from graph_schema.documents.jobs import JobRecord, JobState, Placement, read_spec
 from graph_schema.errors import SpecError, StoreUnavailable
-from graph_schema.private_files import tail
+from graph_schema.printable import printable
+from graph_schema.store.connection import GraphStore
 from graph_schema.store.jobs import get_all
 from graph_schema.store.jobs.board import Place, count_by_state, digest, read_page, stirring
+from graph_schema.store.records.remarks import read_remarks
 from graph_schema.store.records.runs import run_of_circuit
+from workers.client.asked_again import with_failed_needs
+from workers.local.job_log import JobLog
 from workers.requests.checking import choice
 from workers.requests.discover import Submission
 from workers.results.job_facts import JobFacts, job_facts
@@ -57,7 +61,7 @@ def board(site: Site, request: Request) -> Response:
     given = {name: request.query_params.get(name, "").strip() for name in FILTERS}
     before, store = request.query_params.get("before", ""), site.service.store
     others = stirring(store)  # before the page: what happens between the two is told again
-    page = _page(site, given, before)
+    page = _page(store, given, before)
     older = None if page.older is None else address("/jobs", given, before=page.older)
     return site.page(
         request,
@@ -78,17 +82,18 @@ def show(site: Site, request: Request) -> Response:
     record = site.service.job(request.path_params["job"])
     if record.job_id != request.path_params["job"]:
         return RedirectResponse(f"/jobs/{record.job_id}", 303)
-    settings, store = site.client.settings, site.service.store
+    store = site.service.store
     run = run_of_circuit(store, record.circuit_ids[0]) if record.circuit_ids else None
-    watched = settings.local and record.state in (JobState.RUNNING, JobState.FAILED)
     return site.page(
         request,
         "job.html",
         row=_rows(site, (record,))[0],
         record=record,
         needs=get_all(store, [need.job_id for need in record.needs]),
+        waits=site.service.serving.unserved([record]).get(record.job_id),
         run=run,
-        log=tail(settings.log_dir / "worker.log", LOG_LINES) if watched else "",
+        remarks=read_remarks(store, [record.job_id]),
+        log=_log(site, record),
         spec=json.dumps(json.loads(record.spec), indent=1, ensure_ascii=False),
         placement=json.dumps(json.loads(record.placement), indent=1, ensure_ascii=False),
         stir=digest([record]),
@@ -105,13 +110,20 @@ def cancel(site: Site, request: Request, fields: Mapping[str, str]) -> Response:
 
 
 def rerun(site: Site, request: Request, fields: Mapping[str, str]) -> Response:
-    """Run an ended job again, as it was asked for."""
+    """Run an ended job again, as it was asked for; first what it failed with."""
     record = site.service.job(request.path_params["job"])
     if not record.state.ended:
         raise SpecError(f"job {record.job_id[:12]} is {record.state.value}: it has not ended yet")
-    spec = read_spec(record.spec)
-    placement = Placement.model_validate_json(record.placement)
-    site.service.submit(Submission(spec, placement, None, record.needs), force=True)
+    again = [
+        Submission(
+            read_spec(each.spec),
+            Placement.model_validate_json(each.placement),
+            None,
+            each.needs,
+        )
+        for each in with_failed_needs(site.service.store, record)
+    ]
+    site.service.submit_many(again, force=True)
     return RedirectResponse(f"/jobs/{record.job_id}", 303)
 
 
@@ -150,21 +162,21 @@ async def _changes(
 
 def _look(site: Site, asked: Mapping[str, str], shown: list[str] | None) -> tuple[list[str], str]:
     """The jobs that a page shows (those of before, where they are given), and its digest now."""
-    store, job = site.service.store, asked.get("job")
+    store, job = site.watched.store, asked.get("job")
     if job is not None:
         return [job], digest(get_all(store, [job]))
     others = stirring(store)
     if shown is None:
-        records = _page(site, asked, asked.get("before", "")).records
+        records = _page(store, asked, asked.get("before", "")).records
     else:
         records = get_all(store, shown)
     return [record.job_id for record in records], digest(records, others)
 
 
-def _page(site: Site, given: Mapping[str, str], before: str) -> Page:
+def _page(store: GraphStore, given: Mapping[str, str], before: str) -> Page:
     """The jobs of a page: those that pass, among the newest that are older than `before`."""
     state = choice("state", JobState, given["state"]) if given.get("state") else None
-    older, store = Place.parse(before), site.service.store
+    older = Place.parse(before)
     if not any(given.get(name) for name in ("model", "task", "method")):
         found = read_page(store, state=state, older_than=older, limit=PAGE + 1)
         shown = found[:PAGE]
@@ -185,6 +197,14 @@ def _page(site: Site, given: Mapping[str, str], before: str) -> Page:
         if len(found) < FETCHED:
             return Page(tuple(passed), None, looked)
     return Page(tuple(passed), older, looked)
+
+
+def _log(site: Site, record: JobRecord) -> str:
+    """The end of what this home's logs say of a job; "" where it was never begun here."""
+    if record.started_at is None:
+        return ""
+    lines = JobLog(site.client.settings.log_dir, record.job_id).new_lines()
+    return "\n".join(map(printable, lines[-LOG_LINES:]))
 
 
 def _rows(site: Site, records: tuple[JobRecord, ...]) -> list[Row]:

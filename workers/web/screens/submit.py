@@ -130,6 +130,7 @@ def planned(settings: Settings, given: Mapping[str, str]) -> str:
         ran = subprocess.run(
             [
                 sys.executable,
+                "-P",  # else a folder `workers` where the server was started is taken for ours
                 "-c",
                 "from workers.cli import main; main()",
                 "plan",

@@ -1,8 +1,8 @@
 """A whole graph as rows of plain values, read from one server and written to another of any kind.
 
 A node is its label and properties, a relationship both ends' labels and keys, its type and
-properties. While a graph is being written here it says so of itself, and whoever connects is
-refused: nobody meets half of one.
+properties. Workers are left out: each says of itself that it is live. While a graph is being
+written here it says so of itself, and whoever connects is refused: nobody meets half of one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ AT_A_TIME = {label: 10 if label in LONG else 1000 for label in KEYS}
 SENDERS_AT_A_TIME = 100
 REMOVED_AT_A_TIME = 2_000
 
-COUNT: LiteralString = "MATCH (n) WHERE NOT n:Schema RETURN count(n) AS n"
+OF_THE_SERVICE = {"Schema", "Worker"}
+"""Labels that say how a graph is served, not what is stored: neither read nor written here."""
+
+COUNT: LiteralString = "MATCH (n) WHERE NOT n:Schema AND NOT n:Worker RETURN count(n) AS n"
 COUNT_LINKS: LiteralString = "MATCH ()-[e]->() RETURN count(e) AS n"
 MARK: LiteralString = """
 MATCH (s:Schema {name: 'atlas'}) SET s.asked = $restoring
@@ -54,7 +57,7 @@ class Link(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """How much a graph holds, its schema node apart."""
+    """How much a graph holds, its schema node and workers apart."""
 
     nodes: int
     links: int
@@ -81,8 +84,8 @@ def counted(store: GraphStore) -> Counts:
 
 
 def nodes_of(store: GraphStore) -> Iterator[Node]:
-    """All nodes but the schema's, jobs first: what a job then says it has done is stored."""
-    for label in sorted(set(KEYS) - {"Schema"}, key=lambda label: (label != "Job", label)):
+    """All nodes that are stored, jobs first: what a job then says it has done is stored."""
+    for label in sorted(set(KEYS) - OF_THE_SERVICE, key=lambda label: (label != "Job", label)):
         key = KEYS[label]
         find = _made(
             f"MATCH (n:{label}) WHERE n.{key} > $after "
@@ -147,16 +150,19 @@ def begin(store: GraphStore, who: str, *, force: bool) -> None:
 
 
 def write_graph(store: GraphStore, nodes: Iterable[Node], links: Iterable[Link]) -> Counts:
-    """Write a graph where one has begun; returns how much was written.
+    """Write a graph where one has begun, but for workers; returns how much was given.
 
     Raises:
         SpecError: A label, a type or a key is not of the data model.
         StoreError: A relationship has an end that is not there, or not all was kept.
     """
-    n_nodes = n_links = 0
+    n_nodes = n_links = left_out = 0
     for label, of_label in groupby(nodes, key=lambda node: node.label):
         if label not in KEYS or label == "Schema":
             raise SpecError(f"the backup has a node with the label {label!r}, which is not ours")
+        if label == "Worker":  # of a backup that was made before they were left out
+            left_out += sum(1 for _ in of_label)
+            continue
         key = KEYS[label]
         write = _made(
             f"UNWIND $rows AS row MERGE (n:{label} {{{key}: row.{key}}}) SET n = row "
@@ -191,7 +197,7 @@ def write_graph(store: GraphStore, nodes: Iterable[Node], links: Iterable[Link])
             f"{found.nodes:,} and {found.links:,} are there: is a worker writing too? Stop it and "
             "try again"
         )
-    return written
+    return Counts(n_nodes + left_out, n_links)
 
 
 def end(store: GraphStore, version: int) -> None:

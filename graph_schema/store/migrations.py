@@ -24,6 +24,8 @@ _SCHEMA_ID: LiteralString = (
     "CREATE CONSTRAINT schema_name IF NOT EXISTS FOR (n:Schema) REQUIRE n.name IS UNIQUE"
 )
 
+WHOLE: LiteralString = "MATCH (whole:Schema {name: 'atlas'}) WHERE whole.restoring IS NULL\n"
+"""Before a statement: it finds nothing while a backup is being restored."""
 _READ: LiteralString = (
     "MATCH (s:Schema {name: 'atlas'}) RETURN s.version AS version, s.restoring AS restoring"
 )

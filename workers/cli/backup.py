@@ -48,6 +48,7 @@ def restore(
 
     Of either kind of server: so a local graph moves to Neo4j, and back. An older release's graph is
     brought to this one's version. Nobody sees half of it; what fails leaves an empty graph.
+    While a worker is live it is refused, --force or not: stop it first.
     """
     with CircuitClient(worker=False) as client:
         _show(client.restore(file, force=force), as_json)

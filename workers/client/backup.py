@@ -25,6 +25,7 @@ from graph_schema.errors import NotFoundError, ResourceError, SpecError, StoreVe
 from graph_schema.store import dump, migrations
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.records.hanging import referred_artifacts
+from graph_schema.store.records.workers import live_workers
 from workers.client.service import opened
 from workers.files import writing_whole
 from workers.results.backed_up import BackedUp
@@ -83,8 +84,8 @@ def restore(settings: Settings, file: Path, *, force: bool) -> BackedUp:
     """Read a backup into an empty graph and the artifact store, whole or not at all.
 
     Raises:
-        SpecError: The file is no backup, or was changed; or the graph is not empty and `force` is
-            off.
+        SpecError: The file is no backup, or was changed; or a worker is live; or the graph is not
+            empty and `force` is off.
         StoreVersionError: Backup or graph are of a newer release.
         ResourceError: The artifacts cannot be written.
     """
@@ -96,6 +97,7 @@ def restore(settings: Settings, file: Path, *, force: bool) -> BackedUp:
             if (pid := status(settings).worker_pid) is not None:
                 raise SpecError(f"a worker (process {pid}) uses the graph: circuits down first")
         with opened(settings, worker=False) as (_, store):
+            _refuse_workers(store, settings.lease_seconds)
             _restore(store, ArtifactStore(settings.artifacts_url), packed, manifest, force)
     return _told(file, manifest, file.stat().st_size)
 
@@ -196,6 +198,16 @@ def _hash(packed: zipfile.ZipFile, name: str) -> str:
         while data := entry.read(CHUNK):
             found.update(data)
     return found.hexdigest()
+
+
+def _refuse_workers(store: GraphStore, lease: float) -> None:
+    if live := live_workers(store):
+        named = ", ".join(f"process {each.pid} of {each.host}" for each in live)
+        raise SpecError(
+            f"workers that are live would write into the graph meanwhile: {named}; stop all of "
+            "them first; --force does not help. One that was killed counts as live until its lease "
+            f"of {lease:g} s is over"
+        )
 
 
 def _restore(

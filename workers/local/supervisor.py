@@ -25,7 +25,7 @@ from graph_schema.documents.limits import Limits
 from graph_schema.errors import CircuitServiceError, StoreUnavailable
 from graph_schema.private_files import bound_log
 from graph_schema.processes import process_mark
-from graph_schema.store import jobs
+from graph_schema.store import jobs, migrations
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.servers.embedded import start_embedded
 from graph_schema.store.servers.java import JavaServer
@@ -103,8 +103,10 @@ class Supervisor:
         )
         try:
             with GraphStore(database.address) as store:
-                store.migrate()
-                make_kinds(store)
+                # Else a restore was broken off, and has to find a database to begin anew in.
+                if migrations.being_restored(store.rows) is None:
+                    store.migrate()
+                    make_kinds(store)
             self._flushed.look()
             if last is not None and last != database.address:
                 self._worker.stop()  # it knows the old address only

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import LiteralString
 
 from neo4j import Transaction
 
@@ -23,6 +24,7 @@ from graph_schema.store.connection import GraphStore
 from graph_schema.store.jobs.judging import Action, Settled, set_free, with_freed
 from graph_schema.store.jobs.node import (
     CANCELLED,
+    LOCK,
     Row,
     Standing,
     change,
@@ -39,6 +41,9 @@ from graph_schema.store.jobs.node import (
     record_of,
     standing_of,
 )
+from graph_schema.store.migrations import WHOLE
+
+CLAIMED: LiteralString = WHOLE + LOCK
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ def claim(
     """The job, now ours until `lease` seconds from now, or None where it is not to be had.
 
     To be had: queued, or running with its lease over; attempts left; not cancelled; its needs
-    met. Claiming again by the same token changes nothing.
+    met; no backup being restored. Claiming again by the same token changes nothing.
     """
     found = claim_served(
         store, job_id, token, owner=owner, lease=lease, max_attempts=max_attempts, offer=None
@@ -88,7 +93,7 @@ def claim_served(
     """
 
     def work(tx: Transaction) -> JobRecord | Unserved | None:
-        if not lock(tx, job_id):
+        if not lock(tx, job_id, CLAIMED):
             return None
         row, now = read_locked(tx, job_id)
         state = JobState(row["state"])

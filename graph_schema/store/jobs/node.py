@@ -88,9 +88,9 @@ class Unmet:
 States = dict[str, Needed]
 
 
-def lock(tx: Transaction, job_id: str) -> bool:
+def lock(tx: Transaction, job_id: str, statement: LiteralString = LOCK) -> bool:
     """Lock the job until the transaction ends; False where there is none."""
-    return tx.run(LOCK, job_id=job_id, lock=uuid4().hex).single() is not None
+    return tx.run(statement, job_id=job_id, lock=uuid4().hex).single() is not None
 
 
 def read_locked(tx: Transaction, job_id: str) -> tuple[Row, int]:

@@ -28,28 +28,38 @@ from graph_schema.store.jobs.node import (
     milliseconds,
     states_of,
 )
+from graph_schema.store.migrations import WHOLE
 
 OWNED: LiteralString = """
 MATCH (j:Job {state: 'running'})
 WHERE j.owner = $owner AND ($job_id IS NULL OR j.job_id = $job_id)
 RETURN j.job_id AS id ORDER BY id
 """
-LAPSED: LiteralString = """
+LAPSED: LiteralString = (
+    WHOLE
+    + """
 MATCH (j:Job {state: 'running'})
 WHERE j.lease_until <= timestamp() OR j.renewed_at > timestamp() + $slack
 RETURN j.job_id AS id ORDER BY id LIMIT $limit
 """
-RETRIES: LiteralString = """
+)
+RETRIES: LiteralString = (
+    WHOLE
+    + """
 MATCH (j:Job {state: 'queued'})
 WHERE j.retry_at <= timestamp() OR (j.retry_at IS NOT NULL AND j.sent_at > timestamp())
 RETURN j.job_id AS id ORDER BY j.retry_at, id LIMIT $limit
 """
+)
 # Those that wait for their first message until what they need has ended are looked at apart.
-N_QUEUED: LiteralString = """
+N_QUEUED: LiteralString = (
+    WHOLE
+    + """
 MATCH (j:Job {state: 'queued'})
 WHERE j.retry_at IS NULL AND (j.sent_at IS NOT NULL OR size(coalesce(j.needs, [])) = 0)
 RETURN coalesce(j.resources, $unsaid) AS resources, count(j) AS n
 """
+)
 QUEUED: LiteralString = """
 MATCH (j:Job {state: 'queued'})
 WHERE j.retry_at IS NULL AND (j.sent_at IS NOT NULL OR size(coalesce(j.needs, [])) = 0)
@@ -59,7 +69,9 @@ WITH j, since, timestamp() - since AS waited
 WHERE waited >= $resend_ms OR waited < 0
 RETURN j.job_id AS id, j.needs AS needs ORDER BY since, id LIMIT $limit
 """
-UNSENT: LiteralString = """
+UNSENT: LiteralString = (
+    WHOLE
+    + """
 MATCH (j:Job {state: 'queued'})
 WHERE j.retry_at IS NULL AND j.sent_at IS NULL AND size(coalesce(j.needs, [])) > 0
 WITH j, timestamp() - j.submitted_at AS waited
@@ -67,6 +79,7 @@ RETURN j.job_id AS id, j.needs AS needs, waited >= $resend_ms OR waited < 0 AS l
        coalesce(j.resources, $unsaid) AS resources
 ORDER BY j.submitted_at, id
 """
+)
 
 
 def overdue(
@@ -79,7 +92,7 @@ def overdue(
     in the broker, queue by queue: which those are nobody knows, so it is taken to be the ones that
     were sent (or submitted, where nobody sent them) longest ago, `resend` seconds at least. A
     message too many does no harm. A time that lies ahead was written before the clock was set back:
-    it counts as passed, and a lease runs anew from now.
+    it counts as passed, and a lease runs anew from now. None is while a backup is being restored.
 
     Args:
         store: The graph.

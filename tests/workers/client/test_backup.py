@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 import stat
-import zipfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, LiteralString, cast
+from typing import Any, cast
 
-import numpy as np
 import pytest
 
 from graph_schema.artifacts import ArtifactStore, stored_scores
@@ -26,66 +21,11 @@ from graph_schema.store import dump, migrations
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.records.circuits import read_circuit, write_circuit
 from graph_schema.store.records.reports import find_report
-from graph_schema.store.servers.java import JavaServer
-from tests.factories import make_circuit, make_model, make_run
+from tests.factories import make_circuit, make_run
 from tests.graph_schema.store.kept_graphs import KEYS, kept_graph
-from tests.made_world import fill
-from tests.servers import EMPTY
-from workers.client import CircuitClient, backup
-from workers.settings import Settings, read_settings
+from tests.workers.client.backed_up import FAMILY, Place, filled, packed, placed
 
 NEO4J = pytest.mark.needs_neo4j
-NODES: LiteralString = "MATCH (n) WHERE NOT n:Schema RETURN labels(n) AS l, properties(n) AS p"
-LINKS: LiteralString = (
-    "MATCH (a)-[e]->(b) RETURN labels(a) AS a, labels(b) AS b, type(e) AS t, "
-    "properties(a) AS pa, properties(b) AS pb, properties(e) AS p"
-)
-
-
-@dataclass(frozen=True)
-class Place:
-    """A graph with its own artifacts, and a client of it."""
-
-    settings: Settings
-    store: GraphStore
-
-    @property
-    def client(self) -> CircuitClient:
-        return CircuitClient(settings=self.settings, worker=False)
-
-    def everything(self) -> list[str]:
-        rows = [row for query in (NODES, LINKS) for row in self.store.rows(query)]
-        return sorted(json.dumps(row, sort_keys=True) for row in rows)
-
-    def empty(self) -> None:
-        self.store.write(lambda tx: tx.run(EMPTY).consume())
-        shutil.rmtree(cast("str", self.settings.artifacts), ignore_errors=True)
-
-
-def _place(server: JavaServer, folder: Path) -> Place:
-    settings = read_settings(home=folder / "home", artifacts=str(folder / "artifacts"))
-    place = Place(settings.at(server.address), GraphStore(server.address, patience=60))
-    place.store.migrate()
-    place.empty()
-    return place
-
-
-@pytest.fixture
-def place(arcadedb: JavaServer, tmp_path: Path) -> Any:
-    found = _place(arcadedb, tmp_path)
-    with found.store:
-        yield found
-        dump.give_up(found.store)
-
-
-def _filled(place: Place) -> str:
-    """Fill the graph; the id of a circuit that has an artifact."""
-    fill(place.store)
-    scores = {"names": np.array(["input->m0", "m0->logits"]), "scores": np.array([0.1, -2.0])}
-    ref = ArtifactStore(cast("str", place.settings.artifacts)).save_by_content("scores", scores)
-    circuit = make_circuit(model=make_model("ärger/☃"), job="kept", artifacts={"scores": ref})
-    place.store.write(lambda tx: write_circuit(tx, circuit, make_run("kept")))
-    return circuit.circuit_id
 
 
 @pytest.mark.parametrize(
@@ -100,16 +40,16 @@ def test_everything_comes_back(
     request: pytest.FixtureRequest, tmp_path: Path, source: str, target: str
 ) -> None:
     file = tmp_path / "all.zip"
-    here = _place(request.getfixturevalue(source), tmp_path / "one")
+    here = placed(request.getfixturevalue(source), tmp_path / "one")
     with here.store, here.client as client:
-        own = _filled(here)
+        own = filled(here)
         before, circuit = here.everything(), read_circuit(here.store, own)
         asked = client.query("role-depth").rows
         made = client.backup(file)
         here.empty()
     assert (made.artifacts, made.missing) == (1, ("a/scores.safetensors",)), "made up, the others"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    there = _place(request.getfixturevalue(target), tmp_path / "two")
+    there = placed(request.getfixturevalue(target), tmp_path / "two")
     with there.store, there.client as client:
         assert client.restore(file) == made
         assert there.everything() == before
@@ -123,7 +63,7 @@ def test_everything_comes_back(
 def test_what_is_there_is_replaced_only_when_told(place: Place, tmp_path: Path) -> None:
     file = tmp_path / "all.zip"
     with place.client as client:
-        own = _filled(place)
+        own = filled(place)
         client.backup(file)
         before = place.everything()
         with pytest.raises(SpecError, match=r"all.zip' is there already; --force"):
@@ -144,7 +84,7 @@ def test_an_older_graph_is_brought_to_this_version(place: Place, tmp_path: Path)
     nodes = [dump.Node(*each) for each in kept["nodes"] if each[0] != "Schema"]
     links = [dump.Link(*each) for each in kept["relationships"]]
     assert {node.label for node in nodes} <= set(KEYS)
-    file = _packed(tmp_path / "six.zip", nodes, links, version=6)
+    file = packed(tmp_path / "six.zip", nodes, links, version=6)
     with place.client as client:
         client.restore(file)
     (said,) = place.store.rows("MATCH (s:Schema) RETURN s.version AS v, s.restoring AS r")
@@ -155,35 +95,6 @@ def test_an_older_graph_is_brought_to_this_version(place: Place, tmp_path: Path)
     assert find_report(place.store, verdict[:16])
 
 
-def _packed(
-    file: Path,
-    nodes: list[dump.Node],
-    links: list[dump.Link],
-    *,
-    version: int = migrations.VERSION,
-    files: dict[str, bytes] | None = None,
-    told: dict[str, Any] | None = None,
-) -> Path:
-    """A backup of these, as `backup` writes one."""
-    parts = {
-        backup.NODES: "".join(json.dumps(each) + "\n" for each in nodes).encode(),
-        backup.LINKS: "".join(json.dumps(each) + "\n" for each in links).encode(),
-    } | (files or {})
-    manifest = {
-        "schema_version": version,
-        "created_at": 0,
-        "nodes": len(nodes),
-        "relationships": len(links),
-        "files": {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()},
-    } | (told or {})
-    with zipfile.ZipFile(file, "w") as packed:
-        for name, data in parts.items():
-            packed.writestr(name, data)
-        packed.writestr(backup.MANIFEST, json.dumps(manifest))
-    return file
-
-
-FAMILY = dump.Node("ModelFamily", {"name": "gpt2"})
 LINK = dump.Link("Model", "a", "IN_FAMILY", "ModelFamily", "gpt2", {})
 EVIL = "artifacts/../../evil"
 
@@ -212,7 +123,7 @@ def test_a_foreign_file_is_refused_and_the_graph_stays_empty(
     error: type[Exception],
     message: str,
 ) -> None:
-    file = _packed(tmp_path / "foreign.zip", nodes, links, **changes)
+    file = packed(tmp_path / "foreign.zip", nodes, links, **changes)
     with place.client as client:
         with pytest.raises(error, match=message):
             client.restore(file)
@@ -222,7 +133,7 @@ def test_a_foreign_file_is_refused_and_the_graph_stays_empty(
 def test_a_damaged_file_is_refused_before_anything_is_deleted(place: Place, tmp_path: Path) -> None:
     file, cut = tmp_path / "all.zip", tmp_path / "cut.zip"
     with place.client as client:
-        _filled(place)
+        filled(place)
         client.backup(file)
         before, data = place.everything(), bytearray(file.read_bytes())
         cut.write_bytes(data[: len(data) // 2])
@@ -241,7 +152,7 @@ def test_others_are_refused_while_a_graph_is_not_whole(place: Place, tmp_path: P
     """As a restore that was killed leaves it; the same command with --force begins anew."""
     file = tmp_path / "all.zip"
     with place.client as client:
-        own = _filled(place)
+        own = filled(place)
         client.backup(file)
         dump.begin(place.store, "process 1 of here", force=True)
     with place.client as client:
@@ -284,7 +195,7 @@ def test_what_is_not_ours_is_not_left_out_in_silence(place: Place, tmp_path: Pat
 
 def test_an_artifact_that_is_gone_is_named(place: Place, tmp_path: Path) -> None:
     with place.client as client:
-        _filled(place)
+        filled(place)
         shutil.rmtree(cast("str", place.settings.artifacts))
         made = client.backup(tmp_path / "all.zip")
     assert made.artifacts == 0

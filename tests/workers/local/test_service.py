@@ -17,11 +17,12 @@ import psutil
 import pytest
 
 from graph_schema.errors import MissingExtraError, SpecError, StoreUnavailable
-from graph_schema.store import jobs
+from graph_schema.store import dump, jobs
 from graph_schema.store.connection import GraphStore
 from tests.graph_schema.store.test_jobs import BROKE, claim, queued
 from tests.workers.local.conftest import processes
 from tests.workers.tiny import until
+from workers.client import CircuitClient
 from workers.local import service as local
 from workers.local.ending import Ended, down
 from workers.local.files import Phase, ServiceFiles, locked
@@ -139,6 +140,32 @@ def test_a_killed_database_is_started_again_at_its_address(settings: Settings) -
     assert local.ensure_local(settings, worker=False).address == service.address
     assert _rows(service) == [{"name": "kept"}]
     assert local.status(settings).supervisor_pid == found.supervisor_pid
+
+
+def test_a_restore_that_was_killed_begins_anew_after_the_service_ended(
+    settings: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "all.zip"
+    service = local.ensure_local(settings, worker=False)
+    _write(service)
+    with CircuitClient(settings=settings, worker=False) as client:
+        client.backup(file)
+    with GraphStore(service.address) as store:
+        dump.begin(store, "process 1 of here", force=True)
+    database = local.status(settings).database_pid
+    assert database is not None
+    os.kill(database, signal.SIGKILL)
+    until(lambda: not local.status(settings).running or _ready_again(settings, database))
+    with CircuitClient(settings=settings, worker=False) as client:
+        with pytest.raises(StoreUnavailable, match=r"being restored .* by process 1 of here"):
+            client.circuits()
+        client.restore(file, force=True)
+        assert _rows(service) == [{"name": "kept"}]
+
+
+def _ready_again(settings: Settings, database: int) -> bool:
+    found = local.status(settings)
+    return found.phase is Phase.READY and found.database_pid not in (None, database)
 
 
 def test_it_ends_when_nobody_is_there(settings: Settings) -> None:

@@ -25,10 +25,10 @@ LOOK_SECONDS = 0.5
 def logs(
     job_id: JobId,
     lines: Annotated[
-        int, typer.Option("--lines", "-n", parser=whole, metavar="N", help="The last so many.")
+        int, typer.Option("--lines", parser=whole, metavar="N", help="The last so many.")
     ] = 100,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on as the job does, to its end.")
+        bool, typer.Option("--follow", help="Go on as the job does, to its end.")
     ] = False,
 ) -> None:
     """Show what the local service's worker logged of a job.

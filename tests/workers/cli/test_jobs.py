@@ -72,10 +72,11 @@ def test_a_job_waits_in_the_queue_until_it_is_cancelled(circuits: Circuits, worl
     assert circuits("submit", *world.ask, "--edges", 3, "--json", world=world).json() == job
     short = job["job_id"][:12]
     shown = circuits("job", short, "--json", world=world).json()
-    more = {"tags": [], "notes": []}
+    waits = {"waits_for": "waits for a worker with cpu; no worker is live"}
+    more = {"tags": [], "notes": [], **waits}
     assert shown == {**job, "spec": shown["spec"], "placement": shown["placement"], **more}
     listed = circuits("jobs", "--state", "queued", "--json", world=world).json()
-    assert {**job, "tags": []} in listed
+    assert {**job, "tags": [], **waits} in listed
     assert short in circuits("jobs", world=world).out
 
     cancelled = circuits("cancel", short, "--json", world=world)

@@ -61,7 +61,12 @@ class Serving:
         return waiting
 
     def tell(self, record: JobRecord) -> bool:
-        """Whether it waits for a worker that is not there; said once for all that need the same."""
+        """Whether it waits for a worker that is not there; said once for all that need the same.
+
+        Where no worker lives at all, and any would do, that is for others to say (`watch.py`).
+        """
+        if demand_of(record.placement) == Demand() and not live_workers(self._store):
+            return False
         why, needs = self.unserved([record]).get(record.job_id), demand_of(record.placement).name
         if why is not None and needs not in self._told:
             self._told.add(needs)

@@ -66,7 +66,7 @@ def test_another_environment_is_told_by_name_and_without_secrets(
         "HF_HUB_OFFLINE is 0 there, 1 here",
         "HF_ENDPOINT is https://huggingface.co there, http://mirror here",
         "CIRCUITS_LIMITS__JOB_SECONDS is 86400.0 there, 7.0 here",
-        f"BROKER is filesystem://{tmp_path}/broker there, redis://me:***@queue:6379/0 here",
+        f"BROKER is filesystem://{tmp_path}/broker there, redis://***@queue:6379/0 here",
         f"CIRCUITS_ARTIFACTS is {tmp_path}/artifacts there, /elsewhere here",
         "CIRCUITS_LEASE_SECONDS is 30.0 there, 7.0 here",
         "`circuits down`",

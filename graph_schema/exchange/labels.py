@@ -19,6 +19,7 @@ from graph_schema.documents import (
     FeatureDescription,
     Features,
 )
+from graph_schema.documents.one_line import one_line
 from graph_schema.errors import SpecError
 from graph_schema.printable import as_cell, escaped, from_cell, quoted
 
@@ -164,15 +165,7 @@ def checked_text(text: str, place: str) -> str:
     Raises:
         SpecError: It is empty or too long, or has a line end or another character that steers.
     """
-    text = text.strip(" ")
-    if not 0 < len(text) <= LONGEST:
-        raise SpecError(f"{place} has a label of {len(text):,} characters; expected 1 to {LONGEST}")
-    if escaped(text) != text:
-        raise SpecError(
-            f"{place} has the label {quoted(text)}; expected text without line ends and control "
-            "characters"
-        )
-    return text
+    return one_line(text, LONGEST, f"{place} has a label of", f"{place} has the label")
 
 
 def checked_score(score: float, place: str) -> float:

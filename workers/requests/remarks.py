@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from graph_schema.documents.one_line import one_line
 from graph_schema.documents.remark import LONGEST_NOTE, LONGEST_TAG
 from graph_schema.errors import SpecError
 from graph_schema.printable import escaped, quoted
@@ -18,14 +19,7 @@ def checked_note(text: str) -> str:
     Raises:
         SpecError: It is empty or too long, or has a line end or another character that steers.
     """
-    text = text.strip(" ")
-    if not 0 < len(text) <= LONGEST_NOTE:
-        raise SpecError(f"the note has {len(text):,} characters; expected 1 to {LONGEST_NOTE:,}")
-    if escaped(text) != text:
-        raise SpecError(
-            f"the note is {quoted(text)}; expected text without line ends and control characters"
-        )
-    return text
+    return one_line(text, LONGEST_NOTE, "the note has", "the note is")
 
 
 def checked_tag(text: str) -> str:

@@ -29,7 +29,8 @@ def whole_file(
             file.flush()
             os.fsync(file.fileno())
         place(draft, path)
-        _flush_names(path.parent)
+        with suppress(OSError):  # its name too; not every network's disk can
+            flush(path.parent)
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
@@ -54,14 +55,13 @@ def write_whole(
         file.write(data)
 
 
-def _flush_names(folder: Path) -> None:
-    """Have what the folder's files are called on the disk too; not every network's disk can."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+def flush(path: Path) -> None:
+    """Return when what a file holds, or what a folder's files are called, is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_private(path: Path, text: str) -> None:

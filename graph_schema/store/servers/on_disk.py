@@ -9,13 +9,13 @@ is packed), whoever owns the server flushes the folder.
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import LiteralString, cast
 
 from neo4j import Transaction
 
+from graph_schema.private_files import flush
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.servers.embedded import DATABASE
 from graph_schema.store.vocabulary.data_model import NODE_KINDS, RELATIONSHIP_KINDS
@@ -69,8 +69,4 @@ def flush_folder(folder: Path) -> None:
     """Return when the folder, and all in it, is on the disk; what goes away meanwhile is left."""
     for path in [*folder.rglob("*"), folder]:
         with suppress(FileNotFoundError):
-            handle = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            flush(path)

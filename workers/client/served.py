@@ -42,9 +42,12 @@ class Serving:
         this machine would serve.
         """
         queued = [record for record in records if record.state is JobState.QUEUED]
-        if not queued:
-            return {}
-        live = [_offer(worker.serves) for worker in live_workers(self._store)]
+        return self._waiting(queued, self._live()) if queued else {}
+
+    def _live(self) -> list[Offer]:
+        return [_offer(worker.serves) for worker in live_workers(self._store)]
+
+    def _waiting(self, queued: Sequence[JobRecord], live: list[Offer]) -> dict[str, str]:
         there, of = live, f"{len(live)} workers live serve {served(live)}"
         if len(live) == 1:
             of = f"the 1 worker that lives serves {served(live)}"
@@ -65,11 +68,14 @@ class Serving:
 
         Where no worker lives at all, and any would do, that is for others to say (`watch.py`).
         """
-        if demand_of(record.placement) == Demand() and not live_workers(self._store):
+        if record.state is not JobState.QUEUED:
             return False
-        why, needs = self.unserved([record]).get(record.job_id), demand_of(record.placement).name
-        if why is not None and needs not in self._told:
-            self._told.add(needs)
+        live, demand = self._live(), demand_of(record.placement)
+        if not live and demand == Demand():
+            return False
+        why = self._waiting([record], live).get(record.job_id)
+        if why is not None and demand.name not in self._told:
+            self._told.add(demand.name)
             log.warning(UNSERVED, record.job_id[:12], why)
         return why is not None
 

@@ -111,6 +111,7 @@ from graph_schema.documents.motif_tests import (
     MotifTestSummary,
     NullModel,
 )
+from graph_schema.documents.packed_edges import PackedEdges
 from graph_schema.documents.role import (
     Behaviour,
     RoleName,
@@ -224,6 +225,7 @@ __all__ = [
     "Occurrence",
     "Outcome",
     "Overlap",
+    "PackedEdges",
     "PairDifferences",
     "PairDocument",
     "Place",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from graph_schema.documents import CircuitDocument, Component
+from graph_schema.reports.drawn_circuit import DrawnCircuit
 from graph_schema.store.records.features import StoredFeature, read_features
 from graph_schema.store.records.node_evidence import read_plays
-from workers.web.graphs import DrawnCircuit
 from workers.web.site import Site
 
 MOST = 40

@@ -16,9 +16,9 @@ from graph_schema.json_text import json_text
 from workers.client import CircuitClient
 from workers.local.service import status
 from workers.web.access import Access
-from workers.web.graphs import Remembered
 from workers.web.pace import Paces
 from workers.web.pages import make_templates
+from workers.web.remembered import Remembered
 
 if TYPE_CHECKING:
     from workers.client.service import Service

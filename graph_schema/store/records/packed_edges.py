@@ -6,11 +6,11 @@ against .8), and documents as much again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, LiteralString
 
 from neo4j import Transaction
 
+from graph_schema.documents import PackedEdges
 from graph_schema.errors import StoreError
 from graph_schema.store.batches import fetch
 from graph_schema.store.connection import GraphStore
@@ -24,23 +24,6 @@ MATCH (c:Circuit {circuit_id: $circuit_id})
 OPTIONAL MATCH (c)-[:CONTAINS]->(n:CircuitNode)
 RETURN c.n_edges AS n_edges, collect(n.name) AS nodes
 """
-
-
-@dataclass(frozen=True)
-class PackedEdges:
-    """The edges of one circuit, column by column, the largest |score| first; and all its nodes."""
-
-    nodes: tuple[str, ...]
-    senders: tuple[str, ...]
-    receivers: tuple[str, ...]
-    channels: tuple[str, ...]
-    scores: tuple[float | None, ...]
-    kinds: tuple[str | None, ...]
-    stabilities: tuple[float | None, ...]
-    exacts: tuple[float | None, ...]
-
-    def __len__(self) -> int:
-        return len(self.senders)
 
 
 def read_packed_edges(store: GraphStore, circuit_id: str) -> PackedEdges:

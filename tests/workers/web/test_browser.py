@@ -18,7 +18,8 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from graph_schema.store.records.packed_edges import PackedEdges
+from graph_schema.documents import PackedEdges
+from graph_schema.reports.drawn_circuit import DrawnCircuit
 from tests.browser import chromium
 from tests.workers.tiny import until
 from tests.workers.web.conftest import COOKIE, KEY, Atlas
@@ -26,7 +27,6 @@ from tests.workers.web.test_screens import _submitted
 from tests.workers.web.vendored import AXE
 from workers.web.access import Access
 from workers.web.app import make_app
-from workers.web.graphs import DrawnCircuit
 from workers.web.serving import LOOPBACK
 from workers.web.site import Site
 

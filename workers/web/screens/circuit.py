@@ -10,6 +10,8 @@ from starlette.responses import RedirectResponse, Response
 
 from graph_schema.documents import Annotation, CircuitDocument
 from graph_schema.errors import NotFoundError
+from graph_schema.reports.circuit_picture import circuit_picture
+from graph_schema.reports.drawn_circuit import DrawnCircuit
 from graph_schema.reports.quality import quality_facts
 from graph_schema.reports.text import conditions, headline
 from graph_schema.store.records.annotations import read_annotations, write_annotation
@@ -20,9 +22,7 @@ from workers.requests.checking import validated
 from workers.requests.labels import author_or_user
 from workers.requests.remarks import checked_note
 from workers.web.circuit_node import node_facts
-from workers.web.circuit_picture import circuit_picture
 from workers.web.curve import DrawnCurve
-from workers.web.graphs import DrawnCircuit
 from workers.web.pages import address
 from workers.web.site import Site, as_json
 

@@ -11,9 +11,9 @@ from html import escape
 from graph_schema.documents import Channel, CircuitDocument
 from graph_schema.printable import printable
 from graph_schema.reports import svg
+from graph_schema.reports.drawn_circuit import MEASURED, DrawnCircuit
 from graph_schema.reports.nodes import node_labels, shortened
 from graph_schema.reports.tables import cell
-from workers.web.graphs import MEASURED, DrawnCircuit
 
 POSITIVE, NEGATIVE = svg.BLUE, svg.ORANGE
 DASHES = {Channel.Q: "6 3", Channel.K: "2 3", Channel.V: "9 3 2 3"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from workers.web.layout import by_position, layered
+from graph_schema.reports.layout import by_position, layered
 
 
 def _crossings(x: list[float], edges: list[tuple[int, int]]) -> int:

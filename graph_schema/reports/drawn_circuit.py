@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,14 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graph_schema.documents import Component
-from graph_schema.store.records.packed_edges import PackedEdges
-from workers.web.layout import Numbers, Places, by_position, layered
+from graph_schema.documents import Component, PackedEdges
+from graph_schema.reports.layout import Numbers, Places, by_position, layered
 
 MEASURED = ("exact", "acdc_delta")
 """Kinds of scores that come of runs with the edge patched; the others are estimates."""
-KEPT = 8
-"""Drawn circuits that are remembered: what is stored of edges never changes."""
 
 
 @dataclass(frozen=True)
@@ -103,32 +98,3 @@ def _weights(edges: PackedEdges) -> Places:
     found = np.array([abs(score or 0.0) for score in edges.scores], dtype=np.float64)
     largest = float(found.max(initial=0.0))
     return found / largest + 1e-3 if largest else np.ones(len(found))
-
-
-class Remembered:
-    """The circuits drawn last, by id; several threads may ask."""
-
-    def __init__(self) -> None:
-        self._found: OrderedDict[str, DrawnCircuit] = OrderedDict()
-        self._guard = threading.Lock()
-        self._making = threading.Lock()
-
-    def get(self, circuit_id: str, make: Callable[[], DrawnCircuit]) -> DrawnCircuit:
-        """The drawn circuit with this id; made where it is not remembered."""
-        if (found := self._there(circuit_id)) is not None:
-            return found
-        with self._making:  # a page asks for its drawing while the page itself is still made
-            if (found := self._there(circuit_id)) is not None:
-                return found
-            made = make()
-            with self._guard:
-                self._found[circuit_id] = made
-                while len(self._found) > KEPT:
-                    self._found.popitem(last=False)
-            return made
-
-    def _there(self, circuit_id: str) -> DrawnCircuit | None:
-        with self._guard:
-            if circuit_id in self._found:
-                self._found.move_to_end(circuit_id)
-            return self._found.get(circuit_id)

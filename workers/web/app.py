@@ -21,8 +21,8 @@ from graph_schema.errors import (
     SpecError,
     StoreUnavailable,
 )
+from workers import static
 from workers.machine import known_error
-from workers.web import static
 from workers.web.access import SESSION_SECONDS
 from workers.web.gate import ENTER, STATIC, Gate
 from workers.web.pages import address

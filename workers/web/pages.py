@@ -11,8 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from graph_schema.printable import printable
 from graph_schema.reports.tables import cell, number
+from workers import static
 from workers.results.job_facts import duration
-from workers.web import static
 
 ID_DIGITS = 12
 

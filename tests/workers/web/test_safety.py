@@ -12,7 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.workers.web.conftest import COOKIE, FOREIGN, HERE, KEY, Atlas
-from workers.web import static
+from workers import static
 from workers.web.access import INVITATION_SECONDS, SESSION_SECONDS, Access, stored_key
 from workers.web.app import SCREENS, WRITING
 from workers.web.gate import MOST_BYTES

@@ -1,4 +1,4 @@
-"""The files that pages load, by a fixed table: a name that is not in it is no file.
+"""The files that pages and widgets load, by a fixed table: a name that is not in it is no file.
 
 They are read once; nothing that a request says becomes part of a path.
 """
@@ -51,7 +51,7 @@ ASSETS = MappingProxyType(
 @cache
 def content(name: str) -> bytes:
     """The bytes of a file of the table."""
-    return resources.files("workers.web").joinpath("assets", ASSETS[name].name).read_bytes()
+    return resources.files("workers").joinpath("assets", ASSETS[name].name).read_bytes()
 
 
 @cache

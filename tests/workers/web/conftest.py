@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pytest
 from starlette.testclient import TestClient
@@ -26,6 +27,9 @@ from workers.web.app import make_app
 from workers.web.gate import Gate
 from workers.web.serving import LOOPBACK
 from workers.web.site import Site
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 KEY = b"k" * 32
 COOKIE = "circuits-8765"
@@ -115,3 +119,12 @@ def atlas(arcadedb: JavaServer, tmp_path_factory: pytest.TempPathFactory) -> Gen
 def browser(atlas: Atlas) -> TestClient:
     """A browser that has been let in."""
     return atlas.browser()
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Generator[Browser]:
+    """Not for longer than its tests: its event loop keeps others from running one."""
+    from tests.workers.web.chrome import running_chrome
+
+    with running_chrome() as browser:
+        yield browser

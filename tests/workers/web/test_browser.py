@@ -5,7 +5,6 @@ Screenshots of every screen are left in the test's folder, to be looked at.
 
 from __future__ import annotations
 
-import contextlib
 import random
 import re
 import socket
@@ -16,12 +15,12 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from graph_schema.documents import PackedEdges
 from graph_schema.reports.drawn_circuit import DrawnCircuit
-from tests.browser import chromium
 from tests.workers.tiny import until
+from tests.workers.web.chrome import PATIENCE, visiting
 from tests.workers.web.conftest import COOKIE, KEY, Atlas
 from tests.workers.web.test_screens import _submitted
 from tests.workers.web.vendored import AXE
@@ -31,8 +30,6 @@ from workers.web.serving import LOOPBACK
 from workers.web.site import Site
 
 pytestmark = [pytest.mark.needs_browser, pytest.mark.slow]
-PATIENCE = 60_000
-"""Milliseconds; a machine may stand still for a while."""
 
 
 class Served:
@@ -62,6 +59,10 @@ class Served:
         self._thread.start()
         until(lambda: self._server.started)
 
+    def entrance(self) -> str:
+        """Lets one browser in."""
+        return f"{self.url}/enter?word={self.access.invite()}"
+
     def stop(self) -> None:
         self._server.should_exit = self._server.force_exit = True
         self._thread.join()
@@ -72,36 +73,6 @@ def served(atlas: Atlas) -> Generator[Served]:
     served = Served(atlas)
     yield served
     served.stop()
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Generator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium(),
-            args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
-        )
-        yield browser
-        browser.close()
-
-
-@contextlib.contextmanager
-def visiting(chrome: Browser, served: Served, **options: Any) -> Generator[Page]:
-    """A page of a browser of its own that has been let in; the console must stay silent."""
-    context: BrowserContext = chrome.new_context(**options)
-    context.set_default_timeout(PATIENCE)
-    page, said = context.new_page(), list[str]()
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("dialog", lambda dialog: said.append(dialog.message))
-    try:
-        page.goto(f"{served.url}/enter?word={served.access.invite()}")
-        page.wait_for_url("**/circuits")
-        yield page
-        # What a page that is not there and a server that was stopped leave is no fault of a page.
-        assert [each for each in said if "404" not in each and "net::" not in each] == []
-    finally:
-        context.close()
 
 
 def _screens(atlas: Atlas) -> dict[str, str]:
@@ -136,7 +107,7 @@ def test_every_screen_reads_and_passes_the_accessibility_check(
     options: dict[str, Any] = {"color_scheme": scheme, "viewport": size}
     if not scripts:
         options["java_script_enabled"] = False
-    with visiting(chrome, served, **options) as page:
+    with visiting(chrome, served.entrance(), **options) as page:
         for name, path in _screens(atlas).items():
             answer = page.goto(served.url + path)
             assert answer is not None
@@ -161,7 +132,7 @@ def test_a_node_is_chosen_by_keys_by_pointer_and_by_the_address(
     atlas: Atlas, served: Served, chrome: Browser
 ) -> None:
     own = f"{served.url}/circuits/{atlas.induction.circuit_id}"
-    with visiting(chrome, served) as page:
+    with visiting(chrome, served.entrance()) as page:
         page.goto(own)
         canvas = page.locator("#drawing[data-ready=yes] canvas.below")
         canvas.focus()
@@ -185,7 +156,7 @@ def test_a_large_drawing_answers_the_pointer(atlas: Atlas, served: Served, chrom
     """20,000 edges between 2,000 nodes; whatever lies under the pointer is said."""
     drawn = _large()
     own = f"{served.url}/circuits/{atlas.induction.circuit_id}"
-    with visiting(chrome, served, viewport={"width": 1400, "height": 1000}) as page:
+    with visiting(chrome, served.entrance(), viewport={"width": 1400, "height": 1000}) as page:
         page.route(
             "**/graph.json", lambda route: route.fulfill(json=drawn.columns() | {"labels": {}})
         )
@@ -224,7 +195,7 @@ def _large() -> DrawnCircuit:
 def test_two_browsers_and_a_server_that_went_away_end_up_the_same(
     atlas: Atlas, served: Served, chrome: Browser
 ) -> None:
-    with visiting(chrome, served) as one, visiting(chrome, served) as two:
+    with visiting(chrome, served.entrance()) as one, visiting(chrome, served.entrance()) as two:
         for page in (one, two):
             page.goto(f"{served.url}/jobs")
             expect(page.locator("#live")).to_have_text("live")

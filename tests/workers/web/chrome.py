@@ -1,0 +1,45 @@
+"""Chromium with the network closed but for this machine, and pages of browsers that were let in."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+from typing import Any
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser import chromium
+
+PATIENCE = 60_000
+"""Milliseconds; a machine may stand still for a while."""
+CLOSED = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+
+
+@contextlib.contextmanager
+def running_chrome() -> Generator[Browser]:
+    """A browser without a head."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium(), args=["--no-sandbox", CLOSED]
+        )
+        yield browser
+        browser.close()
+
+
+@contextlib.contextmanager
+def visiting(chrome: Browser, entrance: str, **options: Any) -> Generator[Page]:
+    """A page of a browser of its own that is let in there; the console must stay silent."""
+    context = chrome.new_context(**options)
+    context.set_default_timeout(PATIENCE)
+    page, said = context.new_page(), list[str]()
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("dialog", lambda dialog: said.append(dialog.message))
+    try:
+        page.goto(entrance)
+        page.wait_for_url("**/circuits")
+        yield page
+        # What a page that is not there and a server that was stopped leave is no fault of a page.
+        assert [each for each in said if "404" not in each and "net::" not in each] == []
+    finally:
+        context.close()

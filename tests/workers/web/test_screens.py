@@ -6,7 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
+from sse_starlette import ServerSentEvent
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from graph_schema.documents import DatasetData, Eap, ModelId, ModelSource, TopEdges
@@ -16,7 +19,9 @@ from graph_schema.private_files import private_folder
 from graph_schema.store import jobs
 from tests.factories import make_dataset
 from tests.workers.web.conftest import Atlas
+from workers.web.screens import jobs as jobs_screen
 from workers.web.screens.submit import planned
+from workers.web.site import Site
 
 
 def _text(page: str) -> str:
@@ -150,6 +155,36 @@ def test_a_job_is_listed_cancelled_and_run_again(atlas: Atlas, browser: TestClie
     assert atlas.client.job(id).state is JobState.QUEUED
     assert browser.post(f"/jobs/{id}/rerun", **sent).status_code == 400
     assert browser.get("/jobs", params={"state": "asleep"}).status_code == 400
+
+
+async def _first_event(atlas: Atlas, last: str) -> ServerSentEvent | None:
+    """What a browser is told that comes back with the id of the last event that it had."""
+
+    async def forever() -> dict[str, str]:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    site = Site(atlas.client, atlas.access)
+    headers = [(b"last-event-id", last.encode())]
+    given = {"type": "http", "headers": headers, "query_string": b"seen=of-the-first-page"}
+    with anyio.move_on_after(2.0 if last else 60.0):
+        async for each in jobs_screen.events(site, Request(given, forever)).body_iterator:
+            assert isinstance(each, ServerSentEvent)
+            if each.event == "changed":
+                return each
+    return None
+
+
+def test_a_browser_that_comes_back_is_told_what_it_missed_and_nothing_else(atlas: Atlas) -> None:
+    _submitted(atlas, 50)
+    first = anyio.run(_first_event, atlas, "")
+    assert first is not None
+    assert first.id is not None
+    assert anyio.run(_first_event, atlas, first.id) is None
+    _submitted(atlas, 51)
+    missed = anyio.run(_first_event, atlas, first.id)
+    assert missed is not None
+    assert missed.id != first.id
 
 
 def test_a_job_shows_the_end_of_what_the_log_says_of_it(atlas: Atlas, browser: TestClient) -> None:

@@ -37,6 +37,7 @@ from graph_schema.documents.jobs import (
     RolesSpec,
     UniversalitySpec,
 )
+from graph_schema.documents.universality import UniversalityReport
 from graph_schema.motifs import find_motif
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
@@ -45,6 +46,9 @@ from graph_schema.store.records.role_graphs import write_role_graph
 from graph_schema.store.records.role_tests import write_roles
 from tests.factories import INDUCTION_EDGES, make_circuit, make_model
 from tests.findings import role_graph, roles_played
+from workers.kinds.universality import UniversalityResult
+from workers.kinds.universality_evidence import gather
+from workers.kinds.universality_judging import report
 
 MOTIF = find_motif("induction")
 DATA = TaskData.model_validate({"task": {"name": "induction"}})
@@ -90,6 +94,18 @@ def store_jobs(
     needs = [Need(job_id=id, on_failure="proceed") for m in spec.models for id in m.job_ids]
     jobs.submit(store, spec, placed(models[0].name), needs=needs)
     return spec
+
+
+def store_report(
+    store: GraphStore, models: Sequence[Made], *, stressed: str = ""
+) -> UniversalityReport:
+    """What judging the models comes to, stored as the job would; their jobs are written first."""
+    spec = store_jobs(store, models, stressed=stressed)
+    gathered = [gather(store, each) for each in spec.models]
+    found = report(spec, gathered, (), None)
+    documents = tuple(each.model for each in gathered if each.model is not None)
+    store.write(UniversalityResult(found, spec.motif, documents, None).write)
+    return found
 
 
 def placed(name: str) -> Placement:

@@ -7,7 +7,7 @@ an oversight would let through.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
 from graph_schema.documents.universality import UniversalityReport
@@ -63,33 +63,68 @@ _NUMBERS = re.compile(
 """What must not be parted at a line's end: a number with its interval, an arrow and its end."""
 
 
+Asking = Callable[[str], str | None]
+"""Where a query can be asked: an address; None where it has none."""
+
+
 def universality_html(found: UniversalityReport) -> str:
     """The whole report as a page."""
-    found = by_family(found)
     heading = _safe(title(found))
-    cards = "".join(_card(verdict) for verdict in found.verdicts)
-    body = "".join(_section(found, section) for section in sections(found))
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         "<meta name='viewport' content='width=device-width,initial-scale=1'>"
         f"<title>{heading}</title><style>{STYLE}</style></head><body>"
-        f"<h1>{heading}</h1><div class='cards'>{cards}</div>{body}</body></html>"
+        f"<h1>{heading}</h1>{universality_body(found)}</body></html>"
     )
 
 
-def _card(verdict: Verdict) -> str:
+def universality_body(
+    found: UniversalityReport, asking: Asking | None = None, chosen: str | None = None
+) -> str:
+    """What stands on the page below its heading: verdicts as cards, then section by section.
+
+    Args:
+        found: The report.
+        asking: Where the page that this becomes a part of asks queries; each then has a link.
+        chosen: Id of the verdict whose card stands out.
+    """
+    found = by_family(found)
+    cards = "".join(_card(verdict, asking, chosen) for verdict in found.verdicts)
+    body = "".join(_section(found, section, asking) for section in sections(found))
+    return f"<div class='cards'>{cards}</div>{body}"
+
+
+def _card(verdict: Verdict, asking: Asking | None, chosen: str | None) -> str:
     low, high = verdict.pooled.low, verdict.pooled.high
     bounds = "no bounds" if low is None or high is None else f"bounds {low:.3f} to {high:.3f}"
     kind = verdict.outcome if verdict.outcome in Outcome else Outcome.UNDECIDED
+    own = " own" if verdict.verdict_id == chosen else ""
+    asked = _link(card_query(verdict), asking, said_of(verdict))
     return (
-        f"<div class='card {kind.value}'>{_safe(said_of(verdict))}<br><b>{kind.value}</b> "
+        f"<div class='card {kind.value}{own}'>{_safe(said_of(verdict))}<br><b>{kind.value}</b> "
         f"<span class='of'>{_safe(k_of_n(verdict.pooled))}</span><br>95 % {bounds}"
-        f"<br><small>{OUTCOMES[kind]}</small></div>"
+        f"<br><small>{OUTCOMES[kind]}</small>{asked}</div>"
     )
 
 
-def _section(found: UniversalityReport, section: Section) -> str:
+def card_query(verdict: Verdict) -> str:
+    """Cypher that finds what a verdict's card says."""
+    return (
+        f"MATCH (v:Verdict {{verdict_id: '{verdict.verdict_id}'}}) "
+        "RETURN v.rung, v.path, v.outcome, v.k, v.n, v.untestable, v.low, v.high"
+    )
+
+
+def _link(query: str, asking: Asking | None, of: str) -> str:
+    """A link that asks the query; nothing where it cannot be asked by one."""
+    address = asking(query) if asking is not None else None
+    if address is None:
+        return ""
+    return f"<p class='ask'><a href=\"{escape(address)}\">ask the graph: {_safe(of)}</a></p>"
+
+
+def _section(found: UniversalityReport, section: Section, asking: Asking | None) -> str:
     parts = [f"<h2>{_safe(section.title)}</h2>", *_prose(section.lines)]
     if section.title == "Effects":
         drawn = "".join(role_graph_svgs(found.models))
@@ -99,6 +134,10 @@ def _section(found: UniversalityReport, section: Section) -> str:
     if section.rows:
         parts.append(_table(section))
     if section.queries:
+        of = (section.title.lower(), f"{section.title.lower()}, continued")
+        parts += [
+            _link(query, asking, words) for query, words in zip(section.queries, of, strict=False)
+        ]
         queries = "".join(f"<pre>{_safe(query)}</pre>" for query in section.queries)
         parts.append(f"<details><summary>Cypher</summary>{queries}</details>")
     return "".join(parts)
@@ -129,7 +168,9 @@ def _table(section: Section) -> str:
         for number in range(len(section.rows))
     )
     tight = " class='tight'" if len(columns) > _MANY else ""
-    return f"<div class='wide'><table{tight}><tr class='head'>{head}</tr>{rows}</table></div>"
+    # It may have to be scrolled, from the keyboard too.
+    region = f"<div class='wide' tabindex='0' role='region' aria-label='{_safe(section.title)}'>"
+    return f"{region}<table{tight}><tr class='head'>{head}</tr>{rows}</table></div>"
 
 
 def _words(words: str) -> str:

@@ -15,7 +15,8 @@ from graph_schema.documents.role import Share
 class Section:
     """A heading, then lines of prose, then a table and the query behind it, where there are any.
 
-    `also` is a second query, where one does not find all of the table's figures.
+    `also` is a second query, where one does not find all of the table's figures; `counted` says
+    that the prose holds figures of these queries, whether or not there are rows.
     """
 
     title: str
@@ -24,11 +25,13 @@ class Section:
     rows: tuple[tuple[str, ...], ...] = ()
     cypher: str = ""
     also: str = ""
+    counted: bool = False
 
     @property
     def queries(self) -> tuple[str, ...]:
         """The queries behind the figures; none where there are no figures."""
-        return tuple(filter(None, (self.cypher, self.also))) if self.rows else ()
+        figures = self.counted or bool(self.rows)
+        return tuple(filter(None, (self.cypher, self.also))) if figures else ()
 
 
 def interval(share: Share | None) -> str:

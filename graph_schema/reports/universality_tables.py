@@ -35,6 +35,7 @@ def sections(found: UniversalityReport) -> tuple[Section, ...]:
     found = by_family(found)
     return (
         _verdicts(found),
+        _families(found),
         _scope(found),
         Section("Assumptions", found.assumptions),
         _falsifiers(found),
@@ -89,9 +90,31 @@ def _verdicts(found: UniversalityReport) -> Section:
         ),
         (*columns, "bounds over families", "counterexamples", "verdict"),
         rows,
+        _counted(found),
+    )
+
+
+def _families(found: UniversalityReport) -> Section:
+    rows = tuple(
+        (said_of(each), tally.family, k_of_n(tally), _bounds(tally))
+        for each in found.verdicts
+        for tally in each.families
+    )
+    return Section(
+        "By family",
+        ("Each family's own count, with bounds over its models.",),
+        ("said of", "family", "models", "95 % bounds"),
+        rows,
+        _counted(found),
+    )
+
+
+def _counted(found: UniversalityReport) -> str:
+    """Cypher that finds the counts of the report's verdicts."""
+    return (
         f"MATCH (v:Verdict {{job_id: '{found.job_id}'}})-[e:COUNTED_IN]->(f:ModelFamily) "
         "RETURN v.rung, v.path, v.outcome, v.k, v.n, v.low, v.high, f.name, e.k, e.n, e.low, "
-        "e.high",
+        "e.high"
     )
 
 
@@ -139,6 +162,7 @@ def _stress(found: UniversalityReport) -> Section:
         "e.control_shares, e.control_ci_low, e.control_ci_high",
         f"UNWIND {listed(m.jobs.get('stress roles') for m in found.models)} AS job "
         "MATCH (t:RoleTest {job_id: job}) RETURN t.fingerprint, t.document",
+        counted=True,
     )
 
 

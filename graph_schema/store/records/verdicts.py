@@ -10,7 +10,7 @@ from typing import LiteralString
 
 from neo4j import Transaction
 
-from graph_schema.documents import Rung, RungState, Verdict
+from graph_schema.documents import Outcome, Rung, RungState, Verdict
 from graph_schema.documents.rungs import ModelFinding
 from graph_schema.documents.verdict import Tally
 from graph_schema.errors import NotFoundError, SpecError
@@ -77,6 +77,20 @@ RETURN v.verdict_id AS verdict_id, v.motif AS motif, v.task AS task, v.rung AS r
        v.high AS high, v.job_id AS job_id
 ORDER BY v.judged_at DESC, v.verdict_id
 """
+_PAGE: LiteralString = """
+MATCH (v:Verdict)
+WHERE ($motif IS NULL OR v.motif = $motif) AND ($task IS NULL OR v.task = $task)
+  AND ($outcome IS NULL OR v.outcome = $outcome)
+WITH v ORDER BY v.judged_at DESC, v.job_id, v.rung, v.verdict_id SKIP $skip LIMIT $limit
+RETURN v.verdict_id AS verdict_id, v.motif AS motif, v.task AS task, v.rung AS rung,
+       coalesce(v.path, 'any') AS path, v.outcome AS outcome, v.k AS k, v.n AS n,
+       v.untestable AS untestable, v.low AS low, v.high AS high, v.job_id AS job_id,
+       v.judged_at AS judged_at, COUNT { (v)<-[:CONTRADICTS]-() } AS against
+ORDER BY judged_at DESC, job_id, rung, verdict_id
+"""
+_NAMES: LiteralString = """
+MATCH (v:Verdict) RETURN DISTINCT v.motif AS motif, v.task AS task
+"""
 
 
 def write_verdict(tx: Transaction, verdict: Verdict) -> None:
@@ -128,6 +142,26 @@ def write_verdict(tx: Transaction, verdict: Verdict) -> None:
 def list_verdicts(store: GraphStore) -> list[Row]:
     """A row a verdict, the newest first."""
     return store.rows(_LIST)
+
+
+def verdict_page(
+    store: GraphStore,
+    *,
+    motif: str | None = None,
+    task: str | None = None,
+    outcome: Outcome | None = None,
+    skip: int = 0,
+    limit: int = 50,
+) -> list[Row]:
+    """A row a verdict that passes, the newest first; `against` counts what contradicts it."""
+    asked = {"motif": motif, "task": task, "outcome": outcome and outcome.value}
+    return store.rows(_PAGE, **asked, skip=skip, limit=limit)
+
+
+def judged_names(store: GraphStore) -> dict[str, list[str]]:
+    """The names of each `motif` and `task` that a verdict is of, in order."""
+    rows = store.rows(_NAMES)
+    return {name: sorted({row[name] for row in rows}) for name in ("motif", "task")}
 
 
 def read_verdict(store: GraphStore, verdict_id: str) -> Verdict:

@@ -26,7 +26,7 @@ from workers.machine import known_error
 from workers.web.access import SESSION_SECONDS
 from workers.web.gate import ENTER, STATIC, Gate
 from workers.web.pages import address
-from workers.web.screens import circuit, circuits, cypher, jobs, submit
+from workers.web.screens import circuit, circuits, cypher, jobs, submit, verdicts
 from workers.web.site import Site, as_json, fields_of, session_of
 
 Screen = Callable[[Site, Request], Response]
@@ -37,6 +37,9 @@ SCREENS: Mapping[str, Screen] = {
     "/circuits/{circuit}": circuit.show,
     "/circuits/{circuit}/graph.json": circuit.graph,
     "/circuits/{circuit}/picture.svg": circuit.picture,
+    "/verdicts": verdicts.board,
+    "/verdicts/{verdict}": verdicts.show,
+    "/verdicts/{verdict}/report.html": verdicts.download,
     "/jobs": jobs.board,
     "/jobs/{job}": jobs.show,
     "/submit": submit.show,

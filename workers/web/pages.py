@@ -42,6 +42,11 @@ def address(path: str, given: Mapping[str, Any] | None = None, /, **changes: Any
     return f"{path}?{said}" if said else path
 
 
+def whole(text: str | None) -> int:
+    """A whole number that an address says; 0 where it says none."""
+    return int(text) if text and text.isdecimal() and len(text) < 10 else 0
+
+
 def figure(value: float | None) -> str:
     """A number in four digits; a dash where there is none."""
     return "\N{EN DASH}" if value is None else number(value)

@@ -17,7 +17,10 @@ from workers.web.access import INVITATION_SECONDS, SESSION_SECONDS, Access, stor
 from workers.web.app import SCREENS, WRITING
 from workers.web.gate import MOST_BYTES
 
-READ = ["/", "/circuits", "/jobs", "/submit", "/cypher", "/cypher.csv?q=RETURN%201", "/jobs/events"]
+READ = [
+    *("/", "/circuits", "/verdicts", "/jobs", "/submit", "/cypher"),
+    *("/cypher.csv?q=RETURN%201", "/jobs/events"),
+]
 
 
 class Clock:

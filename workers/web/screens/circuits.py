@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from graph_schema.store.records.circuit_list import CircuitFilter, stored_names
 from workers.requests.checking import validated
-from workers.web.pages import address
+from workers.web.pages import address, whole
 from workers.web.site import Site
 
 PAGE = 50
@@ -18,7 +18,7 @@ def show(site: Site, request: Request) -> Response:
     """Circuits that pass the filter, with where the list goes on."""
     asked = dict(request.query_params)
     given = {name: asked.get(name, "").strip() for name in FILTERS}
-    skip = _whole(asked.get("skip"))
+    skip = whole(asked.get("skip"))
     said = {name: value for name, value in given.items() if value}
     wanted = validated(CircuitFilter, {**said, "limit": PAGE + 1, "skip": skip})
     found = site.service.circuits(wanted)
@@ -34,7 +34,3 @@ def show(site: Site, request: Request) -> Response:
         before=None if before is None else address("/circuits", before),
         after=None if after is None else address("/circuits", after),
     )
-
-
-def _whole(text: str | None) -> int:
-    return int(text) if text and text.isdecimal() and len(text) < 10 else 0

@@ -1,8 +1,8 @@
 """What people read: circuits as tables, as pictures of text, and as HTML for notebooks."""
 
 from graph_schema.reports.bibtex import bibtex
+from graph_schema.reports.circuit_picture import circuit_svg
 from graph_schema.reports.comparison import comparison_text
-from graph_schema.reports.drawing import circuit_svg
 from graph_schema.reports.features import feature_table
 from graph_schema.reports.graph_check import graph_words
 from graph_schema.reports.html import circuit_html, evaluation_html

@@ -1,19 +1,23 @@
-"""A circuit as SVG, for pages whose scripts do not run, and to keep.
+"""A circuit as SVG, for notebooks, for pages whose scripts do not run, and to keep.
 
-Colour says the sign of a score, width its size, a broken line the input that is read (q, k, v); the
-mark at an edge's end is filled where the score was measured and hollow where it is an estimate.
+Colour says the sign of a score, or in a comparison whose an edge is; width says its size, a broken
+line the input that is read (q, k, v); the mark at an edge's end is filled where the score was
+measured and hollow where it is an estimate.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 
-from graph_schema.documents import Channel, CircuitDocument
+from graph_schema.documents import Channel, CircuitDocument, PackedEdges
 from graph_schema.printable import printable
 from graph_schema.reports import svg
 from graph_schema.reports.drawn_circuit import MEASURED, DrawnCircuit
 from graph_schema.reports.nodes import node_labels, shortened
 from graph_schema.reports.tables import cell
+from graph_schema.reports.text import strongest
 
 POSITIVE, NEGATIVE = svg.BLUE, svg.ORANGE
 DASHES = {Channel.Q: "6 3", Channel.K: "2 3", Channel.V: "9 3 2 3"}
@@ -21,55 +25,110 @@ SIDES = {Channel.Q: -1.0, Channel.K: 0.7, Channel.V: 1.3, Channel.R: -1.6}
 ROW, MARGIN, WIDTH = 60, 28, 960
 HALF = 9
 """Of a node's height."""
+MOST = 100
+"""Edges of a picture in a notebook."""
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """How an edge is drawn: its colour, and what is said of it."""
+
+    colour: str
+    hint: str
+
+
+def circuit_svg(circuit: CircuitDocument, most: int = MOST) -> str:
+    """The circuit's strongest edges, laid out without the others, as an SVG document."""
+    drawn = DrawnCircuit.of(PackedEdges.of(strongest(circuit.edges)[:most]), circuit.model.n_layers)
+    return circuit_picture(drawn, circuit, most, n_edges=circuit.n_edges)
 
 
 def circuit_picture(
-    drawn: DrawnCircuit, header: CircuitDocument, kept: int, chosen: str | None = None
+    drawn: DrawnCircuit,
+    header: CircuitDocument,
+    kept: int,
+    chosen: str | None = None,
+    n_edges: int | None = None,
 ) -> str:
     """The `kept` strongest edges with the nodes that they join, from the input down to the logits.
 
-    Edges of the chosen node stand out.
+    Edges of the chosen node stand out. `n_edges` is how many the circuit has, if not those drawn.
     """
-    numbers = range(min(kept, len(drawn.edges)))
+    strokes = [_own(drawn, i) for i in range(min(kept, len(drawn.edges)))]
+    entries = [(POSITIVE, "score above 0"), (NEGATIVE, "below 0")]
+    whole = len(drawn.edges) if n_edges is None else n_edges
+    title = f"circuit {header.circuit_id[:12]} of {header.model.name}"
+    return draw(drawn, strokes, entries, title, whole, node_labels(header), chosen)
+
+
+def draw(
+    drawn: DrawnCircuit,
+    strokes: Sequence[Stroke],
+    entries: Sequence[tuple[str, str]],
+    title: str,
+    n_edges: int,
+    labels: Mapping[str, str],
+    chosen: str | None = None,
+) -> str:
+    """As many of the strongest edges as there are strokes, as an SVG document.
+
+    Args:
+        drawn: Nodes and edges with their places.
+        strokes: How each edge is drawn.
+        entries: What the colours say.
+        title: What it shows, for those who cannot see it.
+        n_edges: Of how many edges these are the strongest.
+        labels: What nodes are called, by name.
+        chosen: A node whose edges stand out.
+    """
+    numbers = range(len(strokes))
     used = sorted({int(end[i]) for i in numbers for end in (drawn.senders, drawn.receivers)})
     if not used:
-        return svg.sheet(WIDTH, 60, [svg.text(MARGIN, 34, "no edges")], "a circuit without edges")
+        return svg.sheet(WIDTH, 60, [svg.text(MARGIN, 34, "no edges")], title)
     low, high = float(drawn.x[used].min()), float(drawn.x[used].max())
-    step = min(90.0, max(18.0, (WIDTH - 4 * MARGIN) / max(1.0, high - low)))
+    widest = max(_width(drawn.nodes[i].name) for i in used)
+    step = _step(high - low, widest + 6)
     width = max(WIDTH, (high - low) * step + 4 * MARGIN)
     left = (width - (high - low) * step) / 2
     rows = {row: place for place, row in enumerate(sorted({int(drawn.y[i]) for i in used}))}
+    top = MARGIN + 46
     at = {
-        i: (left + (float(drawn.x[i]) - low) * step, MARGIN + 30 + ROW * rows[int(drawn.y[i])])
+        i: (left + (float(drawn.x[i]) - low) * step, top + ROW * rows[int(drawn.y[i])])
         for i in used
     }
     largest = max((abs(drawn.edges.scores[i] or 0.0) for i in numbers), default=0.0) or 1.0
     own = drawn.number.get(chosen or "")
-    shapes = _legend(drawn, kept)
+    shapes = svg.legend(MARGIN, 20, entries)
+    shapes.append(svg.text(MARGIN, 38, _how_to_read(len(strokes), n_edges), fill="#595959"))
     for i in reversed(numbers):  # the strongest on top
         ends = int(drawn.senders[i]), int(drawn.receivers[i])
         faint = own is not None and own not in ends
-        shapes.append(_edge(drawn, i, at[ends[0]], at[ends[1]], largest, faint=faint))
-    labels = node_labels(header)
+        shapes.append(_edge(drawn, i, strokes[i], at[ends[0]], at[ends[1]], largest, faint=faint))
     for i in used:
         name = drawn.nodes[i].name
-        shapes += _node(name, labels.get(name, ""), at[i], wide=step >= 40, chosen=i == own)
-    height = MARGIN + 30 + ROW * len(rows)
-    return svg.sheet(width, height, shapes, f"circuit {header.circuit_id[:12]}")
+        shapes += _node(name, labels.get(name, ""), at[i], wide=step >= widest, chosen=i == own)
+    return svg.sheet(width, top - MARGIN / 2 + ROW * len(rows), shapes, title)
+
+
+def _own(drawn: DrawnCircuit, number: int) -> Stroke:
+    """The stroke of an edge in the colour of its score's sign."""
+    score = drawn.edges.scores[number]
+    colour = NEGATIVE if (score or 0.0) < 0 else POSITIVE
+    return Stroke(colour, f"{drawn.edges.name(number)}  {cell(score)}")
 
 
 def _edge(
     drawn: DrawnCircuit,
     number: int,
+    stroke: Stroke,
     start: tuple[float, float],
     end: tuple[float, float],
     largest: float,
     *,
     faint: bool,
 ) -> str:
-    edges = drawn.edges
-    score, channel = edges.scores[number], Channel(edges.channels[number])
-    colour = NEGATIVE if (score or 0.0) < 0 else POSITIVE
+    edges, colour = drawn.edges, stroke.colour
+    channel = Channel(edges.channels[number])
     (x1, y1), (x2, y2) = (start[0], start[1] + HALF), (end[0], end[1] - HALF)
     bend = max(12.0, (y2 - y1) / 2)
     # Straight down it would run behind the nodes between: it bows out, each input to its own side.
@@ -77,15 +136,13 @@ def _edge(
     bow = SIDES[channel] * min(60, 12 + 7 * rows) if rows > 1 and abs(x2 - x1) < 36 else 0.0
     dash = f" stroke-dasharray='{DASHES[channel]}'" if channel in DASHES else ""
     fill = colour if edges.kinds[number] in MEASURED else "#ffffff"
-    width = 0.6 + 3.4 * abs(score or 0.0) / largest
-    suffix = "" if channel is Channel.R else f"<{channel.value}>"
-    said = f"{edges.senders[number]}->{edges.receivers[number]}{suffix}  {cell(score)}"
+    width = 0.6 + 3.4 * abs(edges.scores[number] or 0.0) / largest
     return (
         f"<g opacity='{0.12 if faint else 0.8}'>"
         f"<path d='M{x1:.1f},{y1:.1f} C{x1 + bow:.1f},{y1 + bend:.1f} "
         f"{x2 + bow:.1f},{y2 - bend:.1f} "
         f"{x2:.1f},{y2:.1f}' fill='none' stroke='{colour}' stroke-width='{width:.1f}'{dash}>"
-        f"<title>{escape(said)}</title></path>"
+        f"<title>{escape(printable(stroke.hint))}</title></path>"
         f"<circle cx='{x2:.1f}' cy='{y2 - 2:.1f}' r='2.6' fill='{fill}' stroke='{colour}'/></g>"
     )
 
@@ -93,7 +150,7 @@ def _edge(
 def _node(name: str, label: str, at: tuple[float, float], *, wide: bool, chosen: bool) -> list[str]:
     x, y = at
     hint = f"{name}  {printable(label)}" if label else name
-    width = max(26.0, 7.0 * len(name) + 8) if wide else 10.0
+    width = _width(name) if wide or chosen else 10.0
     fill = "#ffe9a8" if chosen else "#ffffff"
     shapes = [svg.box(x - width / 2, y - HALF, width, 2 * HALF, fill=fill, hint=hint)]
     if wide or chosen:
@@ -104,9 +161,21 @@ def _node(name: str, label: str, at: tuple[float, float], *, wide: bool, chosen:
     return shapes
 
 
-def _legend(drawn: DrawnCircuit, kept: int) -> list[str]:
-    said = f"{min(kept, len(drawn.edges)):,} of {len(drawn.edges):,} edges, the strongest"
-    return [
-        *svg.legend(MARGIN, 20, [(POSITIVE, "score above 0"), (NEGATIVE, "below 0")]),
-        svg.text(MARGIN + 240, 20, f"filled: measured, hollow: estimate; {said}"),
-    ]
+def _width(name: str) -> float:
+    """Of a box with a name in it."""
+    return max(26.0, 7.0 * len(name) + 8)
+
+
+def _step(across: float, wanted: float) -> float:
+    """Between neighbours of a row: room for names, on a sheet twice as wide at the most."""
+    fits = (WIDTH - 4 * MARGIN) / max(1.0, across)
+    if fits < wanted and across * wanted <= 2 * WIDTH:
+        return wanted
+    return min(max(90.0, wanted), max(18.0, fits))
+
+
+def _how_to_read(kept: int, n_edges: int) -> str:
+    drawn = f"all {n_edges:,} edges"
+    if kept < n_edges:
+        drawn = f"the strongest {kept:,} of {n_edges:,} edges, {n_edges - kept:,} left out"
+    return f"{drawn}; broken: query, key, value; mark filled: measured, hollow: an estimate"

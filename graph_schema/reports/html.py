@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from html import escape
 
 from graph_schema.documents import CircuitDocument, CircuitEvaluation
-from graph_schema.reports.drawing import circuit_svg
+from graph_schema.reports.circuit_picture import circuit_svg
 from graph_schema.reports.quality import evaluation_summary
 from graph_schema.reports.tables import cell
 from graph_schema.reports.text import conditions, headline, strongest

@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from graph_schema.documents import CircuitDocument, CircuitEdge, Comparisons, Scope
+from graph_schema.documents import CircuitDocument, CircuitEdge, Comparisons, PackedEdges, Scope
 from graph_schema.documents.comparison import Side
 from graph_schema.reports import svg
+from graph_schema.reports.circuit_picture import MOST, Stroke, draw
 from graph_schema.reports.comparison import comparison_text, letters
-from graph_schema.reports.drawing import MARGIN, MOST, WIDTH, Stroke, draw
+from graph_schema.reports.drawn_circuit import DrawnCircuit
 from graph_schema.reports.nodes import node_labels
 from graph_schema.reports.tables import cell, number
+from graph_schema.reports.text import strongest
 
 BAR, CELL = 22, 58
+WIDTH, MARGIN = 760, 24
 
 
 def comparison_svg(found: Comparisons, circuits: Sequence[CircuitDocument]) -> str:
@@ -45,17 +48,15 @@ def comparison_html(found: Comparisons, circuits: Sequence[CircuitDocument]) -> 
 def _two(a: CircuitDocument, b: CircuitDocument) -> str:
     own: Mapping[str, CircuitEdge] = {edge.name: edge for edge in a.edges}
     other: Mapping[str, CircuitEdge] = {edge.name: edge for edge in b.edges}
+    union = strongest({**other, **own}.values())
     strokes: list[Stroke] = []
-    for name in own.keys() | other.keys():
+    for name in (edge.name for edge in union[:MOST]):
         one, two = own.get(name), other.get(name)
         scores = ", ".join(
             f"{side} {cell(edge.score)}" for side, edge in (("A", one), ("B", two)) if edge
         )
         colour = svg.INK if one and two else svg.BLUE if one else svg.ORANGE
-        edge = one or two
-        assert edge is not None
-        strokes.append(Stroke(edge, colour, f"{name}  {scores}"))
-    strokes.sort(key=lambda stroke: (-stroke.edge.strength, stroke.edge.name))
+        strokes.append(Stroke(colour, f"{name}  {scores}"))
     n_both = len(own.keys() & other.keys())
     entries = [
         (svg.INK, f"both ({n_both})"),
@@ -64,7 +65,8 @@ def _two(a: CircuitDocument, b: CircuitDocument) -> str:
     ]
     title = f"circuits {a.circuit_id[:12]} and {b.circuit_id[:12]}"
     labels = {**node_labels(b), **node_labels(a)}
-    return draw(strokes[:MOST], a.model.n_layers, entries, title, len(strokes), labels)
+    drawn = DrawnCircuit.of(PackedEdges.of(union[:MOST]), a.model.n_layers)
+    return draw(drawn, strokes, entries, title, len(union), labels)
 
 
 def _square(found: Comparisons) -> str:

@@ -11,6 +11,7 @@ from graph_schema.comparing.agreement import PairMetric
 from graph_schema.comparing.circuits import Known, along_training, compare_all
 from graph_schema.documents import CircuitDocument, Comparisons, Split
 from graph_schema.reports import circuit_svg, comparison_html, comparison_svg, comparison_text
+from graph_schema.reports.circuit_picture import NEGATIVE
 from tests.factories import INDUCTION_EDGES, make_circuit, make_edges, make_imported, make_model
 from tests.graph_schema.reports.made import made_circuit
 
@@ -61,14 +62,18 @@ def test_a_drawing_names_components_and_edges_and_says_how_many_are_missing() ->
     words = ["".join(each.itertext()) for each in root.iter()]
     assert {"input", "a0.h1", "a1.h2", "logits"} <= set(words)
     assert any(word.startswith("a1.h2->logits  1.500") for word in words)
-    assert "the strongest 3 of 5 edges; broken where the score is below 0" in words
+    assert any(word.startswith("the strongest 3 of 5 edges, 2 left out;") for word in words)
     paths = [each for each in root.iter() if each.tag.endswith("path")]
     assert len(paths) == 3
     whole = ElementTree.fromstring(circuit_svg(circuit))
-    dashed = [each for each in whole.iter() if each.get("stroke-dasharray")]
-    assert len(dashed) == 1
+    drawn = [each for each in whole.iter() if each.tag.endswith("path")]
+    assert len(drawn) == 5
+    dashed = [each for each in drawn if each.get("stroke-dasharray")]
+    assert len(dashed) == 3  # two values and a key
+    assert [each.get("stroke") for each in drawn].count(NEGATIVE) == 1
+    assert "all 5 edges" in "".join(whole.itertext())
     empty = ElementTree.fromstring(circuit_svg(made_circuit([])))
-    assert any("all 0 edges" in "".join(each.itertext()) for each in empty.iter())
+    assert any("no edges" in "".join(each.itertext()) for each in empty.iter())
 
 
 def test_two_circuits_in_one_picture_are_told_apart() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
+from itertools import pairwise
 
 from graph_schema.exchange import check_graph
 from graph_schema.reports import (
@@ -14,7 +15,7 @@ from graph_schema.reports import (
     picture,
     summary,
 )
-from tests.factories import make_circuit
+from tests.factories import make_circuit, make_edges, make_model
 from tests.graph_schema.exchange.neuronpedia.made import data_of, tracer_graph
 from tests.graph_schema.exchange.neuronpedia.test_round_trips import circuit_of
 from tests.graph_schema.exchange.test_figures import SCRIPT, labelled
@@ -47,8 +48,18 @@ def test_the_drawing_shows_labels_and_widens() -> None:
     assert "plurals, after" in circuit_svg(labelled())
     svg = circuit_svg(circuit_of(data_of(tracer_graph())))
     assert ">capitals</text>" in svg
-    assert "width='760'" in svg
-    assert circuit_svg(make_circuit()).count("width='760'") == 2
+    assert "width='960'" in svg
+    wide = [("input", f"a1.h{head}", "q", 1.0) for head in range(20)]
+    many = make_model(n_heads=20, n_kv_heads=20)
+    drawn = ElementTree.fromstring(circuit_svg(make_circuit(make_edges(wide), model=many)))
+    boxes = sorted(
+        (float(box.get("x", "")), float(box.get("width", "")))
+        for box in drawn.iter("{http://www.w3.org/2000/svg}rect")
+        if len(box) and box[0].text.startswith("a1")
+    )
+    assert len(boxes) == 20
+    assert all(x + width < after for (x, width), (after, _) in pairwise(boxes))
+    assert float(drawn.get("width", "")) > 960
 
 
 def test_logits_of_tokens_stand_in_the_last_row() -> None:

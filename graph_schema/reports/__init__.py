@@ -5,7 +5,13 @@ from graph_schema.reports.circuit_picture import circuit_svg
 from graph_schema.reports.comparison import comparison_text
 from graph_schema.reports.features import feature_table
 from graph_schema.reports.graph_check import graph_words
-from graph_schema.reports.html import circuit_html, evaluation_html
+from graph_schema.reports.html import (
+    circuit_html,
+    evaluation_html,
+    facts_html,
+    rows_html,
+    words_html,
+)
 from graph_schema.reports.nodes import node_labels, node_table
 from graph_schema.reports.quality import evaluation_summary, figure
 from graph_schema.reports.role_graphs import role_graph_text
@@ -37,6 +43,7 @@ __all__ = [
     "edge_table",
     "evaluation_html",
     "evaluation_summary",
+    "facts_html",
     "feature_table",
     "figure",
     "graph_words",
@@ -49,8 +56,10 @@ __all__ = [
     "picture",
     "role_graph_text",
     "roles_text",
+    "rows_html",
     "strongest",
     "summary",
     "table",
     "trace_text",
+    "words_html",
 ]

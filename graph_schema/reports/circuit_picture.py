@@ -157,7 +157,7 @@ def _node(name: str, label: str, at: tuple[float, float], *, wide: bool, chosen:
         shapes.append(svg.text(x, y + 4, name, size=11, anchor="middle"))
         if label:
             words = shortened(label, 16)
-            shapes.append(svg.text(x, y + HALF + 10, words, size=8, anchor="middle"))
+            shapes.append(svg.text(x, y + HALF + 10, words, size=8, anchor="middle", over=True))
     return shapes
 
 

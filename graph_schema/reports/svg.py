@@ -29,11 +29,20 @@ def sheet(width: float, height: float, shapes: Sequence[str], title: str) -> str
 
 
 def text(
-    x: float, y: float, words: str, *, size: int = 12, anchor: str = "start", fill: str = INK
+    x: float,
+    y: float,
+    words: str,
+    *,
+    size: int = 12,
+    anchor: str = "start",
+    fill: str = INK,
+    over: bool = False,
 ) -> str:
+    """Words; `over` lines they have a rim of the sheet's colour, so that they can be read."""
+    rim = " stroke='#ffffff' stroke-width='3' paint-order='stroke'" if over else ""
     return (
         f"<text x='{x:.1f}' y='{y:.1f}' {FONT} font-size='{size}' fill='{fill}' "
-        f"text-anchor='{anchor}'>{_escaped(words)}</text>"
+        f"text-anchor='{anchor}'{rim}>{_escaped(words)}</text>"
     )
 
 

@@ -7,7 +7,6 @@ are lines along training; circuits of different models are bars of figures and n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 
 from graph_schema.documents import CircuitDocument, CircuitEdge, Comparisons, PackedEdges, Scope
 from graph_schema.documents.comparison import Side
@@ -15,6 +14,7 @@ from graph_schema.reports import svg
 from graph_schema.reports.circuit_picture import MOST, Stroke, draw
 from graph_schema.reports.comparison import comparison_text, letters
 from graph_schema.reports.drawn_circuit import DrawnCircuit
+from graph_schema.reports.html import picture_html, words_html
 from graph_schema.reports.nodes import node_labels
 from graph_schema.reports.tables import cell, number
 from graph_schema.reports.text import strongest
@@ -41,8 +41,8 @@ def comparison_svg(found: Comparisons, circuits: Sequence[CircuitDocument]) -> s
 
 def comparison_html(found: Comparisons, circuits: Sequence[CircuitDocument]) -> str:
     """Picture and tables, for a notebook."""
-    words = escape(comparison_text(found))
-    return f"<div>{comparison_svg(found, circuits)}<pre>{words}</pre></div>"
+    picture = picture_html(comparison_svg(found, circuits))
+    return f"<div>{picture}{words_html(comparison_text(found))}</div>"
 
 
 def _two(a: CircuitDocument, b: CircuitDocument) -> str:

@@ -18,9 +18,8 @@ from graph_schema.reports.universality_sections import Section
 from graph_schema.reports.universality_tables import by_family, k_of_n, said_of, sections, title
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;color:#222;background:#fff;margin:2rem auto;max-width:76rem;
-padding:0 1rem;overflow-wrap:anywhere}
+SHEET = "font:15px/1.5 system-ui,sans-serif;color:#222;background:#fff;overflow-wrap:anywhere;"
+RULES = """
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin:2rem 0 .4rem}h3{font-size:.95rem;margin:.8rem 0 0}
 ul{margin:.3rem 0;padding-left:1.3rem}
 table{border-collapse:collapse;font-size:.85rem;overflow-wrap:normal}
@@ -39,6 +38,11 @@ tr{border-bottom:1px solid #999;padding:.4rem 0}
 td{border:0;padding:.1rem 0}td:empty{display:none}.long{min-width:0}.nw{white-space:normal}
 td::before{content:attr(data-name) ": ";color:#666}
 }
+"""
+STYLE = (
+    f"""
+body{{{SHEET}margin:2rem auto;max-width:76rem;padding:0 1rem}}{RULES}"""
+    + """
 @media print{
 @page{size:A4 landscape;margin:12mm}
 body{margin:0;max-width:none;padding:0;font-size:11px}.wide{overflow:visible}
@@ -47,6 +51,9 @@ h2,h3{break-after:avoid}tr,.card,svg{break-inside:avoid}tr.head{break-after:avoi
 .graphs svg{width:24%}details::details-content{content-visibility:visible}
 }
 """
+)
+WITHIN = f"<style>.atlas-report{{{SHEET}padding:.2rem 1rem;{RULES}}}</style>"
+"""The same for a part of somebody else's page, such as a notebook: nothing of it is touched."""
 OUTCOMES = {
     Outcome.STRONG: "enough models of enough families have it, and families carry the same",
     Outcome.WEAK: "enough models have it to bound the share from below",
@@ -90,9 +97,27 @@ def universality_body(
         chosen: Id of the verdict whose card stands out.
     """
     found = by_family(found)
-    cards = "".join(_card(verdict, asking, chosen) for verdict in found.verdicts)
     body = "".join(_section(found, section, asking) for section in sections(found))
-    return f"<div class='cards'>{cards}</div>{body}"
+    return f"{_cards(found, asking, chosen)}{body}"
+
+
+def universality_part(found: UniversalityReport) -> str:
+    """The verdicts and role graphs, and folded behind them the whole report: for a notebook."""
+    found = by_family(found)
+    graphs = "".join(role_graph_svgs(found.models))
+    body = "".join(_section(found, section, None) for section in sections(found))
+    return (
+        f"<div class='atlas-report'>{WITHIN}<h1>{_safe(title(found))}</h1>{_cards(found)}"
+        f"<h2>What roles carry to each other</h2><div class='graphs'>{graphs}</div>"
+        f"<details><summary>all that this rests on</summary>{body}</details></div>"
+    )
+
+
+def _cards(
+    found: UniversalityReport, asking: Asking | None = None, chosen: str | None = None
+) -> str:
+    cards = "".join(_card(verdict, asking, chosen) for verdict in found.verdicts)
+    return f"<div class='cards'>{cards}</div>"
 
 
 def _card(verdict: Verdict, asking: Asking | None, chosen: str | None) -> str:

@@ -16,11 +16,13 @@ from graph_schema.errors import (
     StoreUnavailable,
     error_from_document,
 )
+from graph_schema.printable import printable
 from workers.client.bars import Bars
 from workers.client.before import Before
 from workers.client.watch import Watch
 from workers.results.circuit import Circuit
 from workers.results.evaluation import Evaluated
+from workers.results.job_shown import asked, job_html
 
 if TYPE_CHECKING:
     from workers.client.connection import Connection
@@ -181,7 +183,11 @@ class Job:
         return self
 
     def __repr__(self) -> str:
-        return f"<Job {self.job_id[:12]}: {self.state.value}>"
+        words = asked(self.record, time.time())
+        return printable(f"<Job {self.job_id[:12]}: {self.state.value}, {words}>")
+
+    def _repr_html_(self) -> str:
+        return job_html(self.record, time.time())
 
     def _follow(self, timeout: float | None, watch: Watch) -> Generator[JobRecord]:
         """The job's record again and again, until it has ended."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graph_schema.documents.jobs import JobRecord, JobState
+from graph_schema.reports import rows_html, words_html
 from workers.client.many import ManyJobs
 from workers.client.training import TrainingRequests
 from workers.requests.sweep import AskedSweep, asked_sweep
@@ -84,6 +85,10 @@ class Sweep(ManyJobs):
     def __repr__(self) -> str:
         counts = ", ".join(f"{count} {state}" for state, count in self.states().items())
         return f"<Sweep {self.name} {self.sweep_id[:12]}: {counts or 'nothing asked for'}>"
+
+    def _repr_html_(self) -> str:
+        found = self.table()
+        return f"<div>{words_html(repr(self))}{rows_html(found.columns, found.rows)}</div>"
 
 
 def _row(

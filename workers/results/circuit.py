@@ -18,6 +18,7 @@ from graph_schema.documents import (
 )
 from graph_schema.documents.jobs import RunRecord
 from graph_schema.errors import NotFoundError
+from graph_schema.printable import printable
 from graph_schema.reports import circuit_html, circuit_svg, summary
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ class Circuit:
 
     def __repr__(self) -> str:
         document = self.document
-        return (
+        return printable(
             f"<Circuit {self.circuit_id[:12]}: {document.task} in {document.model.name}, "
             f"{self.n_edges:,} of {document.n_edges_scored:,} edges by {document.method.name}>"
         )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING
 
 from graph_schema.documents import RoleName, RolePlay, RolesPlayed
 from graph_schema.documents.jobs import RunRecord
-from graph_schema.reports import roles_text
+from graph_schema.printable import printable
+from graph_schema.reports import roles_text, words_html
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,8 +44,15 @@ class Roles:
         ]
         return pd.DataFrame(rows, columns=None if rows else ["component", *RolePlay.model_fields])
 
+    def __repr__(self) -> str:
+        played = ", ".join(f"{role.value} {len(who)}" for role, who in self.players.items())
+        found = self.document
+        return printable(
+            f"<Roles of {found.model.name} on {found.task}: {played or 'nobody plays any'}>"
+        )
+
     def __str__(self) -> str:
         return roles_text(self.document)
 
     def _repr_html_(self) -> str:
-        return f"<pre>{escape(str(self))}</pre>"
+        return words_html(str(self))

@@ -6,12 +6,11 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
 from graph_schema.json_text import json_text
-from graph_schema.printable import as_cell
-from graph_schema.reports import cell, table
+from graph_schema.printable import as_cell, printable
+from graph_schema.reports import rows_html, table
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -77,16 +76,20 @@ class Rows:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def __repr__(self) -> str:
+        more = f", cut by {self.cut_by}" if self.truncated else ""
+        return printable(f"<Rows: {len(self.rows):,} rows of {', '.join(self.columns)}{more}>")
+
     def __str__(self) -> str:
         return table(self.columns, self.rows) if self.rows else "(no rows)"
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{escape(name)}</th>" for name in self.columns)
-        body = "".join(
-            f"<tr>{''.join(f'<td>{escape(cell(value))}</td>' for value in row)}</tr>"
-            for row in self.rows
+        cut = (
+            f"the answer has more rows (CIRCUITS_LIMITS__{self.cut_by.upper()})"
+            if self.cut_by
+            else ""
         )
-        return f"<table><tr>{head}</tr>{body}</table>"
+        return rows_html(self.columns, self.rows, cut)
 
 
 def _csv_cell(value: object) -> object:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from graph_schema.documents.jobs import RunRecord
 from graph_schema.documents.specificity import Specificity
+from graph_schema.printable import printable
+from graph_schema.reports import words_html
 from graph_schema.reports.specificity import specificity_text
 
 if TYPE_CHECKING:
@@ -37,5 +39,12 @@ class SpecificityFound:
         ]
         return pd.DataFrame(rows)
 
+    def __repr__(self) -> str:
+        tasks = ", ".join(each.task for each in self.document.tasks)
+        return printable(f"<SpecificityFound of {self.document.model.name} on {tasks}>")
+
     def __str__(self) -> str:
         return specificity_text(self.document)
+
+    def _repr_html_(self) -> str:
+        return words_html(str(self))

@@ -7,8 +7,9 @@ from typing import Any
 
 from graph_schema.documents.rungs import Rung
 from graph_schema.documents.training import CheckpointFinding, TrainingReport
+from graph_schema.printable import printable
 from graph_schema.reports.training import training_text
-from graph_schema.reports.training_html import training_html
+from graph_schema.reports.training_html import training_html, training_part
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,18 @@ class Training:
             "protocol": found.protocol.model_dump(mode="json"),
         }
 
+    def __repr__(self) -> str:
+        found = self.document
+        return printable(
+            f"<Training of {found.model}: {found.motif} on {found.task}, "
+            f"{len(found.checkpoints)} checkpoints>"
+        )
+
     def __str__(self) -> str:
         return training_text(self.document)
 
     def _repr_html_(self) -> str:
-        return self.to_html()
+        return training_part(self.document)
 
 
 def _checkpoint(found: CheckpointFinding) -> dict[str, Any]:

@@ -11,9 +11,11 @@ from graph_schema.documents.role import Share
 from graph_schema.documents.universality import ModelEvidence, SuperEdgeFinding, UniversalityReport
 from graph_schema.documents.verdict import Verdict
 from graph_schema.json_text import json_text
+from graph_schema.printable import printable
 from graph_schema.reports.universality import universality_text
-from graph_schema.reports.universality_html import universality_html
+from graph_schema.reports.universality_html import universality_html, universality_part
 from graph_schema.reports.universality_markdown import universality_markdown
+from graph_schema.reports.universality_tables import k_of_n, said_of, title
 
 KEYS = ("motif", "task", "models", "verdicts", "assumptions", "stress")
 NOT_THERE: dict[str, None] = {"alignment": None, "occurrences": None}
@@ -75,11 +77,19 @@ class Universality:
         empty: dict[str, Any] = dict.fromkeys(KEYS)
         return empty | {"models": [], "verdicts": [], "assumptions": []} | NOT_THERE
 
+    def __repr__(self) -> str:
+        found = self.document
+        said = ", ".join(
+            f"{said_of(each)} {each.outcome.value} ({k_of_n(each.pooled)})"
+            for each in found.verdicts
+        )
+        return printable(f"<Universality of {title(found)}: {said or 'no verdict'}>")
+
     def __str__(self) -> str:
         return universality_text(self.document)
 
     def _repr_html_(self) -> str:
-        return self.to_html()
+        return universality_part(self.document)
 
 
 def _models(found: UniversalityReport, given: Mapping[str, str] | None) -> list[dict[str, Any]]:

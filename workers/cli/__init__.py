@@ -29,7 +29,7 @@ from workers.cli import (
     web,
     zoo,
 )  # each registers its commands on the app
-from workers.cli.app import app, main
+from workers.cli.command_line import app, main
 
 __all__ = [
     "app",

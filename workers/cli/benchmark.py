@@ -13,7 +13,7 @@ import typer
 from graph_schema.documents import Ablation
 from graph_schema.errors import SpecError
 from graph_schema.reports import cell, table
-from workers.cli.app import app, command, with_examples
+from workers.cli.command_line import app, command, with_examples
 from workers.cli.exits import ExitCode, exit_code
 from workers.cli.options import AsJson, assignments, whole
 from workers.cli.output import emit, emit_json, say

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from graph_schema.errors import SpecError
-from workers.cli.app import command
+from workers.cli.command_line import command
 from workers.cli.options import AsJson
 from workers.cli.output import emit, emit_json, say
 from workers.client import CircuitClient

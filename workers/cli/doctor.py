@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import typer
 
-from workers.cli.app import command
+from workers.cli.command_line import command
 from workers.cli.exits import ExitCode
 from workers.cli.options import AsJson
 from workers.cli.output import emit, emit_json

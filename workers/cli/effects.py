@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from workers.cli.app import command
+from workers.cli.command_line import command
 from workers.cli.jobs import Force, Wait, report_here, show_submitted
 from workers.cli.options import (
     ABLATION,

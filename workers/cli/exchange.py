@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from graph_schema.reports import graph_words, summary
-from workers.cli.app import command
+from workers.cli.command_line import command
 from workers.cli.exits import ExitCode
 from workers.cli.options import AsJson, Label, Revision, TaskParams, assignments, real, whole
 from workers.cli.output import emit, emit_json, say

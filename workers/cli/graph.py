@@ -23,7 +23,7 @@ from graph_schema.reports import (
     table,
 )
 from graph_schema.reports.nodes import shortened
-from workers.cli.app import command
+from workers.cli.command_line import command
 from workers.cli.options import NO_CIRCUIT, AsJson, whole
 from workers.cli.output import emit, emit_json, marks, page_width, say
 from workers.cli.remarks import remark_lines

@@ -13,8 +13,8 @@ import typer
 from graph_schema.documents.jobs import JobRecord, JobState
 from graph_schema.errors import SpecError
 from graph_schema.reports.nodes import shortened
-from workers.cli.app import command
 from workers.cli.asking import asks_for_a_circuit
+from workers.cli.command_line import command
 from workers.cli.exits import ExitCode, exit_code
 from workers.cli.options import AsJson, whole
 from workers.cli.output import emit, emit_json, say

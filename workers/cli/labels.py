@@ -10,7 +10,7 @@ import typer
 from graph_schema.documents import Annotation
 from graph_schema.errors import SpecError
 from graph_schema.reports import table
-from workers.cli.app import command
+from workers.cli.command_line import command
 from workers.cli.options import AsJson, real
 from workers.cli.output import emit, emit_json
 from workers.client import CircuitClient

@@ -9,7 +9,7 @@ import typer
 
 from graph_schema.errors import SpecError
 from graph_schema.printable import printable
-from workers.cli.app import command
+from workers.cli.command_line import command
 from workers.cli.exits import ExitCode
 from workers.cli.jobs import JobId
 from workers.cli.options import whole

@@ -11,7 +11,7 @@ import typer
 from graph_schema.documents.motif_discovery import MotifDiscovery, PatternState, RecurringPattern
 from graph_schema.errors import SpecError
 from graph_schema.reports import table
-from workers.cli.app import command
+from workers.cli.command_line import command
 from workers.cli.motifs import motifs
 from workers.cli.options import AsJson, real, whole
 from workers.cli.output import emit, emit_json, say

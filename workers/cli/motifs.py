@@ -13,7 +13,7 @@ import typer
 from graph_schema.documents import Motif, MotifResult, MotifTest, Occurrence
 from graph_schema.errors import SpecError
 from graph_schema.reports import table
-from workers.cli.app import app, command, with_examples
+from workers.cli.command_line import app, command, with_examples
 from workers.cli.options import AsJson, real, whole
 from workers.cli.output import emit, emit_json, say
 from workers.client import CircuitClient

@@ -13,8 +13,8 @@ from graph_schema.documents import Acdc, DatasetDocument, Limits, Split, TaskDat
 from graph_schema.documents.jobs import DiscoverSpec
 from graph_schema.errors import ResourceError, SpecError
 from graph_schema.printable import whole_number
-from workers.cli.app import command
 from workers.cli.asking import asks_for_a_circuit
+from workers.cli.command_line import command
 from workers.cli.options import AsJson, whole
 from workers.cli.output import emit, emit_json
 from workers.local.service import require_worker

@@ -11,7 +11,7 @@ import typer
 from graph_schema.documents.remark import Remark
 from graph_schema.errors import SpecError
 from graph_schema.reports import cell
-from workers.cli.app import command
+from workers.cli.command_line import command
 from workers.cli.options import AsJson
 from workers.cli.output import emit, emit_json, say
 from workers.client import CircuitClient

@@ -13,7 +13,7 @@ import typer
 from graph_schema.errors import SpecError, StoreUnavailable
 from graph_schema.printable import without_secrets
 from graph_schema.reports import cell, table
-from workers.cli.app import command
+from workers.cli.command_line import command
 from workers.cli.exits import ExitCode
 from workers.cli.options import AsJson, real, whole
 from workers.cli.output import emit, emit_json, marks, page_width, say

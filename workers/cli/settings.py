@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from graph_schema.reports import table
-from workers.cli.app import command
+from workers.cli.command_line import command
 from workers.cli.options import AsJson
 from workers.cli.output import emit, emit_json
 from workers.setting_origins import told

@@ -10,7 +10,7 @@ import typer
 from graph_schema.documents.jobs import JobState
 from graph_schema.errors import SpecError
 from graph_schema.reports.nodes import shortened
-from workers.cli.app import command
+from workers.cli.command_line import command
 from workers.cli.exits import ExitCode, exit_code
 from workers.cli.options import AsJson
 from workers.cli.output import emit, emit_json, say

@@ -10,7 +10,7 @@ import typer
 from graph_schema.errors import SpecError
 from graph_schema.reports.text_picture import UNICODE
 from graph_schema.reports.training import BLOCKS, PLAIN_BLOCKS, training_text
-from workers.cli.app import command
+from workers.cli.command_line import command
 from workers.cli.exits import ExitCode
 from workers.cli.jobs import Force, Wait
 from workers.cli.options import (

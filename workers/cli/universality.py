@@ -11,7 +11,7 @@ import typer
 from graph_schema.documents.jobs import UniversalitySpec, read_spec
 from graph_schema.errors import SpecError
 from graph_schema.reports import table
-from workers.cli.app import command
+from workers.cli.command_line import command
 from workers.cli.exits import ExitCode, exit_code
 from workers.cli.jobs import Force, Wait, follow, next_step
 from workers.cli.options import (

@@ -9,7 +9,7 @@ import typer
 
 from graph_schema.errors import MissingExtraError, SpecError
 from graph_schema.printable import whole_number
-from workers.cli.app import command
+from workers.cli.command_line import command
 from workers.cli.options import whole
 from workers.cli.output import say
 from workers.client import CircuitClient

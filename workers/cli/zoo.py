@@ -10,7 +10,7 @@ import typer
 
 from graph_schema.errors import SpecError
 from graph_schema.reports import table
-from workers.cli.app import app, command, with_examples
+from workers.cli.command_line import app, command, with_examples
 from workers.cli.exits import ExitCode
 from workers.cli.options import AsJson, whole
 from workers.cli.output import emit, emit_json, say

@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from tests.workers.cli.conftest import Circuits
-from workers.cli.app import ORDER, app
+from workers.cli.command_line import ORDER, app
 from workers.cli.exits import ExitCode
 
 PAGE = Path(__file__).parents[3] / "docs" / "cli.md"

@@ -13,7 +13,7 @@ import typer
 from graph_schema.documents import Ablation
 from graph_schema.errors import SpecError
 from graph_schema.reports import cell, table
-from workers.cli.command_line import app, command, with_examples
+from workers.cli.command_line import command, command_group
 from workers.cli.exits import ExitCode, exit_code
 from workers.cli.options import AsJson, assignments, whole
 from workers.cli.output import emit, emit_json, say
@@ -30,17 +30,13 @@ log = logging.getLogger(__name__)
 GROUND_TRUTH = (
     "circuits benchmark ground-truth ./compiled --method exact --method acdc --ablation corrupt"
 )
-benchmark = typer.Typer(
-    name="benchmark",
-    help=with_examples(
-        "Hold the methods to known circuits.\n\n"
-        "Circuits of compiled programs, and those that papers published.",
-        GROUND_TRUTH,
-    ),
+benchmark = command_group(
+    "benchmark",
+    "Hold the methods to known circuits.\n\n"
+    "Circuits of compiled programs, and those that papers published.",
+    GROUND_TRUTH,
     no_args_is_help=True,
-    rich_markup_mode=None,
 )
-app.add_typer(benchmark)
 
 LEVELS = ("component", "feature")
 HEADINGS = ("case", "method", "ablation", "truth", "AUROC", "precision", "recall", "kept")

@@ -5,42 +5,63 @@ from __future__ import annotations
 import inspect
 import logging
 import sys
-from collections.abc import Callable, Sequence
-from importlib import metadata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
+from importlib import import_module
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
+from workers.cli.commands import COMMANDS
 from workers.cli.exits import ExitCode, exit_code
 from workers.cli.output import emit, prepare_outputs, reader_left, say
 from workers.machine import known_error
 
-ORDER = (
-    *("demo", "plan", "submit", "run", "sweep", "job", "jobs", "logs", "cancel"),
-    *("trace", "evaluate", "import", "export", "validate"),
-    *("roles", "effects", "specificity", "universality", "training", "report"),
-    *("list", "show", "label", "note", "tag", "compare", "delete"),
-    *("query", "cypher", "schema", "motifs"),
-    *("web", "up", "down", "status", "doctor", "worker", "gc"),
-    *("settings", "backup", "restore"),
-    *("zoo", "benchmark"),
-)
+registered: dict[str, typer.Typer] = {}
+"""Commands and groups of the modules that are loaded, by name."""
 
 
-class _Ordered(TyperGroup):
-    """Lists commands as a user meets them."""
+class _Loading(Mapping[str, Any]):
+    """The commands by name; one that is looked up is imported, the others are not."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        rank = {name: place for place, name in enumerate(ORDER)}
-        return sorted(self.commands, key=lambda name: (rank.get(name, len(ORDER)), name))
+    def __getitem__(self, name: str) -> Any:
+        import_module(f"workers.cli.{COMMANDS[name].module}")
+        return typer.main.get_command(registered[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+class _Circuits(TyperGroup):
+    """The group of all commands, of which it loads the one that is called."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands: Any = _Loading()
+
+    def _lines(self) -> TyperGroup:
+        """The group as lists show it: commands that have their line of help alone."""
+        lines = [TyperCommand(name, help=each.line) for name, each in COMMANDS.items()]
+        return TyperGroup(name=self.name, params=self.params, commands=lines)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        self._lines().format_commands(ctx, formatter)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        listing = copy(ctx)
+        listing.command = self._lines()
+        return listing.command.shell_complete(listing, incomplete)
 
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 app = typer.Typer(
     name="circuits",
-    cls=_Ordered,
+    cls=_Circuits,
     help=(
         "Find circuits in transformer language models and question them in a graph.\n\n"
         "Exit codes: 0 done, 1 the job failed, 2 the request is wrong, 3 something is not "
@@ -63,20 +84,38 @@ def with_examples(text: str, *examples: str) -> str:
 
 
 def command(
-    *examples: str, name: str | None = None, group: typer.Typer = app
+    *examples: str, name: str | None = None, group: typer.Typer | None = None
 ) -> Callable[[_Command], _Command]:
-    """Register a command whose help is its docstring and these examples."""
+    """Register a command whose help is its docstring and these examples.
+
+    Outside a group its line stands in `workers.cli.commands` as well.
+    """
 
     def register(function: _Command) -> _Command:
         text = with_examples(inspect.getdoc(function) or "", *examples)
-        group.command(name, help=text)(function)
+        called = name or function.__name__
+        home = _register(called) if group is None else group
+        home.command(called, help=text)(function)
         return function
 
     return register
 
 
+def command_group(name: str, text: str, *examples: str, **settings: bool) -> typer.Typer:
+    """Register a group of commands, to be added to, by this name and with this help."""
+    return _register(name, help=with_examples(text, *examples), **settings)
+
+
+def _register(name: str, **settings: Any) -> typer.Typer:
+    made = typer.Typer(name=name, add_completion=False, rich_markup_mode=None, **settings)
+    registered[name] = made
+    return made
+
+
 def _print_version(asked: bool) -> None:
     if asked:
+        from importlib import metadata
+
         emit(f"circuits {metadata.version('circuit-atlas')}")
         raise typer.Exit
 

@@ -13,26 +13,22 @@ import typer
 from graph_schema.documents import Motif, MotifResult, MotifTest, Occurrence
 from graph_schema.errors import SpecError
 from graph_schema.reports import table
-from workers.cli.command_line import app, command, with_examples
+from workers.cli.command_line import command, command_group
 from workers.cli.options import AsJson, real, whole
 from workers.cli.output import emit, emit_json, say
 from workers.client import CircuitClient
 from workers.files import read_bounded
 
-motifs = typer.Typer(
-    name="motifs",
-    help=with_examples(
-        "Find small patterns in circuits, and test them.\n\nWithout a command: list the motifs of "
-        "the catalogue and those that were added.",
-        "circuits motifs",
-        "circuits motifs find induction 3f2a --store",
-        "circuits motifs test 3f2a --motif induction --motif bi_fan",
-        "circuits motifs tests",
-    ),
+motifs = command_group(
+    "motifs",
+    "Find small patterns in circuits, and test them.\n\nWithout a command: list the motifs of "
+    "the catalogue and those that were added.",
+    "circuits motifs",
+    "circuits motifs find induction 3f2a --store",
+    "circuits motifs test 3f2a --motif induction --motif bi_fan",
+    "circuits motifs tests",
     invoke_without_command=True,
-    rich_markup_mode=None,
 )
-app.add_typer(motifs)
 
 Circuit = Annotated[str, typer.Argument(help="Circuit id, its first digits, or last.")]
 

@@ -10,7 +10,7 @@ import typer
 
 from graph_schema.errors import SpecError
 from graph_schema.reports import table
-from workers.cli.command_line import app, command, with_examples
+from workers.cli.command_line import command, command_group
 from workers.cli.exits import ExitCode
 from workers.cli.options import AsJson, whole
 from workers.cli.output import emit, emit_json, say
@@ -23,18 +23,14 @@ if TYPE_CHECKING:
     from discovery.models.zoo import ZooModel
 
 TRAIN = "circuits zoo train gpt2 llama --seeds 3"
-zoo = typer.Typer(
-    name="zoo",
-    help=with_examples(
-        "Small models of several families, trained here.\n\n"
-        "They do induction; negative controls, trained alike, do not.",
-        TRAIN,
-        "circuits zoo list",
-    ),
+zoo = command_group(
+    "zoo",
+    "Small models of several families, trained here.\n\n"
+    "They do induction; negative controls, trained alike, do not.",
+    TRAIN,
+    "circuits zoo list",
     no_args_is_help=True,
-    rich_markup_mode=None,
 )
-app.add_typer(zoo)
 
 HEADINGS = ("model", "accuracy", "by period", "steps", "checkpoints", "CPU s", "path")
 

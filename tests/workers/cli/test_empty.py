@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from tests.workers.cli.conftest import Circuits, World
-from workers.cli.command_line import app
+from workers.cli import app
 from workers.cli.exits import ExitCode
 
 COUNT = "MATCH (c:Circuit) RETURN c.circuit_id"

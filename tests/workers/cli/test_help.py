@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
 from pathlib import Path
 
 import pytest
 import typer
 
+import workers.cli
 from tests.workers.cli.conftest import Circuits
-from workers.cli.command_line import ORDER, app
+from workers.cli import app, command_line
+from workers.cli.commands import COMMANDS as LISTED
 from workers.cli.exits import ExitCode
 
 PAGE = Path(__file__).parents[3] / "docs" / "cli.md"
 COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
 
-def test_the_promised_commands_are_there_in_their_order() -> None:
-    assert typer.main.get_command(app).list_commands(None) == list(ORDER)  # type: ignore[attr-defined]
+def test_every_command_has_its_own_first_words_in_the_list() -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    first = {name: each.help.partition("\n\n")[0] for name, each in commands.items()}
+    assert {name: " ".join(said.split()) for name, said in first.items()} == {
+        name: each.line for name, each in LISTED.items()
+    }
+
+
+def test_every_command_that_a_module_registers_is_listed() -> None:
+    for module in pkgutil.iter_modules(workers.cli.__path__):
+        importlib.import_module(f"workers.cli.{module.name}")
+    assert set(command_line.registered) == set(LISTED)
 
 
 def _with_subcommands() -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import typer
 
-from workers.cli.command_line import app
+from workers.cli import app
 from workers.requests.discover import DiscoverRequest
 from workers.requests.effects import EffectsRequest
 from workers.requests.evaluate import EvaluateRequest

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import typer
 
-from workers.cli.command_line import app
+from workers.cli import app
 from workers.settings import PREFIX, Settings
 
 PAGE = (Path(__file__).parents[3] / "docs" / "runbook.md").read_text()

@@ -53,7 +53,7 @@ def test_every_picture_is_xml_on_which_names_are_text(kind: str) -> None:
     assert "<script" not in picture
     html = comparison_html(found, circuits)
     assert "<script" not in html
-    assert picture in html
+    assert picture.removeprefix("<svg ") in html  # with a style that lets it shrink
 
 
 def test_a_drawing_names_components_and_edges_and_says_how_many_are_missing() -> None:

@@ -39,6 +39,7 @@ ASSETS = MappingProxyType(
             Asset("icon.svg", SVG),
             Asset("circuit.js", SCRIPT),
             Asset("copy.js", SCRIPT),
+            Asset("import.js", SCRIPT),
             Asset("jobs.js", SCRIPT),
             Asset("places.js", SCRIPT),
             Asset("sheet.js", SCRIPT),

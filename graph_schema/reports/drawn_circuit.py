@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graph_schema.documents import Component, PackedEdges
+from graph_schema.documents import Channel, Component, Edge, PackedEdges
 from graph_schema.reports.layout import Numbers, Places, by_position, layered
 
 MEASURED = ("exact", "acdc_delta")
@@ -74,6 +74,14 @@ class DrawnCircuit:
                 "stability": edges.stabilities[i],
                 "exact": edges.exacts[i],
             }
+            for i in map(int, numbers)
+        ]
+
+    def edge_names(self, numbers: Iterable[int]) -> list[str]:
+        """The names of edges, `a0.h1->a1.h2<q>`."""
+        edges = self.edges
+        return [
+            Edge(edges.senders[i], edges.receivers[i], Channel(edges.channels[i])).name
             for i in map(int, numbers)
         ]
 

@@ -193,7 +193,7 @@ class Drawing {
     this.later();
     const address = this.address();
     if (remember) history.pushState(null, "", address);
-    swap(address, "node").catch(() => location.assign(address));
+    swap(address, "node", "take").catch(() => location.assign(address));
   }
 
   // The page as it is now, to be shared.
@@ -293,7 +293,7 @@ function slider(drawing) {
   };
   const keep = () => {
     history.replaceState(null, "", drawing.address());
-    swap(drawing.address(), "node", "strongest").catch(() => {});
+    swap(drawing.address(), "node", "strongest", "take").catch(() => {});
   };
   range.addEventListener("input", () => set((input.value = toNumber(Number(range.value)))));
   input.addEventListener("input", () => {

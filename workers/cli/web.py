@@ -14,7 +14,7 @@ from workers.cli.options import whole
 from workers.cli.output import say
 from workers.client import CircuitClient
 
-NEEDED = ("starlette", "uvicorn", "jinja2", "sse_starlette")
+NEEDED = ("starlette", "uvicorn", "jinja2", "python_multipart", "sse_starlette")
 LAST_PORT = 65_535
 
 

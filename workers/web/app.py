@@ -26,17 +26,20 @@ from workers.machine import known_error
 from workers.web.access import SESSION_SECONDS
 from workers.web.gate import ENTER, STATIC, Gate
 from workers.web.pages import address
-from workers.web.screens import circuit, circuits, cypher, jobs, submit, verdicts
+from workers.web.screens import circuit, circuits, cypher, importing, jobs, submit, verdicts
 from workers.web.site import Site, as_json, fields_of, session_of
+from workers.web.uploads import FORM_BYTES, Upload, uploaded
 
 Screen = Callable[[Site, Request], Response]
 Writing = Callable[[Site, Request, Mapping[str, str]], Response]
+Uploading = Callable[[Site, Request, Mapping[str, str], Upload | None], Response]
 
 SCREENS: Mapping[str, Screen] = {
     "/circuits": circuits.show,
     "/circuits/{circuit}": circuit.show,
     "/circuits/{circuit}/graph.json": circuit.graph,
     "/circuits/{circuit}/picture.svg": circuit.picture,
+    "/circuits/{circuit}/file": circuit.take,
     "/verdicts": verdicts.board,
     "/verdicts/{verdict}": verdicts.show,
     "/verdicts/{verdict}/report.html": verdicts.download,
@@ -45,6 +48,7 @@ SCREENS: Mapping[str, Screen] = {
     "/submit": submit.show,
     "/cypher": cypher.show,
     "/cypher.csv": cypher.as_csv,
+    "/import": importing.show,
 }
 """What is read. Screens ask the graph, so each runs in a thread."""
 
@@ -56,6 +60,9 @@ WRITING: Mapping[str, Writing] = {
     "/invitations": lambda site, request, _: invited(site, request),
 }
 """What is written. Each takes the token that the page's form carries."""
+
+UPLOADS: Mapping[str, Uploading] = {"/import": importing.store}
+"""What takes a file beside, and so a larger request."""
 
 
 def make_app(site: Site, hosts: tuple[str, ...], cookie: str) -> Gate:
@@ -73,6 +80,7 @@ def make_app(site: Site, hosts: tuple[str, ...], cookie: str) -> Gate:
         Route("/jobs/events", partial(jobs.events, site), methods=["GET"]),
         *(Route(path, _reading(site, each), methods=["GET"]) for path, each in SCREENS.items()),
         *(Route(path, _writing(site, each), methods=["POST"]) for path, each in WRITING.items()),
+        *(Route(path, _uploading(site, each), methods=["POST"]) for path, each in UPLOADS.items()),
     ]
     screens = Starlette(
         routes=routes,
@@ -82,7 +90,8 @@ def make_app(site: Site, hosts: tuple[str, ...], cookie: str) -> Gate:
             Exception: partial(_failed, site),
         },
     )
-    return Gate(screens, site.access, hosts, cookie, partial(_told, site))
+    larger = dict.fromkeys(UPLOADS, importing.most_bytes(site) + FORM_BYTES)
+    return Gate(screens, site.access, hosts, cookie, partial(_told, site), larger)
 
 
 def _reading(site: Site, screen: Screen) -> Callable[[Request], Awaitable[Response]]:
@@ -95,11 +104,24 @@ def _reading(site: Site, screen: Screen) -> Callable[[Request], Awaitable[Respon
 def _writing(site: Site, screen: Writing) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         fields = fields_of(await request.body())
-        if not site.access.may_write(session_of(request), fields.get("token", "")):
-            raise HTTPException(403, "the form is not from this browser; load its page again")
+        _check_token(site, request, fields)
         return await run_in_threadpool(screen, site, request, fields)
 
     return answer
+
+
+def _uploading(site: Site, screen: Uploading) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        async with uploaded(request) as (fields, file):
+            _check_token(site, request, fields)
+            return await run_in_threadpool(screen, site, request, fields, file)
+
+    return answer
+
+
+def _check_token(site: Site, request: Request, fields: Mapping[str, str]) -> None:
+    if not site.access.may_write(session_of(request), fields.get("token", "")):
+        raise HTTPException(403, "the form is not from this browser; load its page again")
 
 
 async def home(request: Request) -> Response:

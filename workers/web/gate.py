@@ -8,7 +8,7 @@ script that is not one of our files, whatever foreign text stands in it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
 
 from starlette.datastructures import MutableHeaders
@@ -24,6 +24,8 @@ STATIC = "/static/"
 _HOST = re.compile(r"(?:(?P<name>[\w.-]+)|\[(?P<address>[\da-fA-F:.]+)\])(?::\d{1,5})?")
 MOST_BYTES = 2**20
 """Of the body of a request."""
+MOST_DISCARDED = 2**29
+"""Of a body that is refused: a browser hears the answer once it has sent what it wanted to."""
 
 CONTENT_POLICY = "; ".join(
     (
@@ -60,6 +62,7 @@ class Gate:
         hosts: Names that the server goes by, without a port, in small letters.
         cookie: The name of the session's cookie.
         refuse: The answer to a request that goes no further: its status, and why.
+        larger: Paths of requests that may have a larger body, with how many bytes.
     """
 
     def __init__(
@@ -69,12 +72,14 @@ class Gate:
         hosts: Collection[str],
         cookie: str,
         refuse: Callable[[Request, int, str], Response],
+        larger: Mapping[str, int] | None = None,
     ) -> None:
         self._app = app
         self._access = access
         self._refuse = refuse
         self._hosts = frozenset(hosts)
         self._cookie = cookie
+        self._larger = dict(larger or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -95,9 +100,15 @@ class Gate:
         scope["session"] = session = request.cookies.get(self._cookie, "")
         if (refusal := self._refusal(request, session)) is not None:
             answer = self._refuse(request, refusal.status_code, refusal.detail)
-            await answer(scope, receive, send_guarded)
+            large = refusal.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            last = _after_discarding(receive, send_guarded) if large else send_guarded
+            await answer(scope, receive, last)
             return
-        await self._app(scope, _bounded(receive), send_guarded)
+        await self._app(scope, _bounded(receive, self._most(request)), send_guarded)
+
+    def _most(self, request: Request) -> int:
+        """Bytes that the request's body may have."""
+        return self._larger.get(request.scope["path"], MOST_BYTES)
 
     def _refusal(self, request: Request, session: str) -> HTTPException | None:
         """Why the request goes no further; None where it may."""
@@ -111,22 +122,24 @@ class Gate:
             )
         if _foreign(request):
             return _refused(HTTPStatus.FORBIDDEN, "another page made this request")
-        length = request.headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > MOST_BYTES:
-            return _too_large()
         path = request.scope["path"]  # that of the request's URL has the Host header in it
-        if path == ENTER or path.startswith(STATIC) or self._access.knows(session):
-            return None
-        return _refused(HTTPStatus.UNAUTHORIZED, "this browser has not been let in")
+        if not (path == ENTER or path.startswith(STATIC) or self._access.knows(session)):
+            return _refused(HTTPStatus.UNAUTHORIZED, "this browser has not been let in")
+        length = request.headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > self._most(request):
+            return _too_large(self._most(request))
+        return None
 
 
 def _refused(status: HTTPStatus, why: str) -> HTTPException:
     return HTTPException(status.value, why)
 
 
-def _too_large() -> HTTPException:
+def _too_large(most: int) -> HTTPException:
     return _refused(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the request is larger than {MOST_BYTES:,} bytes"
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        f"the request is larger than {most:,} bytes; larger files are imported on the server's "
+        "machine: circuits import FILE",
     )
 
 
@@ -153,7 +166,7 @@ def _foreign(request: Request) -> bool:
     return writes or request.headers.get("sec-fetch-mode") != "navigate"
 
 
-def _bounded(receive: Receive) -> Receive:
+def _bounded(receive: Receive, most: int) -> Receive:
     """What comes in, up to so many bytes: a length that was said may be a lie, or missing."""
     came = 0
 
@@ -161,8 +174,29 @@ def _bounded(receive: Receive) -> Receive:
         nonlocal came
         message = await receive()
         came += len(message.get("body", b""))
-        if came > MOST_BYTES:
-            raise _too_large()
+        if came > most:
+            raise _too_large(most)
         return message
 
     return receive_bounded
+
+
+def _after_discarding(receive: Receive, send: Send) -> Send:
+    """Sends an answer at once, and ends it when what the browser still sends has come or is enough.
+
+    A connection that is closed under what a browser sends is an error to it, and not an answer.
+    """
+
+    async def send_and_discard(message: Message) -> None:
+        if message["type"] != "http.response.body":
+            await send(message)
+            return
+        await send({**message, "more_body": True})
+        came, more = 0, True
+        while more and came < MOST_DISCARDED:
+            got = await receive()
+            came += len(got.get("body", b""))
+            more = got["type"] == "http.request" and got.get("more_body", False)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return send_and_discard

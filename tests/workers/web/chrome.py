@@ -39,7 +39,8 @@ def visiting(chrome: Browser, entrance: str, **options: Any) -> Generator[Page]:
         page.goto(entrance)
         page.wait_for_url("**/circuits")
         yield page
-        # What a page that is not there and a server that was stopped leave is no fault of a page.
-        assert [each for each in said if "404" not in each and "net::" not in each] == []
+        # What a refusal and a server that was stopped leave there is no fault of a page.
+        no_fault = ("status of 404", "status of 413", "net::")
+        assert [each for each in said if not any(words in each for words in no_fault)] == []
     finally:
         context.close()

@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from graph_schema.documents import Annotation, CircuitDocument
 from graph_schema.documents.remark import Remark
+from graph_schema.models.layout import Layout
 from graph_schema.store import GraphStore
 from graph_schema.store.records.annotations import write_annotation
 from graph_schema.store.records.circuits import write_circuit
@@ -81,7 +82,9 @@ def atlas(arcadedb: JavaServer, tmp_path_factory: pytest.TempPathFactory) -> Gen
             "graph_reader_password": address.reader_password,
         }
     )
-    wide_model = make_model("made/wide", n_layers=6, n_heads=8)
+    wide_model = make_model(
+        "made/wide", n_layers=6, n_heads=8, n_edges=Layout(6, 8, parallel=False).n_edges
+    )
     induction = make_circuit(job="induction")
     wide = make_circuit(
         made_edges(150, n_layers=6, n_heads=8, seed=5), model=wide_model, job="wide", task="made"

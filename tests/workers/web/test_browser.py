@@ -84,6 +84,7 @@ def _screens(atlas: Atlas) -> dict[str, str]:
         "jobs": "/jobs",
         "job": f"/jobs/{_submitted(atlas, 70)}",
         "submit": "/submit",
+        "import": "/import",
         "cypher": "/cypher?q=MATCH (m:Model) RETURN m, m.name AS name",
         "question": "/cypher?question=strongest-paths",
         "error": "/circuits/ffff",
@@ -150,6 +151,48 @@ def test_a_node_is_chosen_by_keys_by_pointer_and_by_the_address(
         expect(page).to_have_url(re.compile("edges=1"))
         expect(page.locator("#strongest")).to_contain_text("the strongest 1 of 7")
         expect(panel).to_contain_text("Out of it 0")
+
+
+def test_a_file_is_dropped_and_drawn_and_one_too_large_is_told_so(
+    atlas: Atlas, served: Served, chrome: Browser, tmp_path: Path
+) -> None:
+    large = tmp_path / "large.json"
+    with large.open("wb") as file:
+        file.truncate(100 * 10**6)
+    with visiting(chrome, served.entrance(), java_script_enabled=False) as page:
+        page.goto(f"{served.url}/import")
+        page.locator("#file").set_input_files(large)
+        page.get_by_role("button", name="Import").click()
+        expect(page.locator("h1")).to_contain_text("Too Large")
+        expect(page.locator("main")).to_contain_text("circuits import FILE")
+    with visiting(chrome, served.entrance(), accept_downloads=True) as page:
+        page.goto(f"{served.url}/circuits/{atlas.wide.circuit_id}?edges=20")
+        page.locator("select[name=format]").select_option("csv")
+        page.locator("select[name=what]").select_option("shown")
+        with page.expect_download() as started:
+            page.get_by_role("button", name="Download").click()
+        table = started.value.path().read_text()
+        assert len(table.splitlines()) == 21
+        page.goto(f"{served.url}/import")
+        page.locator("#file").set_input_files(large)
+        expect(page.locator("#chosen")).to_contain_text("circuits import")
+        page.locator("[name=model]").fill(atlas.wide.model.fingerprint[:12])
+        page.get_by_role("button", name="Import").click()
+        expect(page).to_have_url(f"{served.url}/import")  # it was not sent
+        page.evaluate(
+            """(text) => {
+              const held = new DataTransfer();
+              held.items.add(new File([text], "part.csv"));
+              document.body.dispatchEvent(
+                new DragEvent("drop", { dataTransfer: held, bubbles: true, cancelable: true }));
+            }""",
+            table,
+        )
+        expect(page.locator("#chosen")).to_contain_text("part.csv")
+        page.get_by_role("button", name="Import").click()
+        page.wait_for_url("**/circuits/*")
+        expect(page.locator("#strongest h2")).to_contain_text("20 of 20")
+        expect(page.locator("#drawing[data-ready=yes]")).to_be_visible()
 
 
 def test_a_large_drawing_answers_the_pointer(atlas: Atlas, served: Served, chrome: Browser) -> None:

@@ -18,7 +18,7 @@ from workers.web.app import SCREENS, WRITING
 from workers.web.gate import MOST_BYTES
 
 READ = [
-    *("/", "/circuits", "/verdicts", "/jobs", "/submit", "/cypher"),
+    *("/", "/circuits", "/verdicts", "/jobs", "/submit", "/cypher", "/import"),
     *("/cypher.csv?q=RETURN%201", "/jobs/events"),
 ]
 
@@ -267,6 +267,7 @@ def test_pages_hold_no_script_style_or_address_of_their_own(
 ) -> None:
     own = f"/circuits/{atlas.induction.circuit_id}"
     pages = ["/circuits", f"{own}?node=a1.h2", "/jobs", "/submit", "/cypher?q=RETURN 1 AS n"]
+    pages += ["/import"]
     for page in pages:
         text = browser.get(page).text
         assert re.findall(r"<script(?![^>]*\bsrc=\"/static/)", text) == []
@@ -283,6 +284,7 @@ def test_foreign_text_is_text_everywhere(atlas: Atlas, browser: TestClient) -> N
         f"/circuits?task={FOREIGN}",
         f"/jobs?model={FOREIGN}",
         f"/submit?model={FOREIGN}",
+        f"/import?model={FOREIGN}",
         f"/cypher?q=RETURN '{FOREIGN}' AS `{FOREIGN}`",
         f"/cypher?q={FOREIGN}",
         "/cypher?q=MATCH (m:Model) RETURN m, m.name",

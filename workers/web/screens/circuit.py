@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from graph_schema.documents import Annotation, CircuitDocument
-from graph_schema.errors import NotFoundError
+from graph_schema.errors import NotFoundError, SpecError
+from graph_schema.printable import printable
 from graph_schema.reports.circuit_picture import circuit_picture
 from graph_schema.reports.drawn_circuit import DrawnCircuit
 from graph_schema.reports.quality import quality_facts
@@ -23,6 +24,7 @@ from workers.requests.labels import author_or_user
 from workers.requests.remarks import checked_note
 from workers.web.circuit_node import node_facts
 from workers.web.curve import DrawnCurve
+from workers.web.downloads import NAMES, download
 from workers.web.pages import address
 from workers.web.site import Site, as_json
 
@@ -60,6 +62,7 @@ def show(site: Site, request: Request) -> Response:
         names=[part.name for part in drawn.nodes],
         curve=DrawnCurve.of(header, len(drawn.edges)),
         code=_code(header, chosen),
+        formats=NAMES,
     )
 
 
@@ -77,6 +80,25 @@ def picture(site: Site, request: Request) -> Response:
     kept = min(_kept(request, len(drawn.edges)), MOST_STROKES)
     svg = circuit_picture(drawn, header, kept, request.query_params.get("node"))
     return Response(svg, media_type="image/svg+xml")
+
+
+def take(site: Site, request: Request) -> Response:
+    """The circuit as a file of another tool; `?what=` says whether all of it or what is drawn."""
+    header = header_of(site, request.path_params["circuit"])
+    given = request.query_params
+    what, edges = given.get("what", "whole"), None
+    if what != "whole":
+        drawn = drawn_of(site, header)
+        numbers = range(_kept(request, len(drawn.edges)))
+        if what == "node":
+            node = drawn.number.get(given.get("node", ""), -1)
+            numbers = [i for i in numbers if node in (drawn.senders[i], drawn.receivers[i])]
+        elif what != "shown":
+            raise SpecError(f"what is {printable(what)!r}; expected whole, shown or node")
+        edges = drawn.edge_names(numbers)
+    file = download(site, header.circuit_id, given.get("format", ""), edges)
+    headers = {"content-disposition": f'attachment; filename="{file.name}"'}
+    return Response(file.data, media_type=file.media_type, headers=headers)
 
 
 def annotate(site: Site, request: Request, fields: Mapping[str, str]) -> Response:

@@ -53,7 +53,7 @@ def main() -> int:
             shutil.rmtree(folder)
         else:
             clean = False
-            sys.stdout.write(f"NOT CLEAN, see {folder}: {outcome}\n")
+            sys.stdout.write(f"NOT CLEAN, see {folder}: {outcome}\n{outcome.why}\n")
     text = section(read(given.results))
     sys.stdout.write(f"{text}\n")
     if given.write:

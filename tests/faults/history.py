@@ -11,7 +11,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -52,6 +52,8 @@ class Facts:
     runs: tuple[str, ...] = ()
     """The job of each run that stored a result."""
     circuits: tuple[StoredCircuit, ...] = ()
+    errors: dict[str, str] = field(default_factory=dict[str, str])
+    """The error document of each job that has one, as text."""
 
 
 @dataclass(frozen=True)

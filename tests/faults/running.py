@@ -15,13 +15,17 @@ from graph_schema.store.connection import GraphStore
 from tests.faults.history import Facts, Happened, StoredCircuit, Verdict, check
 from tests.faults.kinds import Fault
 from tests.faults.rig import LEASE_SECONDS, Rig
+from tests.faults.telling import tell
 
 log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 300.0
 """For all jobs to end when nothing is broken any more."""
 
-JOBS: LiteralString = "MATCH (j:Job) RETURN j.job_id AS job_id, j.state AS state"
+JOBS: LiteralString = """
+MATCH (j:Job)
+RETURN j.job_id AS job_id, j.state AS state, j.error_type AS type, j.error_message AS message
+"""
 RUNS: LiteralString = "MATCH (r:Run) RETURN r.job_id AS job_id"
 CIRCUITS: LiteralString = """
 MATCH (c:Circuit)
@@ -51,6 +55,8 @@ class Outcome:
     """Transactions that were committed, and whose clients never heard of it."""
     unsettled: int = 0
     """Jobs that had not ended when nothing was broken any more for `SETTLE_SECONDS`."""
+    why: str = ""
+    """What is known of the jobs that went wrong; empty where none did."""
 
     @property
     def clean(self) -> bool:
@@ -64,8 +70,10 @@ def facts(store: GraphStore) -> Facts:
         StoredCircuit(**row, n_stored=store.rows(EDGES, circuit_id=row["circuit_id"])[0]["n"])
         for row in store.rows(CIRCUITS)
     ]
+    found = store.rows(JOBS)
     return Facts(
-        states={row["job_id"]: row["state"] for row in store.rows(JOBS)},
+        states={row["job_id"]: row["state"] for row in found},
+        errors={row["job_id"]: f"{row['type']}: {row['message']}" for row in found if row["type"]},
         runs=tuple(row["job_id"] for row in store.rows(RUNS)),
         circuits=tuple(circuits),
     )
@@ -99,16 +107,18 @@ def run(rig: Rig, faults: Sequence[Fault], *, jobs: int, seed: int, gap: int) ->
     events = rig.history.events()
     with rig.store() as store:
         found = facts(store)
+    verdict = check(events, found)
     return Outcome(
         combination=rig.combination,
         seed=seed,
         jobs=sum(event.what is Happened.ACKNOWLEDGED for event in events),
         starts=sum(event.what is Happened.STARTED for event in events),
         faults=struck,
-        verdict=check(events, found),
+        verdict=verdict,
         seconds=time.monotonic() - began,
         commits_cut=sum(worker.proxy.commits_cut for worker in rig.workers),
         unsettled=unsettled,
+        why=tell(verdict, events, found, (rig.folder, rig.settings.log_dir)),
     )
 
 

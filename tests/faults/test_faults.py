@@ -90,9 +90,8 @@ def test_nothing_is_lost_done_twice_or_torn(
     with Rig(combination, tmp_path / "rig", tiny, emptied(combination, request)) as rig:
         outcome = run(rig, faults, jobs=jobs, seed=1, gap=GAP)
         struck = {fault.name for fault in faults if fault.fits(rig)}
-    assert (outcome.jobs, outcome.unsettled) == (jobs, 0)
-    assert outcome.verdict.clean, outcome
+    assert outcome.clean, f"{outcome.why}\n{outcome}"
+    assert outcome.jobs == jobs
     assert set(outcome.faults) == struck
-    assert outcome.starts >= jobs
     if "connection cut just after COMMIT" in struck:
         assert outcome.commits_cut, "no answer to a COMMIT was lost"

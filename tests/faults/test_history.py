@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.history import Event, Facts, Happened, History, StoredCircuit, Verdict, check
+from tests.faults.telling import tell
 
 JOBS = ("a", "b", "c")
 GOOD = [Event(what, job_id) for job_id in JOBS for what in Happened]
@@ -80,3 +81,24 @@ def test_a_history_is_read_as_it_was_written(tmp_path: Path) -> None:
     for event in GOOD:
         history.add(event.what, event.job_id)
     assert history.events() == GOOD
+
+
+def test_what_is_known_of_a_job_that_went_wrong_is_told(tmp_path: Path) -> None:
+    job_id = f"b{'0' * 63}"
+    line = f"2026-01-01 12:00:00,000 WARNING 7 workers.running [{job_id[:12]}]: disk full\n"
+    (tmp_path / "worker.log").write_text(f"{line}{line.replace('[b', '[c')}")
+    facts = replace(
+        FACTS,
+        states=FACTS.states | {job_id: "failed"},
+        errors={job_id: "StoreError: refused"},
+        circuits=(*FACTS.circuits, StoredCircuit("another", job_id, 9, 8)),
+    )
+    events = [*GOOD, Event(Happened.ACKNOWLEDGED, job_id), Event(Happened.STARTED, job_id)]
+    told = tell(check(events, facts), events, facts, [tmp_path])
+    assert "lost, torn" in told
+    assert told.count("disk full") == 1
+    for piece in ("failed", "StoreError: refused", "acknowledged, started", "runs: 0", "8 of 9"):
+        assert piece in told
+    assert tell(check(GOOD, FACTS), GOOD, FACTS) == ""
+    unended = replace(FACTS, states=FACTS.states | {"d": "queued"})
+    assert "job d: not ended" in tell(check(GOOD, unended), GOOD, unended)

@@ -221,7 +221,10 @@ def _of_a_job(tx: Transaction, prefix: str) -> str:
 
 
 def _read_circuit(tx: Transaction, circuit_id: str) -> CircuitDocument:
-    row = fetch(tx, _READ, circuit_id=circuit_id)[0]
+    rows = fetch(tx, _READ, circuit_id=circuit_id)
+    if not rows:  # since it was found
+        raise NotFoundError(f"circuit {circuit_id[:12]} is not stored any more: it was removed")
+    row = rows[0]
     edges = read_edges(tx, circuit_id)
     require_whole(circuit_id, row["n_edges"], len(edges))
     found = _document(row, edges)

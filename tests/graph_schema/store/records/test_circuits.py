@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from graph_schema.documents import CircuitDocument
 from graph_schema.errors import NotFoundError, SpecError, StoreError
 from graph_schema.store.connection import GraphStore
+from graph_schema.store.records import circuits as records
 from graph_schema.store.records.circuit_list import CircuitFilter, list_circuits
 from graph_schema.store.records.circuits import read_circuit, write_circuit
 from graph_schema.store.records.datasets import read_dataset, write_dataset
@@ -108,6 +109,14 @@ def test_eight_writers_of_one_circuit_leave_one(store: GraphStore) -> None:
     assert read_circuit(store, circuit.circuit_id) == circuit
     edges = "MATCH (:CircuitNode)-[e:EDGE]->() RETURN count(e) AS n"
     assert store.rows(edges) == [{"n": len(circuit.edges)}]
+
+
+def test_a_circuit_that_is_removed_after_it_was_found_is_not_there(
+    embedded_store: GraphStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "resolve_circuit", lambda tx, prefix: "ab" * 32)
+    with pytest.raises(NotFoundError, match="abababababab is not stored any more"):
+        read_circuit(embedded_store, "abab")
 
 
 def test_writers_of_different_circuits_of_one_model_lose_none(store: GraphStore) -> None:

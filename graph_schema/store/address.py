@@ -9,6 +9,8 @@ from neo4j import Driver, GraphDatabase, TrustCustomCAs
 from neo4j.exceptions import (
     AuthError,
     ConfigurationError,
+    ConstraintError,
+    DatabaseError,
     Neo4jError,
     ServiceUnavailable,
     SessionExpired,
@@ -21,6 +23,13 @@ from graph_schema.store.driver import bound_answers
 
 LOST = (ServiceUnavailable, SessionExpired)  # IncompleteCommit is a ServiceUnavailable
 CONNECT_SECONDS = 5.0
+
+_MET = ("Statement.EntityNotFound", "Transaction.Terminated", "Transaction.LockClientStopped")
+_DROPPED = ("Request.Invalid", "Transaction.TransactionNotFound")
+_SHUT_OUT = (
+    *("Security.Unauthorized", "Security.AuthenticationRateLimit"),
+    "Database.DatabaseNotFound",
+)
 
 
 @dataclass(frozen=True)
@@ -90,12 +99,45 @@ def connect(address: StoreAddress, answer: float) -> Driver:
 
 def timed_out(error: Exception) -> bool:
     """Whether the server ended a statement for its time."""
-    return "TimedOut" in str(getattr(error, "code", ""))
+    return "TimedOut" in _code(error)
+
+
+def conflicting(error: Exception) -> bool:
+    """Whether a transaction failed by what others did, or by the server: it may hold next time.
+
+    A ConstraintError is two MERGEs of one id meeting (ArcadeDB): the loser's second try finds the
+    winner's node. Our statements name no record by its place, so one that is not found was another
+    transaction's, which was undone (ArcadeDB) or has removed it (both servers) between two steps of
+    the statement. A DatabaseError is the server's own fault: one that is ending fails so.
+    """
+    kinds = TransientError | ConstraintError | DatabaseError
+    return isinstance(error, kinds) or _code(error).endswith(_MET)
+
+
+def dropped(error: Exception) -> bool:
+    """Whether the server no longer knows a connection, or the transaction on it.
+
+    The embedded server, while it ends, forgets who has logged in before it closes connections, and
+    whoever goes on asking is then out of turn. The driver itself asks nothing that is.
+    """
+    return _code(error).endswith(_DROPPED) and not uncommitted(error)
+
+
+def shut_out(error: Exception) -> bool:
+    """Whether the server knows neither user nor database: wrong settings, or it is ending.
+
+    It is the second to whoever it has let in before.
+    """
+    return _code(error).endswith(_SHUT_OUT)
+
+
+def _code(error: Exception) -> str:
+    return str(getattr(error, "code", None) or "")
 
 
 def uncommitted(error: Exception) -> bool:
     """Whether the server could not commit, usually for want of room on its disk."""
-    code = str(getattr(error, "code", ""))
+    code = _code(error)
     # The embedded server's words, and Neo4j's code.
     said = code.endswith("TransactionNotFound") and "error on commit" in str(error)
     return said or code.startswith("Neo.DatabaseError.Transaction.")
@@ -106,14 +148,25 @@ def _first_line(error: Exception) -> str:
     return (text.strip().splitlines() or [type(error).__name__])[0].strip()
 
 
-def to_our_error(error: Exception, address: StoreAddress) -> CircuitServiceError:
-    """The error of ours that stands for the driver's."""
+def to_our_error(
+    error: Exception, address: StoreAddress, *, let_in: bool = False
+) -> CircuitServiceError:
+    """The error of ours that stands for the driver's.
+
+    `let_in`: the server has let this user in before, so settings are not what is wrong.
+    """
+    if let_in and shut_out(error):
+        return StoreUnavailable(
+            f"graph database at {address.uri} no longer lets user {address.user!r} in: "
+            f"{_first_line(error)}; see whether it is ending, or its passwords were changed, then "
+            "try again"
+        )
     if isinstance(error, AuthError):
         return SpecError(
             f"graph database at {address.uri} refuses user {address.user!r}: "
             f"{_first_line(error)}; check CIRCUITS_GRAPH_USER and CIRCUITS_GRAPH_PASSWORD"
         )
-    if isinstance(error, LOST):
+    if isinstance(error, LOST) or dropped(error):
         return StoreUnavailable(
             f"graph database at {address.uri} cannot be reached: {_first_line(error)}; "
             "see that it runs and that CIRCUITS_GRAPH names it, then try again"
@@ -123,7 +176,12 @@ def to_our_error(error: Exception, address: StoreAddress) -> CircuitServiceError
             f"graph database at {address.uri} cannot commit: {_first_line(error)}; see that the "
             "disk it writes to has room, then try again"
         )
-    if isinstance(error, TransientError):
+    if isinstance(error, DatabaseError):
+        return StoreUnavailable(
+            f"graph database at {address.uri} fails: {_first_line(error)} ({_code(error)}); see "
+            "its log, then try again"
+        )
+    if conflicting(error) and not isinstance(error, ConstraintError):
         return StoreUnavailable(
             f"graph database at {address.uri} is too busy: {_first_line(error)}; try again"
         )

@@ -26,18 +26,17 @@ from neo4j import (
     Session,
     Transaction,
 )
-from neo4j.exceptions import (
-    ConstraintError,
-    DriverError,
-    Neo4jError,
-    TransientError,
-)
+from neo4j.exceptions import DriverError, Neo4jError
 
+from graph_schema.errors import CircuitServiceError
 from graph_schema.store import migrations
 from graph_schema.store.address import (
     LOST,
     StoreAddress,
+    conflicting,
     connect,
+    dropped,
+    shut_out,
     timed_out,
     to_our_error,
     uncommitted,
@@ -87,6 +86,7 @@ class GraphStore:
         self._pid = 0
         self._guard = threading.Lock()
         self._asking = Counter[int]()
+        self._let_in = False
         # On a cluster another server answers the next transaction: it waits until it has all that
         # this store has seen. Where there is one server it costs nothing.
         self._seen = GraphDatabase.bookmark_manager()
@@ -193,6 +193,7 @@ class GraphStore:
             session.begin_transaction(timeout=seconds) as tx,
         ):
             result = work(tx)
+            self._let_in = True
             tx.commit()
             return result
 
@@ -210,20 +211,32 @@ class GraphStore:
                 if timed_out(error) and smaller is not None:
                     log.warning("ended for its time, again with %d rows a statement", smaller.rows)
                     batches = smaller
-                elif isinstance(error, TransientError | ConstraintError | WriteMissed):
-                    # A ConstraintError is two MERGEs of one id meeting (ArcadeDB): the loser's
-                    # second try finds the winner's node. One that stays is a fault: hence a count.
+                elif self._is_lost(error):
+                    losses += 1
+                    if late and (losses >= FEWEST_LOSSES or not self.patience):
+                        raise self._ours(error) from error
+                    log.debug("connection lost, trying again: %s", error)
+                elif conflicting(error) or isinstance(error, WriteMissed):
+                    # One that stays is a fault: hence a count.
                     conflicts += 1
                     enough = MAX_CONFLICTS if not late else FEWEST_CONFLICTS if self.patience else 1
                     if conflicts >= enough or timed_out(error):
-                        raise to_our_error(error, self.address) from error
+                        raise self._ours(error) from error
                     log.debug("transaction repeated after %s", error)
-                elif isinstance(error, LOST) or uncommitted(error):
-                    losses += 1
-                    if late and (losses >= FEWEST_LOSSES or not self.patience):
-                        raise to_our_error(error, self.address) from error
-                    log.debug("connection lost, trying again: %s", error)
                 else:
-                    raise to_our_error(error, self.address) from error
+                    raise self._ours(error) from error
             time.sleep(pause * random.uniform(0.5, 1.5))
             pause = min(LONGEST_PAUSE, pause * 2)
+
+    def _is_lost(self, error: Exception) -> bool:
+        """Whether what was asked may have been lost on its way, or not got through.
+
+        A connection that the server no longer knows is not used again, nor are those beside it.
+        """
+        if dropped(error) or (shut_out(error) and self._let_in):
+            self.close()
+            return True
+        return isinstance(error, LOST) or uncommitted(error)
+
+    def _ours(self, error: Exception) -> CircuitServiceError:
+        return to_our_error(error, self.address, let_in=self._let_in)

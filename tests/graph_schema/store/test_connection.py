@@ -13,14 +13,16 @@ from typing import LiteralString
 
 import pytest
 from neo4j import Transaction
-from neo4j.exceptions import TransientError
+from neo4j.exceptions import AuthError, ClientError, DatabaseError, Neo4jError, TransientError
 
 from graph_schema.errors import SpecError, StoreError, StoreUnavailable
 from graph_schema.processes import reserved_port
 from graph_schema.store import connection
 from graph_schema.store.connection import GraphStore, StoreAddress, fetch
+from graph_schema.store.servers.embedded import start_embedded
 from graph_schema.store.servers.java import JavaServer
 from graph_schema.store.user_cypher.run import run_user_query
+from tests.servers import START_SECONDS, WAIT_SECONDS
 
 
 def test_a_write_is_read_back(store: GraphStore) -> None:
@@ -112,6 +114,115 @@ def test_a_conflict_after_standing_still_is_no_reason_to_give_up(
         with pytest.raises(StoreUnavailable, match="too busy"):
             patient.write(work)
     assert tries + 100 <= connection.MAX_CONFLICTS
+
+
+def said(kind: type[Neo4jError], code: str) -> Neo4jError:
+    """What the driver raises where a server says so."""
+
+    class Said(kind):
+        @property
+        def code(self) -> str:
+            return f"Neo.{code}"
+
+    return Said(code)
+
+
+LATER = {
+    "a record that was taken back, or removed": (
+        said(ClientError, "ClientError.Statement.EntityNotFound"),
+        "too busy",
+    ),
+    "a transaction that was ended": (
+        said(ClientError, "ClientError.Transaction.Terminated"),
+        "too busy",
+    ),
+    "a server that fails, as one that ends does": (
+        said(DatabaseError, "DatabaseError.General.UnknownError"),
+        "fails.*see its log",
+    ),
+    "a connection that is not known any more": (
+        said(ClientError, "ClientError.Request.Invalid"),
+        "cannot be reached",
+    ),
+    "a transaction that is not known any more": (
+        said(ClientError, "ClientError.Transaction.TransactionNotFound"),
+        "cannot be reached",
+    ),
+    "a user who was let in before": (
+        said(AuthError, "ClientError.Security.Unauthorized"),
+        "no longer lets",
+    ),
+    "a database that was there before": (
+        said(ClientError, "ClientError.Database.DatabaseNotFound"),
+        "no longer lets",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", LATER)
+@pytest.mark.parametrize("way", ["read", "write"])
+def test_what_may_hold_the_next_time_is_tried_again(
+    embedded_store: GraphStore, what: str, way: str
+) -> None:
+    error, named = LATER[what]
+    tries = 0
+
+    def work(tx: Transaction) -> int:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise error
+        return fetch(tx, "RETURN 1 AS one")[0]["one"]
+
+    with GraphStore(embedded_store.address, patience=30.0) as store:
+        store.ping()
+        assert getattr(store, way)(work) == 1
+    assert tries == 2
+    with GraphStore(embedded_store.address, patience=0.0) as store:
+        store.ping()
+        tries = 0
+        with pytest.raises(StoreUnavailable, match=named):
+            getattr(store, way)(work)
+    assert tries == 1
+
+
+@pytest.mark.slow
+def test_a_server_that_ends_in_order_and_starts_again_is_waited_for(
+    own_arcadedb: JavaServer,
+) -> None:
+    """Before it closes connections it forgets who has logged in, and fails what is under way."""
+    address, ended = own_arcadedb.address, threading.Event()
+    begun = [threading.Event() for _ in range(4)]
+    asked: LiteralString = """
+    UNWIND range(1, 200) AS n MERGE (t:Task {task_id: $name + n}) RETURN count(t) AS n
+    """
+
+    def ask(number: int) -> None:
+        with GraphStore(address, patience=WAIT_SECONDS) as store:
+            while not ended.is_set():
+                rows = store.write(lambda tx: fetch(tx, asked, name=f"{number} "))
+                assert rows == [{"n": 200}]
+                begun[number].set()
+
+    with ThreadPoolExecutor(4) as pool:
+        asking = [pool.submit(ask, number) for number in range(4)]
+        try:
+            assert all(each.wait(WAIT_SECONDS) for each in begun)
+            own_arcadedb.stop()
+            again = start_embedded(
+                own_arcadedb.log.parent,
+                port=int(address.uri.rpartition(":")[2]),
+                heap_megabytes=512,
+                seconds=START_SECONDS,
+            )
+        finally:
+            ended.set()
+        try:
+            assert again.address == address
+            for each in asking:
+                each.result(WAIT_SECONDS)
+        finally:
+            again.stop(1.0)
 
 
 @pytest.mark.slow

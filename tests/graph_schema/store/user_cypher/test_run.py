@@ -10,7 +10,7 @@ from typing import LiteralString
 
 import pytest
 from neo4j import READ_ACCESS
-from neo4j.exceptions import DriverError, Neo4jError
+from neo4j.exceptions import AuthError, ClientError, DriverError, Neo4jError
 
 from graph_schema.errors import CypherError, SpecError, StoreUnavailable
 from graph_schema.json_text import json_text
@@ -18,8 +18,10 @@ from graph_schema.processes import reserved_port
 from graph_schema.store.connection import GraphStore, StoreAddress
 from graph_schema.store.records.circuits import write_circuit
 from graph_schema.store.servers.java import JavaServer
+from graph_schema.store.user_cypher import run
 from graph_schema.store.user_cypher.run import QueryResult, run_user_query
 from tests.factories import make_circuit, make_run
+from tests.graph_schema.store.test_connection import said
 from tests.graph_schema.store.user_cypher.test_guard import ATTACKS, READS, READS_OF_NAMES
 from tests.servers import COMMAND_SECONDS
 
@@ -263,3 +265,28 @@ def test_numbers_come_back_as_the_numbers_they_are(store: GraphStore) -> None:
     assert found[1] == math.inf
     dates = "RETURN date('2020-01-02') AS d, duration('P1D') AS e"
     assert run_user_query(store, dates).rows == (("2020-01-02", "P1D"),)
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "expected", "named"),
+    [
+        (ClientError, "ClientError.Statement.EntityNotFound", CypherError, "ask again"),
+        (AuthError, "ClientError.Security.Unauthorized", StoreUnavailable, "no longer lets"),
+        (ClientError, "ClientError.Request.Invalid", StoreUnavailable, "cannot be reached"),
+        (ClientError, "ClientError.Statement.SemanticError", CypherError, "occurred$"),
+    ],
+)
+def test_a_query_that_met_a_writer_or_the_end_of_the_server_is_told_what_it_met(
+    arcadedb: JavaServer,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[Neo4jError],
+    code: str,
+    expected: type[Exception],
+    named: str,
+) -> None:
+    def met(*_: object) -> QueryResult:
+        raise said(kind, code)
+
+    monkeypatch.setattr(run, "_ask", met)
+    with GraphStore(arcadedb.address) as store, pytest.raises(expected, match=named):
+        run_user_query(store, "RETURN 1 AS one")

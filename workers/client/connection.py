@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -42,6 +43,8 @@ class Connection:
         )
         self._worker = worker
         self._open = ExitStack()
+        self.reading = threading.Lock()
+        """Held by whoever asks from a thread beside an event loop: one at a time."""
 
     @cached_property
     def service(self) -> Service:

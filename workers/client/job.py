@@ -19,6 +19,7 @@ from graph_schema.errors import (
 from graph_schema.printable import printable
 from workers.client.bars import Bars
 from workers.client.before import Before
+from workers.client.looking import Looks, apart, see_through, see_through_async
 from workers.client.watch import Watch
 from workers.results.circuit import Circuit
 from workers.results.evaluation import Evaluated
@@ -96,21 +97,32 @@ class Job:
         Raises:
             TimeoutError: It has not ended after `timeout` seconds.
         """
-        with Bars(f"job {self.job_id[:12]}", show=progress) as bars:
-            needed = self._submission.before if self._submission and bars.watched else ()
-            before = Before(self._client, needed)
-            watch = Watch(self._client)
-            if not self.state.ended:
-                watch.begin()
-            for record in self._follow(timeout, watch):
-                if record.state is JobState.QUEUED:
-                    if not before.tell(bars):
-                        bars("starting a worker" if watch.starting else "queued", 0, 0)
-                elif step := record.progress:
-                    bars(step.stage, step.done, step.total)
-                elif record.state is JobState.RUNNING:
-                    bars("started", 0, 0)
+        with self._bars(progress) as bars:
+            see_through(self._looks(timeout, bars))
         return self
+
+    async def wait_async(self, timeout: float | None = None, progress: bool = True) -> Job:
+        """`wait` in an event loop, such as a notebook's, in which other tasks go on meanwhile."""
+        with self._bars(progress) as bars:
+            await see_through_async(self._client, self._looks(timeout, bars))
+        return self
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        """What the job found: `result()` or `evaluation()` of its kind, else `outcome()`.
+
+        Raises what they raise. A cancelled task leaves the job to go on.
+        """
+        return self._found().__await__()
+
+    async def _found(self) -> Any:
+        await self.wait_async()
+
+        def read() -> Any:
+            if self.record.kind == "evaluate" and self.error is None:
+                return self.evaluation(progress=False)
+            return self.result(progress=False) if self.record.circuit_ids else self.outcome()
+
+        return await apart(self._client, read)
 
     def result(self, timeout: float | None = None, progress: bool = True) -> Circuit:
         """The circuit that the job found or judged; waits for it.
@@ -189,12 +201,21 @@ class Job:
     def _repr_html_(self) -> str:
         return job_html(self.record, time.time())
 
-    def _follow(self, timeout: float | None, watch: Watch) -> Generator[JobRecord]:
-        """The job's record again and again, until it has ended."""
+    def _bars(self, show: bool) -> Bars:
+        own = f'client.job("{self.job_id[:12]}")'
+        goes_on = f"The job goes on: {own}.result() waits again, {own}.cancel() ends it"
+        return Bars(f"job {self.job_id[:12]}", show, goes_on)
+
+    def _looks(self, timeout: float | None, bars: Bars) -> Looks:
+        """One look at the job's record after the other, until it has ended."""
+        needed = self._submission.before if self._submission and bars.watched else ()
+        before, watch = Before(self._client, needed), Watch(self._client)
+        if not self.state.ended:
+            watch.begin()
         end = None if timeout is None else time.monotonic() + timeout
         pause = FIRST_WAIT
         while True:
-            yield self.record
+            self._tell(bars, before, watch)
             if self.state.ended:
                 if self.submit_here():
                     continue
@@ -204,10 +225,20 @@ class Job:
                     f"job {self.job_id} is {self.state.value} after {timeout:g} s; it goes on: "
                     "wait again"
                 )
-            time.sleep(pause if end is None else min(pause, max(0.0, end - time.monotonic())))
+            yield pause if end is None else min(pause, max(0.0, end - time.monotonic()))
             pause = min(LONGEST_WAIT, pause * 1.5)
             patiently(self._client, f"job {self.job_id[:12]}", self.refresh)
             watch.look(self.record)
+
+    def _tell(self, bars: Bars, before: Before, watch: Watch) -> None:
+        """Show what the last look saw."""
+        if self.state is JobState.QUEUED:
+            if not before.tell(bars):
+                bars("starting a worker" if watch.starting else "queued", 0, 0)
+        elif step := self.progress:
+            bars(step.stage, step.done, step.total)
+        elif self.state is JobState.RUNNING:
+            bars("started", 0, 0)
 
 
 _Found = TypeVar("_Found")

@@ -7,14 +7,15 @@ again has the same jobs; nothing is kept of a set of them but what each job says
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from graph_schema.documents.jobs import JobRecord, JobState
 from workers.client.bars import Bars
 from workers.client.before import told_step
 from workers.client.job import FIRST_WAIT, LONGEST_WAIT, Job, patiently
+from workers.client.looking import Looks, see_through, see_through_async
 from workers.client.watch import Watch
 
 if TYPE_CHECKING:
@@ -76,27 +77,19 @@ class ManyJobs:
         Raises:
             TimeoutError: They have not after `timeout` seconds.
         """
-        end = None if timeout is None else time.monotonic() + timeout
-        watch, pause, turn = Watch(self._client), FIRST_WAIT, 0
-        with Bars(self._title, show=progress) as bars:
-            while True:
-                for job in self.jobs:
-                    job.submit_here()
-                left = self._left()
-                bars("jobs", len(self._jobs) - len(left), len(self._jobs), _note(left))
-                if not left:
-                    return self
-                if end is not None and time.monotonic() >= end:
-                    raise TimeoutError(
-                        f"{len(left)} of {len(self._jobs)} jobs have not ended after {timeout:g} "
-                        "s; they go on: wait again"
-                    )
-                time.sleep(pause)
-                pause = min(LONGEST_WAIT, pause * 1.5)
-                looked = [job.job_id for job in (left[turn:] + left[:turn])[:AT_A_TIME]]
-                turn = (turn + AT_A_TIME) % len(left) if len(left) > AT_A_TIME else 0
-                self._know(patiently(self._client, self._title, lambda ids=looked: self._read(ids)))
-                watch.look()
+        with self._bars(progress) as bars:
+            see_through(self._looks(timeout, bars))
+        return self
+
+    async def wait_async(self, timeout: float | None = None, progress: bool = True) -> Self:
+        """`wait` in an event loop, such as a notebook's, in which other tasks go on meanwhile."""
+        with self._bars(progress) as bars:
+            await see_through_async(self._client, self._looks(timeout, bars))
+        return self
+
+    def __await__(self) -> Generator[Any, Any, Self]:
+        """The handle itself, when all have ended, well or not. A cancelled task ends none."""
+        return self.wait_async().__await__()
 
     def cancel(self) -> Self:
         """End all that have not ended: at once what is queued, at its next step what runs."""
@@ -119,6 +112,32 @@ class ManyJobs:
         self._know(known)
         self._know(self._client.service.submit_many(alone, force=True))
         return self
+
+    def _bars(self, show: bool) -> Bars:
+        return Bars(self._title, show, "The jobs go on: wait() waits again, cancel() ends them")
+
+    def _looks(self, timeout: float | None, bars: Bars) -> Looks:
+        """One look at the jobs after the other, until all have ended."""
+        end = None if timeout is None else time.monotonic() + timeout
+        watch, pause, turn = Watch(self._client), FIRST_WAIT, 0
+        while True:
+            for job in self.jobs:
+                job.submit_here()
+            left = self._left()
+            bars("jobs", len(self._jobs) - len(left), len(self._jobs), _note(left))
+            if not left:
+                return
+            if end is not None and time.monotonic() >= end:
+                raise TimeoutError(
+                    f"{len(left)} of {len(self._jobs)} jobs have not ended after {timeout:g} "
+                    "s; they go on: wait again"
+                )
+            yield pause
+            pause = min(LONGEST_WAIT, pause * 1.5)
+            looked = [job.job_id for job in (left[turn:] + left[:turn])[:AT_A_TIME]]
+            turn = (turn + AT_A_TIME) % len(left) if len(left) > AT_A_TIME else 0
+            self._know(patiently(self._client, self._title, lambda ids=looked: self._read(ids)))
+            watch.look()
 
     def _with_before(self) -> Iterator[Submission]:
         for each in self._submissions:

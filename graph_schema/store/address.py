@@ -21,7 +21,7 @@ from graph_schema.errors import CircuitServiceError, SpecError, StoreError, Stor
 from graph_schema.printable import without_secrets
 from graph_schema.store.driver import bound_answers
 
-LOST = (ServiceUnavailable, SessionExpired)  # IncompleteCommit is a ServiceUnavailable
+_LOST = ServiceUnavailable | SessionExpired  # IncompleteCommit is a ServiceUnavailable
 CONNECT_SECONDS = 5.0
 
 _MET = ("Statement.EntityNotFound", "Transaction.Terminated", "Transaction.LockClientStopped")
@@ -114,6 +114,11 @@ def conflicting(error: Exception) -> bool:
     return isinstance(error, kinds) or _code(error).endswith(_MET)
 
 
+def away(error: Exception) -> bool:
+    """Whether the server, or its database, is not there: it may be starting, or ending."""
+    return isinstance(error, _LOST) or _code(error).endswith("DatabaseUnavailable")
+
+
 def dropped(error: Exception) -> bool:
     """Whether the server no longer knows a connection, or the transaction on it.
 
@@ -166,7 +171,7 @@ def to_our_error(
             f"graph database at {address.uri} refuses user {address.user!r}: "
             f"{_first_line(error)}; check CIRCUITS_GRAPH_USER and CIRCUITS_GRAPH_PASSWORD"
         )
-    if isinstance(error, LOST) or dropped(error):
+    if away(error) or dropped(error):
         return StoreUnavailable(
             f"graph database at {address.uri} cannot be reached: {_first_line(error)}; "
             "see that it runs and that CIRCUITS_GRAPH names it, then try again"

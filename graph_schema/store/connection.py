@@ -31,8 +31,8 @@ from neo4j.exceptions import DriverError, Neo4jError
 from graph_schema.errors import CircuitServiceError
 from graph_schema.store import migrations
 from graph_schema.store.address import (
-    LOST,
     StoreAddress,
+    away,
     conflicting,
     connect,
     dropped,
@@ -236,7 +236,7 @@ class GraphStore:
         if dropped(error) or (shut_out(error) and self._let_in):
             self.close()
             return True
-        return isinstance(error, LOST) or uncommitted(error)
+        return away(error) or uncommitted(error)
 
     def _ours(self, error: Exception) -> CircuitServiceError:
         return to_our_error(error, self.address, let_in=self._let_in)

@@ -24,7 +24,7 @@ from neo4j.exceptions import DriverError, Neo4jError
 from graph_schema.documents.limits import Limits
 from graph_schema.errors import CircuitServiceError, CypherError, StoreUnavailable
 from graph_schema.printable import whole_number
-from graph_schema.store.address import LOST, conflicting, dropped, shut_out
+from graph_schema.store.address import away, conflicting, dropped, shut_out
 from graph_schema.store.connection import GraphStore, to_our_error
 from graph_schema.store.user_cypher.columns import returned_columns
 from graph_schema.store.user_cypher.guard import Guarded, guard
@@ -206,7 +206,7 @@ def _explain(
             f"the query was ended by the server's own limit, after {took:.1f} s; narrow its "
             "pattern or add LIMIT"
         )
-    if isinstance(error, LOST) or dropped(error) or shut_out(error):
+    if away(error) or dropped(error) or shut_out(error):
         return to_our_error(error, reader.address, let_in=True)
     if not isinstance(error, Neo4jError):
         return StoreUnavailable(f"graph database at {reader.address.uri}: {message}")

@@ -148,6 +148,10 @@ LATER = {
         said(ClientError, "ClientError.Transaction.TransactionNotFound"),
         "cannot be reached",
     ),
+    "a database that is starting": (
+        said(TransientError, "TransientError.Database.DatabaseUnavailable"),
+        "cannot be reached",
+    ),
     "a user who was let in before": (
         said(AuthError, "ClientError.Security.Unauthorized"),
         "no longer lets",

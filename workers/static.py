@@ -37,12 +37,15 @@ ASSETS = MappingProxyType(
         for asset in (
             Asset("atlas.css", CSS),
             Asset("icon.svg", SVG),
+            Asset("canvas.js", SCRIPT),
             Asset("circuit.js", SCRIPT),
             Asset("copy.js", SCRIPT),
+            Asset("drawing.js", SCRIPT),
             Asset("import.js", SCRIPT),
             Asset("jobs.js", SCRIPT),
             Asset("places.js", SCRIPT),
             Asset("sheet.js", SCRIPT),
+            Asset("slider.js", SCRIPT),
             Asset("swap.js", SCRIPT),
         )
     }

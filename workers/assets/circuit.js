@@ -1,320 +1,24 @@
 // The circuit's page, live: a drawing to move about in, a slider that prunes it, and a panel for the
 // node that was chosen. What is chosen stands in the address; the panel's HTML is the server's.
 
-import { Sheet } from "./sheet.js";
+import { Drawing } from "./drawing.js";
+import { slider } from "./slider.js";
 import { swap } from "./swap.js";
 
 const place = document.getElementById("drawing");
-const input = document.getElementById("edges");
-const NAMES = { q: " (query)", k: " (key)", v: " (value)", r: "" };
 
-class Drawing {
-  constructor(graph) {
-    this.sheet = new Sheet(graph);
-    this.graph = graph;
-    this.kept = Number(place.dataset.kept);
-    this.chosen = graph.nodes.indexOf(place.dataset.node);
-    this.over = { node: -1, edge: -1 };
-    this.view = { scale: 1, x: 0, y: 0 };
-    place.classList.add("live");
-    this.below = this.canvas("below");
-    this.above = this.canvas("above");
-    this.hint = put("div", "hint", { hidden: true });
-    this.said = put("p", "spoken", { role: "status" });
-    this.tools();
-    this.listen();
-    this.fit();
-  }
-
-  canvas(name) {
-    const canvas = put("canvas", name);
-    if (name === "below") {
-      canvas.tabIndex = 0;
-      canvas.setAttribute("role", "application");
-      canvas.setAttribute("aria-label", "The circuit. Arrow keys go from node to node, Enter chooses one, plus and minus zoom, 0 shows all.");
-    } else canvas.setAttribute("aria-hidden", "true");
-    return canvas;
-  }
-
-  tools() {
-    const tools = put("div", "tools");
-    for (const [text, title, act] of [
-      ["+", "Zoom in", () => this.zoom(1.4)],
-      ["\u2212", "Zoom out", () => this.zoom(1 / 1.4)],
-      ["all", "Show all", () => this.fit()],
-    ]) {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.textContent = text;
-      button.title = title;
-      button.setAttribute("aria-label", title);
-      button.addEventListener("click", act);
-      tools.append(button);
-    }
-  }
-
-  listen() {
-    const canvas = this.below;
-    let held = null;
-    canvas.addEventListener("pointerdown", (event) => {
-      held = { x: event.clientX, y: event.clientY, moved: false };
-      canvas.setPointerCapture(event.pointerId);
-    });
-    canvas.addEventListener("pointermove", (event) => {
-      if (!held) return this.hover(event.offsetX, event.offsetY);
-      const [dx, dy] = [event.clientX - held.x, event.clientY - held.y];
-      if (!held.moved && Math.hypot(dx, dy) < 4) return;
-      Object.assign(held, { x: event.clientX, y: event.clientY, moved: true });
-      this.view.x += dx;
-      this.view.y += dy;
-      this.later();
-    });
-    canvas.addEventListener("pointerup", (event) => {
-      const clicked = held && !held.moved;
-      held = null;
-      if (clicked) this.click(event.offsetX, event.offsetY);
-    });
-    canvas.addEventListener("pointerleave", () => this.hover(-1e6, -1e6));
-    canvas.addEventListener("wheel", (event) => {
-      if (!event.ctrlKey && document.activeElement !== canvas) return; // the page scrolls
-      event.preventDefault();
-      this.zoom(Math.exp(-event.deltaY / 400), event.offsetX, event.offsetY);
-    }, { passive: false });
-    canvas.addEventListener("keydown", (event) => this.key(event));
-    new ResizeObserver(() => (place.clientWidth === this.width ? this.later() : this.fit())).observe(place);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.later());
-  }
-
-  key(event) {
-    const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "+" || event.key === "=") this.zoom(1.4);
-    else if (event.key === "-") this.zoom(1 / 1.4);
-    else if (event.key === "0") this.fit();
-    else if (event.key === "Enter" && this.over.node >= 0) this.choose(this.over.node);
-    else if (event.key === "Escape") this.choose(-1);
-    else if (steps[event.key]) this.step(...steps[event.key]);
-    else return;
-    event.preventDefault();
-  }
-
-  // To the nearest node in a direction; to the first one where none has the focus.
-  step(dx, dy) {
-    const from = this.over.node >= 0 ? this.over.node : this.chosen;
-    let [best, found] = [Infinity, from];
-    for (const node of this.sheet.shown(this.kept)) {
-      if (from < 0) { found = node; break; }
-      const [x, y] = [this.sheet.xs[node] - this.sheet.xs[from], this.sheet.ys[node] - this.sheet.ys[from]];
-      const along = x * dx + y * dy;
-      const across = Math.abs(x * dy) + Math.abs(y * dx);
-      if (along > 0 && along + 3 * across < best) [best, found] = [along + 3 * across, node];
-    }
-    if (found < 0) return;
-    this.over = { node: found, edge: -1 };
-    const [x, y] = this.onScreen(found);
-    const { width, height } = place.getBoundingClientRect();
-    if (x < 20 || y < 20 || x > width - 20 || y > height - 20) {
-      this.view.x += width / 2 - x;
-      this.view.y += height / 2 - y;
-      this.later();
-    } else this.paintAbove();
-    this.tell(...this.onScreen(found));
-  }
-
-  onScreen(node) {
-    return [this.sheet.xs[node] * this.view.scale + this.view.x, this.sheet.ys[node] * this.view.scale + this.view.y];
-  }
-
-  fit() {
-    const [width, height] = [place.clientWidth, place.clientHeight];
-    this.sheet.stretch(width, height);
-    this.view = { scale: 1, x: width / 2, y: height / 2 };
-    this.width = width;
-    this.later();
-  }
-
-  zoom(by, x = place.clientWidth / 2, y = place.clientHeight / 2) {
-    const scale = Math.min(40, Math.max(0.2, this.view.scale * by));
-    const by_ = scale / this.view.scale;
-    this.view = { scale, x: x - (x - this.view.x) * by_, y: y - (y - this.view.y) * by_ };
-    this.later();
-  }
-
-  at(x, y) {
-    const [u, v] = [(x - this.view.x) / this.view.scale, (y - this.view.y) / this.view.scale];
-    const node = this.sheet.nodes.nearest(u, v, Math.max(this.sheet.half + 4 / this.view.scale, 8 / this.view.scale));
-    if (node >= 0 && this.isShown(node)) return { node, edge: -1 };
-    const edge = this.sheet.index().nearest(u, v, 8 / this.view.scale, (each) => each < this.kept);
-    return { node: -1, edge };
-  }
-
-  isShown(node) {
-    for (let edge = 0; edge < this.kept; edge++) if (this.graph.senders[edge] === node || this.graph.receivers[edge] === node) return true;
-    return false;
-  }
-
-  hover(x, y) {
-    const began = performance.now();
-    const found = this.at(x, y);
-    if (found.node !== this.over.node || found.edge !== this.over.edge) {
-      this.over = found;
-      this.paintAbove();
-    }
-    this.tell(x, y);
-    place.dataset.hoverMs = (performance.now() - began).toFixed(1);
-  }
-
-  tell(x, y) {
-    const { node, edge } = this.over;
-    this.hint.hidden = node < 0 && edge < 0;
-    this.below.classList.toggle("pointing", !this.hint.hidden);
-    if (this.hint.hidden) return;
-    const graph = this.graph;
-    let text = node >= 0 ? graph.nodes[node] : "";
-    if (node >= 0 && graph.labels[text]) text += `: ${graph.labels[text]}`;
-    if (edge >= 0) {
-      const [a, b] = [graph.nodes[graph.senders[edge]], graph.nodes[graph.receivers[edge]]];
-      text = `${a} \u2192 ${b}${NAMES[graph.channels[edge]]}  ${graph.scores[edge] ?? "no score"}, ${graph.measured[edge] ? "measured" : "an estimate"}`;
-    }
-    this.hint.textContent = text;
-    this.said.textContent = text;
-    this.hint.style.left = `${Math.max(4, Math.min(x + 12, place.clientWidth - this.hint.offsetWidth - 6))}px`;
-    this.hint.style.top = `${Math.max(4, y - 30)}px`;
-  }
-
-  click(x, y) {
-    const { node, edge } = this.at(x, y);
-    this.choose(edge >= 0 ? this.graph.receivers[edge] : node);
-  }
-
-  choose(node, remember = true) {
-    if (node === this.chosen) return;
-    this.chosen = node;
-    this.later();
-    const address = this.address();
-    if (remember) history.pushState(null, "", address);
-    swap(address, "node", "take").catch(() => location.assign(address));
-  }
-
-  // The page as it is now, to be shared.
-  address() {
-    const query = new URLSearchParams();
-    if (this.kept < this.sheet.n) query.set("edges", this.kept);
-    if (this.chosen >= 0) query.set("node", this.graph.nodes[this.chosen]);
-    const said = query.toString();
-    return said ? `${place.dataset.page}?${said}` : place.dataset.page;
-  }
-
-  prune(kept) {
-    this.kept = kept;
-    this.later();
-  }
-
-  later() {
-    this.due ??= requestAnimationFrame(() => {
-      this.due = null;
-      this.paint();
-    });
-  }
-
-  paint() {
-    const began = performance.now();
-    const colours = pageColours();
-    for (const canvas of [this.below, this.above]) size(canvas);
-    const context = this.below.getContext("2d");
-    clear(context);
-    this.sheet.draw(context, scaled(this.view), this.kept, colours, this.chosen >= 0);
-    this.paintAbove();
-    place.dataset.paintMs = (performance.now() - began).toFixed(1);
-  }
-
-  paintAbove() {
-    const context = this.above.getContext("2d");
-    clear(context);
-    const [edges, nodes] = [new Set(), new Set()];
-    for (const node of [this.chosen, this.over.node]) {
-      if (node < 0) continue;
-      nodes.add(node);
-      for (let edge = 0; edge < this.kept; edge++) {
-        const [a, b] = [this.graph.senders[edge], this.graph.receivers[edge]];
-        if (a === node || b === node) edges.add(edge).size && nodes.add(a).add(b);
-      }
-    }
-    if (this.over.edge >= 0) {
-      edges.add(this.over.edge);
-      nodes.add(this.graph.senders[this.over.edge]).add(this.graph.receivers[this.over.edge]);
-    }
-    if (nodes.size) this.sheet.raise(context, scaled(this.view), edges, nodes, pageColours(), this.chosen);
-  }
+// The page as it is now, to be shared.
+function address(drawing) {
+  const query = new URLSearchParams();
+  if (drawing.kept < drawing.sheet.n) query.set("edges", drawing.kept);
+  if (drawing.chosen >= 0) query.set("node", drawing.graph.nodes[drawing.chosen]);
+  const said = query.toString();
+  return said ? `${place.dataset.page}?${said}` : place.dataset.page;
 }
 
-function put(tag, name, more = {}) {
-  const element = document.createElement(tag);
-  element.className = name;
-  for (const [key, value] of Object.entries(more)) key in element ? (element[key] = value) : element.setAttribute(key, value);
-  place.append(element);
-  return element;
-}
-
-function size(canvas) {
-  const [width, height] = [Math.round(place.clientWidth * devicePixelRatio), Math.round(place.clientHeight * devicePixelRatio)];
-  if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
-}
-
-function clear(context) {
-  context.setTransform(1, 0, 0, 1, 0, 0);
-  context.clearRect(0, 0, context.canvas.width, context.canvas.height);
-}
-
-function scaled({ scale, x, y }) {
-  const density = devicePixelRatio;
-  return { scale: scale * density, x: x * density, y: y * density, density };
-}
-
-function pageColours() {
-  const style = getComputedStyle(document.documentElement);
-  return Object.fromEntries(["positive", "negative", "sheet", "ink", "accent", "chosen"].map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
-}
-
-// The slider goes by the logarithm: between 10 and 20 edges lies as much as between 100 and 200.
-function slider(drawing) {
-  const most = drawing.sheet.n;
-  const range = document.createElement("input");
-  Object.assign(range, { type: "range", min: 0, max: 1000, step: 1 });
-  range.setAttribute("aria-label", "Strongest edges shown, by logarithm");
-  const toPlace = (n) => Math.round((1000 * Math.log(n)) / Math.log(Math.max(2, most)));
-  const toNumber = (place_) => Math.max(1, Math.min(most, Math.round(Math.max(2, most) ** (place_ / 1000))));
-  range.value = toPlace(drawing.kept);
-  const say = () => range.setAttribute("aria-valuetext", `${drawing.kept} edges`);
-  const set = (n) => {
-    drawing.prune(n);
-    mark(n);
-    say();
-  };
-  const keep = () => {
-    history.replaceState(null, "", drawing.address());
-    swap(drawing.address(), "node", "strongest", "take").catch(() => {});
-  };
-  range.addEventListener("input", () => set((input.value = toNumber(Number(range.value)))));
-  input.addEventListener("input", () => {
-    const n = Math.round(Number(input.value));
-    if (n >= 1 && n <= most) set(n), (range.value = toPlace(n));
-  });
-  for (const each of [range, input]) each.addEventListener("change", keep);
-  say();
-  input.before(range);
-  document.getElementById("prune").addEventListener("submit", (event) => (event.preventDefault(), keep()));
-}
-
-// The curve's own place for so many edges, and what was measured on both sides of it.
-function mark(n) {
-  const [curve, now, reading] = ["curve", "now", "reading"].map((id) => document.getElementById(id));
-  if (!curve) return;
-  const x = 34 + (418 * Math.log(Math.max(1, n))) / Math.log(Number(curve.dataset.most));
-  for (const end of ["x1", "x2"]) now.setAttribute(end, x);
-  const points = JSON.parse(reading.dataset.points);
-  const near = [points.filter(([k]) => k <= n).at(-1), points.find(([k]) => k > n)].filter(Boolean);
-  reading.textContent = near.map(([k, f]) => `${f.toPrecision(4)} at ${k.toLocaleString("en")}`).join(" and ");
+function follow(drawing) {
+  const here = address(drawing);
+  swap(here, "node", "take").catch(() => location.assign(here));
 }
 
 async function begin() {
@@ -322,8 +26,18 @@ async function begin() {
   if (!answer.ok) throw new Error(`${answer.status}`);
   const graph = await answer.json();
   if (!graph.nodes.length) return;
-  const drawing = new Drawing(graph);
-  slider(drawing);
+  const drawing = new Drawing(place, graph, {
+    kept: Number(place.dataset.kept),
+    chosen: graph.nodes.indexOf(place.dataset.node),
+    whenChosen() {
+      history.pushState(null, "", address(drawing));
+      follow(drawing);
+    },
+  });
+  slider(document.getElementById("edges"), drawing, () => {
+    history.replaceState(null, "", address(drawing));
+    swap(address(drawing), "node", "strongest", "take").catch(() => {});
+  });
   // A link in a table chooses a node without leaving the drawing.
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("main a[href]");
@@ -335,7 +49,8 @@ async function begin() {
   });
   addEventListener("popstate", () => {
     const name = new URLSearchParams(location.search).get("node") ?? "";
-    drawing.choose(graph.nodes.indexOf(name), false);
+    drawing.show(graph.nodes.indexOf(name));
+    follow(drawing);
   });
   place.dataset.ready = "yes";
 }

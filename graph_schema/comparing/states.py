@@ -24,6 +24,7 @@ from graph_schema.documents import (
 from graph_schema.documents.protocol import EdgeRule, Protocol
 from graph_schema.documents.role import Behaviour, Transduction
 from graph_schema.documents.role_graph import POSITION_GAP, ControlShare
+from graph_schema.documents.universality import SuperEdgeFinding
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,26 @@ def edge_state(graph: RoleGraph, rule: EdgeRule, protocol: Protocol) -> Stated:
     if protocol.path == "direct" and rule.receiver != "logits":
         return _directly(edge, share, protocol)
     return Stated(RungState.PRESENT, f"carries {share}, {wired(edge, protocol)}")
+
+
+def super_edges(protocol: Protocol, graph: RoleGraph | None) -> tuple[SuperEdgeFinding, ...]:
+    """Each super-edge of the protocol in a role graph, held to it; none where none is measured."""
+    if graph is None or not graph.edges:
+        return ()
+    findings: list[SuperEdgeFinding] = []
+    for rule in protocol.edges:
+        edge = next((each for each in graph.edges if rule.is_for(each)), None)
+        stated = edge_state(graph, rule, protocol)
+        findings.append(
+            SuperEdgeFinding(
+                name=rule.name,
+                state=stated.state,
+                reason=stated.reason,
+                edge=edge,
+                wired=wired(edge, protocol) if edge and not edge.is_bound else "",
+            )
+        )
+    return tuple(findings)
 
 
 def wired(edge: SuperEdge, protocol: Protocol) -> str:

@@ -44,7 +44,12 @@ def comparison_text(found: Comparisons, top: int = TOP) -> str:
 
 def side_table(sides: Sequence[Side], names: Sequence[str]) -> str:
     """A column a circuit: what it is and how good it is."""
-    rows: list[tuple[str, Any]] = [
+    return table(("", *names), [(label, *values) for label, values in side_rows(sides)])
+
+
+def side_rows(sides: Sequence[Side]) -> list[tuple[str, list[str | None]]]:
+    """What circuits are and how good they are: a row a fact, with each circuit's."""
+    return [
         ("circuit", [side.circuit_id[:12] for side in sides]),
         ("model", [side.model for side in sides]),
         ("fingerprint", [side.fingerprint[:12] for side in sides]),
@@ -69,7 +74,6 @@ def side_table(sides: Sequence[Side], names: Sequence[str]) -> str:
         ("cmd", [_figure(side.cmd) for side in sides]),
         ("cpr", [_figure(side.cpr) for side in sides]),
     ]
-    return table(("", *names), [(label, *values) for label, values in rows])
 
 
 def pair_table(found: Comparisons, names: Sequence[str]) -> str:

@@ -8,9 +8,9 @@ from itertools import combinations
 from graph_schema.comparing.assumptions import assumptions
 from graph_schema.comparing.protocols import output_role
 from graph_schema.comparing.role_alignment import align
-from graph_schema.comparing.states import edge_state, rungs, wired
+from graph_schema.comparing.states import rungs, super_edges
 from graph_schema.comparing.universality import judge, shares_of
-from graph_schema.documents import ModelFinding, MotifTest, RoleGraph, Rung, RungFinding
+from graph_schema.documents import ModelFinding, MotifTest, Rung, RungFinding
 from graph_schema.documents.jobs import UniversalitySpec
 from graph_schema.documents.protocol import Protocol
 from graph_schema.documents.role import Behaviour
@@ -19,7 +19,6 @@ from graph_schema.documents.universality import (
     ModelEvidence,
     StateMove,
     StressTest,
-    SuperEdgeFinding,
     UniversalityReport,
 )
 from graph_schema.documents.verdict import Verdict
@@ -121,26 +120,6 @@ def _evidence(spec: UniversalitySpec, found: Gathered) -> ModelEvidence:
 def _behaviour(found: Gathered) -> Behaviour | None:
     measured = (found.main.roles, found.main.graph)
     return next((each.behaviour for each in measured if each and each.behaviour), None)
-
-
-def super_edges(protocol: Protocol, graph: RoleGraph | None) -> tuple[SuperEdgeFinding, ...]:
-    """Each super-edge of the protocol in a role graph, held to it; none where none is measured."""
-    if graph is None or not graph.edges:
-        return ()
-    findings: list[SuperEdgeFinding] = []
-    for rule in protocol.edges:
-        edge = next((each for each in graph.edges if rule.is_for(each)), None)
-        stated = edge_state(graph, rule, protocol)
-        findings.append(
-            SuperEdgeFinding(
-                name=rule.name,
-                state=stated.state,
-                reason=stated.reason,
-                edge=edge,
-                wired=wired(edge, protocol) if edge and not edge.is_bound else "",
-            )
-        )
-    return tuple(findings)
 
 
 def _verdict(

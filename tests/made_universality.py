@@ -183,12 +183,14 @@ def _store_measured(
         needed = ErrorDocument(type="JobFailed", message="it needs a job, which is failed")
         end(store, effects, made.name, error=needed)
         return pair
-    end(store, roles, made.name, lambda tx: write_roles(tx, played(made, how, roles, ablation)))
+    test = played(made, how, roles, ablation)
+    end(store, roles, made.name, lambda tx: write_roles(tx, test))
     if how == "e":
         died = ErrorDocument(type="JobFailed", message="worker died 3 times")
         end(store, effects, made.name, error=died)
     else:
         graph = effects_of(made, how, effects, ablation)
+        graph = graph.model_copy(update={"role_test_id": test.role_test_id})
         end(store, effects, made.name, lambda tx: write_role_graph(tx, graph))
     return pair
 

@@ -39,6 +39,7 @@ ASSETS = MappingProxyType(
             Asset("icon.svg", SVG),
             Asset("canvas.js", SCRIPT),
             Asset("circuit.js", SCRIPT),
+            Asset("compare.js", SCRIPT),
             Asset("copy.js", SCRIPT),
             Asset("drawing.js", SCRIPT),
             Asset("import.js", SCRIPT),

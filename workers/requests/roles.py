@@ -14,12 +14,22 @@ from graph_schema.documents import (
     ModelId,
     RoleName,
 )
-from graph_schema.documents.jobs import RolesSpec, Tokenisation
+from graph_schema.documents.jobs import (
+    JobRecord,
+    MeasuredSpec,
+    Placement,
+    RolesSpec,
+    Tokenisation,
+    read_spec,
+)
+from graph_schema.errors import SpecError
 from graph_schema.models.fingerprint import fingerprint
 from workers.requests.checking import choice, validated
 from workers.requests.discover import Submission
 from workers.requests.pairs import MeasureRequest, measured, placement_of, source_of
 from workers.requests.zoo_names import place_of
+
+_KEPT = ("model", "data", "tokenisation", "metric", "ablation", "dtype", "seed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,3 +90,20 @@ def build_roles(request: RolesRequest, limits: Limits, cache_dir: Path) -> Submi
     placement = placement_of(request, source)
     model = ModelId(fingerprint=fingerprint(source, cache_dir))
     return Submission(draft.model_copy(update={"model": model}), placement, dataset)
+
+
+def roles_of(job: JobRecord) -> Submission:
+    """The roles job on the model and pairs of a job that found or judged a circuit.
+
+    Metric, ablation, tokenisation, dtype and seed are that job's too, and so is where it ran.
+
+    Raises:
+        SpecError: It is no such job, or its roles cannot be asked for so.
+    """
+    asked = read_spec(job.spec)
+    if not isinstance(asked, MeasuredSpec):
+        raise SpecError(f"job {job.job_id[:12]} is of kind {job.kind!r}, which measures no pairs")
+    kept = {name: getattr(asked, name) for name in MeasuredSpec.model_fields if name in _KEPT}
+    placed = Placement.model_validate_json(job.placement)
+    where = placed.model_copy(update={"dictionaries": ()})
+    return Submission(validated(RolesSpec, kept), where, None)

@@ -26,7 +26,16 @@ from workers.machine import known_error
 from workers.web.access import SESSION_SECONDS
 from workers.web.gate import ENTER, STATIC, Gate
 from workers.web.pages import address
-from workers.web.screens import circuit, circuits, cypher, importing, jobs, submit, verdicts
+from workers.web.screens import (
+    circuit,
+    circuits,
+    compare,
+    cypher,
+    importing,
+    jobs,
+    submit,
+    verdicts,
+)
 from workers.web.site import Site, as_json, fields_of, session_of
 from workers.web.uploads import FORM_BYTES, Upload, uploaded
 
@@ -40,6 +49,7 @@ SCREENS: Mapping[str, Screen] = {
     "/circuits/{circuit}/graph.json": circuit.graph,
     "/circuits/{circuit}/picture.svg": circuit.picture,
     "/circuits/{circuit}/file": circuit.take,
+    "/compare": compare.show,
     "/verdicts": verdicts.board,
     "/verdicts/{verdict}": verdicts.show,
     "/verdicts/{verdict}/report.html": verdicts.download,
@@ -54,6 +64,7 @@ SCREENS: Mapping[str, Screen] = {
 
 WRITING: Mapping[str, Writing] = {
     "/circuits/{circuit}/annotations": circuit.annotate,
+    "/compare/roles": compare.ask,
     "/jobs/{job}/cancel": jobs.cancel,
     "/jobs/{job}/rerun": jobs.rerun,
     "/submit": submit.send,

@@ -1,41 +1,57 @@
-"""The circuits that pages drew last: a page, its picture and its script ask for the same one."""
+"""What pages made last: a page, its picture and its script ask for the same one."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
 
-from graph_schema.reports.drawn_circuit import DrawnCircuit
-
-KEPT = 8
-"""Drawn circuits that are remembered: what is stored of edges never changes."""
+T = TypeVar("T")
 
 
-class Remembered:
-    """The circuits drawn last, by id; several threads may ask."""
+class Remembered(Generic[T]):
+    """The things made last, by what tells them apart; several threads may ask.
 
-    def __init__(self) -> None:
-        self._found: OrderedDict[str, DrawnCircuit] = OrderedDict()
+    Args:
+        kept: So many.
+        seconds: For so long; None where they never change.
+        clock: Seconds of any beginning.
+    """
+
+    def __init__(
+        self,
+        kept: int = 8,
+        seconds: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._kept, self._seconds, self._clock = kept, seconds, clock
+        self._found: OrderedDict[Hashable, tuple[float, T]] = OrderedDict()
         self._guard = threading.Lock()
         self._making = threading.Lock()
 
-    def get(self, circuit_id: str, make: Callable[[], DrawnCircuit]) -> DrawnCircuit:
-        """The drawn circuit with this id; made where it is not remembered."""
-        if (found := self._there(circuit_id)) is not None:
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The thing of this key; made where it is not remembered."""
+        if (found := self._there(key)) is not None:
             return found
         with self._making:  # a page asks for its drawing while the page itself is still made
-            if (found := self._there(circuit_id)) is not None:
+            if (found := self._there(key)) is not None:
                 return found
             made = make()
             with self._guard:
-                self._found[circuit_id] = made
-                while len(self._found) > KEPT:
+                self._found[key] = (self._clock(), made)
+                while len(self._found) > self._kept:
                     self._found.popitem(last=False)
             return made
 
-    def _there(self, circuit_id: str) -> DrawnCircuit | None:
+    def _there(self, key: Hashable) -> T | None:
         with self._guard:
-            if circuit_id in self._found:
-                self._found.move_to_end(circuit_id)
-            return self._found.get(circuit_id)
+            if key not in self._found:
+                return None
+            at, found = self._found[key]
+            if self._seconds is not None and self._clock() > at + self._seconds:
+                del self._found[key]
+                return None
+            self._found.move_to_end(key)
+            return found

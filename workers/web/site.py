@@ -13,8 +13,10 @@ from starlette.responses import HTMLResponse, Response
 
 from graph_schema.errors import StoreUnavailable
 from graph_schema.json_text import json_text
+from graph_schema.reports.drawn_circuit import DrawnCircuit
 from workers.client import CircuitClient
 from workers.local.service import status
+from workers.results.comparison import Compared
 from workers.web.access import Access
 from workers.web.pace import Paces
 from workers.web.pages import make_templates
@@ -37,7 +39,9 @@ class Site:
     def __init__(self, client: CircuitClient, access: Access) -> None:
         self.client = client
         self.access = access
-        self.drawn = Remembered()
+        self.drawn = Remembered[DrawnCircuit]()
+        self.compared = Remembered[Compared](kept=4, seconds=60)
+        """For whoever clicks through a comparison: what is judged or labelled meanwhile counts."""
         self.paces = Paces()
         self._templates = make_templates()
         self._connecting = threading.Lock()

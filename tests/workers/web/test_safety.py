@@ -18,7 +18,7 @@ from workers.web.app import SCREENS, WRITING
 from workers.web.gate import MOST_BYTES
 
 READ = [
-    *("/", "/circuits", "/verdicts", "/jobs", "/submit", "/cypher", "/import"),
+    *("/", "/circuits", "/compare", "/verdicts", "/jobs", "/submit", "/cypher", "/import"),
     *("/cypher.csv?q=RETURN%201", "/jobs/events"),
 ]
 

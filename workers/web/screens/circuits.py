@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from graph_schema.store.records.circuit_list import CircuitFilter, stored_names
 from workers.requests.checking import validated
+from workers.web.choosing import MOST
 from workers.web.pages import address, whole
 from workers.web.site import Site
 
 PAGE = 50
+ID = re.compile(r"[0-9a-f]{64}")
 FILTERS = ("task", "model", "method", "min_faithfulness", "max_edges")
 
 
@@ -22,14 +26,18 @@ def show(site: Site, request: Request) -> Response:
     said = {name: value for name, value in given.items() if value}
     wanted = validated(CircuitFilter, {**said, "limit": PAGE + 1, "skip": skip})
     found = site.service.circuits(wanted)
-    before = {**given, "skip": max(0, skip - PAGE)} if skip else None
-    after = {**given, "skip": skip + PAGE} if len(found) > PAGE else None
+    # What was chosen for a comparison is taken along from page to page.
+    chosen = [each for each in asked.get("ids", "").split(",") if ID.fullmatch(each)][:MOST]
+    kept = {**given, "ids": ",".join(chosen)}
+    before = {**kept, "skip": max(0, skip - PAGE)} if skip else None
+    after = {**kept, "skip": skip + PAGE} if len(found) > PAGE else None
     return site.page(
         request,
         "circuits.html",
         circuits=found[:PAGE],
         first=skip + 1,
         given=given,
+        chosen=chosen,
         names=stored_names(site.service.store),
         before=None if before is None else address("/circuits", before),
         after=None if after is None else address("/circuits", after),

@@ -72,6 +72,12 @@ def tell(
         emit(f"\n{query.words}\n\n{_indented(query.cypher)}\n\n{_indented(str(answer))}")
 
 
+def told_circuit(models: Sequence[Trained], found: Universality) -> str | None:
+    """The id of the circuit that is told of; None where none was found."""
+    by_path = {each.model: each for each in found.models}
+    return next(iter(by_path[str(models[0].path)].circuits), None)
+
+
 def next_steps(found: Universality) -> str:
     """Commands that go on from here."""
     job, verdict = found.document.job_id, found.verdicts[1].verdict_id[:12]

@@ -25,8 +25,12 @@ if TYPE_CHECKING:
     from workers.running.quota import Quota
 
 
-@command("circuits demo")
-def demo() -> None:
+@command("circuits demo", "circuits demo --web")
+def demo(
+    in_browser: Annotated[
+        bool, typer.Option("--web", help="Then show the circuit in a browser, until Ctrl-C.")
+    ] = False,
+) -> None:
     """See it work: is induction the same circuit in three families of models?
 
     Trains three small models and a control (once, then cached), finds circuits in them, who plays
@@ -34,9 +38,12 @@ def demo() -> None:
     of how many. Then it shows the Cypher that finds this. Nothing is downloaded.
     """
     from workers.cli.demo import submit_demo, train_models
-    from workers.cli.demo_telling import next_steps, tell
+    from workers.cli.demo_telling import next_steps, tell, told_circuit
+    from workers.cli.web import USUAL_PORT, require_web
     from workers.local.service import require_worker
 
+    if in_browser:  # before minutes of training
+        require_web()
     with CircuitClient() as client:
         if client.settings.local:
             require_worker(client.settings)
@@ -46,7 +53,13 @@ def demo() -> None:
         say(f"job {job.job_id} and those that it needs go through queue, worker and graph")
         found = job.outcome()
         tell(client, models, found, emit, width=page_width(), marks=marks())
-    say(f"\n{next_steps(found)}")
+        say(f"\n{next_steps(found)}")
+        if in_browser:
+            from workers.web.serving import serve, usual_port
+
+            say("\nthe same circuit in a browser, with the jobs that found it and the verdicts:")
+            port, first = usual_port(USUAL_PORT), told_circuit(models, found)
+            serve(client, "127.0.0.1", port, (), open_browser=True, tell=say, circuit=first)
 
 
 @command("circuits up")

@@ -15,14 +15,14 @@ from workers.cli.output import say
 from workers.client import CircuitClient
 
 NEEDED = ("starlette", "uvicorn", "jinja2", "python_multipart", "sse_starlette")
-LAST_PORT = 65_535
+LAST_PORT, USUAL_PORT = 65_535, 8765
 
 
 @command("circuits web", "circuits web --port 9000 --no-open")
 def web(
     port: Annotated[
         int, typer.Option(parser=whole, metavar="N", help="0 takes a free one.")
-    ] = 8765,
+    ] = USUAL_PORT,
     host: Annotated[
         str,
         typer.Option(
@@ -42,11 +42,20 @@ def web(
     """
     if not 0 <= port <= LAST_PORT:
         raise SpecError(f"--port is {whole_number(port)}; expected 0 to {LAST_PORT}")
-    if missing := [name for name in NEEDED if find_spec(name) is None]:
-        raise MissingExtraError(
-            f"pages in a browser need {', '.join(missing)}; run: pip install 'circuit-atlas[web]'"
-        )
+    require_web()
     from workers.web.serving import serve
 
     with CircuitClient() as client:
         serve(client, host, port, tuple(allow_host or ()), open_browser=not no_open, tell=say)
+
+
+def require_web() -> None:
+    """Look for what pages need.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
+    if missing := [name for name in NEEDED if find_spec(name) is None]:
+        raise MissingExtraError(
+            f"pages in a browser need {', '.join(missing)}; run: pip install 'circuit-atlas[web]'"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from http import HTTPStatus
@@ -74,6 +75,10 @@ WRITING: Mapping[str, Writing] = {
 
 UPLOADS: Mapping[str, Uploading] = {"/import": importing.store}
 """What takes a file beside, and so a larger request."""
+
+
+_CIRCUIT = re.compile(r"/circuits/[0-9a-f]{1,64}")
+"""Where an address that lets a browser in may lead on to, beside the list of circuits."""
 
 
 def make_app(site: Site, hosts: tuple[str, ...], cookie: str) -> Gate:
@@ -150,7 +155,8 @@ def enter(site: Site, cookie: str, request: Request) -> Response:
             "Start `circuits web` again, or make another in a browser that is in",
         )
     # A page of ours leads on: a browser sends no strict cookie where another page led here.
-    response = site.page(request, "entered.html")
+    to = request.query_params.get("to", "")
+    response = site.page(request, "entered.html", to=to if _CIRCUIT.fullmatch(to) else "/circuits")
     response.set_cookie(
         cookie, session, max_age=SESSION_SECONDS, path="/", httponly=True, samesite="strict",
         secure=request.url.scheme == "https",

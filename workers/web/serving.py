@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
+import sys
 import threading
 import webbrowser
 from collections.abc import Callable
@@ -30,6 +32,7 @@ def serve(
     *,
     open_browser: bool,
     tell: Callable[[str], None],
+    circuit: str | None = None,
 ) -> None:
     """Serve the pages until Ctrl-C or SIGTERM.
 
@@ -40,6 +43,7 @@ def serve(
         allowed: Names that the server goes by beside its address.
         open_browser: Open the address in the machine's browser.
         tell: Takes the address, and what is to be known.
+        circuit: Whole id of the circuit whose page comes first, in place of the list of all.
 
     Raises:
         SpecError: There is no such address.
@@ -55,6 +59,8 @@ def serve(
         shown = host if is_loopback(host) else next(iter(allowed), socket.gethostname())
         shown = f"[{shown}]" if ":" in shown else shown
         entrance = f"http://{shown}:{port}/enter?word={access.invite()}"
+        if circuit is not None:
+            entrance += f"&to=/circuits/{circuit}"
         if not is_loopback(host):
             tell(
                 "warning: others on the network reach this server, and what it sends is not "
@@ -62,7 +68,7 @@ def serve(
                 f"ssh -L {port}:127.0.0.1:{port}"
             )
         tell(f"open once, within a quarter of an hour: {entrance}\nCtrl-C ends it")
-        if open_browser:
+        if open_browser and _has_screen():
             threading.Timer(0.5, _open, [entrance]).start()
         config = uvicorn.Config(
             app,
@@ -87,6 +93,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def usual_port(port: int) -> int:
+    """This port of the machine's own address, or 0, which takes a free one, where it is taken."""
+    try:
+        _listen(LOOPBACK[0], port).close()
+    except ResourceError:
+        return 0
+    return port
+
+
 def _listen(host: str, port: int) -> socket.socket:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -107,6 +122,11 @@ def _listen(host: str, port: int) -> socket.socket:
             "--port N (0 takes a free one)"
         ) from error
     return listening
+
+
+def _has_screen() -> bool:
+    """Whether a browser could show itself: one of a terminal would take it, and run no script."""
+    return sys.platform == "darwin" or bool({"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys())
 
 
 def _open(entrance: str) -> None:

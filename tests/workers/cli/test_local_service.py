@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,9 +182,11 @@ def test_the_demo_says_what_holds_of_how_many_models_and_shows_it(
     (home.folder / "home" / "cache").mkdir(parents=True, exist_ok=True)
     (zoo_cache / "zoo").mkdir(parents=True, exist_ok=True)
     (home.folder / "home" / "cache" / "zoo").symlink_to(zoo_cache / "zoo")
-    process = home.start("demo")
-    out, err = process.communicate(timeout=500)
-    assert process.returncode == ExitCode.DONE, err
+    process = home.start("demo", "--web")
+    page, err = _first_page(process)
+    out, rest = process.communicate(timeout=500)
+    assert process.returncode in (ExitCode.DONE, ExitCode.INTERRUPTED), err + rest
+    assert "Traceback" not in rest
     with CircuitClient(settings=Settings(home=home.folder / "home")) as client:
         (row, *_) = client.verdicts()
         found = client.report(row["verdict_id"])
@@ -211,7 +215,29 @@ def test_the_demo_says_what_holds_of_how_many_models_and_shows_it(
     heads = {edge.sender for edge in circuit.edges if edge.receiver == "logits"}
     assert heads
     assert all(f"\n{head} " in out for head in heads if head.startswith("a"))
+    assert circuit.circuit_id in page
     _commands_work_as_printed(home, err)
+
+
+def _first_page(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """The page that a browser comes to by the address, and what was said; then Ctrl-C."""
+    assert process.stderr is not None
+    said = ""
+    try:
+        while (found := re.search(r"http://127\.0\.0\.1:\d+(?=(/enter\S+))", said)) is None:
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+        with urllib.request.urlopen(found[0] + found[1], timeout=60) as answer:
+            cookie = answer.headers["set-cookie"].partition(";")[0]
+            leads = re.search(r"url=(/circuits/[0-9a-f]{64})", answer.read().decode())
+        assert leads is not None
+        request = urllib.request.Request(found[0] + leads[1], headers={"cookie": cookie})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert answer.status == 200
+            return answer.read().decode(), said
+    finally:
+        process.send_signal(signal.SIGINT)
 
 
 def _commands_work_as_printed(home: Home, told: str) -> None:

@@ -44,6 +44,23 @@ def test_an_address_lets_one_browser_in_once(atlas: Atlas) -> None:
     assert second.get("/circuits").status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("to", "leads"),
+    [
+        ("/circuits/3f2a", "/circuits/3f2a"),
+        *((to, "/circuits") for to in ("", "//evil.example", "https://evil.example", "/\\evil")),
+        *((to, "/circuits") for to in ("/jobs", "/circuits/../x", "/circuits/a\n", '/"><script>')),
+    ],
+)
+def test_an_address_leads_on_to_a_circuit_or_the_list_and_nowhere_else(
+    atlas: Atlas, to: str, leads: str
+) -> None:
+    answer = atlas.visitor().get("/enter", params={"word": atlas.access.invite(), "to": to})
+    assert answer.status_code == 200
+    assert f'content="0;url={leads}"' in answer.text
+    assert "evil" not in answer.text
+
+
 @pytest.mark.parametrize("path", READ)
 def test_nothing_is_shown_without_a_session(atlas: Atlas, path: str) -> None:
     visitor = atlas.visitor()

@@ -115,13 +115,19 @@ def make_sweep(folder: Path, n_models: int, n_tasks: int, n_seeds: int) -> Path:
     return file
 
 
-def killed_and_resumed(settings: Settings, file: Path) -> Outcome:
-    """Run the sweep, kill all that runs in its home in the middle, and run it again."""
+def killed_and_resumed(
+    settings: Settings, file: Path, killed: Callable[[], None] = lambda: None
+) -> Outcome:
+    """Run the sweep, kill all that runs in its home in the middle, and run it again.
+
+    `killed` is called between the two: nothing runs then.
+    """
     command = [*CIRCUITS, "sweep", str(file), "--wait", "--json"]
     environment = settings.environment()
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as first:
         before = _a_third(settings, file, lambda: first.poll() is None)
         kill_all(settings)
+    killed()
     ran = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=WAIT_SECONDS, check=False
     )

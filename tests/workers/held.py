@@ -19,14 +19,18 @@ FILE = "held"
 
 
 @contextmanager
-def held(home: Path) -> Generator[None]:
-    """Jobs of this home wait until the block ends."""
+def held(home: Path, after: int = 0) -> Generator[None]:
+    """Jobs of this home wait until the block ends, but for the first `after` of each process."""
     home.mkdir(parents=True, exist_ok=True)
-    (home / FILE).touch()
+    (home / FILE).write_text(str(after))
     try:
         yield
     finally:
         (home / FILE).unlink()
+
+
+_begun: list[str] = []
+"""The jobs that this process has come to the scores of."""
 
 
 class WaitingLease(Lease):
@@ -34,10 +38,19 @@ class WaitingLease(Lease):
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         super().__call__(stage, done, total)
-        while stage == "scores" and (self.settings.home / FILE).exists():
+        if stage == "scores" and self.job_id not in _begun:
+            _begun.append(self.job_id)
+        while stage == "scores" and self._is_held():
             time.sleep(0.05)
             total += 1  # news, which the lease carries to the graph every second
             super().__call__(stage, done, total)
+
+    def _is_held(self) -> bool:
+        try:
+            free = int((self.settings.home / FILE).read_text() or "0")
+        except FileNotFoundError:
+            return False
+        return _begun.index(self.job_id) >= free
 
 
 if __name__ in ("__main__", "__mp_main__"):  # the worker's child imports it again, by that name

@@ -25,7 +25,7 @@ NAME = "circuits.toml"
 MOST_BYTES = 2**20
 FOLDERS = ("home", "ca_file", "model_roots", "artifacts", "worker_python")
 """Settings whose relative values are meant from the file's folder."""
-NOT_HERE = ("owner",)
+NOT_HERE = ("owner", "words")
 
 
 class ConfigFile(InitSettingsSource):

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import AliasChoices, SecretStr
 
 from graph_schema.printable import without_secrets
+from workers.config_file import NOT_HERE
 from workers.secret_files import PREFIX
 from workers.settings import Settings, sources
 
@@ -32,7 +33,7 @@ def told(settings: Settings) -> list[Told]:
                 Told(f"limits.{limit}", bound, origin(name, limit))
                 for limit, bound in settings.limits
             ]
-        elif name != "owner":
+        elif name not in NOT_HERE:
             found.append(Told(name, _shown(name, value), origin(name)))
     return found
 

@@ -102,6 +102,11 @@ class Settings(BaseSettings):
     log_format: LogFormat = LogFormat.TEXT
     """How worker and supervisor write their logs."""
 
+    metrics_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Where a worker serves figures for Prometheus; not set: nowhere."""
+    metrics_address: str = "127.0.0.1"
+    """On which of the machine's addresses; whoever reaches it reads them."""
+
     serves: str | None = None
     """Devices that a worker serves, with GiB of memory: `cpu:64,cuda`; default: all there is."""
     threads: Annotated[int, Field(ge=1)] = 1
@@ -112,6 +117,8 @@ class Settings(BaseSettings):
     """The interpreter that the local service starts its worker with."""
     owner: str = ""
     """By what name a worker owns jobs; told by its main process to its child, never by a user."""
+    words: str = ""
+    """Where its child tells what happens, likewise."""
 
     hf_token: SecretStr | None = Field(default=None, validation_alias="HF_TOKEN")
     hf_home: AbsolutePath | None = Field(default=None, validation_alias="HF_HOME")

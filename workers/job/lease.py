@@ -64,6 +64,7 @@ class Lease:
         stopping: Says whether this worker is to stop.
         parent: The process without which this one must not go on.
         report: Also told of the progress, in the process.
+        missed: Told of each renewal that fails.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Lease:
         stopping: Callable[[], bool] = lambda: False,
         parent: int | None = None,
         report: Callable[[str, int, int], None] | None = None,
+        missed: Callable[[], None] = lambda: None,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -86,6 +88,7 @@ class Lease:
         self._stopping = stopping
         self._parent = parent
         self._report = report
+        self._missed = missed
         self._progress: JobProgress | None = None
         self._verdict: BaseException | None = None
         self._done = threading.Event()
@@ -206,8 +209,10 @@ class Lease:
                 return
             except StoreUnavailable as error:
                 log.warning("renewal failed: %s", error, extra=self._extra)
+                self._missed()
             except Exception:
                 log.exception("renewal failed", extra=self._extra)
+                self._missed()
             else:
                 sent = progress
             renewed = time.monotonic()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -28,6 +29,7 @@ from workers.job.lease import Lease, Stopped, error_document
 from workers.kinds import Product
 from workers.log_lines import about_job
 from workers.machine import known_error
+from workers.running.words import Outcome, Tell, What, Word, untold
 from workers.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -39,6 +41,8 @@ FEWEST_ANSWER_SECONDS = 5.0
 """A renewal is waited for so long, however short the lease is: a machine may be slow."""
 
 MESSAGE_LENGTH = 500
+
+_RELEASED = {jobs.Action.FAILED: Outcome.FAILED, jobs.Action.CANCELLED: Outcome.CANCELLED}
 
 
 class Work(Protocol):
@@ -60,6 +64,7 @@ class Performer:
         patience: Seconds to wait for a database that is away.
         log_place: Where to look when an error was not expected.
         quiet: Whoever asked for the work tells of the errors that we know; do not log them too.
+        tell: Told of what happens, for whoever counts.
     """
 
     settings: Settings
@@ -72,6 +77,7 @@ class Performer:
     patience: float = WORKER_PATIENCE
     log_place: str = "the worker's log"
     quiet: bool = False
+    tell: Tell = untold
     store: GraphStore = field(init=False)
     _pulse: GraphStore = field(init=False)
 
@@ -121,12 +127,15 @@ class Performer:
             log.info("job %s is not to be had: done, or another's", job_id[:12], extra=extra)
             return False
         log.info("job %s: attempt %d", job_id[:12], record.attempts, extra=extra)
+        self.tell(Word(What.STARTED, record.kind))
+        began = time.monotonic()
         lease = Lease(
             self.settings,
             self._pulse,
             job_id,
             token,
-            settle=lambda verdict: self._settle(self._pulse, record, token, verdict),
+            settle=lambda verdict: self._settle(self._pulse, record, token, verdict, began),
+            missed=lambda: self.tell(Word(What.RENEWAL_FAILED, record.kind)),
             stopping=self.stopping,
             parent=self.parent,
             report=report,
@@ -138,11 +147,12 @@ class Performer:
             self._write_parts(job_id, token, product, report)
             send = jobs.finish(self.store, job_id, token, product.write, product.circuit_ids)
         except BaseException as error:
-            self._settle(self.store, record, token, error)
+            self._settle(self.store, record, token, error, began)
             if not isinstance(error, (Exception, Stopped)):
                 raise
         else:
             log.info("job %s succeeded", job_id[:12], extra=extra)
+            self._tell_end(record, Outcome.SUCCEEDED, began)
             self.deliver(send)
             lease.stored()
         self._clear_drafts(job_id)
@@ -179,33 +189,43 @@ class Performer:
         except CircuitServiceError as error:
             log.warning("drafts stay for `circuits gc`: %s", error, extra={"job_id": job_id})
 
+    def _tell_end(self, record: JobRecord, outcome: Outcome, began: float) -> None:
+        self.tell(Word(What.ENDED, record.kind, outcome, time.monotonic() - began))
+
     def _settle(
-        self, store: GraphStore, record: JobRecord, token: str, error: BaseException
+        self,
+        store: GraphStore,
+        record: JobRecord,
+        token: str,
+        error: BaseException,
+        began: float,
     ) -> None:
         """End the job, or give it back, as the error that stopped the work asks."""
         job_id = record.job_id
         extra = {"job_id": job_id}
         try:
             if isinstance(error, LeaseLost):
-                log.warning("%s", error, extra=extra)
-                return
+                raise error
             if isinstance(error, (JobCancelled, KeyboardInterrupt)):
                 log.info("job %s is cancelled", job_id[:12], extra=extra)
-                send = jobs.stop(store, job_id, token)
+                send, outcome = jobs.stop(store, job_id, token), Outcome.CANCELLED
             elif isinstance(error, Stopped):
                 log.info("job %s is given back: this worker stops", job_id[:12], extra=extra)
                 attempts = self.settings.max_attempts
-                send = jobs.release(store, job_id, token, max_attempts=attempts).send
+                settled = jobs.release(store, job_id, token, max_attempts=attempts)
+                send, outcome = settled.send, Outcome.GIVEN_BACK
             else:
-                send = self._fail(store, record, token, error)
+                send, outcome = self._fail(store, record, token, error)
         except LeaseLost as lost:
             log.warning("%s", lost, extra=extra)
+            self._tell_end(record, Outcome.LEASE_LOST, began)
         else:
+            self._tell_end(record, outcome, began)
             self.deliver(send)
 
     def _fail(
         self, store: GraphStore, record: JobRecord, token: str, error: BaseException
-    ) -> tuple[str, ...]:
+    ) -> tuple[tuple[str, ...], Outcome]:
         job_id = record.job_id
         extra = {"job_id": job_id}
         known = known_error(error)
@@ -213,9 +233,8 @@ class Performer:
             log.error("job %s failed", job_id[:12], exc_info=error, extra=extra)
             first = (str(error).strip().splitlines() or [""])[0][:MESSAGE_LENGTH]
             message = f"{type(error).__name__}: {first}; the traceback is in {self.log_place}"
-            return jobs.fail(
-                store, job_id, token, ErrorDocument(type=JobFailed.__name__, message=message)
-            )
+            document = ErrorDocument(type=JobFailed.__name__, message=message)
+            return jobs.fail(store, job_id, token, document), Outcome.FAILED
         trace = None if known is error else error
         log.log(
             logging.DEBUG if self.quiet else logging.WARNING,
@@ -230,15 +249,16 @@ class Performer:
         if known.lasting:
             document = _for_everyone(document, record)
         if known.retryable:
-            return jobs.release(
+            settled = jobs.release(
                 store,
                 job_id,
                 token,
                 error=document,
                 max_attempts=self.settings.max_attempts,
                 pause=self.settings.resend_seconds,
-            ).send
-        return jobs.fail(store, job_id, token, document)
+            )
+            return settled.send, _RELEASED.get(settled.action, Outcome.RETRIED)
+        return jobs.fail(store, job_id, token, document), Outcome.FAILED
 
 
 def _for_everyone(document: ErrorDocument, record: JobRecord) -> ErrorDocument:

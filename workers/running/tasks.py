@@ -24,6 +24,7 @@ from workers.broker.app import RUN_TASK, deliver, make_app
 from workers.capacity import offer_of
 from workers.log_lines import log_to_standard_error
 from workers.running.lifecycle import Performer, Work
+from workers.running.words import Teller, untold
 from workers.settings import Settings, read_settings
 
 log = logging.getLogger(__name__)
@@ -127,6 +128,7 @@ def _make_child() -> Child:
         parent=os.getppid(),
         offer=offer_of(settings),
         log_place=_log_place(settings),
+        tell=Teller(settings.words) if settings.words else untold,
     )
     work = partial(
         run_job,

@@ -17,8 +17,9 @@ import sys
 import threading
 import time
 import warnings
-from contextlib import suppress
-from typing import Any
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, Any
 
 from celery import Celery
 from celery.platforms import SecurityWarning
@@ -26,10 +27,10 @@ from celery.signals import task_failure, worker_shutting_down
 
 from graph_schema.artifacts import ArtifactStore
 from graph_schema.documents.jobs import Offer
-from graph_schema.errors import CircuitServiceError
+from graph_schema.errors import CircuitServiceError, MissingExtraError
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
-from workers.broker.app import QUEUE, RUN_TASK, make_app, queues_of
+from workers.broker.app import QUEUE, RUN_TASK, make_app, queue_depths, queues_of
 from workers.broker.messages import is_job_id
 from workers.capacity import checked_offer
 from workers.running.owner import owner_name
@@ -38,6 +39,9 @@ from workers.running.quota import Ending, Quota
 from workers.running.reconcile import Reconciler
 from workers.running.tasks import log_as_settings_say
 from workers.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from workers.running.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +63,7 @@ def run_worker(settings: Settings, quota: Quota | None = None) -> int:
     Raises:
         ResourceError: The artifact store cannot be written: a job's result would be lost; or the
             worker is to serve a device that is not here.
+        MissingExtraError: It is to serve metrics, and what serves them is not installed.
         StoreUnavailable: The graph database cannot be reached.
         StoreVersionError: It is newer than this code.
     """
@@ -73,13 +78,37 @@ def run_worker(settings: Settings, quota: Quota | None = None) -> int:
         GraphStore(address, patience=RECONCILER_PATIENCE, answer=RECONCILER_ANSWER) as store,
         Reconciler(settings, store, app, owner) as reconciler,
         Presence(settings, store, owner, offer),
+        ExitStack() as stack,
     ):
-        settings.model_copy(update={"owner": owner, "serves": str(offer)}).export()
+        metrics, words = _served(stack, settings, app)
+        told = {"owner": owner, "serves": str(offer), "words": words}
+        settings.model_copy(update=told).export()
         log.info("worker %s: graph %s, serves %s", owner, address.uri, offer)
         worker = _celery_worker(app, owner, offer)
         names = [demand.name for demand in offer.demands()]
         ending = Ending(quota or Quota(), lambda: jobs.count_waiting(store, names), worker)
-        return _consume(worker, ending, reconciler, settings.cancel_seconds + HANG_SECONDS)
+
+        def lost(job_id: str) -> None:
+            reconciler.child_lost(job_id)
+            if metrics is not None:
+                metrics.child_lost()
+
+        return _consume(worker, ending, lost, settings.cancel_seconds + HANG_SECONDS)
+
+
+def _served(stack: ExitStack, settings: Settings, app: Celery) -> tuple[Metrics | None, str]:
+    """The metrics of this process, and where its child tells of what it does; none, "" of none."""
+    if settings.metrics_port is None:
+        return None, ""
+    try:
+        from workers.running.metrics import serving
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"{error.name} is not installed, which serves metrics (CIRCUITS_METRICS_PORT); run: "
+            'pip install "circuit-atlas[worker]"'
+        ) from error
+    found = stack.enter_context(serving(settings, lambda: queue_depths(app)))
+    return (None, "") if found is None else found
 
 
 def _celery_worker(app: Celery, owner: str, offer: Offer) -> Any:
@@ -99,13 +128,13 @@ def _celery_worker(app: Celery, owner: str, offer: Offer) -> Any:
     )
 
 
-def _consume(worker: Any, ending: Ending, reconciler: Reconciler, stop_within: float) -> int:
+def _consume(worker: Any, ending: Ending, lost: Callable[[str], None], stop_within: float) -> int:
     worker.app.tasks[RUN_TASK].Request = ending.counting()
 
     def child_lost(args: list[str] | None = None, **_: Any) -> None:
         # Jobs end well or badly in the graph; a task that fails is a child that died.
         for job_id in filter(is_job_id, args or ()):
-            reconciler.child_lost(job_id)
+            lost(job_id)
 
     shutting_down = threading.Event()
 

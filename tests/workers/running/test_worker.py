@@ -8,21 +8,25 @@ import signal
 import subprocess
 import sys
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import LiteralString
+from urllib.error import URLError
 
 import psutil
 import pytest
 
 from graph_schema.artifacts import ArtifactStore
 from graph_schema.documents.jobs import JobState
+from graph_schema.processes import reserved_port
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.records.circuits import read_circuit
 from graph_schema.store.servers.java import JavaServer
 from tests.workers import tiny as made
 from tests.workers.held import held
+from tests.workers.running.test_metrics import Figures, scraped
 from tests.workers.tiny import Place, ended, until, worker, worker_settings, working
 
 pytestmark = pytest.mark.slow
@@ -43,6 +47,19 @@ class Running(Place):
 
     worker: subprocess.Popen[bytes]
 
+    def figures(self) -> Figures:
+        """What the worker tells, once it has started."""
+        found: list[Figures] = []
+
+        def told() -> bool:
+            assert self.settings.metrics_port is not None
+            with suppress(URLError):
+                found.append(scraped(self.settings.metrics_port))
+            return bool(found)
+
+        until(told)
+        return found[0]
+
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> made.Tiny:
@@ -58,7 +75,8 @@ def running(
     server: JavaServer = request.getfixturevalue("neo4j" if both else "arcadedb")
     url = request.getfixturevalue("redis_url") if both else None
     settings = worker_settings(home, server.address, url)
-    with GraphStore(server.address) as store:
+    with reserved_port() as port, GraphStore(server.address) as store:
+        settings = settings.model_copy(update={"metrics_port": port})
         store.migrate()
         store.write(lambda tx: tx.run("MATCH (n) WHERE NOT n:Schema DETACH DELETE n").consume())
         with worker(settings) as process:
@@ -126,6 +144,8 @@ def test_running_and_queued_jobs_are_cancelled(running: Running, tiny: made.Tiny
 def test_a_killed_child_costs_its_job_an_attempt_and_no_lease(
     running: Running, tiny: made.Tiny
 ) -> None:
+    lost = ("circuits_children_lost_total",)
+    before = running.figures()
     with held(running.settings.home):
         job_id = running.submit(tiny, seed=6)
         working(running.store, job_id)
@@ -135,3 +155,22 @@ def test_a_killed_child_costs_its_job_an_attempt_and_no_lease(
         working(running.store, job_id, attempt=2)
     record = ended(running.store, job_id)
     assert (record.state, record.attempts) == (JobState.SUCCEEDED, 2)
+    assert running.figures()[lost] == before[lost] + 1
+
+
+def test_what_a_worker_does_is_told_to_who_scrapes_it(running: Running, tiny: made.Tiny) -> None:
+    started, succeeded = ("circuits_jobs_started_total", "discover"), "circuits_jobs_ended_total"
+    before = running.figures()
+    with held(running.settings.home):
+        job_id = running.submit(tiny, seed=60)
+        until(lambda: running.figures()[started] == before.get(started, 0.0) + 1)
+    ended(running.store, job_id)
+    ends = (succeeded, "discover", "succeeded")
+    until(lambda: running.figures().get(ends, 0.0) == before.get(ends, 0.0) + 1)
+    found = running.figures()
+    assert found["circuits_job_seconds_count", "discover"] > 0
+    assert found["circuits_memory_bytes", "children"] > found["circuits_memory_bytes", "main"]
+    assert found["circuits_up", "graph"] == found["circuits_up", "broker"] == 1
+    assert ("circuits_jobs", "succeeded") in found
+    assert ("circuits_queue_messages", "cpu") in found
+    assert not [labels for labels in found if job_id in labels or str(tiny.folder) in labels]

@@ -7,6 +7,7 @@ import threading
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from neo4j import Transaction
 
 from graph_schema.documents import CircuitDocument
 from graph_schema.errors import NotFoundError, SpecError, StoreError
@@ -114,7 +115,10 @@ def test_eight_writers_of_one_circuit_leave_one(store: GraphStore) -> None:
 def test_a_circuit_that_is_removed_after_it_was_found_is_not_there(
     embedded_store: GraphStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "resolve_circuit", lambda tx, prefix: "ab" * 32)
+    def resolve(tx: Transaction, prefix: str) -> str:
+        return 32 * "ab"
+
+    monkeypatch.setattr(records, "resolve_circuit", resolve)
     with pytest.raises(NotFoundError, match="abababababab is not stored any more"):
         read_circuit(embedded_store, "abab")
 

@@ -28,6 +28,7 @@ from workers.web.access import SESSION_SECONDS
 from workers.web.gate import ENTER, STATIC, Gate
 from workers.web.pages import address
 from workers.web.screens import (
+    atlas,
     circuit,
     circuits,
     compare,
@@ -45,6 +46,7 @@ Writing = Callable[[Site, Request, Mapping[str, str]], Response]
 Uploading = Callable[[Site, Request, Mapping[str, str], Upload | None], Response]
 
 SCREENS: Mapping[str, Screen] = {
+    "/atlas": atlas.show,
     "/circuits": circuits.show,
     "/circuits/{circuit}": circuit.show,
     "/circuits/{circuit}/graph.json": circuit.graph,

@@ -64,6 +64,8 @@ def _screens(report: UniversalityReport, within: list[str]) -> dict[str, str]:
         "compare-roles": f"{_across(report, 0, 1, 3, 4, 5)},{within[0]}&light=induction",
         "compare-one": _compared(within[:1]),
         "ticked": f"/circuits?ids={within[0]}",
+        "atlas": "/atlas",
+        "atlas-task": "/atlas?task=induction&motif=induction",
         "verdicts": "/verdicts",
         "verdict": f"/verdicts/{report.verdicts[1].verdict_id}",
     }

@@ -18,7 +18,17 @@ from workers.web.app import SCREENS, WRITING
 from workers.web.gate import MOST_BYTES
 
 READ = [
-    *("/", "/circuits", "/compare", "/verdicts", "/jobs", "/submit", "/cypher", "/import"),
+    *(
+        "/",
+        "/atlas",
+        "/circuits",
+        "/compare",
+        "/verdicts",
+        "/jobs",
+        "/submit",
+        "/cypher",
+        "/import",
+    ),
     *("/cypher.csv?q=RETURN%201", "/jobs/events"),
 ]
 

@@ -11,8 +11,12 @@ from starlette.responses import RedirectResponse, Response
 
 from graph_schema.documents import Ablation, Metric
 from graph_schema.documents.evaluation import Preset
-from graph_schema.documents.jobs import MeasuredSpec
+from graph_schema.documents.jobs import MeasuredSpec, Placement
 from graph_schema.errors import CircuitServiceError, SpecError
+from graph_schema.store import jobs
+from graph_schema.store.connection import GraphStore
+from graph_schema.store.records.models import find_model
+from graph_schema.store.records.overview import job_of_model
 from workers.requests.checking import METHODS, TASKS
 from workers.requests.discover import DiscoverRequest
 from workers.settings import Settings
@@ -53,8 +57,25 @@ _DEFAULTS = {each.name: each.default for each in fields(DiscoverRequest)}
 
 
 def show(site: Site, request: Request) -> Response:
-    """The form, filled in as the address says."""
-    return _page(site, request, dict(request.query_params))
+    """The form, filled in as the address says; `of` is a stored model, by its fingerprint."""
+    given = dict(request.query_params)
+    if (of := given.get("of")) and not given.get("model"):
+        given |= place_of_model(site.service.store, of)
+    return _page(site, request, given)
+
+
+def place_of_model(store: GraphStore, fingerprint: str) -> dict[str, str]:
+    """Where a stored model lay when its newest circuit was found, as the form's fields.
+
+    Raises:
+        NotFoundError: No stored model has this fingerprint.
+    """
+    job_id = job_of_model(store, fingerprint)
+    found = jobs.get_all(store, [job_id]) if job_id is not None else ()
+    if not found:  # its name, which is a hub model's id
+        return {"model": find_model(store, fingerprint).name}
+    lay = Placement.model_validate_json(found[0].placement).model
+    return {"model": lay.name, "revision": lay.revision or ""}
 
 
 def send(site: Site, request: Request, given: Mapping[str, str]) -> Response:

@@ -20,6 +20,8 @@ from workers.web.app import make_app
 from workers.web.site import Site
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+MOST_HEADER_BYTES = 2**17
+"""A query stands in an address, and the page that it led to in the header of the next request."""
 END_SECONDS = 2
 """How long open connections may keep the server from ending: live pages never end by themselves."""
 
@@ -77,6 +79,7 @@ def serve(
             server_header=False,
             lifespan="off",
             timeout_graceful_shutdown=END_SECONDS,
+            h11_max_incomplete_event_size=MOST_HEADER_BYTES,
         )
         uvicorn.Server(config).run([listening])
     finally:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 
@@ -45,6 +46,7 @@ def test_it_serves_whoever_has_the_address_and_ends_by_ctrl_c(atlas: Atlas) -> N
             request = urllib.request.Request(own, headers={"cookie": cookie})
             with urllib.request.urlopen(request, timeout=60) as answer:
                 assert atlas.wide.circuit_id in answer.read().decode()
+            assert _in_two_parts(int(found[1]), cookie, 25_000).startswith(b"HTTP/1.1 200")
             with pytest.raises(urllib.error.HTTPError, match="401"):
                 urllib.request.urlopen(own, timeout=60)
             with pytest.raises(OSError, match="refused"):  # nothing listens beside loopback
@@ -53,6 +55,17 @@ def test_it_serves_whoever_has_the_address_and_ends_by_ctrl_c(atlas: Atlas) -> N
             process.send_signal(signal.SIGINT)
             assert process.wait(60) in (0, 130)
         assert "Traceback" not in process.stderr.read()
+
+
+def _in_two_parts(port: int, cookie: str, letters: int) -> bytes:
+    """The beginning of the answer to a long query that arrives in pieces."""
+    head = f"GET /cypher?q=RETURN+1+AS+n+//+{'x' * letters} HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+    text = f"{head}cookie: {cookie}\r\nconnection: close\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as asking:
+        asking.sendall(text[:20_000])
+        time.sleep(0.2)
+        asking.sendall(text[20_000:])
+        return asking.recv(100)
 
 
 def _own_address() -> str:

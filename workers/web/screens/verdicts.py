@@ -22,7 +22,7 @@ from workers.web.site import Site
 
 PAGE = 50
 FILTERS = ("motif", "task", "outcome")
-LONGEST_QUERY = 6_000
+LONGEST_QUERY = 20_000
 """Letters of a query that an address may hold; a longer one is shown to be copied."""
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from graph_schema.documents import Motif
 from workers.client.job import Job
-from workers.client.stored import effects_asked, specificity_asked
+from workers.client.stored import effects_asked, roles_of_circuit, specificity_asked
 from workers.client.trace_requests import TraceRequests
 from workers.requests.discover import Submission
 from workers.requests.effects import EffectsRequest
@@ -90,6 +90,25 @@ class RoleRequests(TraceRequests):
         """`roles`, with the request as one value."""
         submission = build_roles(request, self.settings.limits, self.settings.cache_dir)
         self._require_worker()
+        return Job(self, self.service.submit(submission, force=force), submission)
+
+    def roles_of(self, circuit: str, *, force: bool = False) -> Job:
+        """Ask for the roles in a circuit's model on the circuit's own pairs; `roles`'s answer.
+
+        Metric, ablation, tokenisation, dtype, seed and place are those of the job that found it.
+
+        Args:
+            circuit: Its id, or the first digits.
+            force: Run again what has ended before.
+
+        Raises:
+            NotFoundError: No circuit, or more than one, has the id; or its job is there no more.
+            SpecError: A file of another tool brought it, so no job has its pairs.
+            MissingExtraError: The local service has no torch to work with.
+            StoreUnavailable: Graph or broker cannot be reached.
+        """
+        self._require_worker()
+        submission = roles_of_circuit(self.service, circuit)
         return Job(self, self.service.submit(submission, force=force), submission)
 
     def effects(

@@ -7,15 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from graph_schema.documents import Motif
-from graph_schema.errors import ModelUnavailable, NotFoundError
+from graph_schema.errors import ModelUnavailable, NotFoundError, SpecError
 from graph_schema.models.fingerprint import is_path
 from graph_schema.store import jobs
-from graph_schema.store.records.circuits import read_circuit
+from graph_schema.store.records.circuits import read_circuit, read_header
 from graph_schema.store.records.models import stored_model
 from workers.client.service import Service
 from workers.requests.discover import Submission
 from workers.requests.effects import EffectsRequest, build_effects
 from workers.requests.evaluate import EvaluateRequest, build_evaluation
+from workers.requests.roles import roles_of
 from workers.requests.specificity import SpecificityRequest, build_specificity
 from workers.requests.zoo_names import place_of
 
@@ -51,6 +52,22 @@ def evaluation_asked(service: Service, request: EvaluateRequest) -> Submission:
             "where it was found any more; say where it lies now (--model)"
         )
     return made
+
+
+def roles_of_circuit(service: Service, circuit: str) -> Submission:
+    """The checked request for the roles in a circuit's model on the circuit's own pairs.
+
+    Raises:
+        SpecError: No job found it.
+        NotFoundError: No circuit, or more than one, has the id; or its job is gone.
+    """
+    found = read_header(service.store, circuit)
+    if found.job_id is None:
+        raise SpecError(
+            f"circuit {found.circuit_id[:12]} came with a file of another tool: no job has its "
+            "pairs; name model and task yourself (circuits roles)"
+        )
+    return roles_of(jobs.get(service.store, found.job_id))
 
 
 def effects_asked(service: Service, request: EffectsRequest) -> Submission:

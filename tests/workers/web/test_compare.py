@@ -208,6 +208,13 @@ def test_circuits_are_ticked_in_the_list_and_taken_along(browser: TestClient, wo
     assert "with the 1 chosen before" in along
 
 
+def test_a_jobs_circuits_are_compared_from_its_page(browser: TestClient, world: World) -> None:
+    job = world.document(world.across["c/gpt2"]).job_id
+    page = browser.get(f"/jobs/{job}").text
+    (link,) = re.findall(r'href="(/compare[^"]+)">compare them', page)
+    assert "all of them" in browser.get(html.unescape(link)).text
+
+
 def test_a_comparison_is_asked_for_elsewhere(browser: TestClient, world: World) -> None:
     page = html.unescape(_page(browser, [world.across["c/gpt2"], world.across["c/llama"]]))
     assert f'client.compare("{world.across["c/gpt2"][:12]}", ' in page

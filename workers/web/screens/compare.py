@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -20,7 +19,6 @@ from graph_schema.errors import CircuitServiceError
 from graph_schema.motif_search import known_motifs
 from graph_schema.reports.comparison import SCOPES, side_rows
 from graph_schema.store import jobs
-from graph_schema.store.records.circuits import read_header
 from workers.requests.roles import roles_of
 from workers.results.comparison import Compared
 from workers.web.choosing import LEAST, Choice, Chosen, choose
@@ -106,15 +104,8 @@ def show(site: Site, request: Request) -> Response:
 
 def ask(site: Site, request: Request, fields: Mapping[str, str]) -> Response:
     """Ask for the roles of a circuit's model on its task, and for the effects of a motif."""
-    circuit = read_header(site.service.store, fields.get("circuit", ""))
     motif, known = fields.get("motif", ""), fields.get("roles_job", "")
-    if known:
-        job = site.client.job(known)
-    elif circuit.job_id is None:
-        raise HTTPException(400, "a file of another tool brought this circuit: no job has its data")
-    else:
-        wanted = roles_of(site.service.job(circuit.job_id))
-        job = site.client.job(site.service.submit(wanted, force=False).job_id)
+    job = site.client.job(known) if known else site.client.roles_of(fields.get("circuit", ""))
     if motif:
         job = site.client.effects(job.job_id, motif=motif)
     return RedirectResponse(f"/jobs/{job.job_id}", 303)

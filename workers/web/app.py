@@ -45,6 +45,9 @@ Screen = Callable[[Site, Request], Response]
 Writing = Callable[[Site, Request, Mapping[str, str]], Response]
 Uploading = Callable[[Site, Request, Mapping[str, str], Upload | None], Response]
 
+FIRST = "/atlas"
+"""Where a browser begins: what was found where."""
+
 SCREENS: Mapping[str, Screen] = {
     "/atlas": atlas.show,
     "/circuits": circuits.show,
@@ -143,8 +146,8 @@ def _check_token(site: Site, request: Request, fields: Mapping[str, str]) -> Non
 
 
 async def home(request: Request) -> Response:
-    """The first screen."""
-    return RedirectResponse("/circuits", 303)
+    """The first screen: what was found where."""
+    return RedirectResponse(FIRST, 303)
 
 
 def enter(site: Site, cookie: str, request: Request) -> Response:
@@ -158,7 +161,7 @@ def enter(site: Site, cookie: str, request: Request) -> Response:
         )
     # A page of ours leads on: a browser sends no strict cookie where another page led here.
     to = request.query_params.get("to", "")
-    response = site.page(request, "entered.html", to=to if _CIRCUIT.fullmatch(to) else "/circuits")
+    response = site.page(request, "entered.html", to=to if _CIRCUIT.fullmatch(to) else FIRST)
     response.set_cookie(
         cookie, session, max_age=SESSION_SECONDS, path="/", httponly=True, samesite="strict",
         secure=request.url.scheme == "https",

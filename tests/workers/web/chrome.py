@@ -37,7 +37,7 @@ def visiting(chrome: Browser, entrance: str, **options: Any) -> Generator[Page]:
     page.on("dialog", lambda dialog: said.append(dialog.message))
     try:
         page.goto(entrance)
-        page.wait_for_url("**/circuits")
+        page.wait_for_url("**/atlas")
         yield page
         # What a refusal and a server that was stopped leave there is no fault of a page.
         no_fault = ("status of 404", "status of 413", "net::")

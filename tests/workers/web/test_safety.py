@@ -58,8 +58,8 @@ def test_an_address_lets_one_browser_in_once(atlas: Atlas) -> None:
     ("to", "leads"),
     [
         ("/circuits/3f2a", "/circuits/3f2a"),
-        *((to, "/circuits") for to in ("", "//evil.example", "https://evil.example", "/\\evil")),
-        *((to, "/circuits") for to in ("/jobs", "/circuits/../x", "/circuits/a\n", '/"><script>')),
+        *((to, "/atlas") for to in ("", "//evil.example", "https://evil.example", "/\\evil")),
+        *((to, "/atlas") for to in ("/jobs", "/circuits/../x", "/circuits/a\n", '/"><script>')),
     ],
 )
 def test_an_address_leads_on_to_a_circuit_or_the_list_and_nowhere_else(

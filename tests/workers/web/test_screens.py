@@ -283,6 +283,8 @@ def test_a_parameter_of_any_text_is_answered_or_refused(browser: TestClient, tex
     assert browser.get("/cypher", params=asked).status_code in (200, 400)
 
 
-@pytest.mark.parametrize("path", ["/circuits", "/jobs", "/submit", "/cypher"])
+@pytest.mark.parametrize(
+    "path", ["/atlas", "/circuits", "/compare", "/verdicts", "/jobs", "/submit", "/cypher"]
+)
 def test_pages_are_light(browser: TestClient, path: str) -> None:
     assert len(browser.get(path).content) < 60_000

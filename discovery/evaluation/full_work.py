@@ -13,7 +13,8 @@ from discovery.evaluation.full import Evidence, Shuffled, complete
 from discovery.evaluation.measured import Measured
 from discovery.evaluation.specificity import n_kept, shuffled
 from discovery.evaluation.stability import EdgeStability, GroupScores
-from discovery.methods.finding import Arrays, Found, Work, attribute, find
+from discovery.methods.finding import Found, find
+from discovery.methods.scoring import Arrays, Work, attribute
 from discovery.progress import Checkpoint
 from graph_schema.documents import Ablation, Eap, EapIg, Evaluation, Exact, Metric
 from graph_schema.documents.jobs import DiscoverSpec

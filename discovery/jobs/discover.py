@@ -23,8 +23,9 @@ from discovery.jobs.circuit_documents import document_of, grouped
 from discovery.jobs.cutting import Cut, cut, require_unchanged
 from discovery.methods.alternatives import Faithfulness, with_alternatives
 from discovery.methods.exact_top import exact_top
-from discovery.methods.finding import Arrays, Work, find
+from discovery.methods.finding import find
 from discovery.methods.pair_scores import require_room
+from discovery.methods.scoring import Arrays, Work
 from discovery.models import LoadedModel
 from discovery.progress import Checkpoint, Progress, Report
 from discovery.tasks.base import PairSet

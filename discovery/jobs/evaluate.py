@@ -17,7 +17,7 @@ from discovery.evaluation.full import Evidence, complete
 from discovery.evaluation.quick import evaluate
 from discovery.evaluation.session import Session
 from discovery.jobs.cutting import splices_of
-from discovery.methods.finding import Arrays
+from discovery.methods.scoring import Arrays
 from discovery.methods.selection import Scores
 from discovery.models import LoadedModel
 from discovery.progress import Progress

@@ -2,6 +2,7 @@
 
 from discovery.methods.acdc import Pruned, Pruner
 from discovery.methods.acdc_search import prune_to
-from discovery.methods.finding import Found, attribute, find
+from discovery.methods.finding import Found, find
+from discovery.methods.scoring import attribute
 
 __all__ = ["Found", "Pruned", "Pruner", "attribute", "find", "prune_to"]

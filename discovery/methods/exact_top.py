@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.methods.exact import exact
-from discovery.methods.finding import Arrays, Found, Work
+from discovery.methods.finding import Found
+from discovery.methods.scoring import Arrays, Work
 from discovery.methods.selection import best, strength
 
 

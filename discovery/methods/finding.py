@@ -6,7 +6,7 @@ threshold asked for or at one that keeps as many edges as asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,30 +18,18 @@ from discovery.engine.graph import BoolMatrix, Graph
 from discovery.methods.acdc import Pruned, Pruner
 from discovery.methods.acdc_search import MAX_RUNS, prune_to
 from discovery.methods.blocks import within
-from discovery.methods.eap import eap
-from discovery.methods.exact import exact
-from discovery.methods.integrated_gradients import eap_ig
-from discovery.methods.mask_gradients import attribution, mask_ig
+from discovery.methods.scoring import Arrays, Work, attribute, score, score_kind
 from discovery.methods.selection import Scores, best, select, strength
-from discovery.methods.two_leg import two_leg
-from discovery.progress import Checkpoint, Report
-from discovery.tasks.base import TokenPair
 from graph_schema.documents import (
     Acdc,
     AnySelection,
-    Eap,
-    EapIg,
-    Exact,
-    MaskIg,
     ScoreKind,
     Threshold,
     Thresholds,
     TopEdges,
-    TwoLeg,
 )
 from graph_schema.documents.jobs import DiscoverSpec
 
-Arrays = dict[str, NDArray[Any]]
 NAMED = 20
 """How many borderline edges a note names; the artifact "acdc" marks them all."""
 
@@ -68,78 +56,36 @@ class Found:
     tested: Scores | None = None
 
 
-@dataclass(frozen=True)
-class Work:
-    """What a method works on, and where it reports (`report` gives a stage's callback).
-
-    `whole` is the same experiment without splits, where the graph's components are cut.
-    """
-
-    experiment: Experiment
-    pairs: Sequence[TokenPair]
-    chunk: int | None
-    report: Callable[[str], Report]
-    checkpoint: Checkpoint
-    whole: Experiment | None = None
-
-
 def find(spec: DiscoverSpec, work: Work) -> tuple[list[Found], dict[str, Arrays]]:
     """The kept set of each selection asked for, and arrays for the artifact store."""
-    graph, per_pair = work.experiment.graph, None
-    if spec.keep_pair_scores:
-        per_pair = np.zeros((len(work.pairs), graph.n_edges), dtype=np.float32)
-    match spec.method:
-        case Acdc() as method:
-            return _prune(method, spec.selection, work)
-        case Exact():
-            kind = ScoreKind.EXACT
-            scores = exact(
-                work.experiment,
-                work.pairs,
-                chunk=work.chunk,
-                progress=work.report("scores"),
-                checkpoint=work.checkpoint,
-                per_pair=per_pair,
-            )
-        case Eap() | EapIg() | TwoLeg() | MaskIg() as method:
-            kind = ScoreKind.MASK if isinstance(method, MaskIg) else ScoreKind.ESTIMATE
-            scores = attribute(method, work, "scores", per_pair)
+    graph = work.experiment.graph
+    if isinstance(spec.method, Acdc):
+        return _prune(spec.method, spec.selection, work)
+    scored = score(spec.method, work, keep_pair_scores=spec.keep_pair_scores)
     found: list[Found] = []
     for selection in _each(spec.selection):
-        selected = select(graph, scores, selection)
+        selected = select(graph, scored.scores, selection)
         found.append(
-            Found(selected.kept, selection, scores, kind, True, graph.n_edges, selected.notes)
+            Found(
+                selected.kept,
+                selection,
+                scored.scores,
+                score_kind(spec.method),
+                True,
+                graph.n_edges,
+                selected.notes,
+            )
         )
-    arrays: dict[str, Arrays] = {"scores": {"names": np.array(graph.names()), "scores": scores}}
-    if per_pair is not None:
+    names = np.array(graph.names())
+    arrays: dict[str, Arrays] = {"scores": {"names": names, "scores": scored.scores}}
+    if scored.per_pair is not None:
         ids = np.array([pair.id for pair in work.pairs])
-        arrays["pair_scores"] = {"names": np.array(graph.names()), "ids": ids, "scores": per_pair}
+        arrays["pair_scores"] = {"names": names, "ids": ids, "scores": scored.per_pair}
     return found, arrays
 
 
 def _each(selection: AnySelection | Thresholds) -> tuple[AnySelection, ...]:
     return selection.each if isinstance(selection, Thresholds) else (selection,)
-
-
-def attribute(
-    method: Eap | EapIg | TwoLeg | MaskIg, work: Work, stage: str, per_pair: Scores | None = None
-) -> Scores:
-    """Every edge's score by an estimate, mean over the work's pairs.
-
-    `per_pair` [pair, edge], zeros, receives each pair's own, of `eap` and `eap-ig` between heads.
-    """
-    options: Any = {"chunk": work.chunk, "progress": work.report(stage)}
-    match method:
-        case TwoLeg():
-            return two_leg(work.experiment, work.pairs, **options)
-        case MaskIg():
-            return mask_ig(work.experiment, work.pairs, steps=method.steps, **options)
-        case Eap():
-            if work.experiment.graph.splits:
-                return attribution(work.experiment, work.pairs, **options)
-            return eap(work.experiment, work.pairs, per_pair=per_pair, **options)
-        case EapIg():
-            return eap_ig(work.experiment, work.pairs, method, per_pair=per_pair, **options)
 
 
 # ACDC.

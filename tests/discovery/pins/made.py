@@ -22,8 +22,9 @@ from discovery.engine.graph import BoolMatrix
 from discovery.methods.acdc import Pruned, Pruner
 from discovery.methods.eap import eap
 from discovery.methods.exact import exact
-from discovery.methods.finding import Work, find
+from discovery.methods.finding import find
 from discovery.methods.integrated_gradients import eap_ig
+from discovery.methods.scoring import Work
 from discovery.models import GPT2Adapter, LlamaAdapter, ModelAdapter
 from discovery.models.zoo import RECIPES
 from discovery.progress import NoCheckpoint

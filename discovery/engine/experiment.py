@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -75,6 +76,16 @@ class Experiment:
         self.ablator = Ablator(
             ablation, adapter, self.graph, pairs, seed=seed, dtype=self.dtype, basis=self.basis
         )
+        self._only: range | None = None
+
+    def restricted(self, pairs: range) -> Experiment:
+        """The same, whose chunks are of the pairs at these places alone, ablated as they are here.
+
+        What is drawn for a pair is drawn among all.
+        """
+        found = copy.copy(self)
+        found._only = pairs
+        return found
 
     def chunks(self, pairs: Sequence[TokenPair], size: int) -> list[list[Example]]:
         """The examples of `pairs`, at most `size` a chunk, those alike in length together.
@@ -83,7 +94,11 @@ class Experiment:
         Chunks are alike in size, so none is too small for its products to be fast.
         """
         examples = sorted(
-            self.ablator.examples(pairs),
+            (
+                each
+                for each in self.ablator.examples(pairs)
+                if self._only is None or each.index in self._only
+            ),
             key=lambda found: (len(found.pair.clean), first_difference(found)),
         )
         n_chunks = math.ceil(len(examples) / size)

@@ -16,16 +16,14 @@ from discovery.engine.graph import BoolMatrix
 from discovery.evaluation.full_work import FullWork
 from discovery.evaluation.measured import Measured
 from discovery.evaluation.quick import evaluate
-from discovery.evaluation.session import Session
-from discovery.evaluation.splits import Splits
 from discovery.features import describe_units
+from discovery.jobs.beginning import Begun
 from discovery.jobs.circuit_documents import document_of, grouped
-from discovery.jobs.cutting import Cut, cut, require_unchanged
 from discovery.methods.alternatives import Faithfulness, with_alternatives
 from discovery.methods.exact_top import exact_top
 from discovery.methods.finding import find
-from discovery.methods.pair_scores import require_room
-from discovery.methods.scoring import Arrays, Work
+from discovery.methods.scoring import Arrays
+from discovery.methods.shards import Part, merged
 from discovery.models import LoadedModel
 from discovery.progress import Checkpoint, Progress, Report
 from discovery.tasks.base import PairSet
@@ -68,6 +66,7 @@ def discover(
     checkpoint: Checkpoint,
     chunk: int | None = None,
     dictionaries: Sequence[Loaded] = (),
+    parts: Sequence[Part] = (),
 ) -> Discovery:
     """Find and judge circuits: one, one for each threshold of a sweep, or `alternatives` of each.
 
@@ -83,6 +82,7 @@ def discover(
         checkpoint: Where `exact` and `acdc` keep what they have.
         chunk: Examples at a time (default: what fits the device).
         dictionaries: The spec's, loaded.
+        parts: The scores of parts of the pairs, where shards have computed them.
 
     Raises:
         DictionaryError: They are others than the spec's.
@@ -90,27 +90,26 @@ def discover(
         DatasetError: The data lack what the metric or the ablation needs.
         LimitError: A circuit has more edges than the limit, or the pairs' scores more bytes.
         NonFiniteError: NaN or infinite values; names the layer.
+        NumericsError: The parts are not of these pairs, each once, or of another model.
     """
-    session = Session.of(
+    begun = Begun.of(
         spec,
         model,
         pairs,
-        receivers=spec.receivers,
         limits=limits,
         progress=progress,
         chunk=chunk,
+        dictionaries=dictionaries,
     )
-    if spec.keep_pair_scores:
-        require_room(len(pairs.discovery), session.experiment.graph.n_edges, limits)
-    splits, parts, whole = session.baseline(), Cut(), None
-    if spec.granularity != "head":
-        whole = session.experiment
-        session, splits, parts = _cut(spec, session, splits, dictionaries)
+    session, splits, cut = begun.session, begun.splits, begun.cut
     experiment, clock, report = session.experiment, session.clock, session.report
     discovery, heldout = splits.discovery, splits.heldout
-    work = Work(experiment, pairs.discovery, chunk, report, checkpoint, whole)
+    work = begun.work(checkpoint)
     with clock.stage("scores"):
-        found, arrays = find(spec, work)
+        scored = None
+        if parts:
+            scored = merged(parts, begun.identity(model, pairs), len(pairs.discovery))
+        found, arrays = find(spec, work, scored)
         if spec.alternatives > 1:
             found = [
                 circuit
@@ -151,13 +150,13 @@ def discover(
                 *model.notes,
                 *pairs.notes,
                 *grouped(spec, model),
-                *parts.notes,
+                *cut.notes,
                 *each.notes,
                 *splits.notes,
             )
             circuits.append(
                 document_of(
-                    spec, model, pairs, experiment.graph, each, evaluation, notes, parts, stable
+                    spec, model, pairs, experiment.graph, each, evaluation, notes, cut, stable
                 )
             )
             if stable is not None:
@@ -169,36 +168,14 @@ def discover(
     arrays["pairs"] = splits.per_pair([each.kept for each in found])
     arrays |= splits.draws()
     features = None
-    if parts.splices:
-        arrays[UNITS] = {"names": np.array(parts.units, dtype=np.str_)}
+    if cut.splices:
+        arrays[UNITS] = {"names": np.array(cut.units, dtype=np.str_)}
         with clock.stage("features"):
-            features = describe_units(circuits, parts.splices, model, pairs, report("features"))
+            features = describe_units(circuits, cut.splices, model, pairs, report("features"))
     if features is not None:
         arrays |= {FEATURES: feature_arrays(features)}
-    return Discovery(tuple(circuits), arrays, clock.seconds, features)
-
-
-def _cut(
-    spec: DiscoverSpec, session: Session, splits: Splits, dictionaries: Sequence[Loaded]
-) -> tuple[Session, Splits, Cut]:
-    """The session with its components cut into units, measured anew: it must be the same model."""
-    with session.clock.stage("units"):
-        parts = cut(
-            spec,
-            session.experiment,
-            session.pairs.discovery,
-            dictionaries,
-            chunk=session.chunk,
-            report=session.report,
-        )
-        fine = session.spliced(parts.splices)
-        measured = fine.measured()
-        require_unchanged(
-            float(splits.discovery.full.loss.mean()),
-            float(measured.discovery.full.loss.mean()),
-            spec.dtype,
-        )
-    return fine, measured, parts
+    seconds = clock.seconds | ({"shards": sum(each.cpu_seconds for each in parts)} if parts else {})
+    return Discovery(tuple(circuits), arrays, seconds, features)
 
 
 def faithful(split: Measured) -> Faithfulness:

@@ -18,7 +18,7 @@ from discovery.engine.graph import BoolMatrix, Graph
 from discovery.methods.acdc import Pruned, Pruner
 from discovery.methods.acdc_search import MAX_RUNS, prune_to
 from discovery.methods.blocks import within
-from discovery.methods.scoring import Arrays, Work, attribute, score, score_kind
+from discovery.methods.scoring import Arrays, Scored, Work, attribute, score, score_kind
 from discovery.methods.selection import Scores, best, select, strength
 from graph_schema.documents import (
     Acdc,
@@ -56,12 +56,18 @@ class Found:
     tested: Scores | None = None
 
 
-def find(spec: DiscoverSpec, work: Work) -> tuple[list[Found], dict[str, Arrays]]:
-    """The kept set of each selection asked for, and arrays for the artifact store."""
+def find(
+    spec: DiscoverSpec, work: Work, scored: Scored | None = None
+) -> tuple[list[Found], dict[str, Arrays]]:
+    """The kept set of each selection asked for, and arrays for the artifact store.
+
+    `scored` are the scores of all pairs where they are known already; acdc has none.
+    """
     graph = work.experiment.graph
     if isinstance(spec.method, Acdc):
         return _prune(spec.method, spec.selection, work)
-    scored = score(spec.method, work, keep_pair_scores=spec.keep_pair_scores)
+    if scored is None:
+        scored = score(spec.method, work, keep_pair_scores=spec.keep_pair_scores)
     found: list[Found] = []
     for selection in _each(spec.selection):
         selected = select(graph, scored.scores, selection)

@@ -37,19 +37,7 @@ class Checkpoints:
     def load(self, name: str) -> Arrays | None:
         """What an earlier attempt saved under this name."""
         self._names.add(name)
-        key = self._key(name)
-        try:
-            found = decode(self.artifacts.load_bytes(key))
-        except NotFoundError:
-            return None
-        except ResourceError as error:
-            log.warning("checkpoint %s is not used: %s", key, error)
-            return None
-        seal = found.pop(SEAL, None)
-        if seal is None or seal.tolist() != [_seal(key, found)]:
-            log.warning("checkpoint %s is not used: it is damaged or another job's", key)
-            return None
-        return found
+        return load_sealed(self.artifacts, self._key(name))
 
     def save(self, name: str, arrays: Arrays) -> None:
         """Save, where there is room and the database can be asked whether the job is still ours.
@@ -64,7 +52,7 @@ class Checkpoints:
             return
         key = self._key(name)
         try:
-            self.artifacts.save(key, {**arrays, SEAL: np.array([_seal(key, arrays)])})
+            save_sealed(self.artifacts, key, arrays)
         except ResourceError as error:
             log.warning("checkpoint %s is not saved: %s", key, error)
 
@@ -77,7 +65,37 @@ class Checkpoints:
                 log.warning("%s", error)
 
     def _key(self, name: str) -> str:
-        return f"checkpoints/{self.lease.job_id}/{name}.safetensors"
+        return checkpoint_key(self.lease.job_id, name)
+
+
+def checkpoint_key(job_id: str, name: str) -> str:
+    """Where a job's checkpoint of this name lies."""
+    return f"checkpoints/{job_id}/{name}.safetensors"
+
+
+def load_sealed(artifacts: ArtifactStore, key: str) -> Arrays | None:
+    """What `save_sealed` wrote there; None where there is nothing, or nothing to be trusted."""
+    try:
+        found = decode(artifacts.load_bytes(key))
+    except NotFoundError:
+        return None
+    except ResourceError as error:
+        log.warning("checkpoint %s is not used: %s", key, error)
+        return None
+    seal = found.pop(SEAL, None)
+    if seal is None or seal.tolist() != [_seal(key, found)]:
+        log.warning("checkpoint %s is not used: it is damaged or another job's", key)
+        return None
+    return found
+
+
+def save_sealed(artifacts: ArtifactStore, key: str, arrays: Arrays) -> None:
+    """Write arrays with a hash over them and their key.
+
+    Raises:
+        ResourceError: They cannot be written.
+    """
+    artifacts.save(key, {**arrays, SEAL: np.array([_seal(key, arrays)])})
 
 
 def _seal(key: str, arrays: Arrays) -> str:

@@ -14,13 +14,14 @@ from workers.kinds.discover import DISCOVER
 from workers.kinds.effects import EFFECTS
 from workers.kinds.evaluate import EVALUATE
 from workers.kinds.roles import ROLES
+from workers.kinds.shard import SHARD
 from workers.kinds.specificity import SPECIFICITY
 from workers.kinds.trace import TRACE
 from workers.kinds.universality import UNIVERSALITY
 
 KINDS: dict[str, JobKind[Any, Any]] = {
     kind.name: kind
-    for kind in (DISCOVER, EFFECTS, EVALUATE, ROLES, SPECIFICITY, TRACE, UNIVERSALITY)
+    for kind in (DISCOVER, EFFECTS, EVALUATE, ROLES, SHARD, SPECIFICITY, TRACE, UNIVERSALITY)
 }
 
 
@@ -44,6 +45,7 @@ __all__ = [
     "EVALUATE",
     "KINDS",
     "ROLES",
+    "SHARD",
     "SPECIFICITY",
     "TRACE",
     "UNIVERSALITY",

@@ -8,6 +8,8 @@ from graph_schema.documents.jobs import DiscoverSpec, JobRecord
 from graph_schema.reports import conditions, headline
 from workers.kinds.base import JobKind, Stored
 from workers.kinds.figures import cost, figures
+from workers.kinds.scoring import ready
+from workers.kinds.shard import parts_of
 from workers.results.circuit import Circuit
 
 if TYPE_CHECKING:
@@ -17,41 +19,14 @@ if TYPE_CHECKING:
 
 def _work(spec: DiscoverSpec, bench: Workbench) -> Result:
     from discovery.jobs.discover import discover
-    from discovery.jobs.sizes import CutSizes
-    from discovery.methods.pair_scores import require_room
-    from workers.job.checkpoints import Checkpoints
     from workers.job.results import Result
 
-    inspected, pairs = bench.inspected(spec)
-    limits = bench.settings.limits
-    if spec.keep_pair_scores:
-        require_room(len(pairs.discovery), bench.sizes(spec).graph.n_edges, limits)
-    described = bench.described(spec, spec.dictionaries)
-    chunk = bench.chunk(
-        spec,
-        pairs,
-        method=spec.method,
-        exact_top=spec.exact_top,
-        keep_pair_scores=spec.keep_pair_scores,
-        cut=CutSizes.of(spec, sum(each.n_numbers for each in described)),
-    )
-    bench.require_place()
-    checkpoints = Checkpoints(bench.artifacts, bench.lease)
-    bench.lease.once_stored(checkpoints.forget)
-    model = bench.model(spec, inspected)
-    found = discover(
-        spec,
-        model,
-        pairs,
-        limits=limits,
-        progress=bench.lease,
-        checkpoint=checkpoints,
-        chunk=chunk,
-        dictionaries=bench.dictionaries(described, spec),
-    )
+    at_hand = ready(spec, bench)
+    parts = parts_of(at_hand.checkpoints, spec, bench.placement.shards)
+    found = discover(spec, at_hand.model, at_hand.pairs, parts=parts, **at_hand.options)
     refs = bench.saved(found.arrays)
     circuits = tuple(each.model_copy(update={"artifacts": refs}) for each in found.circuits)
-    return Result(circuits, pairs.document, bench.run(found.cpu_seconds), found.features)
+    return Result(circuits, at_hand.pairs.document, bench.run(found.cpu_seconds), found.features)
 
 
 def _outcome(stored: Stored, record: JobRecord) -> list[Circuit]:

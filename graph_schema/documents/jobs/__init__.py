@@ -3,6 +3,7 @@
 import json
 
 from graph_schema.documents.jobs.base import (
+    MOST_SHARDS,
     SPECS,
     CircuitSpec,
     ErrorDocument,
@@ -33,6 +34,7 @@ from graph_schema.documents.jobs.resources import (
     served,
 )
 from graph_schema.documents.jobs.roles import RolesSpec
+from graph_schema.documents.jobs.shard import NO_SHARDS, ShardSpec
 from graph_schema.documents.jobs.specificity import SpecificitySpec
 from graph_schema.documents.jobs.trace import TraceSpec
 from graph_schema.documents.jobs.universality import MeasuringJobs, ModelJobs, UniversalitySpec
@@ -61,6 +63,8 @@ __all__ = [
     "AUTO",
     "DEMANDS",
     "DEVICES",
+    "MOST_SHARDS",
+    "NO_SHARDS",
     "CircuitSpec",
     "Demand",
     "Device",
@@ -81,6 +85,7 @@ __all__ = [
     "Placement",
     "RolesSpec",
     "RunRecord",
+    "ShardSpec",
     "SpecificitySpec",
     "Tokenisation",
     "TraceSpec",

@@ -48,6 +48,9 @@ class Tokenisation(Document):
     misfits: Literal["refuse", "leave_out"] = "refuse"
 
 
+MOST_SHARDS = 256
+"""Parts that a job's pairs are scored in."""
+
 SPECS: dict[str, type[JobSpec]] = {}
 """Every kind of spec that is defined, by its kind's name."""
 
@@ -108,7 +111,8 @@ class Placement(Document):
     """Where and how to run: nothing here changes a result beyond rounding.
 
     `dictionaries` say where the spec's lie; one source may hold several. `device` is one of
-    `DEVICES`, and `memory_gib` what it is to have: both choose the worker (`resources.py`).
+    `DEVICES`, and `memory_gib` what it is to have: both choose the worker (`resources.py`). A
+    discover job's edges are scored in so many `shards`, each a job that any worker may do.
     """
 
     model: ModelSource
@@ -117,6 +121,7 @@ class Placement(Document):
     memory_gib: Annotated[int, Field(ge=1, le=MOST_GIB)] | None = later(None)
     chunk: Annotated[int, Field(ge=1)] | None = None
     priority: Annotated[int, Field(ge=0, le=9)] = 5
+    shards: Annotated[int, Field(ge=1, le=MOST_SHARDS)] = later(1)
 
 
 class ErrorDocument(Document):

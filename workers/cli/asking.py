@@ -156,6 +156,14 @@ def discover_request(
     memory: Memory = None,
     chunk: Chunk = None,
     priority: Priority = 5,
+    shards: Annotated[
+        int,
+        typer.Option(
+            parser=whole,
+            metavar="N",
+            help="Score the edges in N parts of the pairs, each by any worker; not acdc.",
+        ),
+    ] = 1,
 ) -> DiscoverRequest:
     """What the options ask for."""
     given = {
@@ -200,6 +208,7 @@ def discover_request(
         memory=memory,
         chunk=chunk,
         priority=priority,
+        shards=shards,
     )
 
 

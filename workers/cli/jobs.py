@@ -76,12 +76,14 @@ def job(job_id: JobId, wait: Wait = False, as_json: AsJson = False) -> None:
             follow(found, as_json)
         else:
             waits = client.service.serving.unserved([found.record]).get(found.job_id)
+            shards = client.service.shards_done([found.record]).get(found.job_id)
             said = client.remarks(found.job_id)
             if as_json:
                 more = {"waits_for": waits} | remarks_object(said)
                 emit_json(whole_object(found.record) | more)
             else:
-                emit("\n".join(filter(None, (_described(found.record, waits), remark_lines(said)))))
+                told = _described(found.record, waits or shards), remark_lines(said)
+                emit("\n".join(filter(None, told)))
 
 
 @command(
@@ -105,6 +107,10 @@ def jobs(
         typer.Option(metavar="TIME", help="Submitted since: 30m, 12h, 3d ago, or 2025-11-29."),
     ] = None,
     tag: Annotated[str | None, typer.Option(metavar="TAG", help="With this tag.")] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(metavar="KIND", help="Of this kind; all but shards where none is said."),
+    ] = None,
     limit: Annotated[int, typer.Option(parser=whole, metavar="N", help="At most this many.")] = 50,
     watch: Annotated[bool, typer.Option("--watch", help="Go on until all have ended.")] = False,
     as_json: AsJson = False,
@@ -122,12 +128,15 @@ def jobs(
     if watch and as_json:
         raise SpecError("--watch goes on, and --json is one value: leave one out")
     asked = {"model": model, "task": task, "method": method, "since": since, "tag": tag}
+    asked["kind"] = kind
     with CircuitClient() as client:
 
         def ask() -> Listed:
             found = [each.record for each in client.jobs(state, limit, **asked)]
-            waits = client.service.serving.unserved(found)
-            return Listed(found, client.service.tags_of([each.job_id for each in found]), waits)
+            service = client.service
+            tags = service.tags_of([each.job_id for each in found])
+            waits = service.serving.unserved(found)
+            return Listed(found, tags, waits, service.shards_done(found))
 
         listed = ask()
         if watch and listed.records:

@@ -19,8 +19,8 @@ from workers.cli.options import AsJson, whole
 from workers.cli.output import emit, emit_json
 from workers.local.service import require_worker
 from workers.requests.dictionaries import source_named
-from workers.requests.discover import DiscoverRequest, drafted, without_dictionaries
-from workers.requests.pairs import placement_of, source_of
+from workers.requests.discover import DiscoverRequest, drafted, placed, without_dictionaries
+from workers.requests.pairs import source_of
 from workers.requests.zoo_names import place_of
 from workers.settings import read_settings
 
@@ -48,7 +48,7 @@ def plan(request: DiscoverRequest, tokens: Tokens = None, as_json: AsJson = Fals
     settings = read_settings()
     draft, dataset = drafted(without_dictionaries(request), settings.limits)
     source = source_of(place_of(request.model, settings.cache_dir), request.revision)
-    placement = placement_of(request, source)
+    placement = placed(request, source)
     require_worker(settings)
     from discovery.jobs.estimate import GIB, plan_run
     from discovery.jobs.sizes import read_config, sizes_of
@@ -82,6 +82,7 @@ def plan(request: DiscoverRequest, tokens: Tokens = None, as_json: AsJson = Fals
         limit=limit,
         cut=_cut(request, draft),
     )
+    shard_seconds = made.cpu_seconds["scores"] / request.shards
     n_circuits, refusal = selections * draft.alternatives, ""
     try:
         made.require(limit)
@@ -97,6 +98,8 @@ def plan(request: DiscoverRequest, tokens: Tokens = None, as_json: AsJson = Fals
                 "n_heldout": n_heldout,
                 "n_tokens": n_tokens,
                 "n_circuits": n_circuits,
+                "shards": request.shards,
+                "shard_cpu_seconds": shard_seconds,
                 "assumes_all_kept": isinstance(draft.method, Acdc),
                 "refused": refusal or None,
                 "ask_for_gib": -int(-made.memory_bytes // GIB),
@@ -126,6 +129,11 @@ def plan(request: DiscoverRequest, tokens: Tokens = None, as_json: AsJson = Fals
             f"about {_duration(made.total_seconds)}: "
             f"{_duration(made.cpu_seconds['scores'])} scores, "
             f"{_duration(made.cpu_seconds['evaluation'])} evaluation (preset quick)",
+        ),
+        *(
+            [("shards", f"{request.shards}, about {_duration(shard_seconds)} of the scores each")]
+            if request.shards > 1
+            else []
         ),
         *([("assumes", ALL_KEPT)] if isinstance(draft.method, Acdc) else []),
         ("estimate", "from sizes alone, for one thread as fast as the one it was measured on"),

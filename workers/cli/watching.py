@@ -26,12 +26,17 @@ IN_A_LINE = ("job", "kind", "state", "model", "task", "what")
 class Listed:
     """Jobs with what is known of them besides: their tags, and whom those wait for that nobody has.
 
-    Both by a job's id, of those that have any.
+    All by a job's id, of those that have any; `shards` says how many are done.
     """
 
     records: Sequence[JobRecord]
     tags: Mapping[str, Sequence[str]]
     waits: Mapping[str, str]
+    shards: Mapping[str, str]
+
+    @property
+    def why_queued(self) -> Mapping[str, str]:
+        return {**self.shards, **self.waits}
 
     @property
     def any_live(self) -> bool:
@@ -49,7 +54,7 @@ Row = Callable[[JobRecord, float, Mapping[str, str]], tuple[object, ...]]
 def job_table(listed: Listed, row: Row) -> str:
     """A line a job; with tags where one of them has any."""
     now = time.time()
-    rows = [row(each, now, listed.waits) for each in listed.records]
+    rows = [row(each, now, listed.why_queued) for each in listed.records]
     if not listed.tags:
         return table(COLUMNS, rows)
     tags = [", ".join(listed.tags.get(each.job_id, ())) for each in listed.records]
@@ -93,7 +98,7 @@ def _lines(ask: Ask, row: Row) -> None:
             now = (each.state, each.attempts, stage)
             if told.get(each.job_id) != now:
                 told[each.job_id] = now
-                said = dict(zip(COLUMNS, row(each, time.time(), listed.waits), strict=True))
+                said = dict(zip(COLUMNS, row(each, time.time(), listed.why_queued), strict=True))
                 words = [cell(said[name]) for name in IN_A_LINE]
                 emit(" ".join([time.strftime("%H:%M:%S"), *filter(None, words)]))
         if not listed.any_live:

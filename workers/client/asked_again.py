@@ -14,8 +14,14 @@ log = logging.getLogger(__name__)
 
 
 def tell_placement(record: JobRecord, asked: Placement) -> None:
-    """Say where a job that runs already is run in another way than was asked for now."""
-    runs, wanted = json.loads(record.placement), asked.model_dump(mode="json")
+    """Say where a live job is run in another way than was asked for now.
+
+    One that is queued has taken all but its number of shards, some of which may be done.
+    """
+    runs = {"shards": 1} | json.loads(record.placement)
+    wanted = asked.model_dump(mode="json") | {"shards": asked.shards}
+    if record.state is JobState.QUEUED:
+        wanted = {"shards": asked.shards}
     other = [
         f"{name} is {runs.get(name)!r}, not {value!r}"
         for name, value in wanted.items()
@@ -23,9 +29,10 @@ def tell_placement(record: JobRecord, asked: Placement) -> None:
     ]
     if other:
         log.warning(
-            "job %s runs already, as it was asked for before: %s; that is not changed; to have it "
+            "job %s %s already, as it was asked for before: %s; that is not changed; to have it "
             "run as asked for now, cancel it first: circuits cancel %s",
             record.job_id[:12],
+            "waits" if record.state is JobState.QUEUED else "runs",
             "; ".join(other),
             record.job_id[:12],
         )

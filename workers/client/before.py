@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graph_schema.documents.jobs import JobRecord, JobState
-from graph_schema.errors import StoreUnavailable
+from graph_schema.errors import NotFoundError, StoreUnavailable
 from workers.client.bars import Bars
 
 if TYPE_CHECKING:
     from workers.client.connection import Connection
-    from workers.requests.discover import Submission
 
 AT_A_TIME = 16
 """Jobs asked for at a look, the first that have not ended: nearly all that run are among them."""
@@ -22,9 +21,9 @@ AT_A_TIME = 16
 class Before:
     """Jobs that something waits for, in the order in which they were submitted."""
 
-    def __init__(self, client: Connection, submissions: Sequence[Submission]) -> None:
+    def __init__(self, client: Connection, job_ids: Sequence[str]) -> None:
         self._client = client
-        self._left = list(submissions)
+        self._left = list(job_ids)
         self._total = len(self._left)
 
     def tell(self, bars: Bars) -> bool:
@@ -35,9 +34,12 @@ class Before:
         running: list[JobRecord] = []
         for each in self._left[:AT_A_TIME]:
             try:
-                record = self._client.service.job(each.spec.job_id)
+                record = self._client.service.job(each)
             except StoreUnavailable:
                 return True
+            except NotFoundError:  # deleted, or of a job that was asked for in other shards
+                self._left.remove(each)
+                continue
             if record.state.ended:
                 self._left.remove(each)
             elif record.state is JobState.RUNNING:

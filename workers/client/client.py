@@ -12,13 +12,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from graph_schema.documents import Annotation
-from graph_schema.documents.jobs import JobRecord, JobState
+from graph_schema.documents.jobs import SPECS, JobRecord, JobState
 from graph_schema.errors import SpecError
 from workers.client.backup_requests import BackupRequests
 from workers.client.job import Job
 from workers.client.motifs import Motifs
 from workers.client.remarks import RemarkRequests
-from workers.requests.checking import choice, validated
+from workers.requests.checking import choice, unknown, validated
 from workers.requests.labels import Labelled, author_or_user, one_row
 from workers.requests.since import moment
 from workers.results.circuit import Circuit
@@ -110,6 +110,7 @@ class CircuitClient(RemarkRequests, BackupRequests):
         method: str | None = None,
         since: str | None = None,
         tag: str | None = None,
+        kind: str | None = None,
     ) -> list[Job]:
         """Jobs, the newest first.
 
@@ -121,6 +122,7 @@ class CircuitClient(RemarkRequests, BackupRequests):
             method: Only by this method.
             since: Submitted since then: `12h`, `3d` ago, or a date.
             tag: Only those with this tag.
+            kind: Only of this kind; None for all but shards, which are parts of others.
 
         Raises:
             SpecError: There is no such state or time.
@@ -128,16 +130,18 @@ class CircuitClient(RemarkRequests, BackupRequests):
         if limit < 1:
             raise SpecError(f"limit is {limit}; expected 1 or more")
         states = tuple(JobState) if state is None else (choice("state", JobState, state),)
+        if kind is not None and kind not in SPECS:
+            raise SpecError(unknown("kind", kind, sorted(SPECS)))
         now = time.time()
         after = 0.0 if since is None else moment(since, now)
-
         having = None if tag is None else self.service.tagged(tag)
 
         def wanted(record: JobRecord) -> bool:
             facts = job_facts(record, now)
             return facts.passes(model, task, method) and (having is None or record.job_id in having)
 
-        return [Job(self, record) for record in self.service.jobs(states, limit, after, wanted)]
+        found = self.service.jobs(states, limit, after, wanted, kind)
+        return [Job(self, record) for record in found]
 
     def circuit(self, circuit_id: str) -> Circuit:
         """The circuit with this id, or with the one id that starts so.
@@ -254,8 +258,8 @@ class CircuitClient(RemarkRequests, BackupRequests):
     def gc(self, *, dry_run: bool = False) -> Cleared:
         """Remove what has gathered and nothing refers to; returns what, and how many bytes.
 
-        Old failed jobs (where `keep_failed_days` is set), circuits that nobody went on storing,
-        checkpoints of ended jobs, artifacts that no circuit refers to, old logs.
+        Old failed jobs (`keep_failed_days`), circuits that nobody went on storing, checkpoints of
+        ended jobs, artifacts that no circuit refers to, old logs.
 
         Args:
             dry_run: Only say what.

@@ -58,6 +58,7 @@ def deletion(service: Service, id: str) -> Deletion:
         )
     hanging = hanging_on(store, circuits)
     going.update(jobs.known(store, hanging.evaluations))
+    going.update(jobs.shards_of_jobs(store, sorted(going)))
     ids = [*circuits, *going, *found.role_tests, *found.role_graphs, *hanging.evaluations]
     if live := jobs.live_on(store, [*ids, *([owner] if owner else [])]):
         raise SpecError(

@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-from graph_schema.documents.jobs import JobRecord, JobState
+from graph_schema.documents.jobs import JobRecord, JobState, ShardSpec
 from workers.client.bars import Bars
 from workers.client.before import told_step
 from workers.client.job import FIRST_WAIT, LONGEST_WAIT, Job, patiently
@@ -107,7 +107,16 @@ class ManyJobs:
         known = self._client.service.records([each.spec.job_id for each in wanted])
         state = {record.job_id: record.state for record in known}
         badly = (JobState.FAILED, JobState.CANCELLED, None)
-        again = [each for each in wanted if state.get(each.spec.job_id) in badly]
+        again = [
+            each
+            for each in wanted
+            if state.get(each.spec.job_id) in badly
+            # A job that ended well needs no shards any more.
+            and not (
+                isinstance(each.spec, ShardSpec)
+                and state.get(each.spec.discover.job_id) not in badly
+            )
+        ]
         alone = [replace(each, before=()) for each in again]
         self._know(known)
         self._know(self._client.service.submit_many(alone, force=True))

@@ -59,6 +59,7 @@ class Requests(Connection):
         memory: int | None = None,
         chunk: int | None = None,
         priority: int = 5,
+        shards: int = 1,
         force: bool = False,
     ) -> Job:
         """Ask for a circuit; the same request twice is one job.
@@ -81,10 +82,8 @@ class Requests(Connection):
             candidates: How many units are nodes (256), or `{"n": …, "per": "all" or "layer",
                 "by": "ig", "relp" or "gradient"}`; the others write together as `rest`.
             n_edges: How many edges to keep.
-            threshold: The score that an edge must reach to be kept, in the metric's units; of
-                several, each gives a circuit (`job.results()`).
-            metric: What is measured on a pair; None for the task's own, `prob_diff` for
-                `greater_than` and else `logit_diff`.
+            threshold: The score that an edge must reach; of several, each gives a circuit.
+            metric: What is measured on a pair; None for the task's own (`logit_diff`, mostly).
             ablation: What takes an edge's place, with `draws` where it is `resample`.
             seed: Seed of everything random.
             revision: Branch, tag or commit of a hub model.
@@ -95,14 +94,15 @@ class Requests(Connection):
             receivers: Patch each `query_head` alone, or keys and values of a whole `kv_group`.
             exact_top: Test so many of the best edges that an estimate keeps exactly.
             keep_pair_scores: Store every edge's score on every pair (`circuit.pair_scores()`).
-            alternatives: Find so many circuits, each as unlike those before as stays comparably
-                faithful (`job.results()`); not with `acdc`.
+            alternatives: Find so many circuits, each unlike those before and comparably faithful
+                (`job.results()`); not with `acdc`.
             evaluation: `quick`, or `full` with tests and stability.
             dtype: What the model computes in.
             device: What its worker must have (`auto`: whatever there is), with so many GiB of
-                `memory`; these, `chunk` and `priority` are outside the job's identity.
+                `memory`; these and those up to `shards` are outside the job's identity.
             chunk: Pairs computed at once.
             priority: 0 to 9; 9 goes first.
+            shards: Score the edges in so many parts of the pairs, each by any worker; not `acdc`.
             force: Run again what has ended before.
 
         Raises:
@@ -144,6 +144,7 @@ class Requests(Connection):
             memory=memory,
             chunk=chunk,
             priority=priority,
+            shards=shards,
         )
         return self.submit_request(request, force=force)
 

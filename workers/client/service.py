@@ -13,7 +13,7 @@ from graph_schema.artifacts import stored_scores
 from graph_schema.comparing.agreement import PairMetric
 from graph_schema.comparing.circuits import Known, along_training, check_checkpoints, compare_all
 from graph_schema.documents import CircuitDocument, Split
-from graph_schema.documents.jobs import JobRecord, JobState
+from graph_schema.documents.jobs import JobRecord, JobState, shards_of
 from graph_schema.errors import NotFoundError, ResourceError
 from graph_schema.exchange import said_data
 from graph_schema.store import jobs
@@ -70,17 +70,33 @@ class Service(Submitting):
         limit: int,
         since: float = 0.0,
         wanted: Callable[[JobRecord], bool] = lambda _: True,
+        kind: str | None = None,
     ) -> tuple[JobRecord, ...]:
         """The newest jobs that are wanted; asked for a page at a time."""
         found, skip = dict[str, JobRecord](), 0
         while len(found) < limit:
-            page = jobs.list_jobs(self.store, states=states, limit=PAGE, skip=skip, since=since)
+            page = jobs.list_jobs(
+                self.store, states=states, limit=PAGE, skip=skip, since=since, kind=kind
+            )
             # One that was submitted meanwhile moves the others on: the last come once more.
             found |= {each.job_id: each for each in page if wanted(each)}
             skip += PAGE
             if len(page) < PAGE:
                 break
         return tuple(found.values())[:limit]
+
+    def shards_done(self, records: Sequence[JobRecord]) -> dict[str, str]:
+        """Of these jobs those that wait for their shards: by id, how many of them are scored."""
+        waiting = [
+            each for each in records if each.state is JobState.QUEUED and shards_of(each) > 1
+        ]
+        of = {need.job_id for record in waiting for need in record.needs}
+        states = jobs.states(self.store, of)
+        told: dict[str, str] = {}
+        for record in waiting:
+            done = [states.get(need.job_id) is JobState.SUCCEEDED for need in record.needs]
+            told[record.job_id] = f"{sum(done)} of {len(done)} shards scored"
+        return told
 
     def tagged(self, tag: str) -> set[str]:
         """The ids of circuits and jobs with this tag."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from celery import Celery
 from neo4j import Transaction
 
 from graph_schema.artifacts import ArtifactStore
-from graph_schema.documents.jobs import JobRecord, JobState, demand_of
+from graph_schema.documents.jobs import JobRecord, JobState, ShardSpec, demand_of, shards_of
 from graph_schema.errors import StoreUnavailable
 from graph_schema.store import jobs
 from graph_schema.store.batches import lots
@@ -98,7 +98,8 @@ class Submitting:
         One that ended without a result for no lasting fault of the request (it was cancelled, its
         worker died, its model was away, a limit was in the way) is tried again, at this request's
         place; `force` tries again whatever has ended. The jobs that it needs and that come with it
-        are submitted first; of those, none that ended well is done again.
+        are submitted first; of those, none that ended well is done again, but for the shards of a
+        job that is.
 
         Raises:
             StoreUnavailable: Graph or queue are away; a queue that is, before anything is written.
@@ -136,24 +137,49 @@ class Submitting:
 
 
 def in_order(store: GraphStore, submissions: Sequence[Submission], force: bool) -> list[Each]:
-    """Each job once, what it needs before it; what a job needs that ended well is left out."""
+    """Each job once, what it needs before it; what a job needs that ended well is left out.
+
+    So are the shards of a job that is at work already, in another number of them.
+    """
     states = jobs.states(store, (each.spec.job_id for each in _with_needs(submissions)))
-    own = {each.spec.job_id for each in submissions if force}
+    divided = _divided(store, submissions, states)
     found: dict[str, Each] = {}
 
-    def add(submission: Submission) -> None:
+    def add(submission: Submission, again: bool) -> None:
         job_id = submission.spec.job_id
         if job_id in found:
             return
-        again = job_id in own
-        if again or states.get(job_id) is not JobState.SUCCEEDED:
+        state, shards = states.get(job_id), submission.placement.shards
+        live = state is not None and not state.ended
+        if shards > 1 and (
+            divided.get(job_id, shards) != shards
+            if live
+            else state is JobState.SUCCEEDED and not again
+        ):
+            submission = replace(submission, needs=(), before=())
+        if again or state is not JobState.SUCCEEDED:
             for each in submission.before:
-                add(each)
+                # What a job's shards found is a part of its own work.
+                add(each, again and isinstance(each.spec, ShardSpec))
         found[job_id] = Each(submission, again)
 
+    own = {each.spec.job_id for each in submissions if force}
     for each in submissions:
-        add(each)
+        add(each, each.spec.job_id in own)
     return list(found.values())
+
+
+def _divided(
+    store: GraphStore, submissions: Sequence[Submission], states: Mapping[str, JobState]
+) -> dict[str, int]:
+    """In how many shards those of these jobs are that are at work, of which some are asked for."""
+    asked = [each.spec.job_id for each in submissions if each.placement.shards > 1]
+    live = [job_id for job_id in asked if job_id in states and not states[job_id].ended]
+    return {
+        record.job_id: shards_of(record)
+        for lot in lots(live, AT_ONCE)
+        for record in jobs.get_all(store, lot)
+    }
 
 
 def submit_batch(store: GraphStore, batch: Sequence[Each]) -> dict[str, jobs.Submitted]:
@@ -174,7 +200,7 @@ def submit_batch(store: GraphStore, batch: Sequence[Each]) -> dict[str, jobs.Sub
         made |= _made(jobs.submit_all(store, [_asked(each, True) for each in again]))
     for each in batch:
         record = _record(made, each)
-        if record.state is JobState.RUNNING:
+        if not record.state.ended:
             tell_placement(record, each.submission.placement)
     return made
 

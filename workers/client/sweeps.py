@@ -145,7 +145,7 @@ class SweepRequests(TrainingRequests):
             options: Of all jobs alike, as `submit` takes them: `pairs`, `metric`, `ablation`,
                 `draws`, `by`, `add_bos`, `answers`, `misfits`, `granularity`, `candidates`,
                 `receivers`, `exact_top`, `keep_pair_scores`, `alternatives`, `evaluation`,
-                `dtype`, `device`, `memory`, `chunk`, `priority`.
+                `dtype`, `device`, `memory`, `chunk`, `priority`, `shards`.
 
         Raises:
             SpecError: Something is wrong; nothing was sent, and the message has all that is.

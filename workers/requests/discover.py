@@ -22,11 +22,12 @@ from graph_schema.documents import (
     JobSelection,
     Limits,
     ModelId,
+    ModelSource,
     Threshold,
     Thresholds,
     TopEdges,
 )
-from graph_schema.documents.jobs import DiscoverSpec, JobSpec, Need, Placement, Tokenisation
+from graph_schema.documents.jobs import DiscoverSpec, Placement, Tokenisation
 from graph_schema.errors import LimitError, SpecError
 from graph_schema.models.fingerprint import fingerprint
 from graph_schema.printable import whole_number
@@ -39,6 +40,8 @@ from workers.requests.pairs import (
     placement_of,
     source_of,
 )
+from workers.requests.shards import check_shards, sharded
+from workers.requests.submission import Submission
 from workers.requests.zoo_names import place_of
 
 
@@ -73,21 +76,7 @@ class DiscoverRequest(MeasureRequest):
     candidates: int | Params | None = None
     dtype: str = "float32"
     seed: int = 0
-
-
-@dataclass(frozen=True)
-class Submission:
-    """A checked request: the spec, where to run it, and the pairs that travel with it.
-
-    `needs` must have ended before it is claimed; those of them that may be missing are asked for
-    with it, and come in `before`, in an order in which each finds what it needs.
-    """
-
-    spec: JobSpec
-    placement: Placement
-    dataset: DatasetDocument | None
-    needs: tuple[Need, ...] = ()
-    before: tuple[Submission, ...] = ()
+    shards: int = 1
 
 
 def drafted(
@@ -143,7 +132,14 @@ def drafted(
             f"edges is {whole_number(request.n_edges, ',')}; the limit is "
             f"{limits.circuit_edges:,} edges a circuit"
         )
+    check_shards(request.shards, draft, dataset)
     return draft, dataset
+
+
+def placed(request: DiscoverRequest, source: ModelSource) -> Placement:
+    """Where to run it, and in how many shards: outside the job's identity."""
+    fields = dict(placement_of(request, source)) | {"shards": request.shards}
+    return validated(Placement, fields)
 
 
 def build_submission(request: DiscoverRequest, limits: Limits, cache_dir: Path) -> Submission:
@@ -159,12 +155,12 @@ def build_submission(request: DiscoverRequest, limits: Limits, cache_dir: Path) 
     draft, dataset = drafted(without_dictionaries(request), limits)
     source = source_of(place_of(request.model, cache_dir), request.revision)
     model = ModelId(fingerprint=fingerprint(source, cache_dir))
-    placement = placement_of(request, source)
+    placement = placed(request, source)
     if request.dictionaries:
         dictionaries, sources = dictionaries_of(request.dictionaries, source, model.fingerprint)
         draft, dataset = drafted(request, limits, dictionaries)
         placement = placement.model_copy(update={"dictionaries": sources})
-    return Submission(draft.model_copy(update={"model": model}), placement, dataset)
+    return sharded(Submission(draft.model_copy(update={"model": model}), placement, dataset))
 
 
 def without_dictionaries(request: DiscoverRequest) -> DiscoverRequest:

@@ -170,6 +170,7 @@ class SweepRequest(_Part):
     memory: StrictInt | None = None
     chunk: StrictInt | None = None
     priority: StrictInt | None = None
+    shards: StrictInt | None = None
 
     @property
     def options(self) -> dict[str, Any]:

@@ -20,8 +20,10 @@ from graph_schema.errors import SpecError
 from graph_schema.models.fingerprint import fingerprint, is_path
 from graph_schema.yaml_text import YamlPath
 from workers.requests.checking import METHODS, named
-from workers.requests.discover import DiscoverRequest, Submission, drafted
-from workers.requests.pairs import Measured, measured, placement_of, source_of
+from workers.requests.discover import DiscoverRequest, drafted, placed
+from workers.requests.pairs import Measured, measured, source_of
+from workers.requests.shards import sharded
+from workers.requests.submission import Submission
 from workers.requests.sweep import AskedModel, AskedSweep, AskedTask, Mistakes
 from workers.requests.zoo_names import place_of
 
@@ -108,8 +110,8 @@ def build_sweep(asked: AskedSweep, limits: Limits, cache_dir: Path) -> SweepSubm
     jobs: dict[str, SweepJob] = {}
     for (model, source, model_id), draft in product(models, drafts):
         spec = draft.spec.model_copy(update={"model": model_id})
-        submission = Submission(spec, placement_of(draft.request, source), draft.dataset)
-        job = SweepJob(model.words, *draft.words, submission)
+        submission = Submission(spec, placed(draft.request, source), draft.dataset)
+        job = SweepJob(model.words, *draft.words, sharded(submission))
         jobs.setdefault(job.job_id, job)
     by = "edges" if request.edges is not None else "threshold"
     return SweepSubmission(request.name or "sweep", by, tuple(jobs.values()))
@@ -120,8 +122,12 @@ def _check_size(asked: AskedSweep, mistakes: Mistakes) -> None:
     n_jobs = len(request.seeds) * len(request.edges or request.thresholds or (0,))
     for axis in (request.models, request.tasks, request.methods):
         n_jobs *= len(axis)
+    n_jobs *= 1 if request.shards in (None, 1) else 1 + request.shards
+    shards = "" if request.shards in (None, 1) else ", shards counted"
     if n_jobs > MOST_JOBS:
-        mistakes.note(f"it has {n_jobs:,} jobs; the limit is {MOST_JOBS:,}: ask for a part of it")
+        mistakes.note(
+            f"it has {n_jobs:,} jobs{shards}; the limit is {MOST_JOBS:,}: ask for a part of it"
+        )
         mistakes.tell()  # the rest would take long
 
 
@@ -140,7 +146,7 @@ def _drafts(
             of: dict[str, Any] = {"method": method.name, "method_params": method.params, by: size}
             one = _request(asked, task, of)
             spec, dataset = drafted(one, limits, on=data[i])
-            placement_of(one, NOWHERE)
+            placed(one, NOWHERE)
             words = task.words, method.words, size
             for seed in request.seeds:
                 seeded = spec.model_copy(update={"seed": seed})
@@ -167,7 +173,7 @@ def _key_of(message: str, options: dict[str, Any], limits: Limits) -> YamlPath |
         try:
             request = DiscoverRequest(**{**plain, key: value})
             drafted(request, limits)
-            placement_of(request, NOWHERE)
+            placed(request, NOWHERE)
         except SpecError as error:
             if str(error) == message:
                 return (key,)

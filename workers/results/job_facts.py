@@ -46,6 +46,8 @@ class JobFacts:
 def job_facts(record: JobRecord, now: float) -> JobFacts:
     """What a job is; `now` in seconds since 1970 bounds the time of one that runs."""
     asked, placed = json.loads(record.spec), json.loads(record.placement)
+    if record.kind == "shard":
+        asked = asked["discover"]
     of = asked.get("models") or [asked.get("model") or {}]
     fingerprints = tuple(each["fingerprint"] for each in of if each.get("fingerprint"))
     name = (placed.get("model") or {}).get("name", "")

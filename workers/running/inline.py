@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 
 from graph_schema.documents.jobs import JobState
-from graph_schema.errors import MissingExtraError, NotFoundError, StoreUnavailable
+from graph_schema.errors import MissingExtraError, NotFoundError, SpecError, StoreUnavailable
 from graph_schema.store import jobs
 from workers.broker import deliver
 from workers.client import CircuitClient, Job
@@ -42,6 +42,11 @@ def run_here(client: CircuitClient, request: DiscoverRequest, *, force: bool = F
         MissingExtraError: Torch is not installed.
         StoreUnavailable: The graph cannot be reached.
     """
+    if request.shards > 1:
+        raise SpecError(
+            f"shards is {request.shards}, which are for several workers; a job is done here in one "
+            "piece: leave shards out, or submit it (circuits submit)"
+        )
     submission = build_submission(request, client.settings.limits, client.settings.cache_dir)
     return do_here(client, submission, force)
 
@@ -71,8 +76,12 @@ def do_here(client: CircuitClient, submission: Submission, force: bool = False) 
         try:
             record = service.submit(submission, force=force, send=False)
             job = Job(client, record, submission, send=False)
-            for each in () if job.state.ended else submission.before:
-                before = Job(client, service.job(each.spec.job_id), each, send=False)
+            asked = {each.spec.job_id: each for each in submission.before}
+            # Also the shards of a job that was submitted before.
+            needed = dict.fromkeys([*asked, *(need.job_id for need in record.needs)])
+            known = () if job.state.ended else service.records(list(needed))
+            for each in known:
+                before = Job(client, each, asked.get(each.job_id), send=False).refresh()
                 if not before.state.ended:
                     _see_through(before, client, work_for, check_interrupt)
             if not job.refresh().state.ended:

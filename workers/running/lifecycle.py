@@ -268,6 +268,7 @@ def _for_everyone(document: ErrorDocument, record: JobRecord) -> ErrorDocument:
     """
     # Not as documents: a job whose spec cannot be read must end as well.
     placed, asked = json.loads(record.placement), json.loads(record.spec)
+    asked = asked if "model" in asked else asked.get("discover", {})  # of a shard
     name = placed.get("model", {}).get("name", "")
     if not is_path(name):
         return document

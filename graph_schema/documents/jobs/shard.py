@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from graph_schema.documents.jobs.base import MOST_SHARDS, JobSpec
+from graph_schema.documents.jobs.base import MOST_SHARDS, JobRecord, JobSpec
 from graph_schema.documents.jobs.discover import DiscoverSpec
 
 
@@ -35,3 +36,8 @@ NO_SHARDS = (
     "acdc decides edge after edge, each by all pairs, and has no scores of a part of them: leave "
     "shards out, or take a method that scores every edge"
 )
+
+
+def shards_of(record: JobRecord) -> int:
+    """In how many shards a job is; 1 where it is in one piece."""
+    return int(json.loads(record.placement).get("shards", 1))

@@ -36,6 +36,7 @@ from graph_schema.store.jobs.removal import (
     known,
     live_on,
     remove,
+    shards_of_jobs,
     that_found,
 )
 from graph_schema.store.jobs.requests import (
@@ -86,6 +87,7 @@ __all__ = [
     "set_free",
     "settle",
     "settle_all",
+    "shards_of_jobs",
     "states",
     "stop",
     "submit",

@@ -18,8 +18,9 @@ from graph_schema.store.connection import GraphStore
 from graph_schema.store.jobs.node import record_of
 
 # Only what was asked for stands in the statement: an index serves `x = $x`, none `$x IS NULL OR …`.
-_ALL: LiteralString = "MATCH (j:Job) WHERE true\n"
-_IN_STATE: LiteralString = "MATCH (j:Job) WHERE j.state = $state\n"
+# Shards are parts of others: a job's own page shows them.
+_ALL: LiteralString = "MATCH (j:Job) WHERE j.kind <> 'shard'\n"
+_IN_STATE: LiteralString = "MATCH (j:Job) WHERE j.state = $state AND j.kind <> 'shard'\n"
 _OLDER: LiteralString = """AND (j.submitted_at < $at OR (j.submitted_at = $at AND j.job_id > $id))
 """
 _PAGE: LiteralString = """
@@ -27,7 +28,9 @@ WITH j.job_id AS id, j.submitted_at AS at ORDER BY at DESC, id LIMIT $limit
 MATCH (j:Job {job_id: id})
 RETURN properties(j) AS job ORDER BY at DESC, id
 """
-_COUNTS: LiteralString = "MATCH (j:Job) RETURN j.state AS state, count(j) AS n"
+_COUNTS: LiteralString = """
+MATCH (j:Job) WHERE j.kind <> 'shard' RETURN j.state AS state, count(j) AS n
+"""
 _TOTAL: LiteralString = "MATCH (j:Job) RETURN count(j) AS n"
 _LIVE: LiteralString = """
 MATCH (j:Job) WHERE j.state IN ['queued', 'running']

@@ -19,6 +19,7 @@ from graph_schema.store.jobs.node import (
     States,
     change_all,
     ended,
+    lapsed,
     locked_all,
     needed_by,
     queued_again,
@@ -29,6 +30,17 @@ from graph_schema.store.jobs.node import (
 
 WAITING: LiteralString = """
 MATCH (j:Job {state: 'queued'}) WHERE $job_id IN j.needs RETURN j.job_id AS id ORDER BY id
+"""
+
+SHARD = "shard"
+"""The kind of a job that is a part of another one."""
+BADLY: LiteralString = """
+MATCH (j:Job {job_id: $job_id}) WHERE j.state IN ['failed', 'cancelled'] RETURN j.needs AS needs
+"""
+# A statement of its own: ArcadeDB finds no node by what UNWIND takes out of another one.
+LIVE_SHARDS: LiteralString = """
+MATCH (s:Job) WHERE s.job_id IN $ids AND s.kind = $shard AND s.state IN ['queued', 'running']
+RETURN s.job_id AS id ORDER BY id
 """
 
 AT_ONCE = 500
@@ -107,11 +119,14 @@ def judge_all(store: GraphStore, job_ids: Sequence[str], decide: Decision) -> di
 def set_free(store: GraphStore, job_id: str) -> tuple[str, ...]:
     """Judge what waited for `job_id`, which has ended; returns the ids to send now.
 
-    A job that needed it to end well fails with it, and so on down the line.
+    A job that needed it to end well fails with it, and so on down the line. Where it ended badly
+    its own shards, which nobody else needs, are cancelled.
     """
 
     def waiting(tx: Transaction) -> list[str]:
         return [row["id"] for row in tx.run(WAITING, job_id=job_id)]
+
+    _end_shards(store, job_id)
 
     def decide(row: Row, now: int, states: States) -> Judgement:
         if row["state"] != JobState.QUEUED or row.get("sent_at") is not None:
@@ -120,6 +135,35 @@ def set_free(store: GraphStore, job_id: str) -> tuple[str, ...]:
 
     found = judge_all(store, store.read(waiting), decide)
     return tuple(each for settled in found.values() for each in settled.send)
+
+
+def _end_shards(store: GraphStore, job_id: str) -> None:
+    """Cancel the live shards of a job that ended badly; one that runs ends at its next step."""
+
+    def live(tx: Transaction) -> list[str]:
+        row = tx.run(BADLY, job_id=job_id).single()
+        needs: list[str] = (row["needs"] or []) if row else []
+        return [row["id"] for row in tx.run(LIVE_SHARDS, ids=needs, shard=SHARD)] if needs else []
+
+    def end(tx: Transaction) -> None:
+        rows, now = locked_all(tx, [job_id, *shards])
+        if not rows or rows[0]["job_id"] != job_id or not _ended_badly(rows[0]):
+            return  # somebody has submitted it again meanwhile
+        changes: dict[str, Row] = {}
+        for row in rows[1:]:
+            if JobState(row["state"]) is JobState.QUEUED or lapsed(row, now):
+                end = ended(JobState.CANCELLED, now, CANCELLED)
+                changes[row["job_id"]] = end | {"cancel_requested": True}
+            elif JobState(row["state"]) is JobState.RUNNING:
+                changes[row["job_id"]] = {"cancel_requested": True}
+        change_all(tx, changes)
+
+    if shards := store.read(live):
+        store.write(end)
+
+
+def _ended_badly(row: Row) -> bool:
+    return JobState(row["state"]) in (JobState.FAILED, JobState.CANCELLED)
 
 
 def with_freed(store: GraphStore, job_id: str, settled: Settled) -> Settled:

@@ -28,6 +28,10 @@ _THAT_FOUND: LiteralString = """
 MATCH (j:Job) WHERE any(id IN coalesce(j.circuit_ids, []) WHERE id STARTS WITH $prefix)
 RETURN j.job_id AS id ORDER BY id
 """
+_NEEDS: LiteralString = "MATCH (j:Job) WHERE j.job_id IN $ids RETURN j.needs AS needs"
+_SHARDS: LiteralString = """
+MATCH (s:Job) WHERE s.job_id IN $ids AND s.kind = 'shard' RETURN s.job_id AS id ORDER BY id
+"""
 _REMOVE: LiteralString = "MATCH (j:Job {job_id: $job_id}) DETACH DELETE j"
 
 
@@ -39,6 +43,12 @@ def live_on(store: GraphStore, ids: Sequence[str]) -> tuple[str, ...]:
 def known(store: GraphStore, ids: Sequence[str]) -> tuple[str, ...]:
     """Those of these ids that are jobs."""
     return tuple(row["id"] for row in store.rows(_KNOWN, ids=list(ids)))
+
+
+def shards_of_jobs(store: GraphStore, ids: Sequence[str]) -> tuple[str, ...]:
+    """The jobs that score parts of these: nobody else needs them."""
+    needs = {need for row in store.rows(_NEEDS, ids=list(ids)) for need in row["needs"] or ()}
+    return tuple(row["id"] for row in store.rows(_SHARDS, ids=sorted(needs))) if needs else ()
 
 
 def failed_before(store: GraphStore, seconds: float) -> tuple[str, ...]:

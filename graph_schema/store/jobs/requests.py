@@ -11,7 +11,7 @@ from graph_schema.documents.base import LAST
 from graph_schema.documents.jobs import JobRecord, JobState
 from graph_schema.errors import NotFoundError
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.jobs.judging import set_free
+from graph_schema.store.jobs.judging import SHARD, set_free
 from graph_schema.store.jobs.node import (
     CANCELLED,
     UNSAID,
@@ -33,7 +33,8 @@ THESE: LiteralString = """
 UNWIND $job_ids AS id MATCH (j:Job {job_id: id}) RETURN properties(j) AS job
 """
 LIST: LiteralString = """
-MATCH (j:Job) WHERE j.state IN $states AND j.submitted_at >= $since
+MATCH (j:Job) WHERE j.state IN $states AND j.submitted_at >= $since AND NOT j.kind IN $without
+AND ($kind IS NULL OR j.kind = $kind)
 RETURN properties(j) AS job ORDER BY j.submitted_at DESC, j.job_id SKIP $skip LIMIT $limit
 """
 LIVE: LiteralString = """
@@ -124,12 +125,15 @@ def list_jobs(
     limit: int = 100,
     skip: int = 0,
     since: float = 0.0,
+    kind: str | None = None,
 ) -> tuple[JobRecord, ...]:
     """The newest jobs in one of `states`, newest first, but for the first `skip`.
 
-    `since`: submitted then or later, seconds since 1970.
+    `since`: submitted then or later, seconds since 1970. `kind`: of this kind; None for all but
+    shards, which are a part of others.
     """
-    wanted = {"limit": limit, "skip": skip, "since": milliseconds(since)}
+    wanted: Row = {"limit": limit, "skip": skip, "since": milliseconds(since)}
+    wanted |= {"kind": kind, "without": [SHARD] if kind is None else []}
 
     def work(tx: Transaction) -> tuple[JobRecord, ...]:
         rows = tx.run(LIST, {"states": [state.value for state in states], **wanted})

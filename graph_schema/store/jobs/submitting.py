@@ -117,8 +117,8 @@ def submit_all(
 
     Exactly one of many submitters sends a job. One that waits for others is not sent by its
     submitter but by what ends them. A queued one gets the placement asked for, and is sent again
-    where that is more or less urgent, or for other workers; a running one is left alone, and its
-    record then has another placement than was asked for.
+    where that is more or less urgent, or for other workers, but keeps its number of shards; a
+    running one is left alone. Their records then have another placement than was asked for.
 
     Some hundred jobs are one transaction: where this ends in the middle, those before are
     submitted, and the reconciler sends those of them that nobody has sent.
@@ -228,10 +228,12 @@ def _decided(row: Row, asked: Asked, nonce: str, now: int, states: States) -> Ju
 
 def _placed_anew(row: Row, placement: Placement) -> Judgement:
     """Give a queued job another placement; it is sent again where its message says otherwise."""
-    asked = placement.canonical_json()
+    placed = json.loads(row["placement"])
+    # What it needs goes by its shards, and is as it was.
+    asked = placement.model_copy(update={"shards": placed.get("shards", 1)}).canonical_json()
     if row["placement"] == asked:
         return AS_IT_IS
-    before = json.loads(row["placement"]).get("priority"), resources_of(row)
+    before = placed.get("priority"), resources_of(row)
     resources = demand_of(asked).name
     changes = {"placement": asked, "resources": resources}
     has_message = row.get("sent_at") is not None and row.get("retry_at") is None

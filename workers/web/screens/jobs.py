@@ -24,7 +24,8 @@ from graph_schema.store.records.runs import run_of_circuit
 from workers.client.asked_again import with_failed_needs
 from workers.local.job_log import JobLog
 from workers.requests.checking import choice
-from workers.requests.discover import Submission
+from workers.requests.shards import sharded
+from workers.requests.submission import Submission
 from workers.results.job_facts import JobFacts, job_facts
 from workers.web.pages import address
 from workers.web.site import Site
@@ -123,6 +124,8 @@ def rerun(site: Site, request: Request, fields: Mapping[str, str]) -> Response:
         )
         for each in with_failed_needs(site.service.store, record)
     ]
+    if record.state is JobState.SUCCEEDED:  # what its shards found is gone with its end
+        again = [sharded(each) for each in again]
     site.service.submit_many(again, force=True)
     return RedirectResponse(f"/jobs/{record.job_id}", 303)
 

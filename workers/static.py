@@ -48,6 +48,8 @@ ASSETS = MappingProxyType(
             Asset("sheet.js", SCRIPT),
             Asset("slider.js", SCRIPT),
             Asset("swap.js", SCRIPT),
+            Asset("widget.css", CSS),
+            Asset("widget.js", SCRIPT),
         )
     }
 )

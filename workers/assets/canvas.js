@@ -23,7 +23,8 @@ export function scaled({ scale, x, y }) {
   return { scale: scale * density, x: x * density, y: y * density, density };
 }
 
-export function pageColours() {
-  const style = getComputedStyle(document.documentElement);
+// Those of the page around a place.
+export function coloursAt(place) {
+  const style = getComputedStyle(place);
   return Object.fromEntries(["positive", "negative", "sheet", "ink", "accent", "chosen"].map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
 }

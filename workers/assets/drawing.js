@@ -1,6 +1,6 @@
 // A circuit to move about in: what lies under the pointer is said, a click or Enter chooses a node.
 
-import { clear, pageColours, put, scaled, size } from "./canvas.js";
+import { clear, coloursAt, put, scaled, size } from "./canvas.js";
 import { Sheet } from "./sheet.js";
 
 const NAMES = { q: " (query)", k: " (key)", v: " (value)", r: "" };
@@ -210,8 +210,9 @@ export class Drawing {
   }
 
   paint() {
+    if (!this.width) return; // it was made before it stood on a page: it fits itself in when it does
     const began = performance.now();
-    const colours = pageColours();
+    const colours = coloursAt(this.place);
     for (const canvas of [this.below, this.above]) size(canvas);
     const context = this.below.getContext("2d");
     clear(context);
@@ -236,6 +237,6 @@ export class Drawing {
       edges.add(this.over.edge);
       nodes.add(this.graph.senders[this.over.edge]).add(this.graph.receivers[this.over.edge]);
     }
-    if (nodes.size) this.sheet.raise(context, scaled(this.view), edges, nodes, pageColours(), this.chosen);
+    if (nodes.size) this.sheet.raise(context, scaled(this.view), edges, nodes, coloursAt(this.place), this.chosen);
   }
 }

@@ -23,7 +23,7 @@ export function slider(input, drawing, keep) {
   for (const each of [range, input]) each.addEventListener("change", keep);
   say();
   input.before(range);
-  document.getElementById("prune").addEventListener("submit", (event) => (event.preventDefault(), keep()));
+  input.form.addEventListener("submit", (event) => (event.preventDefault(), keep()));
 }
 
 // The curve's own place for so many edges, and what was measured on both sides of it.

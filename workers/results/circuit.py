@@ -17,7 +17,7 @@ from graph_schema.documents import (
     Features,
 )
 from graph_schema.documents.jobs import RunRecord
-from graph_schema.errors import NotFoundError
+from graph_schema.errors import MissingExtraError, NotFoundError
 from graph_schema.printable import printable
 from graph_schema.reports import circuit_html, circuit_svg, summary
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from graph_schema.artifacts import ArtifactStore
+    from workers.notebook.widget import CircuitWidget
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,27 @@ class Circuit:
     def to_svg(self) -> str:
         """A drawing of the strongest edges."""
         return circuit_svg(self.document)
+
+    def widget(self, kept: int | None = None, chosen: str = "") -> CircuitWidget:
+        """The drawing to move about in, for a notebook: zoom, prune, choose a node.
+
+        Args:
+            kept: How many of the strongest edges it shows first; all where left out.
+            chosen: The node that is chosen first.
+
+        Raises:
+            MissingExtraError: The extra `[notebook]` is not installed.
+            SpecError: It has no such node.
+        """
+        try:
+            from workers.notebook.widget import CircuitWidget
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(
+                f"a widget needs {error.name}, which is not installed where this notebook's kernel "
+                "runs; run there: pip install 'circuit-atlas[notebook]'. Without it a circuit "
+                "shows itself as a picture"
+            ) from error
+        return CircuitWidget(self.document, kept, chosen)
 
     def to_networkx(self) -> nx.MultiDiGraph[str]:
         """A graph of component names; an edge's key is its channel. What is unknown is left out."""

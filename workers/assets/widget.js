@@ -1,0 +1,76 @@
+// A circuit in a notebook: the pages' drawing, the slider, and the edges of the node that was chosen.
+// What is kept and chosen is the model's; all text is set as text.
+
+import { put } from "./canvas.js";
+import { Drawing } from "./drawing.js";
+import { slider } from "./slider.js";
+
+const MOST = 20; // rows of a table
+
+function render({ model, el }) {
+  const graph = model.get("graph");
+  el.classList.add("atlas-widget");
+  const place = put(el, "div", "drawing");
+  const form = put(el, "form", "prune");
+  const label = put(form, "label", "", { textContent: "Strongest edges shown " });
+  const most = graph.senders.length;
+  const input = put(label, "input", "", { type: "number", min: 1, max: most, value: model.get("kept") });
+  put(form, "span", "faint", { textContent: `of ${most.toLocaleString("en")}` });
+  const panel = put(el, "div", "panel", { "aria-live": "polite" });
+  if (!most) return put(panel, "p", "", { textContent: "no edges" }) && undefined;
+  const drawing = new Drawing(place, graph, {
+    kept: model.get("kept"),
+    chosen: graph.nodes.indexOf(model.get("chosen")),
+    whenChosen: (node) => say("chosen", graph.nodes[node] ?? ""),
+  });
+  const say = (name, value) => {
+    model.set(name, value);
+    model.save_changes();
+  };
+  slider(input, drawing, () => say("kept", drawing.kept));
+  const show = () => {
+    const node = graph.nodes.indexOf(model.get("chosen"));
+    if (node !== drawing.chosen) drawing.show(node);
+    edges(panel, graph, drawing, node);
+  };
+  model.on("change:chosen", show);
+  model.on("change:kept", () => {
+    if (model.get("kept") !== drawing.kept) {
+      input.value = model.get("kept");
+      input.dispatchEvent(new Event("input"));
+    }
+    show();
+  });
+  show();
+  place.dataset.ready = "yes";
+  return () => model.off(null, null);
+}
+
+// The chosen node's strongest edges on both sides; the other end of each can be chosen.
+function edges(panel, graph, drawing, node) {
+  panel.replaceChildren();
+  if (node < 0) {
+    put(panel, "p", "faint", { textContent: "Choose a node to see its edges." });
+    return;
+  }
+  const name = graph.nodes[node];
+  put(panel, "strong", "", { textContent: graph.labels[name] ? `${name}: ${graph.labels[name]}` : name });
+  for (const [title, own, other] of [["into it", "receivers", "senders"], ["out of it", "senders", "receivers"]]) {
+    const found = [];
+    for (let edge = 0; edge < drawing.kept; edge++) if (graph[own][edge] === node) found.push(edge);
+    const table = put(panel, "table", "");
+    put(table, "caption", "", { textContent: `${found.length} ${title}${found.length > MOST ? `, the strongest ${MOST}` : ""}` });
+    for (const edge of found.slice(0, MOST)) {
+      const row = put(table, "tr", "");
+      const end = graph[other][edge];
+      const button = put(put(row, "td", ""), "button", "", { type: "button", textContent: graph.nodes[end] });
+      button.addEventListener("click", () => drawing.choose(end));
+      const score = graph.scores[edge];
+      put(row, "td", "", { textContent: { q: "query", k: "key", v: "value", r: "" }[graph.channels[edge]] });
+      put(row, "td", score < 0 ? "negative" : "positive", { textContent: score ?? "no score" });
+      put(row, "td", "faint", { textContent: graph.measured[edge] ? "measured" : "estimate" });
+    }
+  }
+}
+
+export default { render };

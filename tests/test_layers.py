@@ -56,3 +56,11 @@ def test_light_modules_load_no_torch(module: str) -> None:
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.strip() == "[]"
+
+
+def test_the_client_loads_no_driver_and_no_queue_until_it_connects() -> None:
+    heavy = ["neo4j", "celery", "kombu", "scipy", "rich", "networkx"]
+    code = f"import sys, workers.client\nprint([name for name in {heavy!r} if name in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.strip() == "[]"

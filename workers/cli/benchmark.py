@@ -17,7 +17,6 @@ from workers.cli.command_line import command, command_group
 from workers.cli.exits import ExitCode, exit_code
 from workers.cli.options import AsJson, assignments, whole
 from workers.cli.output import emit, emit_json, say
-from workers.local.service import require_worker
 from workers.machine import known_error
 from workers.requests.checking import choice, unknown
 from workers.settings import read_settings
@@ -93,6 +92,8 @@ def ground_truth(
     """
     methods, ablations = method or None, ablation or [Ablation.CORRUPT.value]
     asked = [choice("ablation", Ablation, name) for name in ablations]
+    from workers.local.service import require_worker
+
     require_worker(read_settings())
     rows, code = _judged(folder, _level(level), methods, asked)
     if as_json:
@@ -209,6 +210,8 @@ def published(
     strongest.
     """
     settings = read_settings()
+    from workers.local.service import require_worker
+
     require_worker(settings)
     from workers.cli.published import compare_all
 

@@ -10,13 +10,14 @@ import os
 import shutil
 import sys
 import threading
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from graph_schema.errors import ResourceError
 from graph_schema.json_text import json_text
 from graph_schema.printable import in_json, printable
-from graph_schema.reports import ASCII, UNICODE
-from graph_schema.reports.text_picture import Marks
+
+if TYPE_CHECKING:
+    from graph_schema.reports.text_picture import Marks
 
 _left = threading.Event()
 
@@ -103,5 +104,7 @@ def page_width() -> int:
 
 def marks() -> Marks:
     """Characters for pictures that standard output can encode."""
+    from graph_schema.reports import ASCII, UNICODE
+
     encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
     return UNICODE if encoding.startswith("utf") else ASCII

@@ -17,7 +17,6 @@ from workers.cli.asking import asks_for_a_circuit
 from workers.cli.command_line import command
 from workers.cli.options import AsJson, whole
 from workers.cli.output import emit, emit_json
-from workers.local.service import require_worker
 from workers.requests.dictionaries import source_named
 from workers.requests.discover import DiscoverRequest, drafted, placed, without_dictionaries
 from workers.requests.pairs import source_of
@@ -49,6 +48,8 @@ def plan(request: DiscoverRequest, tokens: Tokens = None, as_json: AsJson = Fals
     draft, dataset = drafted(without_dictionaries(request), settings.limits)
     source = source_of(place_of(request.model, settings.cache_dir), request.revision)
     placement = placed(request, source)
+    from workers.local.service import require_worker
+
     require_worker(settings)
     from discovery.jobs.estimate import GIB, plan_run
     from discovery.jobs.sizes import read_config, sizes_of

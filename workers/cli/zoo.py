@@ -16,7 +16,6 @@ from workers.cli.options import AsJson, whole
 from workers.cli.output import emit, emit_json, say
 from workers.client.bars import Bars
 from workers.interrupts import interrupts_heard
-from workers.local.service import require_worker
 from workers.settings import read_settings
 
 if TYPE_CHECKING:
@@ -60,6 +59,8 @@ def train(
     with another seed, and its record says so.
     """
     settings = read_settings()
+    from workers.local.service import require_worker
+
     require_worker(settings)
     from discovery.models.zoo import CHECKPOINTS_KEPT, RECIPES, SEEDS, train_zoo
 
@@ -97,6 +98,8 @@ def train(
 def listed(as_json: AsJson = False) -> None:
     """List the models of the zoo, trained or not, and where each lies."""
     settings = read_settings()
+    from workers.local.service import require_worker
+
     require_worker(settings)
     from discovery.models.zoo import list_zoo
 

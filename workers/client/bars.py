@@ -7,16 +7,6 @@ from asyncio import CancelledError
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-
 from graph_schema.printable import printable
 from workers.client.notebook_line import NotebookLine, in_notebook
 from workers.results.job_facts import duration
@@ -41,6 +31,17 @@ class Bars:
     """
 
     def __init__(self, title: str, show: bool = True, goes_on: str = "") -> None:
+        # Loaded by who waits; a command that only reads has no use for it.
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
         self._notebook = NotebookLine() if show and in_notebook() else None
         self._goes_on = goes_on
         self._began = time.monotonic()

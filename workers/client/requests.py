@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 from workers.client.connection import Connection
 from workers.client.job import Job
-from workers.client.stored import evaluation_asked
 from workers.requests.dictionaries import AskedDictionary
 from workers.requests.discover import DiscoverRequest, build_submission
 from workers.requests.evaluate import EvaluateRequest
@@ -224,6 +223,8 @@ class Requests(Connection):
 
     def evaluate_request(self, request: EvaluateRequest, *, force: bool = False) -> Job:
         """`evaluate`, with the request as one value."""
+        from workers.client.stored import evaluation_asked
+
         self._require_worker()
         submission = evaluation_asked(self.service, request)
         return Job(self, self.service.submit(submission, force=force), submission)

@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from graph_schema.documents import Motif
 from workers.client.job import Job
-from workers.client.stored import effects_asked, roles_of_circuit, specificity_asked
 from workers.client.trace_requests import TraceRequests
 from workers.requests.discover import Submission
 from workers.requests.effects import EffectsRequest
@@ -108,6 +107,8 @@ class RoleRequests(TraceRequests):
             StoreUnavailable: Graph or broker cannot be reached.
         """
         self._require_worker()
+        from workers.client.stored import roles_of_circuit
+
         submission = roles_of_circuit(self.service, circuit)
         return Job(self, self.service.submit(submission, force=force), submission)
 
@@ -170,6 +171,8 @@ class RoleRequests(TraceRequests):
 
     def effects_request(self, request: EffectsRequest, *, force: bool = False) -> Job:
         """`effects`, with the request as one value."""
+        from workers.client.stored import effects_asked
+
         self._require_worker()
         submission = effects_asked(self.service, request)
         return Job(self, self.service.submit(submission, force=force), submission)
@@ -225,4 +228,6 @@ class RoleRequests(TraceRequests):
 
     def specificity_asked(self, request: SpecificityRequest) -> Submission:
         """The checked request, not yet sent."""
+        from workers.client.stored import specificity_asked
+
         return specificity_asked(self.service, request)

@@ -30,7 +30,6 @@ from graph_schema.store.records.imports import write_imported
 from graph_schema.store.records.models import ancestors, find_model, write_derived
 from graph_schema.store.records.remarks import tagged, tags_of
 from graph_schema.store.user_cypher.run import QueryResult, run_user_query
-from workers.broker import deliver
 from workers.client.submitting import Submitting
 from workers.kinds import Stored, kind_of
 from workers.local.service import ensure_local, hold
@@ -54,6 +53,8 @@ class Service(Submitting):
         """The job, cancelled or asked to end; what it set free is sent."""
         record, freed = jobs.cancel(self.store, job_id)
         if freed:
+            from workers.broker import deliver  # loads Celery, which who only reads has no use for
+
             deliver(self.store, self.app, freed)
         return record
 

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from celery import Celery
 from neo4j import Transaction
 
 from graph_schema.artifacts import ArtifactStore
@@ -17,13 +17,17 @@ from graph_schema.store import jobs
 from graph_schema.store.batches import lots
 from graph_schema.store.connection import GraphStore, StoreAddress
 from graph_schema.store.records.datasets import write_dataset
-from workers import broker
 from workers.client.asked_again import deserves_another_try, tell_placement
 from workers.client.served import Serving
 from workers.local.goes_by import tell_of_differences
 from workers.local.service import renew_worker
 from workers.requests.discover import Submission
 from workers.settings import Settings
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+    from workers.broker import Sender
 
 log = logging.getLogger(__name__)
 
@@ -68,15 +72,19 @@ class Submitting:
 
     @property
     def app(self) -> Celery:
-        """The queue; made when something is first sent."""
+        """The queue; made, and Celery loaded, when something is first sent."""
         if self._app is None:
-            self._app = broker.make_app(self.settings)
+            from workers.broker import make_app
+
+            self._app = make_app(self.settings)
         return self._app
 
     @cached_property
-    def sender(self) -> broker.Sender:
+    def sender(self) -> Sender:
         """What sends over a connection that is kept."""
-        return broker.Sender(self.app)
+        from workers.broker import Sender
+
+        return Sender(self.app)
 
     def close(self) -> None:
         """Let go of the queue's connection; the store is its owner's."""

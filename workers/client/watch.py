@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from graph_schema.documents.jobs import JobRecord, JobState
 from graph_schema.errors import StoreUnavailable
-from workers.local.service import WorkerIs, renew_worker
 
 if TYPE_CHECKING:
     from workers.client.connection import Connection
@@ -37,6 +36,8 @@ class Watch:
     def begin(self) -> None:
         """Look for the local service's worker at once; one that is missing is wished for."""
         if self._client.brings_worker:
+            from workers.local.service import WorkerIs, renew_worker
+
             found = renew_worker(self._client.settings)
             self.starting = self.starting or found is not WorkerIs.ALIVE
             if found is WorkerIs.FAILING and not self._failing_told:

@@ -14,7 +14,6 @@ from typing import Any, cast
 
 import numpy as np
 
-from graph_schema.attribution_graphs import AttributionGraph, graph_scores
 from graph_schema.documents import Channel, GraphScores
 from graph_schema.documents.wiring import check_names, check_positions
 from graph_schema.errors import NumericsError, SpecError
@@ -81,6 +80,9 @@ class Examined:
         Raises:
             SpecError: It has none; the message says why.
         """
+        # scipy is behind it, and every command that shows a table would load that.
+        from graph_schema.attribution_graphs import AttributionGraph, graph_scores
+
         kinds = np.array([node["feature_type"] for node in self.nodes], dtype=object)
         place = {node["node_id"]: number for number, node in enumerate(self.nodes)}
         chances = [_chance(node) for node in self.nodes]

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from graph_schema.attribution_graphs import cumulative_shares
 from graph_schema.documents import (
     Annotation,
     Channel,
@@ -189,6 +188,8 @@ def _own_version() -> str:
 
 def _influence(nodes: Sequence[NodeFigures]) -> dict[str, float]:
     """The share of all |effect| of the nodes with as much as each, as circuit-tracer writes it."""
+    from graph_schema.attribution_graphs import cumulative_shares  # loads scipy
+
     known = [node for node in nodes if node.effect is not None]
     effects = np.array([abs(node.effect or 0.0) for node in known], dtype=np.float64)
     shares = cumulative_shares(effects).tolist()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -34,7 +34,9 @@ from workers.cli.options import (
     whole,
 )
 from workers.requests.checking import METHODS
-from workers.requests.discover import DiscoverRequest
+
+if TYPE_CHECKING:
+    from workers.requests.discover import DiscoverRequest
 
 
 def discover_request(
@@ -166,6 +168,8 @@ def discover_request(
     ] = 1,
 ) -> DiscoverRequest:
     """What the options ask for."""
+    from workers.requests.discover import DiscoverRequest
+
     given = {
         "steps": steps,
         "endpoint": endpoint,
@@ -214,8 +218,10 @@ def discover_request(
 
 def asks_for_a_circuit(command: Callable[..., None]) -> Callable[..., None]:
     """Give `command(request, …)` the options of `discover_request` in place of `request`."""
-    asked = inspect.signature(discover_request, eval_str=True).parameters
-    _, *own = inspect.signature(command, eval_str=True).parameters.values()
+    # The request itself is not looked at: its module is loaded when there is something to ask.
+    unread = {"DiscoverRequest": object}
+    asked = inspect.signature(discover_request, eval_str=True, locals=unread).parameters
+    _, *own = inspect.signature(command, eval_str=True, locals=unread).parameters.values()
     parameters = [
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
         for parameter in (*asked.values(), *own)

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from workers.cli.command_line import command
+from workers.cli.connected import connected
 from workers.cli.options import AsJson
 from workers.cli.output import emit, emit_json, say
-from workers.client import CircuitClient
 from workers.files import check_free
 from workers.results.backed_up import BackedUp
 
@@ -29,7 +29,7 @@ def backup(
     holds submitted prompts, and is for its owner alone. Not in it: models, checkpoints, logs.
     """
     check_free(file, force)
-    with CircuitClient(worker=False) as client:
+    with connected(worker=False) as client:
         _show(client.backup(file, force=force), as_json)
 
 
@@ -50,7 +50,7 @@ def restore(
     brought to this one's version. Nobody sees half of it; what fails leaves an empty graph.
     While a worker is live it is refused, --force or not: stop it first.
     """
-    with CircuitClient(worker=False) as client:
+    with connected(worker=False) as client:
         _show(client.restore(file, force=force), as_json)
 
 

@@ -9,9 +9,9 @@ import typer
 
 from graph_schema.errors import SpecError
 from workers.cli.command_line import command
+from workers.cli.connected import connected
 from workers.cli.options import AsJson
 from workers.cli.output import emit, emit_json, say
-from workers.client import CircuitClient
 from workers.files import check_free, write_whole
 from workers.requests.checking import unknown
 
@@ -53,7 +53,7 @@ def compare(
         raise SpecError("a picture needs --format svg and --out FILE: give both, or neither")
     if out is not None:
         check_free(out, force)
-    with CircuitClient(worker=False) as client:
+    with connected(worker=False) as client:
         found = client.compare(*circuits, checkpoints=checkpoints)
     if out is not None:
         write_whole(out, found.to_svg().encode(), force=force)

@@ -9,10 +9,10 @@ import typer
 
 from graph_schema.errors import SpecError
 from workers.cli.command_line import command
+from workers.cli.connected import connected
 from workers.cli.exits import ExitCode
 from workers.cli.options import AsJson
 from workers.cli.output import emit, emit_json, say
-from workers.client import CircuitClient
 
 
 @command(
@@ -39,7 +39,7 @@ def delete(
     or running is refused, and so is what a verdict, a report, a role graph or a specificity matrix
     rests on, unless told: these stay, without what they were concluded from.
     """
-    with CircuitClient(worker=False) as client:
+    with connected(worker=False) as client:
         told = client.deletion(id)
         if not as_json:
             emit(f"deletes\n{told}")
@@ -68,7 +68,7 @@ def gc(
     job began to store and never finished, and, older than CIRCUITS_KEEP_FILES_DAYS (1): checkpoints
     of jobs that have ended, artifacts that no circuit refers to, old logs of the local service.
     """
-    with CircuitClient(worker=False) as client:
+    with connected(worker=False) as client:
         found = client.gc(dry_run=dry_run)
     if as_json:
         emit_json(found.to_json())

@@ -11,12 +11,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graph_schema.errors import MissingExtraError
-from workers.client import CircuitClient, Job
 from workers.client.bars import Bars
 from workers.settings import Settings
+
+if TYPE_CHECKING:
+    from workers.client import CircuitClient, Job
 
 MOTIF = "induction"
 MODELS = (("gpt2", 0), ("neox", 1), ("llama", 0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import LiteralString
+from typing import TYPE_CHECKING, LiteralString
 
 from graph_schema.documents import Rung
 from graph_schema.documents.rungs import RungState
@@ -14,8 +14,10 @@ from graph_schema.reports import layer_table, picture, summary, table
 from graph_schema.reports.text_picture import UNICODE, Marks
 from graph_schema.reports.universality_tables import k_of_n, said_of
 from workers.cli.demo import MODELS, MOTIF, Trained
-from workers.client import CircuitClient
 from workers.results.universality import Universality
+
+if TYPE_CHECKING:
+    from workers.client import CircuitClient
 
 Emit = Callable[[str], None]
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from workers.cli.command_line import command
+from workers.cli.connected import connected
 from workers.cli.jobs import Force, Wait, report_here, show_submitted
 from workers.cli.options import (
     ABLATION,
@@ -23,7 +24,6 @@ from workers.cli.options import (
     TaskParams,
     assignments,
 )
-from workers.client import CircuitClient
 from workers.requests.effects import EffectsRequest
 
 
@@ -86,8 +86,8 @@ def effects(
     if here:
         from workers.running.inline import effects_here
 
-        with CircuitClient(worker=False) as client:
+        with connected(worker=False) as client:
             report_here(lambda: effects_here(client, request, force=force), as_json)
         return
-    with CircuitClient() as client:
+    with connected() as client:
         show_submitted(client.effects_request(request, force=force), wait, as_json)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from graph_schema.reports import graph_words, summary
 from workers.cli.command_line import command
+from workers.cli.connected import connected
 from workers.cli.exits import ExitCode
 from workers.cli.options import AsJson, Label, Revision, TaskParams, assignments, real, whole
 from workers.cli.output import emit, emit_json, say
-from workers.client import Circuit, CircuitClient
 from workers.files import check_free, write_whole
 from workers.requests.exchange import FORMATS, ImportRequest, checked_graph, format_named
 from workers.settings import read_settings
+
+if TYPE_CHECKING:
+    from workers.client import Circuit
 
 
 @command(
@@ -40,7 +43,7 @@ def export(
     """
     wanted = format_named(form)
     check_free(out, force)  # before anything is read for it
-    with CircuitClient(worker=False) as client:
+    with connected(worker=False) as client:
         found = client.circuit(circuit)
         data = found.export(wanted)
     write_whole(out, data, force=force)
@@ -151,7 +154,7 @@ def import_circuit(
         threshold=threshold,
         by=by,
     )
-    with CircuitClient(worker=False) as client:
+    with connected(worker=False) as client:
         found = client.import_request(request)
     if as_json:
         emit_json(_imported(found))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,12 +24,15 @@ from graph_schema.reports import (
 )
 from graph_schema.reports.nodes import shortened
 from workers.cli.command_line import command
+from workers.cli.connected import connected
 from workers.cli.options import NO_CIRCUIT, AsJson, whole
 from workers.cli.output import emit, emit_json, marks, page_width, say
 from workers.cli.remarks import remark_lines
-from workers.client import Circuit, CircuitClient
 from workers.files import check_free, write_whole
 from workers.requests.checking import unknown
+
+if TYPE_CHECKING:
+    from workers.client import Circuit, CircuitClient
 
 FORMATS = ("text", "json", "bibtex")
 
@@ -71,7 +74,7 @@ def show(
         raise SpecError(f"--limit is {limit}; expected at least 1")
     if all_scores is not None:
         check_free(all_scores, force)
-    with CircuitClient() as client:
+    with connected() as client:
         found = client.circuit(circuit)
         if features:
             _show_features(found, form, limit)
@@ -185,7 +188,7 @@ def list_circuits(
     as_json: AsJson = False,
 ) -> None:
     """List circuits, the newest first."""
-    with CircuitClient() as client:
+    with connected() as client:
         found = client.circuits(task=task, model=model, method=method, tag=tag, limit=limit)
     if as_json:
         emit_json([circuit.model_dump(mode="json") for circuit in found])

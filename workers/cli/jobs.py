@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,18 +15,20 @@ from graph_schema.errors import SpecError
 from graph_schema.reports.nodes import shortened
 from workers.cli.asking import asks_for_a_circuit
 from workers.cli.command_line import command
+from workers.cli.connected import connected
 from workers.cli.exits import ExitCode, exit_code
 from workers.cli.options import AsJson, whole
 from workers.cli.output import emit, emit_json, say
 from workers.cli.remarks import remark_lines, remarks_object
 from workers.cli.watching import Listed, job_table, watch_jobs
-from workers.client import CircuitClient, Job
 from workers.interrupts import JobInterrupted
-from workers.kinds import kind_of
 from workers.requests.checking import choice
-from workers.requests.discover import DiscoverRequest
 from workers.requests.since import moment
 from workers.results.job_facts import duration, job_facts
+
+if TYPE_CHECKING:
+    from workers.client import Job
+    from workers.requests.discover import DiscoverRequest
 
 WHY_LENGTH = 60
 
@@ -47,7 +49,7 @@ def submit(
 
     The same request twice is one job.
     """
-    with CircuitClient() as client:
+    with connected() as client:
         show_submitted(client.submit_request(request, force=force), wait, as_json)
 
 
@@ -60,7 +62,7 @@ def run(request: DiscoverRequest, force: Force = False, as_json: AsJson = False)
     """
     from workers.running.inline import run_here
 
-    with CircuitClient(worker=False) as client:
+    with connected(worker=False) as client:
         report_here(lambda: run_here(client, request, force=force), as_json)
 
 
@@ -70,7 +72,7 @@ def job(job_id: JobId, wait: Wait = False, as_json: AsJson = False) -> None:
 
     Its state, how far it is, what it found or why it failed.
     """
-    with CircuitClient(worker=wait) as client:
+    with connected(worker=wait) as client:
         found = client.job(job_id)
         if wait:
             follow(found, as_json)
@@ -129,7 +131,7 @@ def jobs(
         raise SpecError("--watch goes on, and --json is one value: leave one out")
     asked = {"model": model, "task": task, "method": method, "since": since, "tag": tag}
     asked["kind"] = kind
-    with CircuitClient() as client:
+    with connected() as client:
 
         def ask() -> Listed:
             found = [each.record for each in client.jobs(state, limit, **asked)]
@@ -156,7 +158,7 @@ def cancel(job_id: JobId, as_json: AsJson = False) -> None:
 
     At once where it is queued, at its next step where it runs.
     """
-    with CircuitClient() as client:
+    with connected() as client:
         found = client.job(job_id)
         if found.state.ended:
             raise SpecError(f"job {found.job_id} has already ended: {found.state.value}")
@@ -182,6 +184,8 @@ def whole_object(record: JobRecord) -> dict[str, Any]:
 
 def result_object(record: JobRecord, outcome: Any | None) -> dict[str, Any]:
     """A job with what it found, as `submit --wait --json` and `run --json` print them."""
+    from workers.kinds import kind_of
+
     return {**job_object(record), **kind_of(record).json(outcome)}
 
 
@@ -225,6 +229,8 @@ def follow(job: Job, as_json: bool) -> None:
 
 def report(job: Job, as_json: bool) -> None:
     """Print an ended job; one that ended badly also says why, and ends the command so."""
+    from workers.kinds import kind_of
+
     error = job.error
     outcome = None if error else job.outcome(progress=False)
     if as_json:
@@ -237,6 +243,8 @@ def report(job: Job, as_json: bool) -> None:
 
 
 def next_step(job: Job) -> str:
+    from workers.kinds import kind_of
+
     short = job.job_id[:12]
     if job.state is JobState.SUCCEEDED:
         return f"it was done before; look at it with: {kind_of(job.record).look(job.record)}"

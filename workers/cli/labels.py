@@ -11,9 +11,9 @@ from graph_schema.documents import Annotation
 from graph_schema.errors import SpecError
 from graph_schema.reports import table
 from workers.cli.command_line import command
+from workers.cli.connected import connected
 from workers.cli.options import AsJson, real
 from workers.cli.output import emit, emit_json
-from workers.client import CircuitClient
 from workers.files import check_free, read_bounded, write_whole
 from workers.requests.labels import MOST_BYTES, Labelled, author_or_user
 
@@ -60,7 +60,7 @@ def label(
     _one_way(node, text, score, write, read)
     if write is not None:
         check_free(write, force)
-        with CircuitClient(worker=False) as client:
+        with connected(worker=False) as client:
             table_text = client.label_table(circuit)
         write_whole(write, table_text.encode(), force=force)
         n_rows = max(table_text.count("\n") - 1, 0)
@@ -72,7 +72,7 @@ def label(
     if author is not None:
         author = author_or_user(author)  # before a service is started for nothing
     data = None if read is None else read_bounded(read, MOST_BYTES, "a table of labels")
-    with CircuitClient(worker=False) as client:
+    with connected(worker=False) as client:
         if data is not None:
             _tell(client.read_labels(circuit, data, author=author), as_json)
         elif node is not None and text is not None:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from graph_schema.errors import SpecError
 from graph_schema.printable import printable
 from workers.cli.command_line import command
+from workers.cli.connected import connected
 from workers.cli.exits import ExitCode
 from workers.cli.jobs import JobId
 from workers.cli.options import whole
 from workers.cli.output import emit, reader_left, say
-from workers.client import CircuitClient, Job
 from workers.local.job_log import JobLog
 from workers.log_lines import SHORT_ID
+
+if TYPE_CHECKING:
+    from workers.client import Job
 
 LOOK_SECONDS = 0.5
 
@@ -37,7 +40,7 @@ def logs(
     """
     if lines < 1:
         raise SpecError(f"--lines is {lines}; expected 1 or more")
-    with CircuitClient(worker=False) as client:
+    with connected(worker=False) as client:
         job = client.job(job_id)
         folder = client.settings.log_dir
         log = JobLog(folder, job.job_id)

@@ -12,10 +12,10 @@ from graph_schema.documents.motif_discovery import MotifDiscovery, PatternState,
 from graph_schema.errors import SpecError
 from graph_schema.reports import table
 from workers.cli.command_line import command
+from workers.cli.connected import connected
 from workers.cli.motifs import motifs
 from workers.cli.options import AsJson, real, whole
 from workers.cli.output import emit, emit_json, say
-from workers.client import CircuitClient
 from workers.files import check_free, write_whole
 
 
@@ -69,7 +69,7 @@ def discover(
         raise SpecError(f"--limit is {limit}; expected at least 1")
     if save is not None and not save.is_dir():
         raise SpecError(f"--save {str(save)!r} is no folder; make it, or name one that is there")
-    with CircuitClient() as client:
+    with connected() as client:
         found = client.motifs.discover(
             task,
             models=model or (),

@@ -14,9 +14,9 @@ from graph_schema.documents import Motif, MotifResult, MotifTest, Occurrence
 from graph_schema.errors import SpecError
 from graph_schema.reports import table
 from workers.cli.command_line import command, command_group
+from workers.cli.connected import connected
 from workers.cli.options import AsJson, real, whole
 from workers.cli.output import emit, emit_json, say
-from workers.client import CircuitClient
 from workers.files import read_bounded
 
 motifs = command_group(
@@ -42,7 +42,7 @@ def listed(context: typer.Context, as_json: AsJson = False) -> None:
         return
     from graph_schema.motifs import catalogue
 
-    with CircuitClient() as client:
+    with connected() as client:
         known = client.motifs.known()
     if as_json:
         emit_json([_object(motif) for motif in known.values()])
@@ -70,7 +70,7 @@ def add(
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise SpecError(f"{str(file)!r} is not UTF-8: byte {error.start + 1}") from error
-    with CircuitClient() as client:
+    with connected() as client:
         motif = client.motifs.add(text)
     if as_json:
         emit_json(_object(motif))
@@ -101,7 +101,7 @@ def find(
     """Show where a motif occurs in a circuit, a row an occurrence."""
     if limit is not None and limit < 1:
         raise SpecError(f"--limit is {limit}; expected at least 1")
-    with CircuitClient() as client:
+    with connected() as client:
         pattern = client.motifs.named(motif)
         whole_circuit = client.circuit(circuit)
         found = client.motifs.find(pattern, whole_circuit, store=store, limit=limit)
@@ -140,7 +140,7 @@ def cypher(
     `circuits cypher` runs it, as does the console of a graph database. On large circuits `circuits
     motifs find` is far faster.
     """
-    with CircuitClient() as client:
+    with connected() as client:
         emit(client.motifs.cypher(motif, circuit))
 
 
@@ -179,7 +179,7 @@ def judge(
     q is adjusted for all circuits and motifs of one call; a motif is called where p_max, adjusted
     within its circuit, and q are at most alpha. `circuits motifs show` shows a stored test again.
     """
-    with CircuitClient() as client:
+    with connected() as client:
         test = client.motifs.test(
             circuit,
             motif or None,
@@ -205,7 +205,7 @@ def stored(
     as_json: AsJson = False,
 ) -> None:
     """List the stored tests of motifs, the newest first."""
-    with CircuitClient() as client:
+    with connected() as client:
         found = client.motifs.tests(circuit)
     if as_json:
         emit_json([each.model_dump(mode="json") for each in found])
@@ -239,7 +239,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a stored test of motifs: what was tested together, and what came out."""
-    with CircuitClient() as client:
+    with connected() as client:
         _show(client.motifs.tested(test), as_json=as_json, kept="test")
 
 

@@ -11,12 +11,13 @@ import typer
 from graph_schema.errors import SpecError
 from graph_schema.reports import table
 from workers.cli.command_line import command
+from workers.cli.connected import connected
 from workers.cli.options import NO_CIRCUIT, AsJson, assignments, name_and_value, once
 from workers.cli.output import emit, emit_json, say
-from workers.client import CircuitClient, Rows
 
 if TYPE_CHECKING:
     from graph_schema.store.questions.kinds import Parameter, Question
+    from workers.client import CircuitClient, Rows
 
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 
@@ -65,7 +66,7 @@ def query(
         else:
             emit(text)
         return
-    with CircuitClient() as client:
+    with connected() as client:
         _answer(client, client.query(name, **given), as_json, as_csv)
 
 
@@ -130,7 +131,7 @@ def cypher(
     one_format(as_json, as_csv)
     parameters = assignments(param or [], "--param")
     text = _standard_input() if query is None or query == "-" else query
-    with CircuitClient() as client:
+    with connected() as client:
         _answer(client, client.cypher(text, **parameters), as_json, as_csv)
 
 
@@ -163,7 +164,7 @@ def _answer(client: CircuitClient, found: Rows, as_json: bool, as_csv: bool) -> 
 @command("circuits schema")
 def schema(as_json: AsJson = False) -> None:
     """Show what the graph holds: labels, relationships, counts, example queries."""
-    with CircuitClient() as client:
+    with connected() as client:
         found = client.schema()
     if as_json:
         emit_json(found.model_dump(mode="json"))

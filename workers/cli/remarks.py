@@ -12,10 +12,9 @@ from graph_schema.documents.remark import Remark
 from graph_schema.errors import SpecError
 from graph_schema.reports import cell
 from workers.cli.command_line import command
+from workers.cli.connected import connected
 from workers.cli.options import AsJson
 from workers.cli.output import emit, emit_json, say
-from workers.client import CircuitClient
-from workers.requests.labels import author_or_user
 from workers.requests.remarks import checked_note, checked_tag
 
 Target = Annotated[
@@ -78,8 +77,10 @@ def _say_or_list(
 ) -> None:
     if remove and not texts:
         raise SpecError(f"--remove wants to know which: circuits {kind} {target} lists them")
+    from workers.requests.labels import author_or_user
+
     author_or_user(author)  # before a service is started for nothing
-    with CircuitClient(worker=False) as client:
+    with connected(worker=False) as client:
         if remove:
             found = client.remove_remarks(target, kind, *texts)
         elif not texts:

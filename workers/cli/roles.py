@@ -8,6 +8,7 @@ import typer
 
 from graph_schema.documents import RoleName
 from workers.cli.command_line import command
+from workers.cli.connected import connected
 from workers.cli.jobs import Force, Wait, report_here, show_submitted
 from workers.cli.options import (
     ABLATION,
@@ -34,7 +35,6 @@ from workers.cli.options import (
     assignments,
     whole,
 )
-from workers.client import CircuitClient
 from workers.requests.roles import RolesRequest
 
 
@@ -113,8 +113,8 @@ def roles(
     if here:
         from workers.running.inline import roles_here
 
-        with CircuitClient(worker=False) as client:
+        with connected(worker=False) as client:
             report_here(lambda: roles_here(client, request, force=force), as_json)
         return
-    with CircuitClient() as client:
+    with connected() as client:
         show_submitted(client.roles_request(request, force=force), wait, as_json)

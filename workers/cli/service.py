@@ -14,10 +14,10 @@ from graph_schema.errors import SpecError, StoreUnavailable
 from graph_schema.printable import without_secrets
 from graph_schema.reports import cell, table
 from workers.cli.command_line import command
+from workers.cli.connected import connected
 from workers.cli.exits import ExitCode
 from workers.cli.options import AsJson, real, whole
 from workers.cli.output import emit, emit_json, marks, page_width, say
-from workers.client import CircuitClient
 from workers.results.job_facts import duration
 from workers.settings import Settings, read_settings
 
@@ -44,7 +44,7 @@ def demo(
 
     if in_browser:  # before minutes of training
         require_web()
-    with CircuitClient() as client:
+    with connected() as client:
         if client.settings.local:
             require_worker(client.settings)
         say(f"models: trained where they are not in {client.settings.cache_dir / 'zoo'}")

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from workers.cli.command_line import command
+from workers.cli.connected import connected
 from workers.cli.jobs import Force, Wait, report_here, show_submitted
 from workers.cli.options import DEVICES, AsJson, Chunk, Here, Memory, Priority, whole
-from workers.client import CircuitClient
 from workers.requests.specificity import SpecificityRequest
 
 
@@ -62,9 +62,9 @@ def specificity(
     if here:
         from workers.running.inline import do_here
 
-        with CircuitClient(worker=False) as client:
+        with connected(worker=False) as client:
             asked = client.specificity_asked(request)
             report_here(lambda: do_here(client, asked, force), as_json)
         return
-    with CircuitClient() as client:
+    with connected() as client:
         show_submitted(client.specificity_request(request, force=force), wait, as_json)

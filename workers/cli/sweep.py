@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,13 +11,16 @@ from graph_schema.documents.jobs import JobState
 from graph_schema.errors import SpecError
 from graph_schema.reports.nodes import shortened
 from workers.cli.command_line import command
+from workers.cli.connected import connected
 from workers.cli.exits import ExitCode, exit_code
 from workers.cli.options import AsJson
 from workers.cli.output import emit, emit_json, say
 from workers.cli.query import AsCsv, one_format
-from workers.client import CircuitClient, Sweep
 from workers.requests.sweep_file import read_sweep
 from workers.results.rows import Rows
+
+if TYPE_CHECKING:
+    from workers.client import Sweep
 
 WHY_LENGTH = 100
 
@@ -44,7 +47,7 @@ def sweep(
     if cancel and (rerun_failed or wait):
         raise SpecError("--cancel goes alone: leave --wait and --rerun-failed out")
     asked = read_sweep(file)
-    with CircuitClient(worker=not cancel) as client:
+    with connected(worker=not cancel) as client:
         found = client.sweep_request(asked, submit=not cancel)
         if rerun_failed:
             found.rerun()

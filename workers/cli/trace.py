@@ -8,6 +8,7 @@ import typer
 
 from graph_schema.errors import SpecError
 from workers.cli.command_line import command
+from workers.cli.connected import connected
 from workers.cli.jobs import Force, Wait, report_here, show_submitted
 from workers.cli.options import (
     BOS,
@@ -22,7 +23,6 @@ from workers.cli.options import (
     real,
     whole,
 )
-from workers.client import CircuitClient
 from workers.requests.trace import NEURONS, TraceRequest
 
 
@@ -133,11 +133,11 @@ def trace(
     if here:
         from workers.running.inline import do_here
 
-        with CircuitClient(worker=False) as client:
+        with connected(worker=False) as client:
             asked = client.trace_asked(request)
             report_here(lambda: do_here(client, asked, force), as_json)
         return
-    with CircuitClient() as client:
+    with connected() as client:
         show_submitted(client.trace_request(request, force=force), wait, as_json)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,7 @@ from graph_schema.errors import SpecError
 from graph_schema.reports.text_picture import UNICODE
 from graph_schema.reports.training import BLOCKS, PLAIN_BLOCKS, training_text
 from workers.cli.command_line import command
+from workers.cli.connected import connected
 from workers.cli.exits import ExitCode
 from workers.cli.jobs import Force, Wait
 from workers.cli.options import (
@@ -35,11 +36,12 @@ from workers.cli.options import (
     whole,
 )
 from workers.cli.output import emit, emit_json, marks, say
-from workers.client import CircuitClient
-from workers.client.training import TrainingJobs
 from workers.files import check_free, write_whole
 from workers.requests.training import TrainingRequest
 from workers.requests.universality import UniversalityRequest
+
+if TYPE_CHECKING:
+    from workers.client.training import TrainingJobs
 
 
 @command(
@@ -127,7 +129,7 @@ def training(
             priority=priority,
         ),
     )
-    with CircuitClient() as client:
+    with connected() as client:
         jobs = client.training_request(request, force=force)
         if wait or html is not None or jobs.ended:
             _show(jobs, html, force, as_json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from graph_schema.documents.jobs import UniversalitySpec, read_spec
 from graph_schema.errors import SpecError
 from graph_schema.reports import table
 from workers.cli.command_line import command
+from workers.cli.connected import connected
 from workers.cli.exits import ExitCode, exit_code
 from workers.cli.jobs import Force, Wait, follow, next_step
 from workers.cli.options import (
@@ -36,10 +37,12 @@ from workers.cli.options import (
     whole,
 )
 from workers.cli.output import emit, emit_json, say
-from workers.client import CircuitClient, Job
 from workers.files import check_free, write_whole
 from workers.requests.checking import unknown
 from workers.requests.universality import UniversalityRequest, fingerprints
+
+if TYPE_CHECKING:
+    from workers.client import CircuitClient, Job
 
 FORMATS = ("text", "markdown", "json", "html")
 
@@ -139,7 +142,7 @@ def universality(
         chunk=chunk,
         priority=priority,
     )
-    with CircuitClient() as client:
+    with connected() as client:
         job = client.universality_request(request, force=force)
         if not wait and not job.state.ended:
             if as_json:
@@ -212,7 +215,7 @@ def report(
     form = "json" if as_json else form
     if out is not None:
         check_free(out, force)
-    with CircuitClient(worker=False) as client:
+    with connected(worker=False) as client:
         if verdict is None:
             _list(client, form)
             return

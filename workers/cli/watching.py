@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
+from typing import TYPE_CHECKING, Any
 
 from graph_schema.documents.jobs import JobRecord
 from graph_schema.reports import cell, table
 from workers.cli.output import emit, reader_left
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 LOOK_SECONDS = 2.0
 HEADINGS = ("job", "kind", "state", "model", "task", "method", "edges", "since", "ran")
@@ -67,6 +66,8 @@ def watch_jobs(ask: Ask, row: Row) -> None:
     On a terminal it is a table that changes; elsewhere a line is said when a job comes, or its
     state, attempt or stage is another.
     """
+    from rich.console import Console
+
     console = Console()
     try:
         if console.is_terminal:
@@ -78,6 +79,9 @@ def watch_jobs(ask: Ask, row: Row) -> None:
 
 
 def _table(ask: Ask, row: Row, console: Console) -> None:
+    from rich.live import Live
+    from rich.text import Text
+
     # Nothing wraps: what is too wide for the terminal is cut there.
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
         while True:

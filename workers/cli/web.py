@@ -10,9 +10,9 @@ import typer
 from graph_schema.errors import MissingExtraError, SpecError
 from graph_schema.printable import whole_number
 from workers.cli.command_line import command
+from workers.cli.connected import connected
 from workers.cli.options import whole
 from workers.cli.output import say
-from workers.client import CircuitClient
 
 NEEDED = ("starlette", "uvicorn", "jinja2", "python_multipart", "sse_starlette")
 LAST_PORT, USUAL_PORT = 65_535, 8765
@@ -45,7 +45,7 @@ def web(
     require_web()
     from workers.web.serving import serve
 
-    with CircuitClient() as client:
+    with connected() as client:
         serve(client, host, port, tuple(allow_host or ()), open_browser=not no_open, tell=say)
 
 

@@ -14,7 +14,6 @@ from workers.cli.command_line import command, command_group
 from workers.cli.exits import ExitCode
 from workers.cli.options import AsJson, whole
 from workers.cli.output import emit, emit_json, say
-from workers.client.bars import Bars
 from workers.interrupts import interrupts_heard
 from workers.settings import read_settings
 
@@ -59,6 +58,7 @@ def train(
     with another seed, and its record says so.
     """
     settings = read_settings()
+    from workers.client.bars import Bars
     from workers.local.service import require_worker
 
     require_worker(settings)

@@ -1,0 +1,64 @@
+"""What a command does not need is not loaded."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = (
+    *("torch", "transformers", "discovery", "celery", "kombu", "scipy", "networkx", "pandas"),
+    *("neo4j", "numpy", "rich", "yaml", "graph_schema.documents", "workers.client"),
+)
+# Of these the help of commands may have some: their options quote documents.
+DOCUMENTS = {"graph_schema.documents", "numpy", "yaml"}
+LOADED = """
+import io, json, sys
+from contextlib import redirect_stderr, redirect_stdout
+from workers.cli import main
+
+for words in json.loads(sys.argv[1]):
+    try:
+        with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()):
+            main(words)
+    except SystemExit as end:
+        code = end.code
+heavy = [name for name in json.loads(sys.argv[2]) if name in sys.modules]
+print(json.dumps([code, out.getvalue(), heavy]))
+"""
+
+
+def loaded(*commands: list[str], home: Path, **environment: str) -> tuple[int, str, set[str]]:
+    """The last command's exit code and output, and what heavy modules they all loaded."""
+    ran = subprocess.run(
+        [sys.executable, "-c", LOADED, json.dumps(commands), json.dumps(HEAVY)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "CIRCUITS_HOME": str(home), **environment},
+        check=True,
+    )
+    code, out, modules = json.loads(ran.stdout)
+    return code, out, set(modules)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [(["--help"], 0), (["--version"], 0), (["jbos"], 2), (["--no-such"], 2)]
+)
+def test_what_concerns_all_commands_loads_none(tmp_path: Path, words: list[str], code: int) -> None:
+    ended, _, modules = loaded(words, home=tmp_path / "home")
+    assert ended == code
+    assert modules == set()
+
+
+def test_help_and_wrong_options_load_no_client(tmp_path: Path) -> None:
+    from workers.cli.commands import COMMANDS
+
+    asked = [[name, word] for name in COMMANDS for word in ("--help", "--no-such")]
+    code, _, modules = loaded(*asked, home=tmp_path / "home")
+    assert code == 2
+    assert modules <= DOCUMENTS
+    assert not (tmp_path / "home").exists()

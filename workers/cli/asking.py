@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from workers.cli import suggestions
 from workers.cli.options import (
     ABLATION,
     ANSWERS,
@@ -17,7 +18,6 @@ from workers.cli.options import (
     DTYPE,
     HELDOUT,
     MISFITS,
-    MODEL,
     PAIRS,
     SEED,
     TASK,
@@ -25,6 +25,7 @@ from workers.cli.options import (
     Device,
     Label,
     Memory,
+    Model,
     OwnPairs,
     Priority,
     Revision,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 
 def discover_request(
-    model: Annotated[str, typer.Option(metavar="MODEL", help=MODEL)],
+    model: Model,
     revision: Revision = None,
     task: Annotated[str | None, TASK] = None,
     task_param: TaskParams = None,
@@ -50,7 +51,11 @@ def discover_request(
     label: Label = None,
     method: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help=f"{', '.join(METHODS)} (eap-ig; of features: two-leg)."),
+        typer.Option(
+            metavar="NAME",
+            help=f"{', '.join(METHODS)} (eap-ig; of features: two-leg).",
+            autocompletion=suggestions.methods,
+        ),
     ] = None,
     granularity: Annotated[
         str, typer.Option(metavar="WHAT", help="Nodes are heads and MLPs, or neuron, dictionary.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
@@ -14,6 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from workers.cli.commands import COMMANDS
+from workers.cli.completion import VARIABLE, answer_shell
 from workers.cli.exits import ExitCode, exit_code
 from workers.cli.output import emit, prepare_outputs, reader_left, say
 from workers.machine import known_error
@@ -47,6 +49,9 @@ class _Circuits(TyperGroup):
         """The group as lists show it: commands that have their line of help alone."""
         lines = [TyperCommand(name, help=each.line) for name, each in COMMANDS.items()]
         return TyperGroup(name=self.name, params=self.params, commands=lines)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         self._lines().format_commands(ctx, formatter)
@@ -137,6 +142,8 @@ def common(
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run `circuits` with these arguments (default: the process's) and exit with its code."""
+    if os.environ.get(VARIABLE):
+        sys.exit(answer_shell(app))
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = words[:1] == ["--debug"]
     prepare_outputs()

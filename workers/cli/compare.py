@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from graph_schema.errors import SpecError
+from workers.cli import suggestions
 from workers.cli.command_line import command
 from workers.cli.connected import connected
 from workers.cli.options import AsJson
@@ -25,7 +26,12 @@ FORMATS = ("text", "svg")
 )
 def compare(
     circuits: Annotated[
-        list[str], typer.Argument(metavar="A B…", help="Circuit ids, or their first digits.")
+        list[str],
+        typer.Argument(
+            metavar="A B…",
+            help="Circuit ids, or their first digits.",
+            autocompletion=suggestions.circuit_ids,
+        ),
     ],
     checkpoints: Annotated[
         bool,

@@ -11,7 +11,7 @@ from graph_schema.errors import SpecError
 from workers.cli.command_line import command
 from workers.cli.connected import connected
 from workers.cli.exits import ExitCode
-from workers.cli.options import AsJson
+from workers.cli.options import AsJson, Target
 from workers.cli.output import emit, emit_json, say
 
 
@@ -21,9 +21,7 @@ from workers.cli.output import emit, emit_json, say
     "circuits delete 3f2a --yes --even-evidence",
 )
 def delete(
-    id: Annotated[
-        str, typer.Argument(metavar="CIRCUIT|JOB", help="Circuit or job id, or its first digits.")
-    ],
+    id: Target,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     even_evidence: Annotated[
         bool,

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
+from workers.cli import suggestions
 from workers.cli.command_line import command
 from workers.cli.connected import connected
-from workers.cli.jobs import Force, Wait, report_here, show_submitted
+from workers.cli.following import report_here, show_submitted
 from workers.cli.options import (
     ABLATION,
     DRAWS,
@@ -17,14 +18,15 @@ from workers.cli.options import (
     AsJson,
     Chunk,
     Device,
+    Force,
     Here,
     Memory,
     Priority,
     Revision,
     TaskParams,
+    Wait,
     assignments,
 )
-from workers.requests.effects import EffectsRequest
 
 
 @command(
@@ -33,7 +35,12 @@ from workers.requests.effects import EffectsRequest
 )
 def effects(
     roles_job: Annotated[
-        str, typer.Argument(metavar="ROLES_JOB", help="Roles job id, its first digits, or last.")
+        str,
+        typer.Argument(
+            metavar="ROLES_JOB",
+            help="Roles job id, its first digits, or last.",
+            autocompletion=suggestions.last_roles_job_ids,
+        ),
     ],
     motif: Annotated[
         str, typer.Option(metavar="NAME", help="Whose edges to measure (circuits motifs).")
@@ -67,6 +74,8 @@ def effects(
     rest, and what the same patch does where it should do nothing. What is left out is the roles
     job's own.
     """
+    from workers.requests.effects import EffectsRequest
+
     request = EffectsRequest(
         roles_job=roles_job,
         motif=motif,

@@ -8,7 +8,7 @@ import typer
 
 from workers.cli.command_line import command
 from workers.cli.connected import connected
-from workers.cli.jobs import Force, Wait, report_here, show_submitted
+from workers.cli.following import report_here, show_submitted
 from workers.cli.options import (
     ABLATION,
     ANSWERS,
@@ -22,7 +22,9 @@ from workers.cli.options import (
     TASK,
     AsJson,
     Chunk,
+    CircuitId,
     Device,
+    Force,
     Here,
     Label,
     Memory,
@@ -30,9 +32,9 @@ from workers.cli.options import (
     Priority,
     Revision,
     TaskParams,
+    Wait,
     assignments,
 )
-from workers.requests.evaluate import EvaluateRequest
 
 
 @command(
@@ -40,7 +42,7 @@ from workers.requests.evaluate import EvaluateRequest
     "circuits evaluate 3f2a --dataset pairs.jsonl --ablation mean --evaluation full --here --json",
 )
 def evaluate(
-    circuit: Annotated[str, typer.Argument(help="Circuit id, its first digits, or last.")],
+    circuit: CircuitId,
     task: Annotated[str | None, TASK] = None,
     task_param: TaskParams = None,
     pairs: Annotated[int | None, PAIRS] = None,
@@ -78,6 +80,8 @@ def evaluate(
     ablation, dtype and seed that its figures stand on. The evaluation is kept beside the circuit;
     an imported circuit shows its first one as its own.
     """
+    from workers.requests.evaluate import EvaluateRequest
+
     request = EvaluateRequest(
         circuit=circuit,
         task=task,

@@ -11,10 +11,19 @@ from graph_schema.reports import graph_words, summary
 from workers.cli.command_line import command
 from workers.cli.connected import connected
 from workers.cli.exits import ExitCode
-from workers.cli.options import AsJson, Label, Revision, TaskParams, assignments, real, whole
+from workers.cli.options import (
+    AsJson,
+    CircuitId,
+    Label,
+    Revision,
+    TaskParams,
+    assignments,
+    real,
+    whole,
+)
 from workers.cli.output import emit, emit_json, say
 from workers.files import check_free, write_whole
-from workers.requests.exchange import FORMATS, ImportRequest, checked_graph, format_named
+from workers.requests.formats import FORMATS
 from workers.settings import read_settings
 
 if TYPE_CHECKING:
@@ -27,7 +36,7 @@ if TYPE_CHECKING:
     "circuits export 3f2a --format neuronpedia --out graph.json",
 )
 def export(
-    circuit: Annotated[str, typer.Argument(help="Circuit id, its first digits, or last.")],
+    circuit: CircuitId,
     out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write.")],
     form: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help=f"{', '.join(FORMATS)}.")
@@ -41,6 +50,8 @@ def export(
     and whether it is in the circuit; graphml, node-link and csv hold the circuit's edges,
     neuronpedia its nodes and edges as an attribution graph.
     """
+    from workers.requests.exchange import format_named
+
     wanted = format_named(form)
     check_free(out, force)  # before anything is read for it
     with connected(worker=False) as client:
@@ -136,6 +147,8 @@ def import_circuit(
     figures until it is judged: circuits evaluate CIRCUIT, by default on the task or dataset given
     here.
     """
+    from workers.requests.exchange import ImportRequest
+
     request = ImportRequest(
         file=file,
         model=model,
@@ -176,6 +189,8 @@ def validate(
     between nodes of the file, forwards. Exits with 1 where it is not valid, with every complaint
     and its place.
     """
+    from workers.requests.exchange import checked_graph
+
     found = checked_graph(file, read_settings().limits)
     if as_json:
         emit_json(found.model_dump(mode="json"))

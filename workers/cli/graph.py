@@ -23,9 +23,10 @@ from graph_schema.reports import (
     table,
 )
 from graph_schema.reports.nodes import shortened
+from workers.cli import suggestions
 from workers.cli.command_line import command
 from workers.cli.connected import connected
-from workers.cli.options import NO_CIRCUIT, AsJson, whole
+from workers.cli.options import NO_CIRCUIT, AsJson, CircuitId, Tag, whole
 from workers.cli.output import emit, emit_json, marks, page_width, say
 from workers.cli.remarks import remark_lines
 from workers.files import check_free, write_whole
@@ -45,7 +46,7 @@ FORMATS = ("text", "json", "bibtex")
     "circuits show 3f2a --all-scores scores.npz",
 )
 def show(
-    circuit: Annotated[str, typer.Argument(help="Circuit id, its first digits, or last.")],
+    circuit: CircuitId,
     form: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help="text or bibtex.")
     ] = "text",
@@ -174,16 +175,30 @@ def write_scores(circuit: Circuit, file: Path, *, force: bool) -> None:
 @command("circuits list --task ioi --method eap-ig", name="list")
 def list_circuits(
     task: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only circuits for this task.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Only circuits for this task.",
+            autocompletion=suggestions.known_tasks,
+        ),
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Of this model: name, family or fingerprint."),
+        typer.Option(
+            metavar="NAME",
+            help="Of this model: name, family or fingerprint.",
+            autocompletion=suggestions.known_models,
+        ),
     ] = None,
     method: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only circuits by this method.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Only circuits by this method.",
+            autocompletion=suggestions.methods,
+        ),
     ] = None,
-    tag: Annotated[str | None, typer.Option(metavar="TAG", help="With this tag.")] = None,
+    tag: Tag = None,
     limit: Annotated[int, typer.Option(parser=whole, metavar="N", help="At most this many.")] = 50,
     as_json: AsJson = False,
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,28 +13,23 @@ import typer
 from graph_schema.documents.jobs import JobRecord, JobState
 from graph_schema.errors import SpecError
 from graph_schema.reports.nodes import shortened
+from workers.cli import suggestions
 from workers.cli.asking import asks_for_a_circuit
 from workers.cli.command_line import command
 from workers.cli.connected import connected
-from workers.cli.exits import ExitCode, exit_code
-from workers.cli.options import AsJson, whole
+from workers.cli.following import follow, job_object, report_here, show_submitted
+from workers.cli.options import AsJson, Force, JobId, Tag, Wait, whole
 from workers.cli.output import emit, emit_json, say
 from workers.cli.remarks import remark_lines, remarks_object
 from workers.cli.watching import Listed, job_table, watch_jobs
-from workers.interrupts import JobInterrupted
 from workers.requests.checking import choice
 from workers.requests.since import moment
 from workers.results.job_facts import duration, job_facts
 
 if TYPE_CHECKING:
-    from workers.client import Job
     from workers.requests.discover import DiscoverRequest
 
 WHY_LENGTH = 60
-
-Force = Annotated[bool, typer.Option("--force", help="Run again what has already ended.")]
-Wait = Annotated[bool, typer.Option("--wait", help="Follow the job to its end.")]
-JobId = Annotated[str, typer.Argument(help="Job id, its first digits, or last.")]
 
 
 @command(
@@ -96,19 +91,33 @@ def job(job_id: JobId, wait: Wait = False, as_json: AsJson = False) -> None:
 def jobs(
     state: Annotated[
         str | None,
-        typer.Option(metavar="STATE", help="queued, running, succeeded, failed or cancelled."),
+        typer.Option(
+            metavar="STATE",
+            help="queued, running, succeeded, failed or cancelled.",
+            autocompletion=suggestions.states,
+        ),
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Of this model: hub id, folder, or fingerprint."),
+        typer.Option(
+            metavar="NAME",
+            help="Of this model: hub id, folder, or fingerprint.",
+            autocompletion=suggestions.known_models,
+        ),
     ] = None,
-    task: Annotated[str | None, typer.Option(metavar="NAME", help="For this task.")] = None,
-    method: Annotated[str | None, typer.Option(metavar="NAME", help="By this method.")] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="For this task.", autocompletion=suggestions.known_tasks),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="By this method.", autocompletion=suggestions.methods),
+    ] = None,
     since: Annotated[
         str | None,
         typer.Option(metavar="TIME", help="Submitted since: 30m, 12h, 3d ago, or 2025-11-29."),
     ] = None,
-    tag: Annotated[str | None, typer.Option(metavar="TAG", help="With this tag.")] = None,
+    tag: Tag = None,
     kind: Annotated[
         str | None,
         typer.Option(metavar="KIND", help="Of this kind; all but shards where none is said."),
@@ -171,86 +180,10 @@ def cancel(job_id: JobId, as_json: AsJson = False) -> None:
         emit(f"job {found.job_id} ends at its next step")
 
 
-def job_object(record: JobRecord) -> dict[str, Any]:
-    """A job as `--json` prints it."""
-    return record.model_dump(mode="json", exclude={"spec", "placement"})
-
-
 def whole_object(record: JobRecord) -> dict[str, Any]:
     """A job with what was asked and where it runs, as `job --json` prints it."""
     asked = {"spec": json.loads(record.spec), "placement": json.loads(record.placement)}
     return job_object(record) | asked
-
-
-def result_object(record: JobRecord, outcome: Any | None) -> dict[str, Any]:
-    """A job with what it found, as `submit --wait --json` and `run --json` print them."""
-    from workers.kinds import kind_of
-
-    return {**job_object(record), **kind_of(record).json(outcome)}
-
-
-def show_submitted(job: Job, wait: bool, as_json: bool) -> None:
-    """Follow a job that was just submitted, or print its id and the next step."""
-    if wait:
-        follow(job, as_json)
-    elif as_json:
-        emit_json(job_object(job.record))
-    else:
-        emit(job.job_id)
-        say(next_step(job))
-
-
-def report_here(work: Callable[[], Job], as_json: bool) -> None:
-    """Do a job in this process and print it; Ctrl-C cancels it and says what became of it."""
-    try:
-        job = work()
-    except JobInterrupted as error:
-        say(f"\n{error}")
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
-    except KeyboardInterrupt:
-        say("\ninterrupted before the job was submitted")
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
-    report(job, as_json)
-
-
-def follow(job: Job, as_json: bool) -> None:
-    """Wait for the job and print it. Ctrl-C leaves it running and says how to go on."""
-    try:
-        job.wait()
-    except KeyboardInterrupt:
-        short = job.job_id[:12]
-        say(
-            f"\njob {job.job_id} goes on; follow it with: circuits job {short} --wait; "
-            f"end it with: circuits cancel {short}"
-        )
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
-    report(job, as_json)
-
-
-def report(job: Job, as_json: bool) -> None:
-    """Print an ended job; one that ended badly also says why, and ends the command so."""
-    from workers.kinds import kind_of
-
-    error = job.error
-    outcome = None if error else job.outcome(progress=False)
-    if as_json:
-        emit_json(result_object(job.record, outcome))
-    elif error is None:
-        emit(kind_of(job.record).text(outcome))
-    if error is not None:
-        say(f"error: {error}")
-        raise typer.Exit(exit_code(error))
-
-
-def next_step(job: Job) -> str:
-    from workers.kinds import kind_of
-
-    short = job.job_id[:12]
-    if job.state is JobState.SUCCEEDED:
-        return f"it was done before; look at it with: {kind_of(job.record).look(job.record)}"
-    if job.state.ended:
-        return f"it {job.state.value} before; see circuits job {short}, or run it again: --force"
-    return f"{job.state.value}; follow it with: circuits job {short} --wait"
 
 
 def _described(record: JobRecord, waits: str | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,10 +12,12 @@ from graph_schema.errors import SpecError
 from graph_schema.reports import table
 from workers.cli.command_line import command
 from workers.cli.connected import connected
-from workers.cli.options import AsJson, real
+from workers.cli.options import AsJson, CircuitId, real
 from workers.cli.output import emit, emit_json
 from workers.files import check_free, read_bounded, write_whole
-from workers.requests.labels import MOST_BYTES, Labelled, author_or_user
+
+if TYPE_CHECKING:
+    from workers.requests.labels import Labelled
 
 
 @command(
@@ -26,7 +28,7 @@ from workers.requests.labels import MOST_BYTES, Labelled, author_or_user
     "circuits label 3f2a --read labels.csv --author ada",
 )
 def label(
-    circuit: Annotated[str, typer.Argument(help="Circuit id, its first digits, or last.")],
+    circuit: CircuitId,
     node: Annotated[
         str | None, typer.Argument(metavar="[NODE]", help="m3.f1024, m3.n217, a5.h1, m3.f1024@7.")
     ] = None,
@@ -69,6 +71,8 @@ def label(
         else:
             emit(f"{n_rows:,} neurons and features are in {write}; fill in new_label, then --read")
         return
+    from workers.requests.labels import MOST_BYTES, author_or_user
+
     if author is not None:
         author = author_or_user(author)  # before a service is started for nothing
     data = None if read is None else read_bounded(read, MOST_BYTES, "a table of labels")

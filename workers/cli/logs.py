@@ -12,8 +12,7 @@ from graph_schema.printable import printable
 from workers.cli.command_line import command
 from workers.cli.connected import connected
 from workers.cli.exits import ExitCode
-from workers.cli.jobs import JobId
-from workers.cli.options import whole
+from workers.cli.options import JobId, whole
 from workers.cli.output import emit, reader_left, say
 from workers.local.job_log import JobLog
 from workers.log_lines import SHORT_ID

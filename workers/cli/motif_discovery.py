@@ -13,7 +13,7 @@ from graph_schema.errors import SpecError
 from graph_schema.reports import table
 from workers.cli.command_line import command
 from workers.cli.connected import connected
-from workers.cli.motifs import motifs
+from workers.cli.motif_tests import motifs
 from workers.cli.options import AsJson, real, whole
 from workers.cli.output import emit, emit_json, say
 from workers.files import check_free, write_whole

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from graph_schema.errors import SpecError
+from workers.cli import suggestions
 from workers.requests.checking import TASKS
 
 
@@ -28,6 +29,34 @@ def real(text: str) -> float:
         raise typer.BadParameter(f"{text!r} is not a number") from None
 
 
+MODEL = "Hub id org/name, a folder (./…, ~/…, absolute), a .gguf file, or zoo:llama/1."
+
+
+JobId = Annotated[
+    str,
+    typer.Argument(help="Job id, its first digits, or last.", autocompletion=suggestions.job_ids),
+]
+CircuitId = Annotated[
+    str,
+    typer.Argument(
+        help="Circuit id, its first digits, or last.", autocompletion=suggestions.circuit_ids
+    ),
+]
+Target = Annotated[
+    str,
+    typer.Argument(
+        metavar="CIRCUIT|JOB",
+        help="Circuit or job id, or its first digits.",
+        autocompletion=suggestions.ids,
+    ),
+]
+Tag = Annotated[
+    str | None,
+    typer.Option(metavar="TAG", help="With this tag.", autocompletion=suggestions.tags),
+]
+Force = Annotated[bool, typer.Option("--force", help="Run again what has already ended.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Follow the job to its end.")]
+Model = Annotated[str, typer.Option(metavar="MODEL", help=MODEL, autocompletion=suggestions.models)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script on standard output.")]
 Revision = Annotated[
     str | None, typer.Option(metavar="NAME", help="Branch, tag or commit of a hub model.")
@@ -45,8 +74,11 @@ Label = Annotated[
     typer.Option(metavar="NAME", help="Task name that a dataset is filed under (its file name)."),
 ]
 NO_CIRCUIT = "no circuit yet: circuits demo, circuits submit, or circuits import FILE"
-MODEL = "Hub id org/name, a folder (./…, ~/…, absolute), a .gguf file, or zoo:llama/1."
-TASK = typer.Option(metavar="NAME", help=f"Built-in task: {', '.join(TASKS)}.")
+TASK = typer.Option(
+    metavar="NAME",
+    help=f"Built-in task: {', '.join(TASKS)}.",
+    autocompletion=suggestions.tasks,
+)
 PAIRS = typer.Option(
     parser=whole,
     metavar="N",

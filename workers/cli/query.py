@@ -10,6 +10,7 @@ import typer
 
 from graph_schema.errors import SpecError
 from graph_schema.reports import table
+from workers.cli import suggestions
 from workers.cli.command_line import command
 from workers.cli.connected import connected
 from workers.cli.options import NO_CIRCUIT, AsJson, assignments, name_and_value, once
@@ -30,7 +31,11 @@ AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 def query(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", help="A question; without one, all are listed."),
+        typer.Argument(
+            metavar="[NAME]",
+            help="A question; without one, all are listed.",
+            autocompletion=suggestions.questions,
+        ),
     ] = None,
     param: Annotated[
         list[str] | None,

@@ -11,15 +11,13 @@ import typer
 from graph_schema.documents.remark import Remark
 from graph_schema.errors import SpecError
 from graph_schema.reports import cell
+from workers.cli import suggestions
 from workers.cli.command_line import command
 from workers.cli.connected import connected
-from workers.cli.options import AsJson
+from workers.cli.options import AsJson, Target
 from workers.cli.output import emit, emit_json, say
 from workers.requests.remarks import checked_note, checked_tag
 
-Target = Annotated[
-    str, typer.Argument(metavar="CIRCUIT|JOB", help="Circuit or job id, or its first digits.")
-]
 Author = Annotated[
     str | None, typer.Option(metavar="NAME", help="Who says it (the user who runs this).")
 ]
@@ -53,7 +51,8 @@ def note(
 def tag(
     target: Target,
     tags: Annotated[
-        list[str] | None, typer.Argument(metavar="[TAG]...", help="One word each.")
+        list[str] | None,
+        typer.Argument(metavar="[TAG]...", help="One word each.", autocompletion=suggestions.tags),
     ] = None,
     author: Author = None,
     remove: Annotated[bool, typer.Option("--remove", help="Remove the tags instead.")] = False,

@@ -9,7 +9,7 @@ import typer
 from graph_schema.documents import RoleName
 from workers.cli.command_line import command
 from workers.cli.connected import connected
-from workers.cli.jobs import Force, Wait, report_here, show_submitted
+from workers.cli.following import report_here, show_submitted
 from workers.cli.options import (
     ABLATION,
     ANSWERS,
@@ -18,24 +18,25 @@ from workers.cli.options import (
     DTYPE,
     HELDOUT,
     MISFITS,
-    MODEL,
     PAIRS,
     SEED,
     TASK,
     AsJson,
     Chunk,
     Device,
+    Force,
     Here,
     Label,
     Memory,
+    Model,
     OwnPairs,
     Priority,
     Revision,
     TaskParams,
+    Wait,
     assignments,
     whole,
 )
-from workers.requests.roles import RolesRequest
 
 
 @command(
@@ -43,7 +44,7 @@ from workers.requests.roles import RolesRequest
     "circuits roles --model openai-community/gpt2 --task ioi --role name_mover --role s_inhibition",
 )
 def roles(
-    model: Annotated[str, typer.Option(metavar="MODEL", help=MODEL)],
+    model: Model,
     task: Annotated[str | None, TASK] = None,
     task_param: TaskParams = None,
     pairs: Annotated[int | None, PAIRS] = None,
@@ -86,6 +87,8 @@ def roles(
     A head plays a role where its attention has the role's pattern on every kind of probe and the
     behaviour relies on it; what heads of output roles carry is tested by swapping it.
     """
+    from workers.requests.roles import RolesRequest
+
     request = RolesRequest(
         model=model,
         revision=revision,

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
+from workers.cli import suggestions
 from workers.cli.command_line import command
 from workers.cli.connected import connected
-from workers.cli.jobs import Force, Wait, report_here, show_submitted
-from workers.cli.options import DEVICES, AsJson, Chunk, Here, Memory, Priority, whole
-from workers.requests.specificity import SpecificityRequest
+from workers.cli.following import report_here, show_submitted
+from workers.cli.options import DEVICES, AsJson, Chunk, Force, Here, Memory, Priority, Wait, whole
 
 
 @command(
@@ -20,7 +20,11 @@ from workers.requests.specificity import SpecificityRequest
 def specificity(
     roles: Annotated[
         list[str],
-        typer.Option(metavar="JOB", help="Roles job of a task, or its first digits; give several."),
+        typer.Option(
+            metavar="JOB",
+            help="Roles job of a task, or its first digits; give several.",
+            autocompletion=suggestions.roles_job_ids,
+        ),
     ],
     draws: Annotated[
         int, typer.Option(parser=whole, metavar="N", help="Random sets of heads for each role.")
@@ -49,6 +53,8 @@ def specificity(
     sets of as many heads alike in depth. A role of one task that another task does without is
     specific to it.
     """
+    from workers.requests.specificity import SpecificityRequest
+
     request = SpecificityRequest(
         roles_jobs=roles,
         draws=draws,

@@ -9,21 +9,22 @@ import typer
 from graph_schema.errors import SpecError
 from workers.cli.command_line import command
 from workers.cli.connected import connected
-from workers.cli.jobs import Force, Wait, report_here, show_submitted
+from workers.cli.following import report_here, show_submitted
 from workers.cli.options import (
     BOS,
     DTYPE,
-    MODEL,
     AsJson,
     Device,
+    Force,
     Here,
     Memory,
+    Model,
     Priority,
     Revision,
+    Wait,
     real,
     whole,
 )
-from workers.requests.trace import NEURONS, TraceRequest
 
 
 @command(
@@ -32,7 +33,7 @@ from workers.requests.trace import NEURONS, TraceRequest
     "circuits trace --model ./my-model --tokens 5,17,3 --exact-top 50 --here",
 )
 def trace(
-    model: Annotated[str, typer.Option(metavar="MODEL", help=MODEL)],
+    model: Model,
     prompt: Annotated[str | None, typer.Option(metavar="TEXT", help="What is traced.")] = None,
     tokens: Annotated[
         str | None, typer.Option(metavar="IDS", help="Or token ids, with commas between.")
@@ -109,6 +110,8 @@ def trace(
     An attribution graph of neurons or features at positions, tokens and logits, linear with norms
     and attention held, pruned by influence. It is stored as a circuit.
     """
+    from workers.requests.trace import NEURONS, TraceRequest
+
     request = TraceRequest(
         model=model,
         prompt=_prompt(prompt, tokens),

@@ -10,10 +10,10 @@ import typer
 from graph_schema.errors import SpecError
 from graph_schema.reports.text_picture import UNICODE
 from graph_schema.reports.training import BLOCKS, PLAIN_BLOCKS, training_text
+from workers.cli import suggestions
 from workers.cli.command_line import command
 from workers.cli.connected import connected
 from workers.cli.exits import ExitCode
-from workers.cli.jobs import Force, Wait
 from workers.cli.options import (
     ABLATION,
     ANSWERS,
@@ -27,18 +27,18 @@ from workers.cli.options import (
     AsJson,
     Chunk,
     Device,
+    Force,
     Label,
     Memory,
     OwnPairs,
     Priority,
     TaskParams,
+    Wait,
     assignments,
     whole,
 )
 from workers.cli.output import emit, emit_json, marks, say
 from workers.files import check_free, write_whole
-from workers.requests.training import TrainingRequest
-from workers.requests.universality import UniversalityRequest
 
 if TYPE_CHECKING:
     from workers.client.training import TrainingJobs
@@ -51,10 +51,19 @@ if TYPE_CHECKING:
 )
 def training(
     motif: Annotated[
-        str, typer.Argument(help="Name of a motif of roles; `circuits motifs` lists them.")
+        str,
+        typer.Argument(
+            help="Name of a motif of roles; `circuits motifs` lists them.",
+            autocompletion=suggestions.motifs,
+        ),
     ],
     model: Annotated[
-        str, typer.Option(metavar="MODEL", help="Folder with checkpoints, zoo:gpt2/0, or hub id.")
+        str,
+        typer.Option(
+            metavar="MODEL",
+            help="Folder with checkpoints, zoo:gpt2/0, or hub id.",
+            autocompletion=suggestions.models,
+        ),
     ],
     checkpoints: Annotated[
         str, typer.Option(metavar="STEPS", help="Steps of a folder's checkpoints: all, or 0,100.")
@@ -101,6 +110,9 @@ def training(
     """
     if html is not None:
         check_free(html, force)
+    from workers.requests.training import TrainingRequest
+    from workers.requests.universality import UniversalityRequest
+
     request = TrainingRequest(
         model=model,
         steps=_steps(checkpoints),

@@ -11,10 +11,11 @@ import typer
 from graph_schema.documents.jobs import UniversalitySpec, read_spec
 from graph_schema.errors import SpecError
 from graph_schema.reports import table
+from workers.cli import suggestions
 from workers.cli.command_line import command
 from workers.cli.connected import connected
 from workers.cli.exits import ExitCode, exit_code
-from workers.cli.jobs import Force, Wait, follow, next_step
+from workers.cli.following import follow, next_step
 from workers.cli.options import (
     ABLATION,
     ANSWERS,
@@ -28,18 +29,19 @@ from workers.cli.options import (
     AsJson,
     Chunk,
     Device,
+    Force,
     Label,
     Memory,
     OwnPairs,
     Priority,
     TaskParams,
+    Wait,
     assignments,
     whole,
 )
 from workers.cli.output import emit, emit_json, say
 from workers.files import check_free, write_whole
 from workers.requests.checking import unknown
-from workers.requests.universality import UniversalityRequest, fingerprints
 
 if TYPE_CHECKING:
     from workers.client import CircuitClient, Job
@@ -53,11 +55,19 @@ FORMATS = ("text", "markdown", "json", "html")
 )
 def universality(
     motif: Annotated[
-        str, typer.Argument(help="Name of a motif of roles; `circuits motifs` lists them.")
+        str,
+        typer.Argument(
+            help="Name of a motif of roles; `circuits motifs` lists them.",
+            autocompletion=suggestions.motifs,
+        ),
     ],
     model: Annotated[
         list[str],
-        typer.Option(metavar="MODEL", help="Hub id, folder or zoo:llama/1; give several."),
+        typer.Option(
+            metavar="MODEL",
+            help="Hub id, folder or zoo:llama/1; give several.",
+            autocompletion=suggestions.models,
+        ),
     ],
     task: Annotated[str | None, TASK] = None,
     task_param: TaskParams = None,
@@ -115,6 +125,8 @@ def universality(
     Submits what is missing of each model (circuits, roles, effects), and a job that judges them. A
     model that fails, or does not do the task, is untestable and speaks for neither side.
     """
+    from workers.requests.universality import UniversalityRequest
+
     request = UniversalityRequest(
         motif=motif,
         models=model,
@@ -151,6 +163,8 @@ def universality(
                 emit(job.job_id)
                 say(next_step(job))
         elif as_json:
+            from workers.requests.universality import fingerprints
+
             given = fingerprints(model, client.settings.cache_dir)
             _print_object(job, given)
         else:
@@ -194,6 +208,7 @@ def report(
             metavar="[VERDICT]",
             help="Id of a verdict or of a universality job, or its first digits; without one, all "
             "verdicts are listed.",
+            autocompletion=suggestions.verdict_ids,
         ),
     ] = None,
     form: Annotated[

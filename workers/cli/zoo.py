@@ -10,6 +10,7 @@ import typer
 
 from graph_schema.errors import SpecError
 from graph_schema.reports import table
+from workers.cli import suggestions
 from workers.cli.command_line import command, command_group
 from workers.cli.exits import ExitCode
 from workers.cli.options import AsJson, whole
@@ -37,7 +38,11 @@ HEADINGS = ("model", "accuracy", "by period", "steps", "checkpoints", "CPU s", "
 def train(
     families: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FAMILY]…", help="Families, or single models such as llama/1."),
+        typer.Argument(
+            metavar="[FAMILY]…",
+            help="Families, or single models such as llama/1.",
+            autocompletion=suggestions.zoo_names,
+        ),
     ] = None,
     seeds: Annotated[
         int | None,

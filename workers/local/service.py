@@ -189,6 +189,20 @@ def status(settings: Settings) -> ServiceStatus:
     )
 
 
+def running_graph(settings: Settings) -> StoreAddress | None:
+    """The graph of the home's service where that runs here and is ready; makes and starts nothing.
+
+    It is not held: who looks at it keeps it from nothing.
+    """
+    if not (settings.home / "service" / "state.json").exists():
+        return None
+    files = ServiceFiles(settings)
+    state = files.read()
+    if state is None or state.phase is not Phase.READY or elsewhere(state.supervisor):
+        return None
+    return state.address if files.supervised() and marked_process(state.database) else None
+
+
 def _start(settings: Settings, files: ServiceFiles, starter: str) -> None:
     """Start a supervisor, if nobody else does; returns when it has the lock or has ended."""
     with locked(files.start_lock, fcntl.LOCK_EX, wait=True):

@@ -44,17 +44,12 @@ from graph_schema.models.fingerprint import fingerprint
 from graph_schema.private_files import expanded
 from workers.files import read_bounded
 from workers.requests.checking import choice, unknown, validated
+from workers.requests.formats import FORMATS
 from workers.requests.pairs import MeasureRequest, data_of, source_of
 from workers.requests.zoo_names import place_of
 
 if TYPE_CHECKING:
     from graph_schema.store import GraphStore
-
-FORMATS = {format.value: format for format in ExchangeFormat} | {
-    "mib": ExchangeFormat.EAP_IG,
-    "mib-pt": ExchangeFormat.EAP_IG_PT,
-}
-"""Formats by name; the MIB benchmark takes EAP-IG's files."""
 
 LONGEST = 400
 """Characters of a complaint about a file: what it quotes of the file has no bound."""

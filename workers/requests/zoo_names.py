@@ -16,6 +16,7 @@ from graph_schema.printable import quoted
 
 PREFIX = "zoo:"
 RECORD = "training.json"
+_FOLDER = re.compile(r"(?P<family>[a-z][a-z0-9-]*)-(?P<number>\d{1,9})-", re.ASCII)
 _NAME = re.compile(r"(?P<family>[a-z][a-z0-9-]*)/(?P<number>\d{1,9})", re.ASCII)
 
 
@@ -42,6 +43,15 @@ def place_of(model: str, cache_dir: Path) -> str:
             f"model {quoted(model)} is not trained here; run: circuits zoo train {family}/{number}"
         )
     return str(max(trained, key=lambda file: (file.stat().st_mtime_ns, str(file))).parent)
+
+
+def trained_names(cache_dir: Path) -> list[str]:
+    """`FAMILY/NUMBER` of each model of the zoo that is trained here, in order."""
+    folders = (file.parent.name for file in (cache_dir / "zoo").glob(f"*/{RECORD}"))
+    found = (
+        re.match(r"(?P<family>[a-z][a-z0-9-]*)-(?P<number>\d{1,9})-", name) for name in folders
+    )
+    return sorted({f"{match['family']}/{match['number']}" for match in found if match})
 
 
 def _is_of(file: Path, family: str, number: int) -> bool:

@@ -6,6 +6,7 @@ Read as JSON and not as documents: a job that another version of this code asked
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,13 +51,11 @@ def job_facts(record: JobRecord, now: float) -> JobFacts:
         asked = asked["discover"]
     of = asked.get("models") or [asked.get("model") or {}]
     fingerprints = tuple(each["fingerprint"] for each in of if each.get("fingerprint"))
-    name = (placed.get("model") or {}).get("name", "")
-    data = asked.get("data") or {}
-    task = data.get("task", "")
+    model, task = model_and_task(asked, placed)
     return JobFacts(
-        model=f"{len(of)} models" if len(of) > 1 else name,
+        model=model,
         fingerprints=fingerprints,
-        task=task.get("name", "") if isinstance(task, dict) else task,
+        task=task,
         method=(asked.get("method") or {}).get("name", ""),
         edges=_edges(asked.get("selection") or {}),
         seconds=_seconds(record, now),
@@ -72,6 +71,17 @@ def duration(seconds: float | None) -> str:
     if seconds < 3_600:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3_600:.1f} h"
+
+
+def model_and_task(asked: Mapping[str, Any], placed: Mapping[str, Any]) -> tuple[str, str]:
+    """What a job's spec and placement, as JSON, call its model and its task; "" where none."""
+    n_models = len(asked.get("models") or ())
+    name = (placed.get("model") or {}).get("name", "")
+    task: Any = (asked.get("data") or {}).get("task", "")
+    return (
+        f"{n_models} models" if n_models > 1 else name,
+        task.get("name", "") if isinstance(task, dict) else task,
+    )
 
 
 def _edges(selection: dict[str, Any]) -> str:

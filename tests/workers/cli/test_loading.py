@@ -40,6 +40,7 @@ def loaded(*commands: list[str], home: Path, **environment: str) -> tuple[int, s
         text=True,
         env={**os.environ, "CIRCUITS_HOME": str(home), **environment},
         check=True,
+        timeout=100,
     )
     code, out, modules = json.loads(ran.stdout)
     return code, out, set(modules)

@@ -16,7 +16,7 @@ from rich.console import Console
 from graph_schema.printable import as_cell, from_cell
 from graph_schema.reports import table
 from workers.cli.output import emit, emit_json, say
-from workers.client import bars
+from workers.client.bars import Bars
 
 STEERS = {
     "CSI: colours, cursor, wipe": "\x1b[2J\x1b[31m",
@@ -86,7 +86,7 @@ def test_a_file_gets_a_table_of_values_as_it_is() -> None:
 def test_a_bar_shows_names_and_does_nothing(name: str) -> None:
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=300)
-    with patch.object(bars, "Console", lambda **_: console), bars.Bars(name) as bar:
+    with patch("rich.console.Console", return_value=console), Bars(name) as bar:
         bar(name, 1, 2, name)
         before = len(out.getvalue())
         bar("plain", 1, 2)

@@ -8,13 +8,46 @@ ablated nobody reads a mixture: `stream` runs the model on its residual stream a
 sets of senders.
 """
 
-from discovery.engine.ablation import Ablator, Example
-from discovery.engine.experiment import Bench, Experiment
-from discovery.engine.graph import BoolMatrix, Graph
-from discovery.engine.metrics import Objective, Target
-from discovery.engine.pair_values import Values, values
-from discovery.engine.restart import Restart
-from discovery.engine.state import State
+from typing import TYPE_CHECKING
+
+from graph_schema.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from discovery.engine.ablation import Ablator, Example
+    from discovery.engine.experiment import Bench, Experiment
+    from discovery.engine.graph import BoolMatrix, Graph
+    from discovery.engine.metrics import Objective, Target
+    from discovery.engine.pair_values import Values, values
+    from discovery.engine.restart import Restart
+    from discovery.engine.state import State
+else:  # most of it loads torch, and a plan needs none
+    __getattr__ = on_demand(
+        __name__,
+        {
+            "ablation": (
+                "Ablator",
+                "Example",
+            ),
+            "experiment": (
+                "Bench",
+                "Experiment",
+            ),
+            "graph": (
+                "BoolMatrix",
+                "Graph",
+            ),
+            "metrics": (
+                "Objective",
+                "Target",
+            ),
+            "pair_values": (
+                "Values",
+                "values",
+            ),
+            "restart": ("Restart",),
+            "state": ("State",),
+        },
+    )
 
 __all__ = [
     "Ablator",

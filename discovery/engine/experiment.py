@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from discovery.engine.ablation import Ablator, Example
+from discovery.engine.at_once import LOGITS
 from discovery.engine.forward import Run, at_positions, graph_of, logits_at, run
 from discovery.engine.metrics import Objective, Target, target_of, wide
 from discovery.engine.reading import Reading
@@ -31,8 +32,6 @@ TAPE = 20
 
 Of the MLP's inner size they are half as many.
 """
-LOGITS = 5
-"""Tensors as large as an example's logits that measuring it takes at once."""
 
 
 def pad(adapter: ModelAdapter, prompts: Sequence[Sequence[int]]) -> Batch:

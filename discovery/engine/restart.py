@@ -16,19 +16,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from discovery.engine.experiment import LOGITS
+from discovery.engine.at_once import LOGITS, ROWS
 from discovery.engine.lanes import HeadValues, Lanes, narrow
 from discovery.engine.reading import Mixture
 from discovery.engine.schedule import AttentionStep, LogitsStep, MlpStep, Step, after, component
 from discovery.engine.state import State
 from discovery.engine.unembedding import losses_at
 
-ROWS = 256
-"""Rows of the final residual stream that a processor unembeds together.
-
-One thread multiplies 32 rows with GPT-2's 50,257 columns in 39 ms, 64 in 45, 128 in 72, 256 in 124:
-a product of few rows takes as long as fetching the weights does.
-"""
 POSITIONS = 512
 """Positions that a processor computes together: with more a weight costs no less."""
 

@@ -12,12 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from discovery.engine.experiment import LOGITS
+from discovery.engine.at_once import LOGITS, ROWS
 from discovery.engine.graph import Graph
-from discovery.engine.restart import ROWS
 from discovery.jobs.sizes import CutSizes, Sizes
-from discovery.methods.alternatives import PENALTIES
-from discovery.methods.node_scores import STEPS as UNIT_STEPS
+from discovery.methods.effort import PENALTIES, UNIT_STEPS
 from graph_schema.documents import Acdc, AnyMethod, Eap, EapIg, Exact, MaskIg, Metric, TwoLeg
 from graph_schema.errors import ResourceError
 

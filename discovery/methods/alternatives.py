@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from discovery.engine.graph import BoolMatrix, Graph
+from discovery.methods.effort import PENALTIES
 from discovery.methods.finding import Found
 from discovery.methods.selection import best, strength
 from graph_schema.documents import Threshold
 
-PENALTIES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.85)
 TOLERANCE = 0.1
 """Of faithfulness, that a further circuit may lose."""
 

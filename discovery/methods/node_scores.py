@@ -34,6 +34,7 @@ from discovery.engine.metrics import Objective
 from discovery.engine.room import room
 from discovery.engine.window import Window
 from discovery.methods.ablated_nodes import Ablated, AblatedNodes
+from discovery.methods.effort import UNIT_STEPS
 from discovery.methods.node_run import PAST_NORM, NodeRun, Slopes, node_run
 from discovery.methods.rules import Gradients, Relevance, Rules
 from discovery.models import Sublayer
@@ -44,8 +45,6 @@ from graph_schema.documents.dictionary import Place
 from graph_schema.errors import NonFiniteError, SpecError
 
 By = Literal["relp", "ig", "gradient"]
-STEPS = 16
-"""Points of the path."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def unit_scores(
     pairs: Sequence[TokenPair],
     *,
     by: By = "relp",
-    steps: int = STEPS,
+    steps: int = UNIT_STEPS,
     chunk: int | None = None,
     progress: Report | None = None,
 ) -> UnitScores:

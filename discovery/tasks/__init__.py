@@ -1,7 +1,26 @@
 """Tasks: prompt pairs from a built-in task or a submitted file, as checked token ids."""
 
-from discovery.tasks.base import MadePairs, PairSet, Task, TokenPair
-from discovery.tasks.build import build_dataset
-from discovery.tasks.registry import TASKS
+from typing import TYPE_CHECKING
+
+from graph_schema.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from discovery.tasks.base import MadePairs, PairSet, Task, TokenPair
+    from discovery.tasks.build import build_dataset
+    from discovery.tasks.registry import TASKS
+else:  # most of it loads torch, and a plan needs none
+    __getattr__ = on_demand(
+        __name__,
+        {
+            "base": (
+                "MadePairs",
+                "PairSet",
+                "Task",
+                "TokenPair",
+            ),
+            "build": ("build_dataset",),
+            "registry": ("TASKS",),
+        },
+    )
 
 __all__ = ["TASKS", "MadePairs", "PairSet", "Task", "TokenPair", "build_dataset"]

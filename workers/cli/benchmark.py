@@ -92,7 +92,7 @@ def ground_truth(
     """
     methods, ablations = method or None, ablation or [Ablation.CORRUPT.value]
     asked = [choice("ablation", Ablation, name) for name in ablations]
-    from workers.local.service import require_worker
+    from workers.local.able import require_worker
 
     require_worker(read_settings())
     rows, code = _judged(folder, _level(level), methods, asked)
@@ -210,7 +210,7 @@ def published(
     strongest.
     """
     settings = read_settings()
-    from workers.local.service import require_worker
+    from workers.local.able import require_worker
 
     require_worker(settings)
     from workers.cli.published import compare_all

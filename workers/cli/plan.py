@@ -48,7 +48,7 @@ def plan(request: DiscoverRequest, tokens: Tokens = None, as_json: AsJson = Fals
     draft, dataset = drafted(without_dictionaries(request), settings.limits)
     source = source_of(place_of(request.model, settings.cache_dir), request.revision)
     placement = placed(request, source)
-    from workers.local.service import require_worker
+    from workers.local.able import require_worker
 
     require_worker(settings)
     from discovery.jobs.estimate import GIB, plan_run

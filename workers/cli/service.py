@@ -40,7 +40,7 @@ def demo(
     from workers.cli.demo import submit_demo, train_models
     from workers.cli.demo_telling import next_steps, tell, told_circuit
     from workers.cli.web import USUAL_PORT, require_web
-    from workers.local.service import require_worker
+    from workers.local.able import require_worker
 
     if in_browser:  # before minutes of training
         require_web()
@@ -137,7 +137,8 @@ def worker(
     stops it, and a running job goes back to the queue.
     """
     quota = _quota(once, max_jobs, idle_exit)
-    from workers.local.service import ensure_local, hold, require_worker
+    from workers.local.able import require_worker
+    from workers.local.service import ensure_local, hold
     from workers.running.tasks import log_as_settings_say
     from workers.running.worker import run_worker
 

@@ -64,7 +64,7 @@ def train(
     """
     settings = read_settings()
     from workers.client.bars import Bars
-    from workers.local.service import require_worker
+    from workers.local.able import require_worker
 
     require_worker(settings)
     from discovery.models.zoo import CHECKPOINTS_KEPT, RECIPES, SEEDS, train_zoo
@@ -103,7 +103,7 @@ def train(
 def listed(as_json: AsJson = False) -> None:
     """List the models of the zoo, trained or not, and where each lies."""
     settings = read_settings()
-    from workers.local.service import require_worker
+    from workers.local.able import require_worker
 
     require_worker(settings)
     from discovery.models.zoo import list_zoo

@@ -297,6 +297,6 @@ class Requests(Connection):
 
     def _require_worker(self) -> None:
         if self.settings.local:
-            from workers.local.service import require_worker
+            from workers.local.able import require_worker
 
             require_worker(self.settings)  # before the service is started for nothing

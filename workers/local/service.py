@@ -9,7 +9,6 @@ for `idle_seconds` and no job is live. `files.py` is how they speak.
 from __future__ import annotations
 
 import fcntl
-import importlib.util
 import logging
 import subprocess
 import sys
@@ -21,11 +20,12 @@ from enum import StrEnum
 from pathlib import Path
 from secrets import token_hex
 
-from graph_schema.errors import MissingExtraError, StoreUnavailable
+from graph_schema.errors import StoreUnavailable
 from graph_schema.private_files import private_log, tail
 from graph_schema.processes import Mark, elsewhere, marked_process
 from graph_schema.store.connection import StoreAddress
 from graph_schema.store.servers.embedded import package_folder
+from workers.local.able import can_work
 from workers.local.files import POLL_SECONDS, Phase, ServiceFiles, locked
 from workers.settings import Settings
 
@@ -151,19 +151,6 @@ def renew_worker(settings: Settings) -> WorkerIs:
     return WorkerIs.FAILING if state.worker_failures else WorkerIs.MISSING
 
 
-def require_worker(settings: Settings) -> None:
-    """Return where a local worker can run.
-
-    Raises:
-        MissingExtraError: Torch or transformers is not installed.
-    """
-    if not can_work(settings):
-        raise MissingExtraError(
-            "jobs on the local service need torch, which is not installed; run: "
-            'pip install "circuit-atlas[worker]"'
-        )
-
-
 def pin(settings: Settings) -> None:
     """Keep the local service until `down`."""
     ServiceFiles(settings).pinned.touch(0o600)
@@ -230,13 +217,6 @@ def _start(settings: Settings, files: ServiceFiles, starter: str) -> None:
     raise StoreUnavailable(
         f"the supervisor of {files.home} ended at once; the end of its log:\n{tail(_log(files))}"
     )
-
-
-def can_work(settings: Settings) -> bool:
-    """Whether a worker's needs are installed (unknown for another interpreter: yes)."""
-    if settings.worker_python != Path(sys.executable):
-        return True
-    return all(importlib.util.find_spec(name) for name in ("torch", "transformers"))
 
 
 def _log(files: ServiceFiles) -> Path:

@@ -30,10 +30,10 @@ from graph_schema.store.connection import GraphStore
 from graph_schema.store.servers.embedded import start_embedded
 from graph_schema.store.servers.java import JavaServer
 from graph_schema.store.servers.on_disk import Flushed, make_kinds
+from workers.local.able import can_work
 from workers.local.ending import end_leftovers
 from workers.local.files import Phase, ServiceFiles, State, locked
 from workers.local.goes_by import goes_by
-from workers.local.service import can_work
 from workers.local.worker import LocalWorker
 from workers.log_lines import log_to_standard_error
 from workers.settings import Settings, read_settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import importlib.util
 import os
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from tests.workers.local.conftest import processes
 from tests.workers.tiny import until
 from workers.client import CircuitClient
 from workers.local import service as local
+from workers.local.able import require_worker
 from workers.local.ending import Ended, down
 from workers.local.files import Phase, ServiceFiles, locked
 from workers.local.goes_by import goes_by
@@ -235,9 +237,9 @@ def test_without_torch_the_store_starts_and_a_job_names_the_extra(
     def nothing(name: str) -> None:
         del name
 
-    monkeypatch.setattr(local.importlib.util, "find_spec", nothing)
+    monkeypatch.setattr(importlib.util, "find_spec", nothing)
     with pytest.raises(MissingExtraError, match=r"pip install .*\[worker\]"):
-        local.require_worker(settings)
+        require_worker(settings)
     with pytest.raises(MissingExtraError, match=r"pip install .*\[local\]"):
         local.ensure_local(settings)
 

@@ -52,18 +52,17 @@ def plan(request: DiscoverRequest, tokens: Tokens = None, as_json: AsJson = Fals
 
     require_worker(settings)
     from discovery.jobs.estimate import GIB, plan_run
-    from discovery.jobs.sizes import read_config, sizes_of
-    from discovery.models.inspecting import context_length
+    from discovery.jobs.kept_sizes import planned_sizes
 
     limit = settings.limits.memory_bytes
-    config = read_config(source)
-    longest = context_length(config) or max(tokens or 0, TOKENS)
+    known = planned_sizes(source, settings.cache_dir)
+    longest = known.n_ctx or max(tokens or 0, TOKENS)
     n_tokens = min(TOKENS, longest) if tokens is None else tokens
     if not 1 <= n_tokens <= longest:
         raise SpecError(
             f"--tokens is {whole_number(n_tokens)}; expected 1 to the model's {longest} positions"
         )
-    sizes, (n_pairs, n_heldout) = sizes_of(config), _pairs(draft, dataset, settings.limits)
+    sizes, (n_pairs, n_heldout) = known.sizes, _pairs(draft, dataset, settings.limits)
     swept = draft.selection
     selections = len(swept.thresholds) if isinstance(swept, Thresholds) else 1
     made = plan_run(
@@ -145,7 +144,6 @@ def plan(request: DiscoverRequest, tokens: Tokens = None, as_json: AsJson = Fals
 
 def _cut(request: DiscoverRequest, draft: DiscoverSpec) -> CutSizes | None:
     """Into how many units components are cut; of dictionaries of the hub nothing is fetched."""
-    from discovery.dictionaries.pickled import pickled_shapes
     from discovery.jobs.sizes import CutSizes
 
     if not request.dictionaries or draft.candidates is None:
@@ -156,6 +154,8 @@ def _cut(request: DiscoverRequest, draft: DiscoverSpec) -> CutSizes | None:
             f"dictionary {hub[0]!r} is on the hub, and a plan downloads nothing: plan with a "
             "folder of its files, or with --granularity neuron and as many units"
         )
+    from discovery.dictionaries.pickled import pickled_shapes  # loads torch
+
     found = [each for source in sources for each in describe(source, pickled=pickled_shapes)]
     components = tuple(each.site.words for each in found)
     return CutSizes(draft.candidates, components, sum(each.n_numbers for each in found))

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from discovery.jobs.kept_sizes import planned_sizes
+from graph_schema.documents import ModelSource
+
 HEAVY = (
     *("torch", "transformers", "discovery", "celery", "kombu", "scipy", "networkx", "pandas"),
     *("neo4j", "numpy", "rich", "yaml", "graph_schema.documents", "workers.client"),
@@ -63,3 +66,14 @@ def test_help_and_wrong_options_load_no_client(tmp_path: Path) -> None:
     assert code == 2
     assert modules <= DOCUMENTS
     assert not (tmp_path / "home").exists()
+
+
+def test_a_model_that_was_planned_before_is_planned_without_torch(tmp_path: Path) -> None:
+    sizes = {"n_layer": 2, "n_head": 4, "n_embd": 32, "vocab_size": 40}
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2", **sizes}))
+    planned_sizes(ModelSource(name=str(tmp_path)), tmp_path / "home" / "cache")
+    words = ["plan", "--model", str(tmp_path), "--task", "ioi", "--method", "eap", "--edges", "5"]
+    code, out, modules = loaded(words, home=tmp_path / "home")
+    assert code == 0
+    assert "110 edges" in out
+    assert modules <= DOCUMENTS | {"discovery"}

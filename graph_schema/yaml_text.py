@@ -46,7 +46,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def require_flat(text: str) -> None:
+def _require_flat(text: str) -> None:
     """Refuse text in which more than `DEEPEST` lists or mappings stand in each other.
 
     PyYAML takes seconds, and then the end of Python's stack, for some thousand brackets.
@@ -73,7 +73,7 @@ def read_yaml(text: str, what: str, max_bytes: int) -> tuple[object, dict[YamlPa
     try:
         if (size := len(text.encode(errors="surrogatepass"))) > max_bytes:
             raise SpecError(f"{what}: {size} bytes; expected at most {max_bytes}")
-        require_flat(text)
+        _require_flat(text)
         loader = _Loader(text)
         try:
             node = loader.get_single_node()

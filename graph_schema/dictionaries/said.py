@@ -1,7 +1,6 @@
 """Configuration files beside a dictionary, and their keys, each held to the type that is expected.
 
-JSON and YAML, bounded; YAML without aliases, by which a file of a kilobyte can stand for more than
-a machine holds.
+JSON and YAML, bounded.
 """
 
 from __future__ import annotations
@@ -12,21 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
-
 from graph_schema.dictionaries.tensor_files import reading
-from graph_schema.errors import DictionaryError
+from graph_schema.errors import DictionaryError, SpecError
 from graph_schema.printable import quoted
-from graph_schema.yaml_text import require_flat
+from graph_schema.yaml_text import read_yaml
 
 MOST_BYTES = 4 * 2**20
-
-
-class _NoAliases(yaml.SafeLoader):
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.events.AliasEvent):
-            raise DictionaryError("it holds an alias; expected plain values")
-        return super().compose_node(parent, index)
 
 
 @dataclass(frozen=True)
@@ -47,10 +37,7 @@ class Said:
             if (size := file.stat().st_size) > MOST_BYTES:
                 raise DictionaryError(f"it has {size:,} bytes; expected at most {MOST_BYTES:,}")
             text = file.read_text(encoding="utf-8")
-            plain = file.suffix == ".json"
-            if not plain:
-                require_flat(text)
-            found: object = json.loads(text) if plain else yaml.load(text, _NoAliases)
+            found: object = json.loads(text) if file.suffix == ".json" else _yaml(text)
             if not isinstance(found, dict):
                 raise DictionaryError(f"it holds {quoted(found)}; expected an object")
         return cls(str(file), cast("dict[str, Any]", found))
@@ -108,3 +95,10 @@ class Said:
             f"dictionary configuration {self.where!r}: {key} is {quoted(self.fields.get(key))}; "
             f"expected {expected}"
         )
+
+
+def _yaml(text: str) -> object:
+    try:
+        return read_yaml(text, "it", MOST_BYTES)[0]
+    except SpecError as error:
+        raise DictionaryError(str(error)) from error

@@ -12,20 +12,16 @@ from neo4j import Transaction
 from graph_schema.documents.jobs import ErrorDocument, JobState
 from graph_schema.store.batches import lots
 from graph_schema.store.connection import GraphStore
+from graph_schema.store.jobs.needs import Standing, States, needed_by, standing, states_of
 from graph_schema.store.jobs.node import (
     CANCELLED,
     Row,
-    Standing,
-    States,
     change_all,
     ended,
     lapsed,
     locked_all,
-    needed_by,
     queued_again,
     resources_of,
-    standing,
-    states_of,
 )
 
 WAITING: LiteralString = """

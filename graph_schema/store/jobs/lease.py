@@ -22,11 +22,11 @@ from graph_schema.documents.jobs import (
 )
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.jobs.judging import Action, Settled, set_free, with_freed
+from graph_schema.store.jobs.needs import Standing, standing_of
 from graph_schema.store.jobs.node import (
     CANCELLED,
     LOCK,
     Row,
-    Standing,
     change,
     check_held,
     ended,
@@ -39,7 +39,6 @@ from graph_schema.store.jobs.node import (
     queued_again,
     read_locked,
     record_of,
-    standing_of,
 )
 from graph_schema.store.migrations import WHOLE
 

@@ -18,15 +18,14 @@ from graph_schema.store.jobs.judging import (
     judge_all,
     judged,
 )
+from graph_schema.store.jobs.needs import States, states_of
 from graph_schema.store.jobs.node import (
     CLOCK_SLACK,
     UNSAID,
     Row,
-    States,
     lapsed,
     lease_ahead,
     milliseconds,
-    states_of,
 )
 from graph_schema.store.migrations import WHOLE
 

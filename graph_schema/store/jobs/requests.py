@@ -12,6 +12,7 @@ from graph_schema.documents.jobs import JobRecord, JobState
 from graph_schema.errors import NotFoundError
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.jobs.judging import SHARD, set_free
+from graph_schema.store.jobs.needs import states_of
 from graph_schema.store.jobs.node import (
     CANCELLED,
     UNSAID,
@@ -22,7 +23,6 @@ from graph_schema.store.jobs.node import (
     locked,
     milliseconds,
     record_of,
-    states_of,
 )
 
 BY_PREFIX: LiteralString = """

@@ -30,16 +30,13 @@ from graph_schema.store.jobs.judging import (
     judged,
     with_freed,
 )
+from graph_schema.store.jobs.needs import States, needed_as, needed_by, states_of
 from graph_schema.store.jobs.node import (
     Row,
-    States,
     change_all,
     locked_all,
-    needed_as,
-    needed_by,
     record_of,
     resources_of,
-    states_of,
 )
 
 CREATE: LiteralString = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,7 @@ def test_imports_follow_the_arrows() -> None:
     "module",
     [
         "workers.client",
+        "workers.client.service",
         "workers.cli",
         "workers.web.serving",
         "graph_schema.store",
@@ -64,3 +66,11 @@ def test_the_client_loads_no_driver_and_no_queue_until_it_connects() -> None:
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.strip() == "[]"
+
+
+def test_workers_leave_loading_the_driver_to_the_store() -> None:
+    """Whoever imports neo4j before `graph_schema.store.driver` has it load pandas."""
+    files = (ROOT / "workers").rglob("*.py")
+    assert [
+        str(file) for file in files if re.search(r"^(from|import) neo4j", file.read_text(), re.M)
+    ] == []

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from neo4j import Transaction
-
 from graph_schema.documents.base import LAST
 from graph_schema.errors import NotFoundError, SpecError
 from graph_schema.store import jobs
@@ -33,6 +31,8 @@ from workers.job.drafts import clear_drafts
 from workers.results.deletion import Deletion
 
 if TYPE_CHECKING:
+    from neo4j import Transaction
+
     from workers.client.service import Service
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from neo4j import Transaction
 
 from graph_schema.artifacts import stored_scores
 from graph_schema.comparing.agreement import PairMetric
@@ -40,6 +39,9 @@ from workers.results.evaluation import Evaluated
 from workers.results.reading import evaluated, stored_circuit, stored_evaluation
 from workers.results.rows import Rows
 from workers.settings import Settings
+
+if TYPE_CHECKING:
+    from neo4j import Transaction
 
 PAGE = 500
 PATIENCE = 5.0

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from neo4j import Transaction
-
 from graph_schema.artifacts import ArtifactStore
 from graph_schema.documents.jobs import JobRecord, JobState, ShardSpec, demand_of, shards_of
 from graph_schema.errors import StoreUnavailable
@@ -26,6 +24,7 @@ from workers.settings import Settings
 
 if TYPE_CHECKING:
     from celery import Celery
+    from neo4j import Transaction
 
     from workers.broker import Sender
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-
-from neo4j import Transaction
+from typing import TYPE_CHECKING
 
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.records.circuit_edges import removing, stored_nodes
 from graph_schema.store.records.circuits import has_circuit
+
+if TYPE_CHECKING:
+    from neo4j import Transaction
 
 log = logging.getLogger(__name__)
 

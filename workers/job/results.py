@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from neo4j import Transaction
+from typing import TYPE_CHECKING
 
 from graph_schema.documents import (
     CircuitDocument,
@@ -25,6 +24,9 @@ from graph_schema.store.records.role_graphs import write_role_graph
 from graph_schema.store.records.role_tests import write_roles
 from graph_schema.store.records.runs import write_run
 from workers.job.in_one_go import InOneGo
+
+if TYPE_CHECKING:
+    from neo4j import Transaction
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
-
-from neo4j import Transaction
+from typing import TYPE_CHECKING
 
 from graph_schema.documents import Motif, MotifTest, RoleName
 from graph_schema.motifs import CircuitGraph, motif_tests
@@ -17,6 +16,9 @@ from graph_schema.motifs.significance import DRAWS
 from graph_schema.store.records.motif_tests import write_motif_test
 from graph_schema.store.records.node_roles import stale_where_changed
 from workers.kinds.universality_evidence import Gathered, roles_of, tells
+
+if TYPE_CHECKING:
+    from neo4j import Transaction
 
 MOST_DRAWS = 10_000
 """Of one circuit: with more than 500 circuits at level .05, too few to call anything."""

@@ -8,8 +8,7 @@ import typer
 
 from workers.cli import suggestions
 from workers.cli.command_line import command
-from workers.cli.connected import connected
-from workers.cli.following import report_here, show_submitted
+from workers.cli.following import here_or_submitted
 from workers.cli.options import (
     ABLATION,
     DRAWS,
@@ -74,6 +73,7 @@ def effects(
     rest, and what the same patch does where it should do nothing. What is left out is the roles
     job's own.
     """
+    from workers.client.stored import effects_asked
     from workers.requests.effects import EffectsRequest
 
     request = EffectsRequest(
@@ -92,11 +92,11 @@ def effects(
         chunk=chunk,
         priority=priority,
     )
-    if here:
-        from workers.running.inline import effects_here
-
-        with connected(worker=False) as client:
-            report_here(lambda: effects_here(client, request, force=force), as_json)
-        return
-    with connected() as client:
-        show_submitted(client.effects_request(request, force=force), wait, as_json)
+    here_or_submitted(
+        lambda client: effects_asked(client.service, request),
+        lambda client: client.effects_request(request, force=force),
+        here=here,
+        force=force,
+        wait=wait,
+        as_json=as_json,
+    )

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from workers.cli.command_line import command
-from workers.cli.connected import connected
-from workers.cli.following import report_here, show_submitted
+from workers.cli.following import here_or_submitted
 from workers.cli.options import (
     ABLATION,
     ANSWERS,
@@ -80,6 +79,7 @@ def evaluate(
     ablation, dtype and seed that its figures stand on. The evaluation is kept beside the circuit;
     an imported circuit shows its first one as its own.
     """
+    from workers.client.stored import evaluation_asked
     from workers.requests.evaluate import EvaluateRequest
 
     request = EvaluateRequest(
@@ -106,11 +106,11 @@ def evaluate(
         chunk=chunk,
         priority=priority,
     )
-    if here:
-        from workers.running.inline import evaluate_here
-
-        with connected(worker=False) as client:
-            report_here(lambda: evaluate_here(client, request, force=force), as_json)
-        return
-    with connected() as client:
-        show_submitted(client.evaluate_request(request, force=force), wait, as_json)
+    here_or_submitted(
+        lambda client: evaluation_asked(client.service, request),
+        lambda client: client.evaluate_request(request, force=force),
+        here=here,
+        force=force,
+        wait=wait,
+        as_json=as_json,
+    )

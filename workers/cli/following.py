@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from graph_schema.documents.jobs import JobRecord, JobState
+from workers.cli.connected import connected
 from workers.cli.exits import ExitCode, exit_code
 from workers.cli.output import emit, emit_json, say
 from workers.interrupts import JobInterrupted
 
 if TYPE_CHECKING:
-    from workers.client import Job
+    from workers.client import CircuitClient, Job
+    from workers.requests.discover import Submission
 
 
 def job_object(record: JobRecord) -> dict[str, Any]:
@@ -37,6 +39,35 @@ def show_submitted(job: Job, wait: bool, as_json: bool) -> None:
     else:
         emit(job.job_id)
         say(next_step(job))
+
+
+def here_or_submitted(
+    asked: Callable[[CircuitClient], Submission],
+    submit: Callable[[CircuitClient], Job],
+    *,
+    here: bool,
+    force: bool,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """Do a job in this process (`--here`), or submit it and show or follow it.
+
+    Args:
+        asked: The checked request, from a client of the settings.
+        submit: The job of the same request, submitted.
+        here: Which of the two.
+        force: Run again what has already ended.
+        wait: Follow a submitted job to its end.
+        as_json: Print JSON for a script.
+    """
+    if here:
+        from workers.running.inline import do_here
+
+        with connected(worker=False) as client:
+            report_here(lambda: do_here(client, asked(client), force), as_json)
+        return
+    with connected() as client:
+        show_submitted(submit(client), wait, as_json)
 
 
 def report_here(work: Callable[[], Job], as_json: bool) -> None:

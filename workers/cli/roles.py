@@ -8,8 +8,7 @@ import typer
 
 from graph_schema.documents import RoleName
 from workers.cli.command_line import command
-from workers.cli.connected import connected
-from workers.cli.following import report_here, show_submitted
+from workers.cli.following import here_or_submitted
 from workers.cli.options import (
     ABLATION,
     ANSWERS,
@@ -87,7 +86,7 @@ def roles(
     A head plays a role where its attention has the role's pattern on every kind of probe and the
     behaviour relies on it; what heads of output roles carry is tested by swapping it.
     """
-    from workers.requests.roles import RolesRequest
+    from workers.requests.roles import RolesRequest, build_roles
 
     request = RolesRequest(
         model=model,
@@ -113,11 +112,11 @@ def roles(
         chunk=chunk,
         priority=priority,
     )
-    if here:
-        from workers.running.inline import roles_here
-
-        with connected(worker=False) as client:
-            report_here(lambda: roles_here(client, request, force=force), as_json)
-        return
-    with connected() as client:
-        show_submitted(client.roles_request(request, force=force), wait, as_json)
+    here_or_submitted(
+        lambda client: build_roles(request, client.settings.limits, client.settings.cache_dir),
+        lambda client: client.roles_request(request, force=force),
+        here=here,
+        force=force,
+        wait=wait,
+        as_json=as_json,
+    )

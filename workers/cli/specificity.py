@@ -8,8 +8,7 @@ import typer
 
 from workers.cli import suggestions
 from workers.cli.command_line import command
-from workers.cli.connected import connected
-from workers.cli.following import report_here, show_submitted
+from workers.cli.following import here_or_submitted
 from workers.cli.options import DEVICES, AsJson, Chunk, Force, Here, Memory, Priority, Wait, whole
 
 
@@ -65,12 +64,11 @@ def specificity(
         chunk=chunk,
         priority=priority,
     )
-    if here:
-        from workers.running.inline import do_here
-
-        with connected(worker=False) as client:
-            asked = client.specificity_asked(request)
-            report_here(lambda: do_here(client, asked, force), as_json)
-        return
-    with connected() as client:
-        show_submitted(client.specificity_request(request, force=force), wait, as_json)
+    here_or_submitted(
+        lambda client: client.specificity_asked(request),
+        lambda client: client.specificity_request(request, force=force),
+        here=here,
+        force=force,
+        wait=wait,
+        as_json=as_json,
+    )

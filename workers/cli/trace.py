@@ -8,8 +8,7 @@ import typer
 
 from graph_schema.errors import SpecError
 from workers.cli.command_line import command
-from workers.cli.connected import connected
-from workers.cli.following import report_here, show_submitted
+from workers.cli.following import here_or_submitted
 from workers.cli.options import (
     BOS,
     DTYPE,
@@ -133,15 +132,14 @@ def trace(
         memory=memory,
         priority=priority,
     )
-    if here:
-        from workers.running.inline import do_here
-
-        with connected(worker=False) as client:
-            asked = client.trace_asked(request)
-            report_here(lambda: do_here(client, asked, force), as_json)
-        return
-    with connected() as client:
-        show_submitted(client.trace_request(request, force=force), wait, as_json)
+    here_or_submitted(
+        lambda client: client.trace_asked(request),
+        lambda client: client.trace_request(request, force=force),
+        here=here,
+        force=force,
+        wait=wait,
+        as_json=as_json,
+    )
 
 
 def _prompt(text: str | None, tokens: str | None) -> str | tuple[int, ...]:

@@ -19,12 +19,8 @@ from workers.broker import deliver
 from workers.client import CircuitClient, Job
 from workers.client.bars import Bars
 from workers.client.service import Service
-from workers.client.stored import effects_asked, evaluation_asked
 from workers.interrupts import JobInterrupted, interrupts_heard
 from workers.requests.discover import DiscoverRequest, Submission, build_submission
-from workers.requests.effects import EffectsRequest
-from workers.requests.evaluate import EvaluateRequest
-from workers.requests.roles import RolesRequest, build_roles
 from workers.running.lifecycle import Performer, Work
 from workers.running.owner import owner_name
 
@@ -49,23 +45,6 @@ def run_here(client: CircuitClient, request: DiscoverRequest, *, force: bool = F
         )
     submission = build_submission(request, client.settings.limits, client.settings.cache_dir)
     return do_here(client, submission, force)
-
-
-def evaluate_here(client: CircuitClient, request: EvaluateRequest, *, force: bool = False) -> Job:
-    """The ended job of a request to judge a stored circuit; as `run_here`."""
-    return do_here(client, evaluation_asked(client.service, request), force)
-
-
-def roles_here(client: CircuitClient, request: RolesRequest, *, force: bool = False) -> Job:
-    """The ended job of a request to say who plays which role; as `run_here`."""
-    return do_here(
-        client, build_roles(request, client.settings.limits, client.settings.cache_dir), force
-    )
-
-
-def effects_here(client: CircuitClient, request: EffectsRequest, *, force: bool = False) -> Job:
-    """The ended job of a request to measure what roles carry to each other; as `run_here`."""
-    return do_here(client, effects_asked(client.service, request), force)
 
 
 def do_here(client: CircuitClient, submission: Submission, force: bool = False) -> Job:

@@ -20,22 +20,17 @@ import fsspec
 import numpy as np
 from fsspec.implementations.local import LocalFileSystem
 from numpy.typing import NDArray
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from graph_schema.documents import ArtifactRef, CircuitDocument, Features, sha256_hex
+from graph_schema.documents import ArtifactRef, sha256_hex
 from graph_schema.errors import NotFoundError, ResourceError, SpecError
 from graph_schema.printable import without_secrets
 from graph_schema.private_files import write_whole
 
 TEXT = "text_arrays"
-UNITS = "units"
-"""The name of the artifact that names all units that were candidates of a circuit's job."""
 PROBE, PROBE_BYTES = ".writable", 1 << 20
 """As large as what a small job saves: a disk that is full to a few bytes is full."""
-FEATURES = "features"
-"""The name of the artifact that describes a circuit's units, and of its one array."""
 
 
 @dataclass(frozen=True)
@@ -217,55 +212,6 @@ class ArtifactStore:
         if not key or key.startswith("/") or ".." in parts or set("\\\0") & set(key):
             raise SpecError(f"artifact key {key!r} leaves the store; expected something like a/b")
         return f"{self._root.rstrip('/')}/{key}"
-
-
-def stored_scores(circuit: CircuitDocument, artifacts: ArtifactStore) -> dict[str, float]:
-    """The score of every edge that has one, by name; empty where none were stored.
-
-    Raises:
-        NotFoundError: The artifact is gone.
-        ResourceError: The artifact is damaged.
-    """
-    ref = circuit.artifacts.get("scores")
-    if ref is None:
-        return {}
-    arrays = artifacts.load(ref)
-    return dict(zip(arrays["names"].tolist(), arrays["scores"].tolist(), strict=True))
-
-
-def stored_units(circuit: CircuitDocument, artifacts: ArtifactStore) -> tuple[str, ...]:
-    """The names of all units that were candidates of the circuit's job; none where none are stored.
-
-    Raises what `stored_scores` does.
-    """
-    ref = circuit.artifacts.get(UNITS)
-    return () if ref is None else tuple(artifacts.load(ref)["names"].tolist())
-
-
-def feature_arrays(features: Features) -> dict[str, NDArray[Any]]:
-    """Descriptions of units as arrays of an artifact: JSON, in UTF-8."""
-    data = features.model_dump_json().encode()
-    return {FEATURES: np.frombuffer(data, dtype=np.uint8)}
-
-
-def stored_features(circuit: CircuitDocument, artifacts: ArtifactStore) -> Features:
-    """What is known of the circuit's own units, in its order; nothing where none was stored.
-
-    Raises:
-        NotFoundError: The artifact is gone.
-        ResourceError: The artifact is damaged.
-    """
-    ref = circuit.artifacts.get(FEATURES)
-    if ref is None:
-        return Features(units=())
-    try:
-        found = Features.model_validate_json(artifacts.load(ref)[FEATURES].tobytes())
-    except (ValidationError, LookupError) as error:
-        raise ResourceError(
-            f"artifact {ref.key!r} does not hold descriptions of features; submit the circuit's "
-            "job again with --force"
-        ) from error
-    return found.of(circuit.unit_names)
 
 
 def encode(arrays: Mapping[str, NDArray[Any]]) -> bytes:

@@ -27,7 +27,7 @@ from discovery.methods.shards import Part, merged
 from discovery.models import LoadedModel
 from discovery.progress import Checkpoint, Progress, Report
 from discovery.tasks.base import PairSet
-from graph_schema.artifacts import FEATURES, UNITS, feature_arrays
+from graph_schema.circuit_arrays import FEATURES, UNITS, feature_arrays
 from graph_schema.documents import (
     CircuitDocument,
     Features,

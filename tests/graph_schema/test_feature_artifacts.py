@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graph_schema.artifacts import ArtifactStore, feature_arrays, stored_features
+from graph_schema.artifacts import ArtifactStore
+from graph_schema.circuit_arrays import feature_arrays, stored_features
 from graph_schema.documents import (
     CircuitDocument,
     Features,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from graph_schema.artifacts import stored_features
+from graph_schema.circuit_arrays import stored_features
 from graph_schema.documents import Annotation, CircuitDocument, Features
 from graph_schema.errors import NotFoundError, ResourceError
 from graph_schema.exchange.labels import LabelRow, newest_labels, write_label_table

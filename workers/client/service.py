@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graph_schema.artifacts import stored_scores
+from graph_schema.circuit_arrays import stored_scores
 from graph_schema.comparing.agreement import PairMetric
 from graph_schema.comparing.circuits import Known, along_training, check_checkpoints, compare_all
 from graph_schema.documents import CircuitDocument, Split

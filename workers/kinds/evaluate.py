@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def _work(spec: EvaluateSpec, bench: Workbench) -> EvaluationResult:
     from discovery.jobs.evaluate import judge
     from discovery.jobs.sizes import CutSizes
-    from graph_schema.artifacts import stored_scores, stored_units
+    from graph_schema.circuit_arrays import stored_scores, stored_units
     from graph_schema.store.records.circuits import read_circuit
     from workers.job.results import EvaluationResult
 

@@ -118,7 +118,7 @@ class Circuit:
 
         None are described of an imported circuit, or of one of heads and MLPs.
         """
-        from graph_schema.artifacts import stored_features
+        from graph_schema.circuit_arrays import stored_features
 
         return stored_features(self.document, self._artifacts)
 
@@ -150,7 +150,7 @@ class Circuit:
             SpecError: There is no such format, or it cannot hold this circuit.
             MissingExtraError: It is `eap-ig-pt` and torch is not installed.
         """
-        from graph_schema.artifacts import stored_scores
+        from graph_schema.circuit_arrays import stored_scores
         from workers.requests.exchange import format_named, written
 
         wanted = format_named(format)

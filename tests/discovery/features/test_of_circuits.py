@@ -11,7 +11,7 @@ from discovery.dictionaries import LinearDictionary
 from discovery.features import TokenTexts, describe
 from discovery.models import load_model
 from discovery.tasks.base import TokenPair
-from graph_schema.artifacts import FEATURES
+from graph_schema.circuit_arrays import FEATURES
 from graph_schema.documents import (
     Activation,
     DictionaryDocument,

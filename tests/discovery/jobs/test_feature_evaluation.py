@@ -8,7 +8,7 @@ import pytest
 
 from discovery.jobs.evaluate import judge
 from discovery.progress import no_progress
-from graph_schema.artifacts import UNITS
+from graph_schema.circuit_arrays import UNITS
 from graph_schema.documents import Evaluation, Limits, sha256_hex
 from graph_schema.documents.jobs import EvaluateSpec
 from tests.discovery.jobs.test_feature_discovery import data, model, run

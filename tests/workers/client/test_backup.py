@@ -9,7 +9,8 @@ from typing import Any, cast
 
 import pytest
 
-from graph_schema.artifacts import ArtifactStore, stored_scores
+from graph_schema.artifacts import ArtifactStore
+from graph_schema.circuit_arrays import stored_scores
 from graph_schema.errors import (
     ResourceError,
     SpecError,

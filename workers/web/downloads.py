@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from graph_schema.artifacts import stored_scores
+from graph_schema.circuit_arrays import stored_scores
 from graph_schema.documents import Annotation, ExchangeFormat
 from graph_schema.errors import SpecError
 from workers.client import Circuit

@@ -1,8 +1,10 @@
-"""Packages whose names are loaded one by one, so that who needs a light one loads no heavy one."""
+"""What is loaded, and when: names of a package one by one, a library without another one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -22,3 +24,16 @@ def on_demand(package: str, names: Mapping[str, Sequence[str]]) -> Callable[[str
         return getattr(import_module(f"{package}.{home[name]}"), name)
 
     return load
+
+
+@contextmanager
+def hidden(name: str) -> Generator[None]:
+    """Let `import name` fail here, as if it were not installed (unless it is loaded already)."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # pyright: ignore[reportArgumentType]
+    try:
+        yield
+    finally:
+        del sys.modules[name]

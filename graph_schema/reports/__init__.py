@@ -1,33 +1,92 @@
 """What people read: circuits as tables, as pictures of text, and as HTML for notebooks."""
 
-from graph_schema.reports.bibtex import bibtex
-from graph_schema.reports.circuit_picture import circuit_svg
-from graph_schema.reports.comparison import comparison_text
-from graph_schema.reports.features import feature_table
-from graph_schema.reports.graph_check import graph_words
-from graph_schema.reports.html import (
-    circuit_html,
-    evaluation_html,
-    facts_html,
-    rows_html,
-    words_html,
-)
-from graph_schema.reports.nodes import node_labels, node_table
-from graph_schema.reports.quality import evaluation_summary, figure
-from graph_schema.reports.role_graphs import role_graph_text
-from graph_schema.reports.roles import roles_text
-from graph_schema.reports.svg_comparison import comparison_html, comparison_svg
-from graph_schema.reports.tables import cell, number, table
-from graph_schema.reports.text import (
-    conditions,
-    edge_table,
-    headline,
-    layer_table,
-    strongest,
-    summary,
-)
-from graph_schema.reports.text_picture import ASCII, UNICODE, picture
-from graph_schema.reports.traces import path_lines, trace_text
+from typing import TYPE_CHECKING
+
+from graph_schema.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from graph_schema.reports.bibtex import bibtex
+    from graph_schema.reports.circuit_picture import circuit_svg
+    from graph_schema.reports.comparison import comparison_text
+    from graph_schema.reports.features import feature_table
+    from graph_schema.reports.graph_check import graph_words
+    from graph_schema.reports.html import (
+        circuit_html,
+        evaluation_html,
+        facts_html,
+        rows_html,
+        words_html,
+    )
+    from graph_schema.reports.nodes import node_labels, node_table
+    from graph_schema.reports.quality import evaluation_summary, figure
+    from graph_schema.reports.role_graphs import role_graph_text
+    from graph_schema.reports.roles import roles_text
+    from graph_schema.reports.svg_comparison import comparison_html, comparison_svg
+    from graph_schema.reports.tables import cell, number, table
+    from graph_schema.reports.text import (
+        conditions,
+        edge_table,
+        headline,
+        layer_table,
+        strongest,
+        summary,
+    )
+    from graph_schema.reports.text_picture import ASCII, UNICODE, picture
+    from graph_schema.reports.traces import path_lines, trace_text
+else:  # pictures load numpy, and a table needs none
+    __getattr__ = on_demand(
+        __name__,
+        {
+            "bibtex": ("bibtex",),
+            "circuit_picture": ("circuit_svg",),
+            "comparison": ("comparison_text",),
+            "features": ("feature_table",),
+            "graph_check": ("graph_words",),
+            "html": (
+                "circuit_html",
+                "evaluation_html",
+                "facts_html",
+                "rows_html",
+                "words_html",
+            ),
+            "nodes": (
+                "node_labels",
+                "node_table",
+            ),
+            "quality": (
+                "evaluation_summary",
+                "figure",
+            ),
+            "role_graphs": ("role_graph_text",),
+            "roles": ("roles_text",),
+            "svg_comparison": (
+                "comparison_html",
+                "comparison_svg",
+            ),
+            "tables": (
+                "cell",
+                "number",
+                "table",
+            ),
+            "text": (
+                "conditions",
+                "edge_table",
+                "headline",
+                "layer_table",
+                "strongest",
+                "summary",
+            ),
+            "text_picture": (
+                "ASCII",
+                "UNICODE",
+                "picture",
+            ),
+            "traces": (
+                "path_lines",
+                "trace_text",
+            ),
+        },
+    )
 
 __all__ = [
     "ASCII",

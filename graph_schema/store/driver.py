@@ -7,26 +7,11 @@ that `graph_schema.store` imports, and the only one that hides anything or looks
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import Any
 
+from graph_schema.on_demand import hidden
 
-@contextmanager
-def _hidden(name: str) -> Generator[None]:
-    """Let `import name` fail here, as if it were not installed (unless it is loaded already)."""
-    if name in sys.modules:
-        yield
-        return
-    sys.modules[name] = None  # pyright: ignore[reportArgumentType]
-    try:
-        yield
-    finally:
-        del sys.modules[name]
-
-
-with _hidden("pandas"):
+with hidden("pandas"):
     import neo4j
 
 DRIVER_VERSION: str = neo4j.__version__

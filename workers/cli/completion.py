@@ -9,8 +9,10 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Generator, MutableMapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Callable, MutableMapping
+from contextlib import redirect_stderr, redirect_stdout
+
+from graph_schema.on_demand import hidden
 
 VARIABLE = "_CIRCUITS_COMPLETE"
 """What typer's scripts for the shells set."""
@@ -20,14 +22,14 @@ def answer_shell(app: Callable[..., object]) -> int:
     """Write what may stand where the shell's cursor is; returns the exit code that it expects."""
     cut = _join_words(os.environ) if os.environ.get(VARIABLE) == "complete_bash" else ""
     said, code = io.StringIO(), 0
-    with open(os.devnull, "w", encoding="utf-8") as nowhere, _plain():  # noqa: SIM117
-        with redirect_stdout(said), redirect_stderr(nowhere):
-            try:
-                app([], prog_name="circuits")
-            except SystemExit as end:
-                code = end.code if isinstance(end.code, int) else 0
-            except Exception:  # a shell shows it in the middle of what is typed
-                return 0
+    # By rich, which takes long to load, typer would read descriptions as markup.
+    with hidden("rich"), redirect_stdout(said), redirect_stderr(io.StringIO()):
+        try:
+            app([], prog_name="circuits")
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 0
+        except Exception:  # a shell would show it in the middle of what is typed
+            return 0
     lines = [line.removeprefix(cut) for line in said.getvalue().splitlines()]
     if any(lines):
         sys.stdout.write("\n".join([*lines, ""]))
@@ -64,20 +66,3 @@ def _join_words(environment: MutableMapping[str, str]) -> str:
         typed = typed.partition("=")[2]
     head, colon, _ = typed.rpartition(":")
     return head + colon
-
-
-@contextmanager
-def _plain() -> Generator[None]:
-    """Hide what costs time and is not needed here.
-
-    By rich typer would read descriptions as markup; numpy is loaded by the graph's driver.
-    """
-    before = {name: sys.modules.get(name) for name in ("rich", "numpy")}
-    sys.modules.update(dict.fromkeys(before))  # pyright: ignore
-    try:
-        yield
-    finally:
-        for name, module in before.items():
-            del sys.modules[name]
-            if module is not None:
-                sys.modules[name] = module

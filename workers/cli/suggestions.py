@@ -15,9 +15,10 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from graph_schema.on_demand import hidden
+
 if TYPE_CHECKING:
     from graph_schema.store.connection import StoreAddress
-    from graph_schema.store.records.newest import Newest
     from workers.settings import Settings
 
 Suggestions = list[tuple[str, str]]
@@ -57,21 +58,15 @@ def ids(incomplete: str) -> Suggestions:
 
 
 def verdict_ids(incomplete: str) -> Suggestions:
-    from graph_schema.store.records.newest import newest_verdicts
-
-    return _ids(newest_verdicts, incomplete, "motif", "task", "outcome")
+    return _ids("newest_verdicts", incomplete, "motif", "task", "outcome")
 
 
 def motif_test_ids(incomplete: str) -> Suggestions:
-    from graph_schema.store.records.newest import newest_motif_tests
-
-    return _ids(newest_motif_tests, incomplete, "motifs")
+    return _ids("newest_motif_tests", incomplete, "motifs")
 
 
 def tags(incomplete: str) -> Suggestions:
-    from graph_schema.store.records.newest import newest_tags
-
-    found = _stored(newest_tags, incomplete)
+    found = _stored("newest_tags", incomplete)
     return _plain((row["id"], f"on {row['n']}") for row in found)
 
 
@@ -84,9 +79,7 @@ def tasks(incomplete: str) -> Suggestions:
 
 def known_tasks(incomplete: str) -> Suggestions:
     """The tasks that something is stored of."""
-    from graph_schema.store.records.newest import stored_tasks
-
-    return _plain((row["id"], "") for row in _stored(stored_tasks, incomplete))
+    return _plain((row["id"], "") for row in _stored("stored_tasks", incomplete))
 
 
 def methods(incomplete: str) -> Suggestions:
@@ -112,9 +105,7 @@ def models(incomplete: str) -> Suggestions:
 
 def known_models(incomplete: str) -> Suggestions:
     """The models that something is stored of."""
-    from graph_schema.store.records.newest import stored_models
-
-    return _plain((row["id"], row["family"]) for row in _stored(stored_models, incomplete))
+    return _plain((row["id"], row["family"]) for row in _stored("stored_models", incomplete))
 
 
 def zoo_names(incomplete: str) -> Suggestions:
@@ -128,11 +119,10 @@ def zoo_names(incomplete: str) -> Suggestions:
 def motifs(incomplete: str) -> Suggestions:
     """The motifs of the catalogue, and then those that were added."""
     import graph_schema
-    from graph_schema.store.records.newest import stored_motifs
 
     text = (Path(graph_schema.__file__).parent / "motifs" / "catalogue.yaml").read_text("utf-8")
     shipped = re.findall(r"^name: *(\S+)", text, re.MULTILINE)
-    added = _plain((row["id"], "stored") for row in _stored(stored_motifs, incomplete))
+    added = _plain((row["id"], "stored") for row in _stored("stored_motifs", incomplete))
     found = dict(_beginning(incomplete, shipped, "catalogue"))
     return [*found.items(), *((name, said) for name, said in added if name not in found)][:MOST]
 
@@ -145,12 +135,9 @@ def questions(incomplete: str) -> Suggestions:
 
 
 def _jobs(incomplete: str, kind: str | None = None) -> Suggestions:
-    from functools import partial
-
-    from graph_schema.store.records.newest import newest_jobs
     from workers.results.job_facts import model_and_task
 
-    rows = _stored(partial(newest_jobs, kind=kind), incomplete)
+    rows = _stored("newest_jobs", incomplete, kind=kind)
     for row in rows:
         model, row["task"] = model_and_task(json.loads(row["spec"]), json.loads(row["placement"]))
         row["model"] = model.rstrip("/").rpartition("/")[2]
@@ -158,13 +145,11 @@ def _jobs(incomplete: str, kind: str | None = None) -> Suggestions:
 
 
 def _circuits(incomplete: str) -> Suggestions:
-    from graph_schema.store.records.newest import newest_circuits
-
-    return _ids(newest_circuits, incomplete, "model", "task", "method")
+    return _ids("newest_circuits", incomplete, "model", "task", "method")
 
 
-def _ids(newest: Newest, incomplete: str, *said: str) -> Suggestions:
-    return _told(_stored(newest, incomplete), incomplete, *said)
+def _ids(question: str, incomplete: str, *said: str) -> Suggestions:
+    return _told(_stored(question, incomplete), incomplete, *said)
 
 
 def _told(rows: Iterable[dict[str, Any]], incomplete: str, *said: str) -> Suggestions:
@@ -188,9 +173,11 @@ def _plain(found: Iterable[tuple[str, str]]) -> Suggestions:
     return [(name, _STEERS.sub(" ", said or "").strip()[:80]) for name, said in told[:MOST]]
 
 
-def _stored(newest: Newest, incomplete: str) -> list[dict[str, Any]]:
-    """What the graph answers, nothing where none answers in time."""
-    from graph_schema.store.connection import GraphStore
+def _stored(question: str, incomplete: str, **asked: Any) -> list[dict[str, Any]]:
+    """What the graph answers to a question of `newest.py`, nothing where none answers in time."""
+    with hidden("numpy"):  # the driver would load it, to take its types as parameters
+        from graph_schema.store.connection import GraphStore
+        from graph_schema.store.records import newest
     from workers.settings import read_settings
 
     address = _graph(read_settings())
@@ -199,7 +186,7 @@ def _stored(newest: Newest, incomplete: str) -> list[dict[str, Any]]:
 
     def ask() -> list[dict[str, Any]]:
         with GraphStore(address, patience=0, answer=SECONDS) as store:
-            return newest(store, incomplete, MOST)
+            return getattr(newest, question)(store, incomplete, MOST, **asked)
 
     return _in_time(ask)
 

@@ -1,11 +1,11 @@
 """What a shell is told of what is stored: the newest ids, each with a few words about it.
 
+Each answers at most `limit` rows, with an `id` that starts with `start` and what is said of it.
 Small statements of their own: they read no document, and are asked for while somebody types.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import LiteralString
 
 from graph_schema.store.batches import Row
@@ -57,9 +57,6 @@ _MOTIFS: LiteralString = """
 MATCH (m:Motif) WHERE m.name STARTS WITH $start
 RETURN DISTINCT m.name AS id ORDER BY id LIMIT $limit
 """
-
-Newest = Callable[[GraphStore, str, int], list[Row]]
-"""At most so many rows, with an `id` that starts so and what is said of it; the newest first."""
 
 
 def newest_jobs(store: GraphStore, start: str, limit: int, kind: str | None = None) -> list[Row]:

@@ -28,7 +28,8 @@ CIRCUITS = "from workers.cli import main; main()"
 
 def test_a_pod_has_the_settings_of_a_container_of_compose() -> None:
     compose = SERVICES["worker"]["environment"]
-    assert ENVIRONMENT.keys() == compose.keys()
+    scraped = {name for name in ENVIRONMENT if name.startswith("CIRCUITS_METRICS_")}
+    assert ENVIRONMENT.keys() - scraped == compose.keys()  # where nobody scrapes
     for name in ("CIRCUITS_GRAPH_USER", "CIRCUITS_ARTIFACTS", "CIRCUITS_MODEL_ROOTS", "HF_HOME"):
         assert ENVIRONMENT[name] == compose[name]
     ours = {name for name in ENVIRONMENT if name.startswith(PREFIX)}
@@ -37,6 +38,17 @@ def test_a_pod_has_the_settings_of_a_container_of_compose() -> None:
         "CIRCUITS_BROKER_FILE",
         "CIRCUITS_GRAPH_PASSWORD_FILE",
     }
+
+
+def test_a_pod_serves_metrics_where_it_says_that_it_does() -> None:
+    names = ("metrics_port", "metrics_address")
+    said = {name: ENVIRONMENT[f"{PREFIX}{name}".upper()] for name in names}
+    settings = Settings.model_validate(said)
+    (port,) = CONTAINER["ports"]
+    told = DEPLOYMENT["template"]["metadata"]["annotations"]
+    assert told["prometheus.io/scrape"] == "true"
+    assert int(told["prometheus.io/port"]) == port["containerPort"] == settings.metrics_port
+    assert settings.metrics_address == "0.0.0.0"
 
 
 def test_what_a_pod_mounts_is_there_and_is_all_that_it_is_told_of() -> None:

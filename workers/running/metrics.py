@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Generic, TypeVar
 
 import psutil
@@ -207,17 +207,21 @@ def serving(
 ) -> Generator[tuple[Metrics, str] | None]:
     """Metrics that are served until the block ends, and the path that a child tells at.
 
-    None where their port cannot be had, which is logged: jobs matter more.
+    None where there is no place for them, which is logged: jobs matter more.
     """
     port, address = settings.metrics_port, settings.metrics_address
     assert port is not None
-    with GraphStore(settings.store_address(), patience=0.0, answer=ANSWER_SECONDS) as store:
+    with (
+        GraphStore(settings.store_address(), patience=0.0, answer=ANSWER_SECONDS) as store,
+        ExitStack() as stack,
+    ):
         metrics = Metrics(store, depths)
         try:
+            path = stack.enter_context(hearing(metrics.hear))
             server, thread = start_http_server(port, address, metrics.registry)
         except OSError as error:
             log.error(
-                "metrics are not served, the worker works without: %s port %d cannot be had: %s "
+                "metrics are not served at %s port %d, the worker works without: %s "
                 "(CIRCUITS_METRICS_PORT, one for each worker of a machine)",
                 address,
                 port,
@@ -227,8 +231,7 @@ def serving(
             return
         log.info("metrics at http://%s:%d/metrics", address, port)
         try:
-            with hearing(metrics.hear) as path:
-                yield metrics, path
+            yield metrics, path
         finally:
             server.shutdown()
             server.server_close()

@@ -121,7 +121,7 @@ def test_a_port_that_is_taken_is_said_and_the_worker_goes_on(
             assert first is not None
             assert second is None
             assert scraped(port)["circuits_up", "broker"] == 1
-    assert f"127.0.0.1 port {port} cannot be had" in caplog.text
+    assert f"not served at 127.0.0.1 port {port}" in caplog.text
     assert "CIRCUITS_METRICS_PORT" in caplog.text
 
 

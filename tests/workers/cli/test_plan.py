@@ -43,12 +43,24 @@ def test_an_unknown_method_is_named(circuits: Circuits, tmp_path: Path) -> None:
     assert "did you mean 'eap'" in ran.err
 
 
+def test_shards_divide_the_scores(circuits: Circuits, tmp_path: Path) -> None:
+    _tiny(tmp_path)
+    asked = ("plan", "--model", tmp_path, "--task", "ioi", "--method", "exact", "--edges", 9)
+    told = circuits(*asked, "--shards", 4, "--json").json()
+    assert told["shards"] == 4
+    assert told["shard_cpu_seconds"] == told["cpu_seconds"]["scores"] / 4
+    assert "shards    4, about" in circuits(*asked, "--shards", 4).out
+    assert "\nshards" not in circuits(*asked).out
+
+
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
         ("--dtype", "int8", 'dtype is "int8"; expected'),
         ("--pairs", 0, "pairs is 0; expected"),
         ("--chunk", 0, "chunk is 0; expected"),
+        ("--shards", 0, "shards is 0; expected"),
+        ("--shards", 33, "shards is 33, and there are 32 pairs"),
         ("--tokens", 0, "--tokens is 0; expected 1 to the model's 40 positions"),
         ("--tokens", 41, "--tokens is 41; expected 1 to"),
         ("--threshold", "nan", "threshold is NaN; expected"),

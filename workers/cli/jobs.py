@@ -22,7 +22,7 @@ from workers.cli.options import AsJson, Force, JobId, Tag, Wait, whole
 from workers.cli.output import emit, emit_json, say
 from workers.cli.remarks import remark_lines, remarks_object
 from workers.cli.watching import Listed, job_table, watch_jobs
-from workers.requests.checking import choice
+from workers.requests.checking import choice, kind_named
 from workers.requests.since import moment
 from workers.results.job_facts import duration, job_facts
 
@@ -136,6 +136,8 @@ def jobs(
         choice("state", JobState, state)  # before a local service is started
     if since is not None:
         moment(since, now)
+    if kind is not None:
+        kind_named(kind)
     if watch and as_json:
         raise SpecError("--watch goes on, and --json is one value: leave one out")
     asked = {"model": model, "task": task, "method": method, "since": since, "tag": tag}

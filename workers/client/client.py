@@ -12,13 +12,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from graph_schema.documents import Annotation
-from graph_schema.documents.jobs import SPECS, JobRecord, JobState
+from graph_schema.documents.jobs import JobRecord, JobState
 from graph_schema.errors import SpecError
 from workers.client.backup_requests import BackupRequests
 from workers.client.job import Job
 from workers.client.motifs import Motifs
 from workers.client.remarks import RemarkRequests
-from workers.requests.checking import choice, unknown, validated
+from workers.requests.checking import choice, kind_named, validated
 from workers.requests.labels import Labelled, author_or_user, one_row
 from workers.requests.since import moment
 from workers.results.circuit import Circuit
@@ -118,8 +118,7 @@ class CircuitClient(RemarkRequests, BackupRequests):
             state: Only those in this state.
             limit: At most so many.
             model: Only of this model: as it was asked for, the last part of that, or a fingerprint.
-            task: Only for this task.
-            method: Only by this method.
+            task: Only for this task; `method`, only by this method.
             since: Submitted since then: `12h`, `3d` ago, or a date.
             tag: Only those with this tag.
             kind: Only of this kind; None for all but shards, which are parts of others.
@@ -130,8 +129,7 @@ class CircuitClient(RemarkRequests, BackupRequests):
         if limit < 1:
             raise SpecError(f"limit is {limit}; expected 1 or more")
         states = tuple(JobState) if state is None else (choice("state", JobState, state),)
-        if kind is not None and kind not in SPECS:
-            raise SpecError(unknown("kind", kind, sorted(SPECS)))
+        kind = kind and kind_named(kind)
         now = time.time()
         after = 0.0 if since is None else moment(since, now)
         having = None if tag is None else self.service.tagged(tag)
@@ -140,8 +138,7 @@ class CircuitClient(RemarkRequests, BackupRequests):
             facts = job_facts(record, now)
             return facts.passes(model, task, method) and (having is None or record.job_id in having)
 
-        found = self.service.jobs(states, limit, after, wanted, kind)
-        return [Job(self, record) for record in found]
+        return [Job(self, each) for each in self.service.jobs(states, limit, after, wanted, kind)]
 
     def circuit(self, circuit_id: str) -> Circuit:
         """The circuit with this id, or with the one id that starts so.

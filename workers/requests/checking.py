@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from graph_schema.documents import AnyMethod, AnyTask, Document
-from graph_schema.documents.jobs import DEVICES
+from graph_schema.documents.jobs import DEVICES, SPECS
 from graph_schema.errors import SpecError
 from graph_schema.printable import whole_number
 
@@ -73,6 +73,17 @@ def named(
         for key, value in (params or {}).items()
     }
     return validated(cls, named)
+
+
+def kind_named(given: str) -> str:
+    """The kind of job that a user named.
+
+    Raises:
+        SpecError: There is none of this name; the message lists them.
+    """
+    if given not in SPECS:
+        raise SpecError(unknown("kind", given, sorted(SPECS)))
+    return given
 
 
 def device_named(given: str) -> str:

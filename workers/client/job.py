@@ -208,14 +208,14 @@ class Job:
 
     def _needed(self) -> list[str]:
         """The jobs that it waits for, in the order in which they were submitted."""
-        asked = self._submission.before if self._submission else ()
+        before = self._submission.before if self._submission else ()
         needed = [need.job_id for need in self.record.needs]
-        return list(dict.fromkeys([*(each.spec.job_id for each in asked), *needed]))
+        return list(dict.fromkeys([*(each.spec.job_id for each in before), *needed]))
 
     def _looks(self, timeout: float | None, bars: Bars) -> Looks:
         """One look at the job's record after the other, until it has ended."""
-        before = Before(self._client, self._needed() if bars.watched else ())
-        watch = Watch(self._client)
+        needed = self._needed() if bars.watched else ()
+        before, watch = Before(self._client, needed), Watch(self._client)
         if not self.state.ended:
             watch.begin()
         end = None if timeout is None else time.monotonic() + timeout

@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 
 import graph_schema
+from graph_schema.artifacts import ArtifactStore
 from graph_schema.documents import ExchangeFormat, ModelSource
 from graph_schema.errors import MissingExtraError
 from graph_schema.models.config import read_model
-from workers.client import CircuitClient
+from tests.factories import make_circuit
+from workers.client import Circuit, CircuitClient
 from workers.requests.exchange import ImportRequest, read_request, written
 from workers.settings import read_settings
 
@@ -66,6 +68,13 @@ def test_pages_name_the_extra_they_need(tmp_path: Path) -> None:
     assert ran.returncode == 4
     assert "pip install 'circuit-atlas[web]'" in ran.stderr
     assert not (tmp_path / "home").exists()
+
+
+def test_a_circuit_shows_itself_and_its_widget_names_the_extra(tmp_path: Path) -> None:
+    circuit = Circuit(make_circuit(), ArtifactStore(str(tmp_path)))
+    assert "<svg" in circuit._repr_html_()  # pyright: ignore[reportPrivateUsage]
+    with pytest.raises(MissingExtraError, match=r"pip install 'circuit-atlas\[notebook\]'"):
+        circuit.widget()
 
 
 def test_bad_input_is_told_without_torch(tmp_path: Path) -> None:

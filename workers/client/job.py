@@ -120,7 +120,8 @@ class Job:
         def read() -> Any:
             if self.record.kind == "evaluate" and self.error is None:
                 return self.evaluation(progress=False)
-            return self.result(progress=False) if self.record.circuit_ids else self.outcome()
+            found = self.result if self.record.circuit_ids else self.outcome
+            return found(progress=False)
 
         return await apart(self._client, read)
 
@@ -219,9 +220,10 @@ class Job:
         if not self.state.ended:
             watch.begin()
         end = None if timeout is None else time.monotonic() + timeout
-        pause = FIRST_WAIT
+        pause, live = FIRST_WAIT, False
         while True:
-            self._tell(bars, before, watch)
+            if live := live or not self.state.ended:  # of what had ended before nothing is shown
+                self._tell(bars, before, watch)
             if self.state.ended:
                 if self.submit_here():
                     continue

@@ -197,8 +197,9 @@ class Circuit:
 
     def __repr__(self) -> str:
         document = self.document
+        task = "one prompt" if document.of_one_prompt else document.task or "unknown task"
         return printable(
-            f"<Circuit {self.circuit_id[:12]}: {document.task} in {document.model.name}, "
+            f"<Circuit {self.circuit_id[:12]}: {task} in {document.model.name}, "
             f"{self.n_edges:,} of {document.n_edges_scored:,} edges by {document.method.name}>"
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from graph_schema.documents.jobs import JobRecord
 from graph_schema.reports import facts_html
 from workers.results.job_facts import duration, job_facts
@@ -12,7 +14,8 @@ def asked(record: JobRecord, now: float) -> str:
     facts = job_facts(record, now)
     by = f" by {facts.method}" if facts.method else ""
     edges = f", {facts.edges} edges" if facts.edges else ""
-    words = " in ".join(filter(None, (facts.task, facts.model)))
+    model = Path(facts.model).name if facts.model.startswith("/") else facts.model
+    words = " in ".join(filter(None, (facts.task, model)))
     return f"{record.kind}: {words}{by}{edges}"
 
 

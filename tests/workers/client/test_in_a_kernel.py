@@ -140,6 +140,7 @@ def test_an_awaited_job_is_its_circuit_or_raises_what_it_failed_with(
     request = DiscoverRequest(model=str(world.model), dataset=world.pairs, method="eap", n_edges=9)
     circuit = run_here(client, request).result()
     ran = kernel.run(f"await client.job('{circuit.job_id}')")
+    assert ran.of("display_data") == [], "it had ended"
     (shown,) = ran.of("execute_result")
     assert shown["data"]["text/plain"] == repr(circuit)
     assert "<svg" in shown["data"]["text/html"]

@@ -78,5 +78,16 @@ def test_the_reference_has_every_public_method_of_the_client(site: Path) -> None
         assert parameter == "self" or parameter in text
 
 
+def test_notebooks_are_there_to_read_and_to_take(site: Path) -> None:
+    text = _text(site / "notebooks" / "index.html")
+    for name in ("A first circuit", "The same circuit?", "One prompt, in full"):
+        assert name in text
+    assert "circuit = await job" in text
+    page = (site / "notebooks" / "index.html").read_text()
+    for file in (ROOT / "docs" / "notebooks").glob("*.ipynb"):
+        assert re.search(rf'href="[./]*(notebooks/)?{file.name}"', page)
+        assert (site / "notebooks" / file.name).read_bytes() == file.read_bytes()
+
+
 def test_a_bar_inside_code_in_a_table_is_a_bar(site: Path) -> None:
     assert "circuits delete CIRCUIT|JOB" in _text(site / "cli" / "index.html")

@@ -85,7 +85,10 @@ def test_its_script_is_the_pages_own_in_one_module_that_loads_nothing() -> None:
 
 
 def test_a_module_that_cannot_be_put_in_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(static, "content", lambda _: b'import * as all from "./x.js";\n')
+    def content(name: str) -> bytes:
+        return b'import * as all from "./x.js";\n'
+
+    monkeypatch.setattr(static, "content", content)
     with pytest.raises(ValueError, match="'import' in a way"):
         one_module.__wrapped__("other.js")
 

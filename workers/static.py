@@ -37,6 +37,7 @@ ASSETS = MappingProxyType(
         for asset in (
             Asset("atlas.css", CSS),
             Asset("icon.svg", SVG),
+            Asset("arranged.js", SCRIPT),
             Asset("canvas.js", SCRIPT),
             Asset("circuit.js", SCRIPT),
             Asset("compare.js", SCRIPT),
@@ -48,6 +49,7 @@ ASSETS = MappingProxyType(
             Asset("sheet.js", SCRIPT),
             Asset("slider.js", SCRIPT),
             Asset("swap.js", SCRIPT),
+            Asset("view.js", SCRIPT),
             Asset("widget.css", CSS),
             Asset("widget.js", SCRIPT),
         )

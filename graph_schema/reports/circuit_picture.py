@@ -7,13 +7,14 @@ measured and hollow where it is an estimate.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
 from graph_schema.documents import Channel, CircuitDocument, PackedEdges
 from graph_schema.printable import printable
 from graph_schema.reports import svg
+from graph_schema.reports.arranged_circuit import Group, arranged
 from graph_schema.reports.drawn_circuit import MEASURED, DrawnCircuit
 from graph_schema.reports.nodes import node_labels, shortened
 from graph_schema.reports.tables import cell
@@ -25,6 +26,7 @@ SIDES = {Channel.Q: -1.0, Channel.K: 0.7, Channel.V: 1.3, Channel.R: -1.6}
 ROW, MARGIN, WIDTH = 60, 28, 960
 HALF = 9
 """Of a node's height."""
+CHOSEN, HELD, PLAIN = "#ffe9a8", "#e4eefb", "#ffffff"
 MOST = 100
 """Edges of a picture in a notebook."""
 
@@ -49,16 +51,25 @@ def circuit_picture(
     kept: int,
     chosen: str | None = None,
     n_edges: int | None = None,
+    *,
+    pins: Sequence[str] = (),
+    groups: Sequence[Group] = (),
 ) -> str:
     """The `kept` strongest edges with the nodes that they join, from the input down to the logits.
 
-    Edges of the chosen node stand out. `n_edges` is how many the circuit has, if not those drawn.
+    Edges of the chosen node stand out; pinned nodes are there without an edge, too, and groups of
+    nodes are one (`arranged_circuit.py`). `n_edges` is how many the circuit has, if not those
+    drawn.
     """
-    strokes = [_own(drawn, i) for i in range(min(kept, len(drawn.edges)))]
+    view = arranged(drawn, kept, pins, groups)
+    strokes = [_own(view.drawn, i, summed) for i, summed in enumerate(view.counts)]
     entries = [(POSITIVE, "score above 0"), (NEGATIVE, "below 0")]
     whole = len(drawn.edges) if n_edges is None else n_edges
     title = f"circuit {header.circuit_id[:12]} of {header.model.name}"
-    return draw(drawn, strokes, entries, title, whole, node_labels(header), chosen)
+    said = how_to_read(min(kept, len(drawn.edges)), whole)
+    labels = node_labels(header)
+    held, titles = view.always, view.titles
+    return draw(view.drawn, strokes, entries, title, said, labels, chosen, held, titles)
 
 
 def draw(
@@ -66,9 +77,11 @@ def draw(
     strokes: Sequence[Stroke],
     entries: Sequence[tuple[str, str]],
     title: str,
-    n_edges: int,
+    said: str,
     labels: Mapping[str, str],
     chosen: str | None = None,
+    held: Collection[int] = (),
+    titles: Mapping[str, str] | None = None,
 ) -> str:
     """As many of the strongest edges as there are strokes, as an SVG document.
 
@@ -77,16 +90,20 @@ def draw(
         strokes: How each edge is drawn.
         entries: What the colours say.
         title: What it shows, for those who cannot see it.
-        n_edges: Of how many edges these are the strongest.
+        said: Which edges these are, and how to read them (`how_to_read`).
         labels: What nodes are called, by name.
         chosen: A node whose edges stand out.
+        held: Nodes that are there without an edge, too, by number.
+        titles: What stands in a node's box where that is not its name.
     """
     numbers = range(len(strokes))
-    used = sorted({int(end[i]) for i in numbers for end in (drawn.senders, drawn.receivers)})
+    ends = {int(end[i]) for i in numbers for end in (drawn.senders, drawn.receivers)}
+    used = sorted(ends.union(held))
+    boxes = {i: _title(drawn.nodes[i].name, titles or {}) for i in used}
     if not used:
         return svg.sheet(WIDTH, 60, [svg.text(MARGIN, 34, "no edges")], title)
     low, high = float(drawn.x[used].min()), float(drawn.x[used].max())
-    widest = max(_width(drawn.nodes[i].name) for i in used)
+    widest = max(map(_width, boxes.values()))
     step = _step(high - low, widest + 6)
     width = max(WIDTH, (high - low) * step + 4 * MARGIN)
     left = (width - (high - low) * step) / 2
@@ -99,22 +116,26 @@ def draw(
     largest = max((abs(drawn.edges.scores[i] or 0.0) for i in numbers), default=0.0) or 1.0
     own = drawn.number.get(chosen or "")
     shapes = svg.legend(MARGIN, 20, entries)
-    shapes.append(svg.text(MARGIN, 38, _how_to_read(len(strokes), n_edges), fill="#595959"))
+    shapes.append(svg.text(MARGIN, 38, said, fill="#595959"))
     for i in reversed(numbers):  # the strongest on top
         ends = int(drawn.senders[i]), int(drawn.receivers[i])
         faint = own is not None and own not in ends
         shapes.append(_edge(drawn, i, strokes[i], at[ends[0]], at[ends[1]], largest, faint=faint))
     for i in used:
         name = drawn.nodes[i].name
-        shapes += _node(name, labels.get(name, ""), at[i], wide=step >= widest, chosen=i == own)
+        fill = CHOSEN if i == own else HELD if i in held else PLAIN
+        hint = (titles or {}).get(name) or labels.get(name, "")
+        under = labels.get(name, "")
+        shapes += _node(boxes[i], hint, at[i], wide=step >= widest, fill=fill, under=under)
     return svg.sheet(width, top - MARGIN / 2 + ROW * len(rows), shapes, title)
 
 
-def _own(drawn: DrawnCircuit, number: int) -> Stroke:
-    """The stroke of an edge in the colour of its score's sign."""
+def _own(drawn: DrawnCircuit, number: int, summed: int) -> Stroke:
+    """The stroke of an edge in the colour of its score's sign; it may be a sum of several."""
     score = drawn.edges.scores[number]
     colour = NEGATIVE if (score or 0.0) < 0 else POSITIVE
-    return Stroke(colour, f"{drawn.edges.name(number)}  {cell(score)}")
+    said = f"{drawn.edges.name(number)}  {cell(score)}"
+    return Stroke(colour, f"{said}, the sum of {summed} edges" if summed > 1 else said)
 
 
 def _edge(
@@ -147,16 +168,25 @@ def _edge(
     )
 
 
-def _node(name: str, label: str, at: tuple[float, float], *, wide: bool, chosen: bool) -> list[str]:
+def _title(name: str, titles: Mapping[str, str]) -> str:
+    """What stands in a node's box; what somebody calls it may be long."""
+    said = titles.get(name)
+    return name if said is None else shortened(printable(said), 14)
+
+
+def _node(
+    title: str, hint: str, at: tuple[float, float], *, wide: bool, fill: str, under: str
+) -> list[str]:
+    """A box; a hint is said where the pointer rests on it, `under` it stands its label."""
     x, y = at
-    hint = f"{name}  {printable(label)}" if label else name
-    width = _width(name) if wide or chosen else 10.0
-    fill = "#ffe9a8" if chosen else "#ffffff"
-    shapes = [svg.box(x - width / 2, y - HALF, width, 2 * HALF, fill=fill, hint=hint)]
-    if wide or chosen:
-        shapes.append(svg.text(x, y + 4, name, size=11, anchor="middle"))
-        if label:
-            words = shortened(label, 16)
+    named = wide or fill != PLAIN
+    width = _width(title) if named else 10.0
+    said = f"{title}  {printable(hint)}" if hint else title
+    shapes = [svg.box(x - width / 2, y - HALF, width, 2 * HALF, fill=fill, hint=said)]
+    if named:
+        shapes.append(svg.text(x, y + 4, title, size=11, anchor="middle"))
+        if under:
+            words = shortened(under, 16)
             shapes.append(svg.text(x, y + HALF + 10, words, size=8, anchor="middle", over=True))
     return shapes
 
@@ -174,7 +204,7 @@ def _step(across: float, wanted: float) -> float:
     return min(max(90.0, wanted), max(18.0, fits))
 
 
-def _how_to_read(kept: int, n_edges: int) -> str:
+def how_to_read(kept: int, n_edges: int) -> str:
     drawn = f"all {n_edges:,} edges"
     if kept < n_edges:
         drawn = f"the strongest {kept:,} of {n_edges:,} edges, {n_edges - kept:,} left out"

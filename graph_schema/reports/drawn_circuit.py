@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,13 @@ from graph_schema.reports.layout import Numbers, Places, by_position, layered
 
 MEASURED = ("exact", "acdc_delta")
 """Kinds of scores that come of runs with the edge patched; the others are estimates."""
+
+
+class DrawnNode(Protocol):
+    """A component, or several as one."""
+
+    @property
+    def name(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,7 @@ class DrawnCircuit:
     """
 
     edges: PackedEdges
-    nodes: tuple[Component, ...]
+    nodes: tuple[DrawnNode, ...]
     x: Places
     y: Numbers
     senders: Numbers
@@ -90,7 +97,6 @@ class DrawnCircuit:
         edges = self.edges
         return {
             "nodes": [part.name for part in self.nodes],
-            "kinds": [part.kind.value for part in self.nodes],
             "x": np.round(self.x, 2).tolist(),
             "y": self.y.tolist(),
             "senders": self.senders.tolist(),

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from graph_schema.documents import CircuitDocument, CircuitEdge, Comparisons, PackedEdges, Scope
 from graph_schema.documents.comparison import Side
 from graph_schema.reports import svg
-from graph_schema.reports.circuit_picture import MOST, Stroke, draw
+from graph_schema.reports.circuit_picture import MOST, Stroke, draw, how_to_read
 from graph_schema.reports.comparison import comparison_text, letters
 from graph_schema.reports.drawn_circuit import DrawnCircuit
 from graph_schema.reports.html import picture_html, words_html
@@ -66,7 +66,8 @@ def _two(a: CircuitDocument, b: CircuitDocument) -> str:
     title = f"circuits {a.circuit_id[:12]} and {b.circuit_id[:12]}"
     labels = {**node_labels(b), **node_labels(a)}
     drawn = DrawnCircuit.of(PackedEdges.of(union[:MOST]), a.model.n_layers)
-    return draw(drawn, strokes, entries, title, len(union), labels)
+    said = how_to_read(len(strokes), len(union))
+    return draw(drawn, strokes, entries, title, said, labels)
 
 
 def _square(found: Comparisons) -> str:

@@ -1,57 +1,65 @@
-// The circuit's page, live: a drawing to move about in, a slider that prunes it, and a panel for the
-// node that was chosen. What is chosen stands in the address; the panel's HTML is the server's.
+// The circuit's page, live: a drawing to move about in, a slider that prunes it, a panel for the node
+// that was chosen, nodes that are pinned and grouped. All of it stands in the address; HTML is the server's.
 
 import { Drawing } from "./drawing.js";
 import { slider } from "./slider.js";
 import { swap } from "./swap.js";
+import { readView, viewAddress } from "./view.js";
 
 const place = document.getElementById("drawing");
-
-// The page as it is now, to be shared.
-function address(drawing) {
-  const query = new URLSearchParams();
-  if (drawing.kept < drawing.sheet.n) query.set("edges", drawing.kept);
-  if (drawing.chosen >= 0) query.set("node", drawing.graph.nodes[drawing.chosen]);
-  const said = query.toString();
-  return said ? `${place.dataset.page}?${said}` : place.dataset.page;
-}
-
-function follow(drawing) {
-  const here = address(drawing);
-  swap(here, "node", "take").catch(() => location.assign(here));
-}
+const PARTS = ["node", "held", "take"];
 
 async function begin() {
   const answer = await fetch(place.dataset.graph);
   if (!answer.ok) throw new Error(`${answer.status}`);
   const graph = await answer.json();
   if (!graph.nodes.length) return;
-  const drawing = new Drawing(place, graph, {
-    kept: Number(place.dataset.kept),
-    chosen: graph.nodes.indexOf(place.dataset.node),
-    whenChosen() {
-      history.pushState(null, "", address(drawing));
-      follow(drawing);
-    },
+  const [page, most] = [place.dataset.page, graph.senders.length];
+  let view = readView(location.href, most);
+
+  const here = () => viewAddress(page, view, most);
+  const take = (more) => drawing.arrange((view = { ...view, ...more }));
+  // Shows another view, and has the server say the rest of it.
+  const go = (more, remember = true) => {
+    const pruned = "kept" in more && more.kept !== view.kept;
+    take(more);
+    show(view.kept);
+    if (remember) history.pushState(null, "", here());
+    return swap(here(), ...PARTS, ...(pruned ? ["strongest"] : [])).catch(() => location.assign(here()));
+  };
+
+  const drawing = new Drawing(place, graph, view, {
+    whenChosen: (node) => go({ node }),
+    whenPinned: (name) => go({ pins: view.pins.includes(name) ? view.pins.filter((each) => each !== name) : [...view.pins, name] }),
   });
-  slider(document.getElementById("edges"), drawing, () => {
-    history.replaceState(null, "", address(drawing));
-    swap(address(drawing), "node", "strongest", "take").catch(() => {});
+  const show = slider(document.getElementById("edges"), most, view.kept, (kept) => take({ kept }), () => {
+    history.replaceState(null, "", here());
+    swap(here(), ...PARTS, "strongest").catch(() => {});
   });
-  // A link in a table chooses a node without leaving the drawing.
+
+  // A link or a form of the page's own changes the drawing without leaving it.
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("main a[href]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     const there = new URL(link.href);
-    if (there.pathname !== place.dataset.page || link.classList.contains("copy-link")) return;
+    if (there.pathname !== page || link.classList.contains("copy-link")) return;
     event.preventDefault();
-    drawing.choose(graph.nodes.indexOf(there.searchParams.get("node") ?? ""));
+    go({ ...readView(there, most), kept: view.kept }); // its number may be from before the slider moved
   });
-  addEventListener("popstate", () => {
-    const name = new URLSearchParams(location.search).get("node") ?? "";
-    drawing.show(graph.nodes.indexOf(name));
-    follow(drawing);
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    const there = new URL(form.getAttribute("action"), location.href);
+    if (form.id === "prune" || form.method !== "get" || there.pathname !== page) return;
+    event.preventDefault();
+    there.search = new URLSearchParams(new FormData(form)).toString();
+    if (view.kept < most) there.searchParams.set("edges", view.kept);
+    // The server checks it, and leads to the address that says it.
+    swap(there, ...PARTS).then((from) => {
+      take(readView(from, most));
+      history.pushState(null, "", here());
+    }, () => location.assign(there));
   });
+  addEventListener("popstate", () => go(readView(location.href, most), false));
   place.dataset.ready = "yes";
 }
 

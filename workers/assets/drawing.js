@@ -1,18 +1,17 @@
 // A circuit to move about in: what lies under the pointer is said, a click or Enter chooses a node.
 
+import { arranged } from "./arranged.js";
 import { clear, coloursAt, put, scaled, size } from "./canvas.js";
 import { Sheet } from "./sheet.js";
 
 const NAMES = { q: " (query)", k: " (key)", v: " (value)", r: "" };
 
-// In `place`; `kept` are the strongest edges to show, `chosen` a node's number or -1, and `whenChosen` is
-// called with a node's number when somebody chooses another one.
+// In `place`; `view` is what of the graph is shown (view.js), `whenChosen` and `whenPinned` are called with the
+// name of a node when somebody chooses another one ("" is none), or pins one or lets go of it.
 export class Drawing {
-  constructor(place, graph, { kept, chosen, whenChosen }) {
-    Object.assign(this, { place, kept, chosen, whenChosen });
-    this.sheet = new Sheet(graph);
-    this.graph = graph;
-    this.over = { node: -1, edge: -1 };
+  constructor(place, graph, view, { whenChosen, whenPinned = () => {} }) {
+    Object.assign(this, { place, whenChosen, whenPinned, whole: graph });
+    this.arrange(view);
     this.view = { scale: 1, x: 0, y: 0 };
     this.place.classList.add("live");
     this.below = this.canvas("below");
@@ -24,12 +23,30 @@ export class Drawing {
     this.fit();
   }
 
+  // Takes what is to be shown; where nothing but the number of edges is other, the sheet stays.
+  arrange(view) {
+    const before = this.shown;
+    this.shown = view;
+    const plain = !view.pins.length && !view.groups.length;
+    if (plain && before && !before.pins.length && !before.groups.length) this.kept = view.kept;
+    else {
+      this.graph = arranged(this.whole, view);
+      this.sheet = new Sheet(this.graph);
+      this.kept = this.graph.kept;
+      this.over = { node: -1, edge: -1 };
+      if (before) this.sheet.stretch(this.place.clientWidth, this.place.clientHeight);
+    }
+    this.chosen = this.graph.nodes.indexOf(view.node);
+    if (this.chosen >= 0 && this.graph.now?.[this.chosen] !== undefined) this.chosen = this.graph.now[this.chosen];
+    if (before) this.later();
+  }
+
   canvas(name) {
     const canvas = put(this.place, "canvas", name);
     if (name === "below") {
       canvas.tabIndex = 0;
       canvas.setAttribute("role", "application");
-      canvas.setAttribute("aria-label", "The circuit. Arrow keys go from node to node, Enter chooses one, plus and minus zoom, 0 shows all.");
+      canvas.setAttribute("aria-label", "The circuit. Arrow keys go from node to node, Enter chooses one, p pins it, plus and minus zoom, 0 shows all.");
     } else canvas.setAttribute("aria-hidden", "true");
     return canvas;
   }
@@ -90,6 +107,7 @@ export class Drawing {
     else if (event.key === "-") this.zoom(1 / 1.4);
     else if (event.key === "0") this.fit();
     else if (event.key === "Enter" && this.over.node >= 0) this.choose(this.over.node);
+    else if (event.key === "p" && this.over.node >= 0 && this.over.node < this.whole.nodes.length) this.whenPinned(this.graph.nodes[this.over.node]);
     else if (event.key === "Escape") this.choose(-1);
     else if (steps[event.key]) this.step(...steps[event.key]);
     else return;
@@ -140,15 +158,11 @@ export class Drawing {
 
   at(x, y) {
     const [u, v] = [(x - this.view.x) / this.view.scale, (y - this.view.y) / this.view.scale];
-    const node = this.sheet.nodes.nearest(u, v, Math.max(this.sheet.half + 4 / this.view.scale, 8 / this.view.scale));
-    if (node >= 0 && this.isShown(node)) return { node, edge: -1 };
+    const shown = this.sheet.isShown(this.kept);
+    const node = this.sheet.nodes.nearest(u, v, Math.max(this.sheet.half + 4 / this.view.scale, 8 / this.view.scale), (each) => shown[each]);
+    if (node >= 0) return { node, edge: -1 };
     const edge = this.sheet.index().nearest(u, v, 8 / this.view.scale, (each) => each < this.kept);
     return { node: -1, edge };
-  }
-
-  isShown(node) {
-    for (let edge = 0; edge < this.kept; edge++) if (this.graph.senders[edge] === node || this.graph.receivers[edge] === node) return true;
-    return false;
   }
 
   hover(x, y) {
@@ -168,11 +182,13 @@ export class Drawing {
     this.below.classList.toggle("pointing", !this.hint.hidden);
     if (this.hint.hidden) return;
     const graph = this.graph;
-    let text = node >= 0 ? graph.nodes[node] : "";
-    if (node >= 0 && graph.labels[text]) text += `: ${graph.labels[text]}`;
+    const name = (each) => graph.titles[each] ?? graph.nodes[each];
+    let text = node >= 0 ? name(node) : "";
+    if (node >= 0 && graph.labels[graph.nodes[node]]) text += `: ${graph.labels[graph.nodes[node]]}`;
     if (edge >= 0) {
-      const [a, b] = [graph.nodes[graph.senders[edge]], graph.nodes[graph.receivers[edge]]];
+      const [a, b] = [name(graph.senders[edge]), name(graph.receivers[edge])];
       text = `${a} \u2192 ${b}${NAMES[graph.channels[edge]]}  ${graph.scores[edge] ?? "no score"}, ${graph.measured[edge] ? "measured" : "an estimate"}`;
+      if (graph.counts?.[edge] > 1) text += `, the sum of ${graph.counts[edge]} edges`;
     }
     this.hint.textContent = text;
     this.said.textContent = text;
@@ -186,20 +202,7 @@ export class Drawing {
   }
 
   choose(node) {
-    if (node === this.chosen) return;
-    this.show(node);
-    this.whenChosen(node);
-  }
-
-  // Without telling anybody.
-  show(node) {
-    this.chosen = node;
-    this.later();
-  }
-
-  prune(kept) {
-    this.kept = kept;
-    this.later();
+    if (node !== this.chosen) this.whenChosen(node < 0 ? "" : this.graph.nodes[node]);
   }
 
   later() {

@@ -152,14 +152,31 @@ export class Sheet {
     this.boxes(context, view, colours, nodes, chosen);
   }
 
-  shown(kept) {
-    const found = new Uint8Array(this.xs.length);
+  // Which nodes are drawn: the ends of edges, and those that are always there.
+  isShown(kept) {
+    if (this.flags?.kept === kept) return this.flags.found;
+    const found = new Uint8Array(this.graph.nodes.length);
     for (let edge = 0; edge < kept; edge++) found[this.graph.senders[edge]] = found[this.graph.receivers[edge]] = 1;
+    for (const node of this.graph.always ?? []) found[node] = 1;
+    this.flags = { kept, found };
+    return found;
+  }
+
+  shown(kept) {
+    const found = this.isShown(kept);
     return [...found.keys()].filter((node) => found[node]);
+  }
+
+  // A node's name; a group's own, which may be long.
+  title(node) {
+    const name = this.graph.titles?.[node];
+    if (name === undefined) return this.graph.nodes[node];
+    return name.length > 14 ? `${name.slice(0, 13)}\u2026` : name;
   }
 
   boxes(context, view, colours, nodes, chosen = -1) {
     const named = this.named(view);
+    const held = new Set(this.graph.always);
     const pixel = view.density / view.scale;
     const size = Math.min(15, 10.5 * Math.sqrt(Math.max(1, 1 / pixel))) * pixel;
     context.lineWidth = pixel;
@@ -167,13 +184,14 @@ export class Sheet {
     context.textAlign = "center";
     context.textBaseline = "middle";
     for (const node of nodes) {
-      const [x, y, name] = [this.xs[node], this.ys[node], this.graph.nodes[node]];
+      const [x, y, name] = [this.xs[node], this.ys[node], this.title(node)];
       const half = named ? Math.min(this.step / 2 - 1, 0.31 * size * name.length + 4 * pixel) : Math.min(3.5 * pixel, this.half);
       const tall = named ? this.half : half;
       context.beginPath();
       context.roundRect(x - half, y - tall, 2 * half, 2 * tall, named ? 3 * pixel : half);
       context.fillStyle = node === chosen ? colours.chosen : colours.sheet;
-      context.strokeStyle = this.graph.labels[name] ? colours.accent : colours.ink;
+      context.strokeStyle = held.has(node) || this.graph.labels[this.graph.nodes[node]] ? colours.accent : colours.ink;
+      context.lineWidth = (held.has(node) ? 2.5 : 1) * pixel;
       context.fill();
       context.stroke();
       if (!named) continue;

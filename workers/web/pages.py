@@ -36,9 +36,13 @@ def make_templates() -> Environment:
 
 
 def address(path: str, given: Mapping[str, Any] | None = None, /, **changes: Any) -> str:
-    """A path with a query: what was given, with changes; what is None or empty is left out."""
+    """A path with a query: what was given, with changes; what is None or empty is left out.
+
+    Of a list each value is said.
+    """
     asked = {**(given or {}), **changes}
-    said = urlencode({name: value for name, value in asked.items() if value not in (None, "")})
+    kept = {name: value for name, value in asked.items() if value not in (None, "", [])}
+    said = urlencode(kept, doseq=True)
     return f"{path}?{said}" if said else path
 
 

@@ -17,11 +17,13 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, expect
 
-from graph_schema.documents import PackedEdges
+from graph_schema.documents import CircuitDocument, PackedEdges
+from graph_schema.reports.arranged_circuit import Group, arranged
 from graph_schema.reports.drawn_circuit import DrawnCircuit
+from graph_schema.store.records.packed_edges import read_packed_edges
 from tests.workers.tiny import until
 from tests.workers.web.chrome import PATIENCE, visiting
-from tests.workers.web.conftest import COOKIE, KEY, Atlas
+from tests.workers.web.conftest import COOKIE, FOREIGN, KEY, Atlas
 from tests.workers.web.test_screens import _submitted
 from tests.workers.web.vendored import AXE
 from workers.web.access import Access
@@ -151,6 +153,96 @@ def test_a_node_is_chosen_by_keys_by_pointer_and_by_the_address(
         expect(page).to_have_url(re.compile("edges=1"))
         expect(page.locator("#strongest")).to_contain_text("the strongest 1 of 7")
         expect(panel).to_contain_text("Out of it 0")
+
+
+def _siblings(circuit: CircuitDocument) -> tuple[str, str]:
+    """Two heads that write to the same input of a third."""
+    first: dict[tuple[str, str], str] = {}
+    for edge in circuit.edges:
+        there = first.setdefault((edge.receiver, edge.channel), edge.sender)
+        if there != edge.sender and there.startswith("a") and edge.sender.startswith("a"):
+            return there, edge.sender
+    raise AssertionError("no two heads have a receiver in common")
+
+
+def test_nodes_are_pinned_and_grouped_and_the_link_carries_it(
+    atlas: Atlas, served: Served, chrome: Browser, tmp_path: Path
+) -> None:
+    own = f"{served.url}/circuits/{atlas.wide.circuit_id}"
+    one, two = _siblings(atlas.wide)
+    with visiting(chrome, served.entrance()) as page:
+        page.goto(f"{own}?node={one}&edges=5")
+        canvas = page.locator("#drawing[data-ready=yes] canvas.below")
+        expect(canvas).to_be_visible()
+        page.locator("#node").get_by_role("link", name="pin it").click()
+        expect(page.locator("#held .pins")).to_contain_text(one)
+        expect(page.locator("#node")).to_contain_text("let go of it")
+        page.locator("#node").get_by_role("link", name="close").click()
+        page.locator("[name=node][list]").fill(two)
+        page.get_by_role("button", name="Look").click()
+        expect(page.locator("#node h2")).to_contain_text(two)
+        page.locator("#node").get_by_role("link", name="pin it").click()
+        expect(page.locator("#held .pins li")).to_have_count(2)
+        page.locator("[name=called]").fill(FOREIGN)
+        page.get_by_role("button", name="Make one of them").click()
+        group = page.locator("#held .groups li")
+        expect(group).to_contain_text(FOREIGN)
+        page.locator("#prune input[type=range]").fill("1000")
+        group.get_by_role("link").first.click()
+        panel = page.locator("#node")
+        expect(panel.locator("h2")).to_contain_text(f"{FOREIGN} group of 2")
+        expect(panel).to_contain_text("sum of 2 edges")
+        link = page.url
+        assert "group=" in link
+        page.screenshot(path=tmp_path / "grouped.png", full_page=True)
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.evaluate(AXE.text())
+            wanted = "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']"
+            found = page.evaluate(f"axe.run(document, {{runOnly: {wanted}}})")
+            assert [each["id"] for each in found["violations"]] == []
+        # What the script draws is what the server does.
+        drawn = page.evaluate(
+            """async () => {
+              const { arranged } = await import("/static/arranged.js");
+              const { readView } = await import("/static/view.js");
+              const place = document.getElementById("drawing");
+              const graph = await (await fetch(place.dataset.graph)).json();
+              const found = arranged(graph, readView(location.href, graph.senders.length));
+              const name = (node) => found.nodes[node];
+              const edges = found.senders.map((node, i) => [
+                name(node), name(found.receivers[i]), found.channels[i],
+                found.counts[i], found.measured[i],
+              ]);
+              return [edges, found.scores, found.always.map(name)];
+            }"""
+        )
+        edges = read_packed_edges(atlas.client.service.store, atlas.wide.circuit_id)
+        circuit = DrawnCircuit.of(edges, atlas.wide.model.n_layers)
+        by_server = arranged(circuit, 150, (), (Group(FOREIGN, (one, two)),))
+        rows = by_server.drawn.rows(range(len(by_server.counts)))
+        assert sorted(map(tuple, drawn[0])) == sorted(
+            (row["sender"], row["receiver"], row["channel"], count, row["measured"])
+            for row, count in zip(rows, by_server.counts, strict=True)
+        )
+        assert drawn[1] == pytest.approx([row["score"] for row in rows], rel=1e-2)
+        assert drawn[2] == ["group-1"]
+        page.go_back()
+        expect(panel.locator("h2")).to_contain_text("Node")
+        group.get_by_role("link", name="take").click()
+        expect(page.locator("#held .pins li")).to_have_count(2)
+        canvas.focus()
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("p")
+        expect(page.locator("#held .pins li")).to_have_count(3)
+    with visiting(chrome, served.entrance(), java_script_enabled=False) as page:
+        page.goto(link)
+        expect(page.locator("#held .groups li")).to_contain_text(FOREIGN)
+        expect(page.locator("#node h2")).to_contain_text("group of 2")
+        size: Any = {"width": 360, "height": 900}
+        page.set_viewport_size(size)
+        page.screenshot(path=tmp_path / "grouped-360.png", full_page=True)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 def test_a_file_is_dropped_and_drawn_and_one_too_large_is_told_so(

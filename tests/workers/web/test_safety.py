@@ -294,7 +294,7 @@ def test_pages_hold_no_script_style_or_address_of_their_own(
 ) -> None:
     own = f"/circuits/{atlas.induction.circuit_id}"
     pages = ["/circuits", f"{own}?node=a1.h2", "/jobs", "/submit", "/cypher?q=RETURN 1 AS n"]
-    pages += ["/import"]
+    pages += ["/import", f"{own}?pin=a1.h2&group=a0.h0,a0.h1+{FOREIGN}&node=group-1"]
     for page in pages:
         text = browser.get(page).text
         assert re.findall(r"<script(?![^>]*\bsrc=\"/static/)", text) == []
@@ -317,6 +317,9 @@ def test_foreign_text_is_text_everywhere(atlas: Atlas, browser: TestClient) -> N
         "/cypher?q=MATCH (m:Model) RETURN m, m.name",
         "/circuits/<script>alert(1)",
         f"{own}?node={FOREIGN}",
+        f"{own}?pin={FOREIGN}",
+        f"{own}?group=a1.h2,a0.h1+{FOREIGN}&node=group-1",
+        f"{own}?called={FOREIGN}&members=a1.h2",
     ]
     for page in pages:
         text = browser.get(page).text

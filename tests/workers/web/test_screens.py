@@ -95,6 +95,56 @@ def test_pruning_keeps_the_strongest_edges_and_reads_the_curve(
     assert all_of_it.count("<path") == 7
 
 
+def test_pins_and_groups_stand_in_the_address(atlas: Atlas, browser: TestClient) -> None:
+    own = f"/circuits/{atlas.induction.circuit_id}"
+    made = browser.get(f"{own}?edges=2&pin=a0.h1&pin=a1.h2&members=a0.h1&members=a1.h2&called=Two")
+    assert made.status_code == 303
+    assert made.headers["location"] == f"{own}?edges=2&group=a0.h1%2Ca1.h2+Two"
+    page = _text(browser.get(made.headers["location"]).text)
+    assert "Two a0.h1 a1.h2 take apart" in page
+    panel = _text(browser.get(f"{own}?group=a0.h1,a1.h2+Two&node=group-1").text)
+    assert "Two group of 2" in panel
+    assert "1 edges between its members are not drawn" in panel
+    assert f"{own}?pin=a0.h1&amp;pin=a1.h2" in browser.get(
+        made.headers["location"] + "&x=1"
+    ).text.replace("?edges=2&amp;", "?")
+    kept = browser.get(f"{own}/file?format=csv&what=shown&edges=1&pin=input&pin=a0.h1").text
+    between = {("input", "a0.h1")}
+    pairs = [(edge.sender, edge.receiver) for edge in atlas.induction.edges]
+    assert len(kept.splitlines()) == 2 + sum(pair in between for pair in pairs)
+    sent: dict[str, Any] = atlas.form(
+        browser,
+        node="a1.h2",
+        kind="note",
+        text="of a pinned one",
+        view="edges=2&pin=a0.h1&pin=a1.h2",
+    )
+    answer = browser.post(f"{own}/annotations", **sent)
+    assert answer.headers["location"] == f"{own}?edges=2&pin=a0.h1&pin=a1.h2&node=a1.h2#node"
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("pin=a9.h9", 404),
+        ("group=a0.h1+One", 400),
+        ("group=a0.h1,a1.h2", 400),
+        ("group=a0.h1,a9.h9+Two", 404),
+        ("group=a0.h1,a1.h2+A&group=a1.h2,input+B", 400),
+        ("group=a0.h1,a1.h2+" + "n" * 81, 400),
+        ("members=a0.h1&called=One", 400),
+        ("node=group-1", 404),
+        ("&".join(["pin=input"] * 300), 200),
+    ],
+)
+def test_pins_and_groups_that_are_none_are_refused(
+    atlas: Atlas, browser: TestClient, query: str, status: int
+) -> None:
+    own = f"/circuits/{atlas.induction.circuit_id}"
+    for path in (own, f"{own}/picture.svg"):
+        assert browser.get(f"{path}?{query}").status_code == status
+
+
 def test_a_script_gets_all_edges_with_their_places(atlas: Atlas, browser: TestClient) -> None:
     graph = browser.get(f"/circuits/{atlas.wide.circuit_id}/graph.json").json()
     edges = {

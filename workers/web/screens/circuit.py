@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from graph_schema.documents import Annotation, CircuitDocument
-from graph_schema.errors import NotFoundError, SpecError
+from graph_schema.errors import SpecError
 from graph_schema.printable import printable
+from graph_schema.reports.arranged_circuit import shown_edges, supernode
 from graph_schema.reports.circuit_picture import circuit_picture
 from graph_schema.reports.drawn_circuit import DrawnCircuit
 from graph_schema.reports.quality import quality_facts
@@ -22,11 +24,12 @@ from graph_schema.store.records.remarks import read_remarks
 from workers.requests.checking import validated
 from workers.requests.labels import author_or_user
 from workers.requests.remarks import checked_note
-from workers.web.circuit_node import node_facts
+from workers.web.circuit_node import group_facts, node_facts
 from workers.web.curve import DrawnCurve
 from workers.web.downloads import NAMES, download
 from workers.web.pages import address
 from workers.web.site import Site, as_json
+from workers.web.view import View
 
 MOST_EDGES = 40
 """Of a table; the rest is in the drawing and behind each node."""
@@ -35,18 +38,22 @@ MOST_STROKES = 250
 
 
 def show(site: Site, request: Request) -> Response:
-    """The page of a circuit; `?node=` chooses one of its nodes, `?edges=` prunes it."""
+    """The page of a circuit, as its address arranges it (`view.py`)."""
     header = header_of(site, request.path_params["circuit"])
+    own = f"/circuits/{header.circuit_id}"
     if header.circuit_id != request.path_params["circuit"]:
-        return RedirectResponse(
-            address(f"/circuits/{header.circuit_id}", dict(request.query_params)), 303
-        )
+        return RedirectResponse(address(own, _lists(request.query_params)), 303)
     drawn = drawn_of(site, header)
-    kept = _kept(request, len(drawn.edges))
-    chosen = request.query_params.get("node")
-    if chosen and chosen not in drawn.number:
-        raise NotFoundError(f"circuit {header.circuit_id[:12]} has no node {chosen!r}")
+    view = View.of(own, request.query_params, drawn)
+    if "called" in request.query_params:
+        return RedirectResponse(view.here, 303)
     annotations = read_annotations(site.service.store, header.circuit_id)
+    group = group_facts(drawn, view, view.node) if view.node else None
+    chosen = None
+    if view.node and group is None:
+        shown = shown_edges(drawn, view.kept, view.pins)
+        chosen = node_facts(site, header, drawn, view.node, shown)
+    stored = view.with_stored(annotations, drawn)
     return site.page(
         request,
         "circuit.html",
@@ -54,14 +61,18 @@ def show(site: Site, request: Request) -> Response:
         facts=_facts(header, drawn),
         n_edges=len(drawn.edges),
         n_nodes=len(drawn.nodes),
-        kept=kept,
-        edges=drawn.rows(range(min(kept, MOST_EDGES))),
-        chosen=node_facts(site, header, drawn, chosen, kept) if chosen else None,
+        view=view,
+        kept=view.kept,
+        edges=drawn.rows(range(min(view.kept, MOST_EDGES))),
+        chosen=chosen,
+        group=group,
+        stored=stored.here if stored != view else None,
+        supernode=supernode,
         annotations=annotations,
         remarks=read_remarks(site.service.store, [header.circuit_id]),
         names=[part.name for part in drawn.nodes],
         curve=DrawnCurve.of(header, len(drawn.edges)),
-        code=_code(header, chosen),
+        code=_code(header, view.node if chosen else None),
         formats=NAMES,
     )
 
@@ -77,26 +88,31 @@ def picture(site: Site, request: Request) -> Response:
     """The strongest edges as an SVG picture, for a page without a script."""
     header = header_of(site, request.path_params["circuit"])
     drawn = drawn_of(site, header)
-    kept = min(_kept(request, len(drawn.edges)), MOST_STROKES)
-    svg = circuit_picture(drawn, header, kept, request.query_params.get("node"))
+    view = View.of("", request.query_params, drawn)
+    kept = min(view.kept, MOST_STROKES)
+    svg = circuit_picture(drawn, header, kept, view.node, pins=view.pins, groups=view.groups)
     return Response(svg, media_type="image/svg+xml")
 
 
 def take(site: Site, request: Request) -> Response:
     """The circuit as a file of another tool; `?what=` says whether all of it or what is drawn."""
     header = header_of(site, request.path_params["circuit"])
-    given = request.query_params
-    what, edges = given.get("what", "whole"), None
+    what, edges = request.query_params.get("what", "whole"), None
+    groups: tuple[Annotation, ...] = ()
     if what != "whole":
         drawn = drawn_of(site, header)
-        numbers = range(_kept(request, len(drawn.edges)))
+        view = View.of("", request.query_params, drawn)
+        numbers = shown_edges(drawn, view.kept, view.pins)
         if what == "node":
-            node = drawn.number.get(given.get("node", ""), -1)
-            numbers = [i for i in numbers if node in (drawn.senders[i], drawn.receivers[i])]
+            group = view.group_of(view.node)
+            of = {view.node} if group is None else set(group.members)
+            ends = drawn.edges
+            numbers = [i for i in numbers if of & {ends.senders[i], ends.receivers[i]}]
         elif what != "shown":
             raise SpecError(f"what is {printable(what)!r}; expected whole, shown or node")
         edges = drawn.edge_names(numbers)
-    file = download(site, header.circuit_id, given.get("format", ""), edges)
+        groups = _as_remarks(header, view)
+    file = download(site, header.circuit_id, request.query_params.get("format", ""), edges, groups)
     headers = {"content-disposition": f'attachment; filename="{file.name}"'}
     return Response(file.data, media_type=file.media_type, headers=headers)
 
@@ -113,7 +129,8 @@ def annotate(site: Site, request: Request, fields: Mapping[str, str]) -> Respons
         site.service.store.write(lambda tx: write_annotation(tx, note))
     else:
         raise HTTPException(400, "kind is neither note nor label")
-    where = address(f"/circuits/{header.circuit_id}", node=node, edges=fields.get("edges"))
+    before = _lists(QueryParams(fields.get("view", "")))
+    where = address(f"/circuits/{header.circuit_id}", before, node=node)
     return RedirectResponse(f"{where}#node", 303)
 
 
@@ -132,12 +149,25 @@ def drawn_of(site: Site, header: CircuitDocument) -> DrawnCircuit:
     return site.drawn.get(header.circuit_id, make)
 
 
-def _kept(request: Request, n_edges: int) -> int:
-    """How many edges are drawn: as asked for, at most all."""
-    asked = request.query_params.get("edges", "")
-    if not asked.isdecimal() or len(asked) > 9:
-        return n_edges
-    return max(1, min(int(asked), n_edges)) if n_edges else 0
+def _lists(given: QueryParams) -> dict[str, list[str]]:
+    """A query with every value of each name."""
+    return {name: given.getlist(name) for name in given}
+
+
+def _as_remarks(header: CircuitDocument, view: View) -> tuple[Annotation, ...]:
+    """Groups as they are written into a file."""
+    author = author_or_user(None)
+    return tuple(
+        Annotation(
+            circuit_id=header.circuit_id,
+            component=group.members[0],
+            also=group.members[1:],
+            author=author,
+            text=group.name,
+            kind="group",
+        )
+        for group in view.groups
+    )
 
 
 def _facts(header: CircuitDocument, drawn: DrawnCircuit) -> list[tuple[str, str]]:

@@ -1,0 +1,152 @@
+"""What of a circuit is shown, as its address says it: how many edges, a node, pins and groups.
+
+    ?edges=40&node=a1.h2&pin=a0.h1&pin=m3&group=a2.h1,a2.h5+Name+movers
+
+A group is its members, a space, and its name. `?members=…&called=…` makes one more, and leads to
+the address that has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from starlette.datastructures import QueryParams
+
+from graph_schema.documents import Annotation
+from graph_schema.errors import NotFoundError, SpecError
+from graph_schema.printable import clipped, printable
+from graph_schema.reports.arranged_circuit import Group, supernode
+from graph_schema.reports.drawn_circuit import DrawnCircuit
+from workers.web.pages import address
+
+MOST_PINS, MOST_GROUPS = 200, 40
+LONGEST_NAME = 80
+
+
+@dataclass(frozen=True)
+class View:
+    """What is shown of one circuit.
+
+    Attributes:
+        n_edges: How many the circuit has.
+        kept: How many of the strongest are shown.
+        node: The chosen node, or `supernode` of a group; None is none.
+    """
+
+    own: str
+    n_edges: int
+    kept: int
+    node: str | None = None
+    pins: tuple[str, ...] = ()
+    groups: tuple[Group, ...] = ()
+
+    @classmethod
+    def of(cls, own: str, given: QueryParams, drawn: DrawnCircuit) -> View:
+        """What an address asks for.
+
+        Args:
+            own: The circuit's path.
+            given: The address's query.
+            drawn: The circuit.
+
+        Raises:
+            NotFoundError: The circuit has no such node.
+            SpecError: A group is none, too many are asked for, or one node is in two.
+        """
+        n_edges = len(drawn.edges)
+        found = cls(own, n_edges, _kept(given.get("edges", ""), n_edges))
+        for text in given.getlist("group"):
+            members, _, name = text.partition(" ")
+            found = found.with_group(members.split(","), name, drawn)
+        if "called" in given:
+            found = found.with_group(given.getlist("members"), given["called"], drawn)
+        pins = tuple(dict.fromkeys(given.getlist("pin")))
+        if len(pins) > MOST_PINS:
+            raise SpecError(f"{len(pins)} nodes are pinned; expected at most {MOST_PINS}")
+        for name in pins:
+            _check_node(name, drawn)
+        grouped = {name for group in found.groups for name in group.members}
+        node = given.get("node") or None
+        if node is not None and found.group_of(node) is None:
+            _check_node(node, drawn)
+        return replace(found, pins=tuple(name for name in pins if name not in grouped), node=node)
+
+    def with_group(self, members: Sequence[str], name: str, drawn: DrawnCircuit) -> View:
+        """The same with one more group."""
+        name = printable(name).strip()
+        wanted = tuple(dict.fromkeys(members))
+        if not 0 < len(name) <= LONGEST_NAME:
+            raise SpecError(f"a group's name has {len(name)} letters; expected 1 to {LONGEST_NAME}")
+        for each in wanted:
+            _check_node(each, drawn)
+        if len(wanted) < 2:
+            raise SpecError(f"group {name!r} has {len(wanted)} nodes; expected two or more")
+        taken = {each for group in self.groups for each in group.members}
+        if twice := taken & set(wanted):
+            raise SpecError(f"node {min(twice)} would be in two groups; expected one at most")
+        if len(self.groups) == MOST_GROUPS:
+            raise SpecError(f"more than {MOST_GROUPS} groups are asked for")
+        return replace(self, groups=(*self.groups, Group(name, wanted)))
+
+    def with_stored(self, remarks: Sequence[Annotation], drawn: DrawnCircuit) -> View:
+        """The same with the groups that are stored with the circuit, as far as they fit."""
+        found = self
+        for each in remarks:
+            taken = {name for group in found.groups for name in group.members}
+            members = [
+                name
+                for name in (each.component, *each.also)
+                if name in drawn.number and name not in taken
+            ]
+            if each.kind == "group" and len(members) > 1 and len(found.groups) < MOST_GROUPS:
+                found = found.with_group(members, each.text[:LONGEST_NAME], drawn)
+        return found
+
+    def group_of(self, node: str | None) -> Group | None:
+        """The group that goes by this name in the address."""
+        names = [supernode(place) for place in range(len(self.groups))]
+        return self.groups[names.index(node)] if node in names else None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """All but the chosen node, as an address has it."""
+        return {
+            "edges": self.kept if self.kept < self.n_edges else None,
+            "pin": list(self.pins),
+            "group": [f"{','.join(group.members)} {group.name}" for group in self.groups],
+        }
+
+    @property
+    def here(self) -> str:
+        """The address of the page."""
+        return address(self.own, self.fields, node=self.node)
+
+    def pinned(self, name: str) -> str:
+        """The address with a node pinned, or no more where it was."""
+        pins = [each for each in self.pins if each != name]
+        pins += [] if name in self.pins else [name]
+        return address(self.own, self.fields, pin=pins, node=self.node)
+
+    def ungrouped(self, group: Group) -> str:
+        """The address without a group; its members are pinned in its place."""
+        left = replace(
+            self,
+            groups=tuple(each for each in self.groups if each != group),
+            pins=tuple(dict.fromkeys((*self.pins, *group.members)))[:MOST_PINS],
+        )
+        node = None if self.group_of(self.node) else self.node
+        return address(self.own, left.fields, node=node)
+
+
+def _check_node(name: str, drawn: DrawnCircuit) -> None:
+    if name not in drawn.number:
+        raise NotFoundError(f"the circuit has no node {clipped(printable(name), 80)!r}")
+
+
+def _kept(text: str, n_edges: int) -> int:
+    """How many edges are drawn: as asked for, at most all."""
+    if not text.isdecimal() or len(text) > 9:
+        return n_edges
+    return max(1, min(int(text), n_edges)) if n_edges else 0

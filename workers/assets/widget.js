@@ -1,5 +1,5 @@
 // A circuit in a notebook: the pages' drawing, the slider, and the edges of the node that was chosen.
-// What is kept and chosen is the model's; all text is set as text.
+// What is kept, chosen and pinned is the model's; all text is set as text.
 
 import { put } from "./canvas.js";
 import { Drawing } from "./drawing.js";
@@ -14,57 +14,55 @@ function render({ model, el }) {
   const form = put(el, "form", "prune");
   const label = put(form, "label", "", { textContent: "Strongest edges shown " });
   const most = graph.senders.length;
-  const input = put(label, "input", "", { type: "number", min: 1, max: most, value: model.get("kept") });
+  const input = put(label, "input", "", { type: "number", min: 1, max: most });
   put(form, "span", "faint", { textContent: `of ${most.toLocaleString("en")}` });
   const panel = put(el, "div", "panel", { "aria-live": "polite" });
-  if (!most) return put(panel, "p", "", { textContent: "no edges" }) && undefined;
-  const drawing = new Drawing(place, graph, {
-    kept: model.get("kept"),
-    chosen: graph.nodes.indexOf(model.get("chosen")),
-    whenChosen: (node) => say("chosen", graph.nodes[node] ?? ""),
-  });
+  if (!most) {
+    put(panel, "p", "", { textContent: "no edges" });
+    return;
+  }
+  let view = { kept: model.get("kept"), node: model.get("chosen"), pins: model.get("pins"), groups: [] };
+  const take = (more) => drawing.arrange((view = { ...view, ...more }));
   const say = (name, value) => {
     model.set(name, value);
     model.save_changes();
   };
-  slider(input, drawing, () => say("kept", drawing.kept));
-  const show = () => {
-    const node = graph.nodes.indexOf(model.get("chosen"));
-    if (node !== drawing.chosen) drawing.show(node);
-    edges(panel, graph, drawing, node);
-  };
-  model.on("change:chosen", show);
-  model.on("change:kept", () => {
-    if (model.get("kept") !== drawing.kept) {
-      input.value = model.get("kept");
-      input.dispatchEvent(new Event("input"));
-    }
-    show();
+  const drawing = new Drawing(place, graph, view, {
+    whenChosen: (name) => say("chosen", name),
+    whenPinned: (name) => say("pins", view.pins.includes(name) ? view.pins.filter((each) => each !== name) : [...view.pins, name]),
   });
-  show();
+  const choose = (name) => say("chosen", name);
+  const show = slider(input, most, view.kept, (kept) => take({ kept }), () => say("kept", view.kept));
+  const follow = () => {
+    take({ kept: model.get("kept"), node: model.get("chosen"), pins: model.get("pins") });
+    show(view.kept);
+    edges(panel, graph, view, choose);
+  };
+  for (const name of ["kept", "chosen", "pins"]) model.on(`change:${name}`, follow);
+  edges(panel, graph, view, choose);
   place.dataset.ready = "yes";
   return () => model.off(null, null);
 }
 
 // The chosen node's strongest edges on both sides; the other end of each can be chosen.
-function edges(panel, graph, drawing, node) {
+function edges(panel, graph, { kept, node: name }, choose) {
   panel.replaceChildren();
+  const node = graph.nodes.indexOf(name);
   if (node < 0) {
-    put(panel, "p", "faint", { textContent: "Choose a node to see its edges." });
+    put(panel, "p", "faint", { textContent: "Choose a node to see its edges; p pins one, so that it stays whatever is pruned." });
     return;
   }
-  const name = graph.nodes[node];
   put(panel, "strong", "", { textContent: graph.labels[name] ? `${name}: ${graph.labels[name]}` : name });
   for (const [title, own, other] of [["into it", "receivers", "senders"], ["out of it", "senders", "receivers"]]) {
     const found = [];
-    for (let edge = 0; edge < drawing.kept; edge++) if (graph[own][edge] === node) found.push(edge);
+    for (let edge = 0; edge < kept; edge++) if (graph[own][edge] === node) found.push(edge);
     const table = put(panel, "table", "");
     put(table, "caption", "", { textContent: `${found.length} ${title}${found.length > MOST ? `, the strongest ${MOST}` : ""}` });
     for (const edge of found.slice(0, MOST)) {
       const row = put(table, "tr", "");
       const end = graph[other][edge];
       const button = put(put(row, "td", ""), "button", "", { type: "button", textContent: graph.nodes[end] });
-      button.addEventListener("click", () => drawing.choose(end));
+      button.addEventListener("click", () => choose(graph.nodes[end]));
       const score = graph.scores[edge];
       put(row, "td", "", { textContent: { q: "query", k: "key", v: "value", r: "" }[graph.channels[edge]] });
       put(row, "td", score < 0 ? "negative" : "positive", { textContent: score ?? "no score" });

@@ -19,9 +19,9 @@ from workers.notebook.one_module import one_module
 
 
 class CircuitWidget(anywidget.AnyWidget):
-    """A circuit's drawing; `kept` strongest edges are shown, and `chosen` is a node's name or "".
+    """A circuit's drawing: `kept` strongest edges, the `chosen` node ("" is none), pinned nodes.
 
-    Both change with what is done in the browser, and the browser follows when they are set here.
+    All change with what is done in the browser, and the browser follows when they are set here.
     Where no script runs, and in a notebook that is kept, it is the circuit's picture and tables.
     """
 
@@ -30,6 +30,7 @@ class CircuitWidget(anywidget.AnyWidget):
     graph = cast(Any, traitlets.Dict()).tag(sync=True)
     kept = cast(Any, traitlets.Int(1)).tag(sync=True)
     chosen = cast(Any, traitlets.Unicode()).tag(sync=True)
+    pins = cast(Any, traitlets.List(traitlets.Unicode())).tag(sync=True)
 
     def __init__(self, circuit: CircuitDocument, kept: int | None, chosen: str) -> None:
         edges = PackedEdges.of(strongest(circuit.edges))

@@ -37,7 +37,9 @@ async ([esm, css, state]) => {
       state[name] = value;
       (heard[`change:${name}`] ?? []).forEach((each) => each());
     },
-    save_changes() { this.saved.push({ kept: state.kept, chosen: state.chosen }); },
+    save_changes() {
+      this.saved.push({ kept: state.kept, chosen: state.chosen, pins: state.pins });
+    },
     on: (name, act) => (heard[name] ??= []).push(act),
     off: () => Object.keys(heard).forEach((name) => delete heard[name]),
   };
@@ -125,7 +127,8 @@ def page(chrome: Browser, circuit: Circuit) -> Generator[Page]:
     page.on("dialog", lambda dialog: said.append(dialog.message))
     page.on("request", lambda asked: said.append(asked.url) if "blob:" not in asked.url else None)
     widget = circuit.widget()
-    state: dict[str, Any] = {name: getattr(widget, name) for name in ("graph", "kept", "chosen")}
+    names = ("graph", "kept", "chosen", "pins")
+    state: dict[str, Any] = {name: getattr(widget, name) for name in names}
     page.evaluate(MODEL, [widget._esm, widget._css, state])  # pyright: ignore[reportPrivateUsage]
     page.locator('.drawing[data-ready="yes"][data-paint-ms]').wait_for()
     yield page
@@ -151,6 +154,9 @@ def test_it_draws_and_what_is_done_there_is_the_models(page: Page, tmp_path: Pat
     chosen = page.evaluate("model.get('chosen')")
     assert page.evaluate("model.saved.at(-1).chosen") == chosen
     expect(page.locator(".panel strong")).to_contain_text(chosen)
+    page.keyboard.press("p")
+    page.wait_for_function("() => model.saved.at(-1).pins.length === 1")
+    assert page.evaluate("model.get('pins')") == [chosen]
     page.get_by_role("spinbutton").fill("2")
     page.get_by_role("spinbutton").press("Enter")
     page.wait_for_function("() => model.saved.at(-1).kept === 2")

@@ -43,6 +43,7 @@ ASSETS = MappingProxyType(
             Asset("compare.js", SCRIPT),
             Asset("copy.js", SCRIPT),
             Asset("drawing.js", SCRIPT),
+            Asset("history.js", SCRIPT),
             Asset("import.js", SCRIPT),
             Asset("jobs.js", SCRIPT),
             Asset("places.js", SCRIPT),

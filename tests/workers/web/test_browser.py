@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from graph_schema.documents import CircuitDocument, PackedEdges
 from graph_schema.reports.arranged_circuit import Group, arranged
@@ -88,6 +88,7 @@ def _screens(atlas: Atlas) -> dict[str, str]:
         "submit": "/submit",
         "import": "/import",
         "cypher": "/cypher?q=MATCH (m:Model) RETURN m, m.name AS name",
+        "answer": "/cypher?q=MATCH (a)-[e:EDGE]->(b) RETURN a, e, b LIMIT 30",
         "question": "/cypher?question=strongest-paths",
         "error": "/circuits/ffff",
     }
@@ -243,6 +244,31 @@ def test_nodes_are_pinned_and_grouped_and_the_link_carries_it(
         page.set_viewport_size(size)
         page.screenshot(path=tmp_path / "grouped-360.png", full_page=True)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_what_was_asked_is_kept_in_this_browser_until_it_is_cleared(
+    atlas: Atlas, served: Served, chrome: Browser
+) -> None:
+    def asked(page: Page) -> Locator:
+        return page.locator("#history li")
+
+    with visiting(chrome, served.entrance()) as page:
+        page.goto(f"{served.url}/cypher")
+        expect(page.locator("#history")).to_be_hidden()
+        for query in ("RETURN 1 AS one", f"RETURN '{FOREIGN}' AS two", "RETURN 1 AS one", "NONE"):
+            page.locator("[name=q]").fill(query)
+            with page.expect_navigation():
+                page.locator("form", has=page.locator("[name=q]")).locator("button").click()
+        expect(asked(page)).to_have_text(["RETURN 1 AS one", f"RETURN '{FOREIGN}' AS two"])
+        page.goto(f"{served.url}/cypher")
+        asked(page).nth(1).get_by_role("link").click()
+        expect(page.locator("[name=q]")).to_have_value(f"RETURN '{FOREIGN}' AS two")
+        page.get_by_role("button", name="Clear").click()
+        expect(page.locator("#history")).to_be_hidden()
+        assert page.evaluate("localStorage.length") == 0
+    with visiting(chrome, served.entrance()) as page:
+        page.goto(f"{served.url}/cypher")
+        expect(page.locator("#history")).to_be_hidden()
 
 
 def test_a_file_is_dropped_and_drawn_and_one_too_large_is_told_so(

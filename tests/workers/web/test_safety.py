@@ -295,6 +295,7 @@ def test_pages_hold_no_script_style_or_address_of_their_own(
     own = f"/circuits/{atlas.induction.circuit_id}"
     pages = ["/circuits", f"{own}?node=a1.h2", "/jobs", "/submit", "/cypher?q=RETURN 1 AS n"]
     pages += ["/import", f"{own}?pin=a1.h2&group=a0.h0,a0.h1+{FOREIGN}&node=group-1"]
+    pages += ["/cypher?q=MATCH (a)-[e:EDGE]->(b) RETURN a, e, b LIMIT 20"]
     for page in pages:
         text = browser.get(page).text
         assert re.findall(r"<script(?![^>]*\bsrc=\"/static/)", text) == []
@@ -314,6 +315,7 @@ def test_foreign_text_is_text_everywhere(atlas: Atlas, browser: TestClient) -> N
         f"/import?model={FOREIGN}",
         f"/cypher?q=RETURN '{FOREIGN}' AS `{FOREIGN}`",
         f"/cypher?q={FOREIGN}",
+        f"/cypher?q=RETURN '{FOREIGN}' AS sender, '{FOREIGN}' AS receiver",
         "/cypher?q=MATCH (m:Model) RETURN m, m.name",
         "/circuits/<script>alert(1)",
         f"{own}?node={FOREIGN}",

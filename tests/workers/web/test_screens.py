@@ -327,6 +327,27 @@ def test_cypher_takes_parameters_and_leads_to_circuits(atlas: Atlas, browser: Te
     assert atlas.induction.circuit_id not in page
 
 
+def test_an_answer_that_holds_a_graph_is_drawn(atlas: Atlas, browser: TestClient) -> None:
+    query = (
+        "MATCH (c:Circuit)-[r:CONTAINS]->(a:CircuitNode)-[e:EDGE]->(b:CircuitNode) "
+        f"WHERE c.circuit_id = '{atlas.induction.circuit_id}' RETURN c, a, e, b"
+    )
+    page = browser.get("/cypher", params={"q": query}).text
+    drawing = page[page.index("<svg") : page.index("</svg>")]
+    assert drawing.count("<path") == 7
+    assert drawing.count("<rect") == len(atlas.induction.node_names) + 1
+    assert f'<a href="/circuits/{atlas.induction.circuit_id}">' in drawing
+    assert "a0.h1" in drawing
+    columns = "UNWIND range(1, 300) AS n RETURN 'x' + n AS sender, 'hub' AS receiver"
+    page = browser.get("/cypher", params={"q": columns}).text
+    assert "181 more nodes are not drawn" in page
+    assert "<svg" not in browser.get("/cypher", params={"q": "RETURN 1 AS n"}).text
+    circle = (
+        "UNWIND [['a', 'b'], ['b', 'a'], ['a', 'a']] AS p RETURN p[0] AS sender, p[1] AS receiver"
+    )
+    assert browser.get("/cypher", params={"q": circle}).text.count("<path") == 3
+
+
 @pytest.mark.parametrize("text", ["[" * 20_000, "[" * 900 + "]" * 900, "9" * 30, "NaN", "{"])
 def test_a_parameter_of_any_text_is_answered_or_refused(browser: TestClient, text: str) -> None:
     asked = {"q": "RETURN size(toString($n)) AS n", "p.n": text}

@@ -23,6 +23,7 @@ from graph_schema.store.questions.ask import find_question
 from graph_schema.store.questions.catalogue import QUESTIONS
 from graph_schema.store.vocabulary.data_model import NODE_KINDS
 from workers.results.rows import Rows
+from workers.web.answer_drawing import answer_drawing
 from workers.web.pages import address
 from workers.web.site import Site
 
@@ -91,6 +92,7 @@ def show(site: Site, request: Request) -> Response:
         parameters=sorted({*_NAMED.findall(asked.query), *asked.texts}) if asked.query else [],
         rows=rows,
         shown=rows.rows[:MOST_SHOWN] if rows else (),
+        drawn=answer_drawing(rows) if rows else None,
         refusal=refusal,
         link=link,
         examples=[kind for kind in NODE_KINDS if kind.example],

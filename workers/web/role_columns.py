@@ -75,13 +75,17 @@ class Column:
 
 @dataclass(frozen=True)
 class RoleColumns:
-    """The columns, the roles and super-edges that they have, in order, and the motif chosen."""
+    """The columns, the roles and super-edges that they have, in order, and the motif chosen.
+
+    `untold` are the letters of circuits for which nobody knows the task, which have no column.
+    """
 
     columns: tuple[Column, ...]
     roles: tuple[str, ...]
     links: tuple[str, ...]
     motif: str | None
     motifs: tuple[str, ...]
+    untold: tuple[str, ...]
 
 
 def role_columns(
@@ -132,7 +136,8 @@ def role_columns(
         for end in (link.sender, link.receiver)
     ]
     roles = sorted(dict.fromkeys(ends), key=lambda role: (role == "logits", role != "input"))
-    return RoleColumns(tuple(columns), tuple(roles), tuple(links), chosen, motifs)
+    untold = tuple(letter for letter, circuit in circuits if circuit.task_id is None)
+    return RoleColumns(tuple(columns), tuple(roles), tuple(links), chosen, motifs, untold)
 
 
 def _called(id: str | None, motifs: Mapping[str, Motif]) -> str:

@@ -14,7 +14,7 @@ from graph_schema.documents import CircuitDocument
 from graph_schema.documents.jobs import EffectsSpec, JobState, RolesSpec, read_spec
 from graph_schema.store import jobs
 from graph_schema.store.records.circuits import read_circuit, write_circuit
-from tests.factories import make_circuit, make_edges
+from tests.factories import make_circuit, make_edges, make_imported, make_model
 from tests.made_universality import Made, store_report
 from tests.workers.web.conftest import FOREIGN, Atlas
 from tests.workers.web.test_screens import _text
@@ -132,6 +132,16 @@ def test_what_cannot_be_tested_is_drawn_as_such(browser: TestClient, world: Worl
     assert 'class="rolegraph open"' in page
     assert "<script>" not in page
     assert "Ask for roles and effects" in page
+
+
+def test_a_circuit_of_no_known_task_is_told_and_has_no_column(
+    browser: TestClient, world: World
+) -> None:
+    brought = make_imported("brought", model=make_model("c/brought"))
+    world.store.write(lambda tx: write_circuit(tx, brought))
+    page = _page(browser, [world.across["c/gpt2"], brought.circuit_id])
+    assert "B: nobody knows the task" in page
+    assert page.count('<figure class="column">') == 1
 
 
 def test_roles_that_nobody_asked_for_are_asked_for_here(

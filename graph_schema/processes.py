@@ -98,7 +98,8 @@ def end_process(mark: Mapping[str, float | str] | None, seconds: float) -> None:
 def die_with_parent() -> None:
     """Ask the kernel for a SIGTERM when our parent ends, however it ends (Linux).
 
-    To be called in a child between fork and exec.
+    To be called in the child, between fork and exec or first of all. "Our parent" is the thread
+    that started it.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

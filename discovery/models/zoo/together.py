@@ -2,8 +2,8 @@
 
 A training keeps one core busy, so two cores train two models in the time of one. The processes are
 new ones (`spawn`): torch's threads do not survive a fork. How far each is stands in memory that
-all share. Whoever asked may leave at any time: the processes end at their next step, and the next
-call goes on from the newest checkpoint.
+all share. Whoever asked may leave at any time: the processes end at their next step, or at once
+where it is killed, and the next call goes on from the newest checkpoint.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 from discovery.models.zoo.cache import CHECKPOINTS_KEPT, ensure_model, folder_of
 from discovery.models.zoo.recipes import recipe_of
 from graph_schema.errors import ResourceError
+from graph_schema.processes import die_with_parent
 
 LOOK_SECONDS = 0.2
 Steps = tuple[int, int]
@@ -95,6 +96,7 @@ def _cores() -> int:
 
 def _begin(shared: Any) -> None:
     global _shared
+    die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and says so by the array
     _shared = shared
 

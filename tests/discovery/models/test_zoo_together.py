@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
 from discovery.models.zoo import Steps, train_together
@@ -28,6 +31,32 @@ def test_both_are_under_way_and_whoever_leaves_ends_them_at_a_step(tmp_path: Pat
     assert all(0 < done < 4000 for done, _ in seen[-1])
     begun = sorted(folder.name.split("-")[0] for folder in (tmp_path / "zoo").glob(".*.part"))
     assert begun == [".markov", ".one"], "where the same call goes on"
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from discovery.models.zoo import train_together
+if __name__ == "__main__":
+    train_together(
+        Path(sys.argv[1]), [("markov", 0)], processes=1, steps=10**6,
+        progress=lambda steps: print(steps[0][0], flush=True),
+    )
+"""
+
+
+def test_a_training_ends_with_whoever_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(KILLED)
+    command = [sys.executable, str(script), str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as asking:
+        assert asking.stdout is not None
+        next(line for line in asking.stdout if int(line))
+        trainings = psutil.Process(asking.pid).children(recursive=True)
+        asking.kill()
+    assert trainings
+    _, alive = psutil.wait_procs(trainings, timeout=60)
+    assert not alive
 
 
 def test_what_is_there_is_not_trained_again_and_errors_come_back(tmp_path: Path) -> None:

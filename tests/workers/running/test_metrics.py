@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -147,3 +148,21 @@ def test_nothing_is_asked_before_somebody_scrapes(arcadedb: JavaServer) -> None:
         assert not asked.is_set()
         assert list(metrics.collect())
     assert asked.is_set()
+
+
+def test_a_worker_goes_on_where_its_child_has_no_place_to_tell_at(
+    tmp_path: Path,
+    arcadedb: JavaServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A socket's path may have a hundred characters or so."""
+    far = tmp_path / ("far" * 40)
+    far.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(far))
+    with reserved_port() as port:
+        settings = at(worker_settings(tmp_path, arcadedb.address), port)
+        with serving(settings, lambda: {}) as found:
+            assert found is None
+    assert "metrics are not served" in caplog.text
+    assert list(far.iterdir()) == []

@@ -125,8 +125,10 @@ def killed_and_resumed(
     command = [*CIRCUITS, "sweep", str(file), "--wait", "--json"]
     environment = settings.environment()
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as first:
-        before = _a_third(settings, file, lambda: first.poll() is None)
-        kill_all(settings)
+        try:
+            before = _a_third(settings, file, lambda: first.poll() is None)
+        finally:
+            kill_all(settings)  # else an error here would wait for the command's end
     killed()
     ran = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=WAIT_SECONDS, check=False

@@ -26,7 +26,8 @@ def test_a_sweep_that_was_killed_does_each_job_once_when_asked_again(
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tests.workers.held\n')
     python.chmod(0o755)
     settings = settings.model_copy(update={"worker_python": python})
-    local.ensure_local(settings, worker=False)
+    with local.hold(settings):  # a home that somebody has used may hold what is none of its own
+        local.ensure_local(settings, worker=False)
     file = make_sweep(tmp_path, n_models=2, n_tasks=1, n_seeds=2)
     with ExitStack() as hold:
         hold.enter_context(held(settings.home, THIRD))

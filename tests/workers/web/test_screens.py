@@ -352,10 +352,3 @@ def test_an_answer_that_holds_a_graph_is_drawn(atlas: Atlas, browser: TestClient
 def test_a_parameter_of_any_text_is_answered_or_refused(browser: TestClient, text: str) -> None:
     asked = {"q": "RETURN size(toString($n)) AS n", "p.n": text}
     assert browser.get("/cypher", params=asked).status_code in (200, 400)
-
-
-@pytest.mark.parametrize(
-    "path", ["/atlas", "/circuits", "/compare", "/verdicts", "/jobs", "/submit", "/cypher"]
-)
-def test_pages_are_light(browser: TestClient, path: str) -> None:
-    assert len(browser.get(path).content) < 60_000

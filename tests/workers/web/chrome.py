@@ -40,7 +40,7 @@ def visiting(chrome: Browser, entrance: str, **options: Any) -> Generator[Page]:
         page.wait_for_url("**/atlas")
         yield page
         # What a refusal and a server that was stopped leave there is no fault of a page.
-        no_fault = ("status of 404", "status of 413", "net::")
+        no_fault = ("status of 400", "status of 404", "status of 413", "net::")
         assert [each for each in said if not any(words in each for words in no_fault)] == []
     finally:
         context.close()

@@ -16,7 +16,7 @@ from discovery.evaluation.stability import EdgeStability, GroupScores
 from discovery.methods.finding import Found, find
 from discovery.methods.scoring import Arrays, Work, attribute
 from discovery.progress import Checkpoint
-from graph_schema.documents import Ablation, Eap, EapIg, Evaluation, Exact, Metric
+from graph_schema.documents import Ablation, AnySelection, Eap, EapIg, Evaluation, Exact, Metric
 from graph_schema.documents.jobs import DiscoverSpec
 
 
@@ -31,10 +31,12 @@ class FullWork:
     """The artifact of each pair's scores, where the job keeps them."""
 
     def complete(
-        self, quick: Evaluation, heldout: Measured | None, found: Found, number: int
+        self, quick: Evaluation, heldout: Measured | None, found: Found
     ) -> tuple[Evaluation, EdgeStability | None]:
-        """What `full` adds for the job's circuit `number`."""
-        shuffled = self.shuffled if isinstance(self.shuffled, str) else self.shuffled[number]
+        """What `full` adds for one of the job's circuits."""
+        shuffled = self.shuffled
+        if not isinstance(shuffled, str):  # of several by one selection, all have the same
+            shuffled = next(each for by, each in shuffled if by == found.selection)
         return complete(
             quick,
             self.discovery,
@@ -48,10 +50,10 @@ class FullWork:
         )
 
     @cached_property
-    def shuffled(self) -> list[Shuffled] | str:
+    def shuffled(self) -> list[tuple[AnySelection, Shuffled]] | str:
         """The circuits that the method finds where answers (for kl: corrupt prompts) are dealt out.
 
-        Why not, where shuffling leaves everything as it was.
+        One a selection. Why not, where shuffling leaves everything as it was.
         """
         spec, work = self.spec, self.work
         if spec.metric is Metric.KL and spec.ablation.kind is not Ablation.CORRUPT:
@@ -82,7 +84,7 @@ class FullWork:
         )
         without = spec.model_copy(update={"keep_pair_scores": False})
         n = n_kept(work.pairs, pairs, spec.metric)
-        return [Shuffled(found.kept, n) for found in find(without, there)[0]]
+        return [(found.selection, Shuffled(found.kept, n)) for found in find(without, there)[0]]
 
     @cached_property
     def groups(self) -> GroupScores | str:

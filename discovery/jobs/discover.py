@@ -145,7 +145,7 @@ def discover(
             )
             stable = None
             if full is not None:
-                evaluation, stable = full.complete(evaluation, heldout, each, number)
+                evaluation, stable = full.complete(evaluation, heldout, each)
             notes = (
                 *model.notes,
                 *pairs.notes,

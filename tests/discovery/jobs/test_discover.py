@@ -352,3 +352,12 @@ def test_a_job_gives_alternatives_that_share_few_edges_and_the_first_stays_as_it
     with pytest.raises(ValueError, match="alternatives"):
         spec(alternatives=2, method={"name": "acdc"})
     assert spec(alternatives=1).job_id == spec().job_id
+
+
+def test_full_judges_every_alternative_beside_its_own_selection() -> None:
+    found = run(evaluation="full", alternatives=3, selection={"kind": "edges", "n_edges": 12})
+    assert len(found.circuits) > 1
+    evaluations = [circuit.evaluation for circuit in found.circuits]
+    specificities = [each.specificity for each in evaluations if each is not None]
+    assert len(specificities) == len(found.circuits)
+    assert len({each.n_edges for each in specificities if each is not None}) == 1

@@ -32,9 +32,13 @@ _COUNTS: LiteralString = """
 MATCH (j:Job) WHERE j.kind <> 'shard' RETURN j.state AS state, count(j) AS n
 """
 _TOTAL: LiteralString = "MATCH (j:Job) RETURN count(j) AS n"
-_LIVE: LiteralString = """
-MATCH (j:Job) WHERE j.state IN ['queued', 'running']
-RETURN j.job_id AS id, j.state AS state, j.attempts AS attempts, j.progress_stage AS stage,
+_QUEUED: LiteralString = """
+MATCH (j:Job) WHERE j.state = 'queued'
+RETURN count(j) AS n, max(j.submitted_at) AS newest, sum(j.attempts) AS attempts
+"""
+_RUNNING: LiteralString = """
+MATCH (j:Job) WHERE j.state = 'running'
+RETURN j.job_id AS id, j.attempts AS attempts, j.progress_stage AS stage,
        j.progress_done AS done, j.cancel_requested AS cancel_requested
 ORDER BY id
 """
@@ -80,8 +84,12 @@ def count_by_state(store: GraphStore) -> dict[JobState, int]:
 
 
 def stirring(store: GraphStore) -> str:
-    """A digest of every live job, and of how many jobs there are."""
-    read = store.read(lambda tx: [fetch(tx, _TOTAL), fetch(tx, _LIVE)])
+    """A digest of every running job, of how many are queued, and of how many jobs there are.
+
+    Queued jobs are summed up by the database: thousands may wait, and who shows some of them has
+    those in `digest`.
+    """
+    read = store.read(lambda tx: [fetch(tx, each) for each in (_TOTAL, _QUEUED, _RUNNING)])
     return _digest(read)
 
 

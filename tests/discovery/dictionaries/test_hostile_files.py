@@ -179,7 +179,7 @@ def test_configurations_are_bounded_and_without_aliases(tmp_path: Path) -> None:
     config.write_text("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n")
     _refused(_source(case), "alias")
     config.write_text("a: !!python/object/apply:os.system ['true']\n")
-    _refused(_source(case), "cannot be read")
+    _refused(_source(case), "not YAML.*constructor for the tag")
     config.write_text("#" * (5 * 2**20))
     _refused(_source(case), "expected at most")
 

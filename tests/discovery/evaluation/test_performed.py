@@ -169,5 +169,4 @@ def test_a_trained_model_does_induction(zoo_cache: Path) -> None:
     ids=lambda task: task.name,
 )
 def test_smollm2_still_does_what_it_does(task: AnyTask, smollm2_folder: Path) -> None:
-    for seed in (0, 1):
-        judged(smollm2_folder, task, task.default_metric, seed)
+    judged(smollm2_folder, task, task.default_metric, seed=0)

@@ -140,6 +140,7 @@ def _submitted(
     nonce = uuid4().hex
     by_id = {each.spec.job_id: each for each in batch}
     assert len(by_id) == len(batch), "a job is asked for twice"
+    needed = {need.job_id for each in batch for need in each.needs}
     # All in one order, so that two who submit some of the same do not wait for each other.
     rows = [{"id": job_id, "fields": _created(by_id[job_id], nonce)} for job_id in sorted(by_id)]
 
@@ -154,7 +155,8 @@ def _submitted(
         found, now = locked_all(tx, list(by_id))
         if len(found) < len(batch):
             raise NotFoundError("a job was deleted while it was asked for; ask again")
-        states = states_of(tx, needed_by(found))
+        # What they need as they are, and as they will be where they begin anew.
+        states = states_of(tx, needed_by(found) | needed)
         changes: dict[str, Row] = {}
         decided: list[tuple[Row, Settled]] = []
         for row in found:

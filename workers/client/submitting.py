@@ -146,25 +146,27 @@ class Submitting:
 def in_order(store: GraphStore, submissions: Sequence[Submission], force: bool) -> list[Each]:
     """Each job once, what it needs before it; what a job needs that ended well is left out.
 
-    So are the shards of a job that is at work already, in another number of them.
+    So are the shards of a job that stays as it is: at work already, in another number of them, or
+    ended for good.
     """
     states = jobs.states(store, (each.spec.job_id for each in _with_needs(submissions)))
     divided = _divided(store, submissions, states)
     found: dict[str, Each] = {}
 
+    def stays(submission: Submission, again: bool) -> bool:
+        job_id, wanted = submission.spec.job_id, submission.placement
+        state, record = states.get(job_id), divided.get(job_id)
+        if state is None or not state.ended:
+            return record is not None and shards_of(record) != wanted.shards
+        return not again and not (record is not None and deserves_another_try(record, wanted))
+
     def add(submission: Submission, again: bool) -> None:
         job_id = submission.spec.job_id
         if job_id in found:
             return
-        state, shards = states.get(job_id), submission.placement.shards
-        live = state is not None and not state.ended
-        if shards > 1 and (
-            divided.get(job_id, shards) != shards
-            if live
-            else state is JobState.SUCCEEDED and not again
-        ):
+        if submission.placement.shards > 1 and stays(submission, again):
             submission = replace(submission, needs=(), before=())
-        if again or state is not JobState.SUCCEEDED:
+        if again or states.get(job_id) is not JobState.SUCCEEDED:
             for each in submission.before:
                 # What a job's shards found is a part of its own work.
                 add(each, again and isinstance(each.spec, ShardSpec))
@@ -178,14 +180,12 @@ def in_order(store: GraphStore, submissions: Sequence[Submission], force: bool) 
 
 def _divided(
     store: GraphStore, submissions: Sequence[Submission], states: Mapping[str, JobState]
-) -> dict[str, int]:
-    """In how many shards those of these jobs are that are at work, of which some are asked for."""
+) -> dict[str, JobRecord]:
+    """Those of these jobs that are there without a result, and are asked for in shards."""
     asked = [each.spec.job_id for each in submissions if each.placement.shards > 1]
-    live = [job_id for job_id in asked if job_id in states and not states[job_id].ended]
+    there = [each for each in asked if states.get(each) not in (None, JobState.SUCCEEDED)]
     return {
-        record.job_id: shards_of(record)
-        for lot in lots(live, AT_ONCE)
-        for record in jobs.get_all(store, lot)
+        record.job_id: record for lot in lots(there, AT_ONCE) for record in jobs.get_all(store, lot)
     }
 
 

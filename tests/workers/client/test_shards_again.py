@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from graph_schema.documents.jobs import JobState
-from graph_schema.errors import ResourceError
+from graph_schema.errors import ResourceError, SpecError
 from graph_schema.store import jobs
 from tests.workers.client.test_job import claimed
 from tests.workers.client.test_shards import asked, done, states
@@ -38,6 +38,19 @@ def test_a_failed_one_does_too(client: CircuitClient, world: World) -> None:
     assert again.state is JobState.QUEUED, again.record.error
     assert states(client, again) == ["queued"] * 3
     again.cancel()
+
+
+def test_what_failed_for_good_gets_no_shards(client: CircuitClient, world: World) -> None:
+    job = client.submit_request(asked(world, 143))
+    error = error_document(SpecError("as it happens"))
+    jobs.fail(client.service.store, job.job_id, claimed(client, job), error)
+    before = {each.job_id for each in client.jobs(kind="shard", limit=500)}
+    again = client.submit_request(asked(world, 143, shards=3))
+    assert again.state is JobState.FAILED
+    assert {each.job_id for each in client.jobs(kind="shard", limit=500)} == before
+    forced = client.submit_request(asked(world, 143, shards=3), force=True)
+    assert states(client, forced) == ["queued"] * 3
+    forced.cancel()
 
 
 def test_forced_it_waits_for_shards_of_another_transaction(

@@ -6,7 +6,7 @@ The values are those of `graph_schema.store.user_cypher.values`: plain dictionar
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from graph_schema.json_text import json_text
 
@@ -23,17 +23,52 @@ TELLING = (
 )
 
 
+def is_node(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Whether it is a node of an answer; a reader's own map with such keys may hold anything."""
+    if not _is_map(value) or set(value) != NODE:
+        return False
+    labels = value["labels"]
+    return isinstance(value["id"], str) and _is_list(labels, str) and _is_map(value["properties"])
+
+
+def is_relationship(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Whether it is a relationship of an answer."""
+    if not _is_map(value) or set(value) != RELATIONSHIP:
+        return False
+    texts = isinstance(value["id"], str) and isinstance(value["type"], str)
+    ends = all(isinstance(value[end], str | None) for end in ("start", "end"))
+    return texts and ends and _is_map(value["properties"])
+
+
+def is_path(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Whether it is a path of an answer: nodes, and relationships between them."""
+    if not _is_map(value) or set(value) != PATH:
+        return False
+    nodes, links = value["nodes"], value["relationships"]
+    if not _is_list(nodes, Mapping) or not _is_list(links, Mapping):
+        return False
+    return all(map(is_node, nodes)) and all(map(is_relationship, links))
+
+
 def graph_text(value: object) -> str | None:
     """`(:CircuitNode {name: "a0.h1"})`, `[:EDGE {…}]`, a path of both; None for anything else."""
-    if not isinstance(value, Mapping):
-        return None
-    found = cast("Mapping[str, Any]", value)
-    keys = set(found)
-    if keys == NODE:
-        return _node(found)
-    if keys == RELATIONSHIP:
-        return _relationship(found)
-    return _path(found) if keys == PATH else None
+    if is_node(value):
+        return _node(value)
+    if is_relationship(value):
+        return _relationship(value)
+    return _path(value) if is_path(value) else None
+
+
+def _is_map(value: object) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(value, Mapping) and all(
+        isinstance(name, str) for name in cast("Mapping[object, Any]", value)
+    )
+
+
+def _is_list(value: object, kind: type) -> TypeGuard[list[Any] | tuple[Any, ...]]:
+    if not isinstance(value, list | tuple):
+        return False
+    return all(isinstance(item, kind) for item in cast("list[Any] | tuple[Any, ...]", value))
 
 
 def _node(node: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from graph_schema.errors import SpecError
-from graph_schema.reports.graph_values import NODE, PATH, RELATIONSHIP
+from graph_schema.reports.graph_values import is_node, is_path, is_relationship
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -18,8 +18,9 @@ def answer_graph(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> nx.Mu
     """The nodes and relationships of an answer, also those inside of paths and lists.
 
     A node goes by our own id (`node_id`, `circuit_id`, …), where the answer has it, and carries its
-    labels and properties; a relationship carries its type and properties. Of an answer without any,
-    columns `sender` and `receiver` are names of nodes, and the other columns what the edge carries.
+    properties and `labels`; a relationship carries its properties and `type`. Of an answer without
+    any, columns `sender` and `receiver` are names of nodes, and the others what the edge carries.
+    Edges of the same ends and `channel` are one.
 
     Raises:
         SpecError: The answer has rows, but neither of these.
@@ -34,7 +35,7 @@ def answer_graph(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> nx.Mu
         for number, row in enumerate(rows):
             carried = dict(zip(columns, row, strict=True))
             sender, receiver = (str(carried.pop(end)) for end in ENDS)
-            _add_edge(graph, sender, receiver, carried.get("channel", number), carried)
+            _add_edge(graph, sender, receiver, _key(carried.get("channel"), number), carried)
     elif rows:
         raise SpecError(
             "the answer holds no graph; return nodes and relationships themselves, as in "
@@ -45,38 +46,40 @@ def answer_graph(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> nx.Mu
 
 def _things(value: object) -> Iterator[Mapping[str, Any]]:
     """The nodes and relationships in a value."""
-    if isinstance(value, Mapping):
-        found = cast("Mapping[str, Any]", value)
-        keys = set(found)
-        if keys in (NODE, RELATIONSHIP):
-            yield found
-        elif keys == PATH:
-            yield from (*found["nodes"], *found["relationships"])
-        else:
-            for item in found.values():
-                yield from _things(item)
+    if is_node(value) or is_relationship(value):
+        yield value
+    elif is_path(value):
+        yield from (*value["nodes"], *value["relationships"])
+    elif isinstance(value, Mapping):
+        for item in cast("Mapping[str, object]", value).values():
+            yield from _things(item)
     elif isinstance(value, list | tuple):
         for item in cast("Sequence[object]", value):
             yield from _things(item)
 
 
 def _add_things(graph: nx.MultiDiGraph[str], things: Sequence[Mapping[str, Any]]) -> None:
-    names = {thing["id"]: _name(thing) for thing in things if set(thing) == NODE}
+    names = {thing["id"]: _name(thing) for thing in things if is_node(thing)}
     for thing in things:
-        if set(thing) == NODE:
-            carried = {"labels": thing["labels"], **thing["properties"]}
+        if is_node(thing):
+            carried = {**thing["properties"], "labels": list(thing["labels"])}
             graph.add_nodes_from([(names[thing["id"]], carried)])
         else:
             start, end = (str(names.get(thing[side], thing[side])) for side in ("start", "end"))
-            carried = {"type": thing["type"], **thing["properties"]}
+            carried = {**thing["properties"], "type": thing["type"]}
             _add_edge(graph, start, end, thing["id"], carried)
 
 
 def _add_edge(
-    graph: nx.MultiDiGraph[str], sender: str, receiver: str, key: Any, carried: dict[str, Any]
+    graph: nx.MultiDiGraph[str], sender: str, receiver: str, key: str, carried: dict[str, Any]
 ) -> None:
     graph.add_edge(sender, receiver, key)
     graph.edges[sender, receiver, key].update(carried)
+
+
+def _key(channel: object, row: int) -> str:
+    """What tells an edge from others of the same ends: text, for a cell may be a list or a map."""
+    return f"row {row}" if channel is None else str(channel)
 
 
 def _name(node: Mapping[str, Any]) -> str:

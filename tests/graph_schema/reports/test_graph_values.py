@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
+
 from graph_schema.reports import cell, table
 from graph_schema.reports.graph_values import graph_text
 from graph_schema.store.connection import GraphStore
@@ -55,3 +59,21 @@ def test_an_answer_of_a_real_server_is_readable(store: GraphStore) -> None:
     assert '(:CircuitNode {name: "a0.h1"})' in shown
     assert '[:EDGE {channel: "k", score: 1.5}]' in shown
     assert "node_id" not in shown
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"id": "1", "labels": 5, "properties": {}},
+        {"id": "1", "labels": [5], "properties": {}},
+        {"id": "1", "labels": ["A"], "properties": 3},
+        {"id": [1], "labels": ["A"], "properties": {}},
+        {**LINK, "type": 1},
+        {**LINK, "start": [1]},
+        {"nodes": 1, "relationships": 2},
+        {"nodes": [NODE], "relationships": [2]},
+    ],
+)
+def test_a_map_with_the_keys_of_a_graph_value_may_hold_anything(value: object) -> None:
+    assert graph_text(value) is None
+    assert cell(value) == json.dumps(value)

@@ -19,6 +19,8 @@ from graph_schema.private_files import private_folder
 from graph_schema.store import jobs
 from tests.factories import make_dataset
 from tests.workers.web.conftest import Atlas
+from workers.results.rows import Rows
+from workers.web.screens import cypher
 from workers.web.screens import jobs as jobs_screen
 from workers.web.screens.submit import planned
 from workers.web.site import Site
@@ -346,6 +348,29 @@ def test_an_answer_that_holds_a_graph_is_drawn(atlas: Atlas, browser: TestClient
         "UNWIND [['a', 'b'], ['b', 'a'], ['a', 'a']] AS p RETURN p[0] AS sender, p[1] AS receiver"
     )
     assert browser.get("/cypher", params={"q": circle}).text.count("<path") == 3
+
+
+def test_an_answer_stands_that_cannot_be_drawn(
+    browser: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = (
+        "MATCH (a)-[e:EDGE]->(b) "
+        "RETURN a.name AS sender, b.name AS receiver, collect(e.channel) AS channel LIMIT 3"
+    )
+    page = browser.get("/cypher", params={"q": query})
+    assert (page.status_code, page.text.count("<svg")) == (200, 1)
+    own = "RETURN {id: 1, labels: 5, properties: {}} AS x"
+    page = browser.get("/cypher", params={"q": own})
+    assert (page.status_code, page.text.count("<svg")) == (200, 0)
+    assert "&#34;labels&#34;: 5" in page.text
+
+    def broken(rows: Rows) -> None:
+        raise KeyError(rows.columns)
+
+    monkeypatch.setattr(cypher, "answer_drawing", broken)
+    page = browser.get("/cypher", params={"q": query})
+    assert (page.status_code, page.text.count("<svg")) == (200, 0)
+    assert "a0.h1" in page.text
 
 
 @pytest.mark.parametrize("text", ["[" * 20_000, "[" * 900 + "]" * 900, "9" * 30, "NaN", "{"])

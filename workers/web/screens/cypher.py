@@ -7,6 +7,7 @@ rows and bytes. What is asked stands in the address.
 from __future__ import annotations
 
 import json
+import logging
 import re
 import threading
 from collections.abc import Generator, Mapping
@@ -23,10 +24,11 @@ from graph_schema.store.questions.ask import find_question
 from graph_schema.store.questions.catalogue import QUESTIONS
 from graph_schema.store.vocabulary.data_model import NODE_KINDS
 from workers.results.rows import Rows
-from workers.web.answer_drawing import answer_drawing
+from workers.web.answer_drawing import AnswerDrawing, answer_drawing
 from workers.web.pages import address
 from workers.web.site import Site
 
+log = logging.getLogger(__name__)
 MOST_SHOWN = 500
 AT_ONCE = 3
 """Queries of readers that the server runs together; a graph has other things to do."""
@@ -92,7 +94,7 @@ def show(site: Site, request: Request) -> Response:
         parameters=sorted({*_NAMED.findall(asked.query), *asked.texts}) if asked.query else [],
         rows=rows,
         shown=rows.rows[:MOST_SHOWN] if rows else (),
-        drawn=answer_drawing(rows) if rows else None,
+        drawn=_drawn(rows) if rows else None,
         refusal=refusal,
         link=link,
         examples=[kind for kind in NODE_KINDS if kind.example],
@@ -131,6 +133,15 @@ def link(column: str, value: object) -> str | None:
     if "circuit" in column:
         return f"/circuits/{value}"
     return f"/jobs/{value}" if "job" in column else None
+
+
+def _drawn(rows: Rows) -> AnswerDrawing | None:
+    """The drawing of an answer, or none: an answer stands whether or not it can be drawn."""
+    try:
+        return answer_drawing(rows)
+    except Exception:
+        log.exception("an answer of %d rows cannot be drawn", len(rows))
+        return None
 
 
 def _is_complete(asked: Asked) -> bool:

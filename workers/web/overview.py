@@ -125,7 +125,7 @@ def put_together(rows: Overview, motif: str | None = None) -> Table:
     for row in rows.played:
         roles = dict(there(row).roles)
         add(row, {"roles": roles | {row["role"]: max(roles.get(row["role"], 0), row["members"])}})
-    for row in rows.states:
+    for row in sorted(rows.states, key=_judged, reverse=True):
         if motif in (None, row["motif"]):
             told = {each.motif: each for each in there(row).motifs}
             told.setdefault(row["motif"], _state(row))
@@ -133,6 +133,11 @@ def put_together(rows: Overview, motif: str | None = None) -> Table:
     for row in reversed(_asked(rows.asked)):
         add(row, {"job": (row["state"], row["job_id"])})
     return _table(rows, cells, motif)
+
+
+def _judged(row: Row) -> int:
+    """When the verdict was: the latest may be on another fingerprint of the same weights."""
+    return row["state"]["judged_at"] or 0
 
 
 def _state(row: Row) -> MotifState:

@@ -47,7 +47,7 @@ WITH m.fingerprint AS fingerprint, v.task AS task, v.motif AS motif, v.verdict_i
      e.wiring AS wiring
 ORDER BY judged_at DESC, verdict_id
 WITH fingerprint, task, motif, collect({verdict_id: verdict_id, job_id: job_id,
-     behaviour: behaviour, role: role, wiring: wiring}) AS every
+     judged_at: judged_at, behaviour: behaviour, role: role, wiring: wiring}) AS every
 RETURN fingerprint, task, motif, head(every) AS state
 ORDER BY fingerprint, task, motif LIMIT $most
 """
@@ -70,7 +70,8 @@ class Overview:
         found: Circuits: how many, of how many forms of the task, and the best of them on pairs that
             discovery did not see.
         tested: Role tests; `played` the roles of role graphs that somebody plays.
-        states: Of each motif, by rung, what the latest verdict says of the model.
+        states: Of each motif, by rung, what the latest verdict says of the model, and when it was
+            judged: of fingerprints of the same weights each has its own.
         asked: Discover jobs that are not done or failed, the newest, with their specs.
     """
 

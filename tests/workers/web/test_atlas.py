@@ -81,6 +81,31 @@ def test_the_same_weights_are_one_model(browser: TestClient) -> None:
     assert "1 circuit<" in row
 
 
+def test_of_the_same_weights_the_latest_verdict_counts(atlas: Atlas, browser: TestClient) -> None:
+    """Whichever fingerprint it is on: the order of these says nothing of time."""
+    store = atlas.client.service.store
+    weights = "8" * 64
+    models = [make_model(f"o/{n}", "o-twice", weights_sha256=weights) for n in ("one", "two")]
+    models.sort(key=lambda model: model.fingerprint)
+    for model, at, wiring in zip(models, (1_000, 2_000), ("absent", "present"), strict=True):
+        store.write(lambda tx, model=model: write_model(tx, model))
+        store.write(
+            lambda tx, model=model, at=at, wiring=wiring: tx.run(
+                "MATCH (m:Model {fingerprint: $of}) CREATE (v:Verdict {verdict_id: $id, "
+                "rung: 'wiring', task: 'induction', motif: 'induction', judged_at: $at}) "
+                "CREATE (v)-[:SUPPORTED_BY {behaviour: 'present', role: 'present', "
+                "wiring: $wiring}]->(m)",
+                of=model.fingerprint,
+                id=f"{at}",
+                at=at,
+                wiring=wiring,
+            ).consume()
+        )
+    page = _shown(browser, family="o-twice")
+    assert "behaviour present, role present, wiring present" in page
+    assert "wiring absent" not in page
+
+
 def test_nothing_found_and_nothing_asked_are_not_the_same(
     atlas: Atlas, browser: TestClient
 ) -> None:

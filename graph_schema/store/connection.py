@@ -64,6 +64,11 @@ ANSWER_SECONDS = 300.0
 """Longer than any statement of ours or a user's may take; else a server that hangs is waited for
 without end."""
 
+_LET_IN = set[tuple[str, str, str, str]]()
+"""Who was let in where, in this process or in what it was forked from: a store that has asked
+nothing yet then knows that its settings are right. No lock, which a fork could inherit taken: the
+set only grows, one `add` at a time."""
+
 
 class GraphStore:
     """A graph database. Connects when first used; once per process, so it survives a fork.
@@ -86,7 +91,7 @@ class GraphStore:
         self._pid = 0
         self._guard = threading.Lock()
         self._asking = Counter[int]()
-        self._let_in = False
+        self._who = (address.uri, address.user, address.password, address.database)
         # On a cluster another server answers the next transaction: it waits until it has all that
         # this store has seen. Where there is one server it costs nothing.
         self._seen = GraphDatabase.bookmark_manager()
@@ -193,7 +198,7 @@ class GraphStore:
             session.begin_transaction(timeout=seconds) as tx,
         ):
             result = work(tx)
-            self._let_in = True
+            _LET_IN.add(self._who)
             tx.commit()
             return result
 
@@ -233,10 +238,10 @@ class GraphStore:
 
         A connection that the server no longer knows is not used again, nor are those beside it.
         """
-        if dropped(error) or (shut_out(error) and self._let_in):
+        if dropped(error) or (shut_out(error) and self._who in _LET_IN):
             self.close()
             return True
         return away(error) or uncommitted(error)
 
     def _ours(self, error: Exception) -> CircuitServiceError:
-        return to_our_error(error, self.address, let_in=self._let_in)
+        return to_our_error(error, self.address, let_in=self._who in _LET_IN)

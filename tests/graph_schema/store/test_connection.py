@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import LiteralString
 
@@ -188,6 +189,35 @@ def test_what_may_hold_the_next_time_is_tried_again(
         with pytest.raises(StoreUnavailable, match=named):
             getattr(store, way)(work)
     assert tries == 1
+
+
+def test_a_store_that_has_asked_nothing_waits_where_another_was_let_in(
+    embedded_store: GraphStore,
+) -> None:
+    """As one for the lease alone: an ending server that refuses it has not been set up wrongly."""
+    error, named = LATER["a user who was let in before"]
+    tries = 0
+
+    def work(tx: Transaction) -> int:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise error
+        return fetch(tx, "RETURN 1 AS one")[0]["one"]
+
+    embedded_store.ping()
+    with GraphStore(embedded_store.address, patience=30.0) as new:
+        assert new.write(work) == 1
+    assert tries == 2
+    with GraphStore(embedded_store.address, patience=0.0) as new:
+        tries = 0
+        with pytest.raises(StoreUnavailable, match=named):
+            new.write(work)
+    for other in ({"user": "another"}, {"password": "another"}, {"database": "another"}):
+        with GraphStore(replace(embedded_store.address, **other), patience=30.0) as new:
+            with pytest.raises((SpecError, StoreError)) as refused:
+                new.ping()
+            assert not refused.value.retryable
 
 
 @pytest.mark.slow

@@ -54,10 +54,15 @@ def clear(service: Service, *, dry_run: bool) -> Cleared:
     files = [file for file in service.artifacts.files() if file.modified < old]
     failed_for = None if settings.keep_failed_days is None else settings.keep_failed_days * DAY
     records = [] if failed_for is None else _failed_jobs(store, failed_for)
+    shards = _done_shards(store, records)
     drafts = {job: ids for job, ids in jobs.left_drafts(store).items() if ids}
     if not dry_run:
         seconds = failed_for or 0.0
         records = _kept_apart(records, lambda job: _remove_job(store, job, seconds), said)
+        # Behind their job: one that is submitted again meanwhile needs them.
+        own = [shard for shard, job in shards.items() if job in records]
+        own = _kept_apart(own, lambda shard: _remove_shard(store, shard, seconds), said)
+        shards = {shard: shards[shard] for shard in own}
         done = _kept_apart(drafts, lambda job: bool(clear_drafts(store, job)), said)
         drafts = {job: drafts[job] for job in done}
     checkpoints, artifacts = _unreferred(store, files)
@@ -69,7 +74,7 @@ def clear(service: Service, *, dry_run: bool) -> Cleared:
         logs = _kept_apart(logs, _remove_log, said)
     return Cleared(
         dry_run=dry_run,
-        jobs=Heap(tuple(records)),
+        jobs=Heap((*records, *shards)),
         drafts=Heap(tuple(each for ids in drafts.values() for each in ids)),
         checkpoints=_heap(checkpoints),
         artifacts=_heap(artifacts),
@@ -89,6 +94,16 @@ def _failed_jobs(store: GraphStore, seconds: float) -> list[str]:
     return [job for job in jobs.failed_before(store, seconds) if _is_nobodys(store, job)]
 
 
+def _done_shards(store: GraphStore, records: list[str]) -> dict[str, str]:
+    """The shards of these jobs that are not among them, each with its job."""
+    found = {shard: job for job in records for shard in jobs.shards_of_jobs(store, [job])}
+    return {
+        shard: job
+        for shard, job in found.items()
+        if shard not in records and _is_nobodys(store, shard)
+    }
+
+
 def _is_nobodys(store: GraphStore, job: str) -> bool:
     if found_by(store, job) != Found() or jobs.live_on(store, [job]):
         return False
@@ -102,6 +117,13 @@ def _remove_job(store: GraphStore, job: str, seconds: float) -> bool:
     if not jobs.remove(store, job, ended_for=seconds, unless_succeeded=True):
         return False
     remove_traces(store.write, job)
+    return True
+
+
+def _remove_shard(store: GraphStore, shard: str, seconds: float) -> bool:
+    if not jobs.remove(store, shard, ended_for=seconds):
+        return False
+    remove_traces(store.write, shard)
     return True
 
 

@@ -168,8 +168,9 @@ def in_order(store: GraphStore, submissions: Sequence[Submission], force: bool) 
             submission = replace(submission, needs=(), before=())
         if again or states.get(job_id) is not JobState.SUCCEEDED:
             for each in submission.before:
-                # What a job's shards found is a part of its own work.
-                add(each, again and isinstance(each.spec, ShardSpec))
+                # What a job's shards found is a part of its own work, and goes with its record.
+                anew = again or job_id not in states
+                add(each, anew and isinstance(each.spec, ShardSpec))
         found[job_id] = Each(submission, again)
 
     own = {each.spec.job_id for each in submissions if force}

@@ -78,6 +78,11 @@ class JobSpec(Document):
     def job_id(self) -> str:
         return self.content_id()
 
+    @property
+    def part_of(self) -> str | None:
+        """The id of the job that this one is a part of; None where it stands for itself."""
+        return None
+
 
 class MeasuredSpec(JobSpec):
     """What every job that measures a model depends on: model, pairs, metric, ablation."""

@@ -31,6 +31,11 @@ class ShardSpec(JobSpec):
             raise ValueError(NO_SHARDS)
         return self
 
+    @property
+    def part_of(self) -> str:
+        """The id of the discover job."""
+        return self.discover.job_id
+
 
 NO_SHARDS = (
     "acdc decides edge after edge, each by all pairs, and has no scores of a part of them: leave "

@@ -38,6 +38,10 @@ LIVE_SHARDS: LiteralString = """
 MATCH (s:Job) WHERE s.job_id IN $ids AND s.kind = $shard AND s.state IN ['queued', 'running']
 RETURN s.job_id AS id ORDER BY id
 """
+LIVE_PARTS: LiteralString = """
+MATCH (s:Job) WHERE s.part_of = $job_id AND s.state IN ['queued', 'running']
+RETURN s.job_id AS id ORDER BY id
+"""
 
 AT_ONCE = 500
 """Jobs judged in one transaction: it holds all their locks, and must stay short."""
@@ -138,8 +142,12 @@ def _end_shards(store: GraphStore, job_id: str) -> None:
 
     def live(tx: Transaction) -> list[str]:
         row = tx.run(BADLY, job_id=job_id).single()
-        needs: list[str] = (row["needs"] or []) if row else []
-        return [row["id"] for row in tx.run(LIVE_SHARDS, ids=needs, shard=SHARD)] if needs else []
+        if row is None:
+            return []
+        found = {row["id"] for row in tx.run(LIVE_PARTS, job_id=job_id)}
+        if needs := row["needs"]:  # those of an earlier version do not say whose they are
+            found |= {row["id"] for row in tx.run(LIVE_SHARDS, ids=needs, shard=SHARD)}
+        return sorted(found)
 
     def end(tx: Transaction) -> None:
         rows, now = locked_all(tx, [job_id, *shards])

@@ -32,6 +32,7 @@ _NEEDS: LiteralString = "MATCH (j:Job) WHERE j.job_id IN $ids RETURN j.needs AS 
 _SHARDS: LiteralString = """
 MATCH (s:Job) WHERE s.job_id IN $ids AND s.kind = 'shard' RETURN s.job_id AS id ORDER BY id
 """
+_PARTS: LiteralString = "MATCH (s:Job) WHERE s.part_of IN $ids RETURN s.job_id AS id ORDER BY id"
 _REMOVE: LiteralString = "MATCH (j:Job {job_id: $job_id}) DETACH DELETE j"
 
 
@@ -46,9 +47,15 @@ def known(store: GraphStore, ids: Sequence[str]) -> tuple[str, ...]:
 
 
 def shards_of_jobs(store: GraphStore, ids: Sequence[str]) -> tuple[str, ...]:
-    """The jobs that score parts of these: nobody else needs them."""
+    """The jobs that score parts of these, in whatever number of shards: nobody else needs them.
+
+    Those that an earlier version submitted do not say whose they are: they are found by who needs
+    them.
+    """
     needs = {need for row in store.rows(_NEEDS, ids=list(ids)) for need in row["needs"] or ()}
-    return tuple(row["id"] for row in store.rows(_SHARDS, ids=sorted(needs))) if needs else ()
+    found = store.rows(_SHARDS, ids=sorted(needs)) if needs else []
+    found += store.rows(_PARTS, ids=list(ids))
+    return tuple(sorted({row["id"] for row in found}))
 
 
 def failed_before(store: GraphStore, seconds: float) -> tuple[str, ...]:

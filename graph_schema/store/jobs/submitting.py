@@ -195,6 +195,7 @@ def _placed(asked: Asked, nonce: str) -> Row:
         "resources": demand_of(placement).name,
         "needs": [need.job_id for need in asked.needs],
         "needs_on_failure": [need.on_failure for need in asked.needs],
+        "part_of": asked.spec.part_of,
         "nonce": nonce,
     }
 

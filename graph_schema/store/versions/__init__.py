@@ -16,6 +16,7 @@ from graph_schema.store.versions.first_four import VERSION_1, VERSION_2, VERSION
 from graph_schema.store.versions.motif_tests import VERSION_6
 from graph_schema.store.versions.reports import VERSION_7
 from graph_schema.store.versions.roles import VERSION_5
+from graph_schema.store.versions.shards import VERSION_11
 from graph_schema.store.versions.workers import VERSION_10
 
 VERSIONS: tuple[tuple[Step, ...], ...] = (
@@ -29,6 +30,7 @@ VERSIONS: tuple[tuple[Step, ...], ...] = (
     VERSION_8,
     VERSION_9,
     VERSION_10,
+    VERSION_11,
 )
 
 __all__ = ["VERSIONS"]

@@ -90,6 +90,7 @@ WORK_NODES: tuple[NodeKind, ...] = (
             "drafts": "circuits of which nodes and edges are stored, and which are not yet seen",
             "needs": "jobs that must end before it",
             "needs_on_failure": "fail or proceed, for each of them",
+            "part_of": "of a shard: the discover job that adds up what it finds",
             "submitted_at": "milliseconds",
             "started_at": "milliseconds",
             "finished_at": "milliseconds",

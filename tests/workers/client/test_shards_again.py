@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import pytest
+from neo4j import Transaction
 
 from graph_schema.documents.jobs import JobState
 from graph_schema.errors import ResourceError, SpecError
 from graph_schema.store import jobs
 from tests.workers.client.test_job import claimed
-from tests.workers.client.test_shards import asked, done, states
+from tests.workers.client.test_shards import asked, done, shards, states
 from tests.workers.world import World
 from workers.client import CircuitClient, submitting
+from workers.client.clearing import DAY, clear
+from workers.client.service import Service
 from workers.job.lease import error_document
+from workers.requests.discover import build_submission
 
 
 @pytest.mark.parametrize(("first", "then"), [(1, 3), (2, 3), (3, 1)])
@@ -62,3 +66,67 @@ def test_forced_it_waits_for_shards_of_another_transaction(
     assert forced.state is JobState.QUEUED, forced.record.error
     assert done(client, asked(world, 142, shards=2)).state is JobState.SUCCEEDED
     assert states(client, forced) == ["succeeded"] * 2
+
+
+def test_shards_of_every_number_go_with_their_job(client: CircuitClient, world: World) -> None:
+    job = client.submit_request(asked(world, 144, shards=2))
+    two = shards(client, job)
+    for each in two:
+        jobs.finish(client.service.store, each.job_id, claimed(client, each), _nothing, ())
+    job.cancel()
+    job = client.submit_request(asked(world, 144, shards=3))
+    three = {each.job_id for each in shards(client, job)}
+    job.cancel()
+    assert set(client.deletion(job.job_id).jobs) == {job.job_id, *three, *(e.job_id for e in two)}
+    client.delete(job.job_id)
+    job = client.submit_request(asked(world, 144, shards=2))
+    assert states(client, job) == ["queued"] * 2
+    job.cancel()
+
+
+def test_shards_that_outlived_their_job_are_done_anew(client: CircuitClient, world: World) -> None:
+    """As one that is deleted half-way leaves them."""
+    job = client.submit_request(asked(world, 145, shards=2))
+    for each in shards(client, job):
+        jobs.finish(client.service.store, each.job_id, claimed(client, each), _nothing, ())
+    job.cancel()
+    assert jobs.remove(client.service.store, job.job_id)
+    again = client.submit_request(asked(world, 145, shards=2))
+    assert states(client, again) == ["queued"] * 2
+    again.cancel()
+
+
+def test_the_end_of_a_job_is_that_of_shards_that_it_does_not_need(
+    client: CircuitClient, world: World
+) -> None:
+    """As another who asked at the same moment for another number left them."""
+    request = asked(world, 146, shards=3)
+    submission = build_submission(request, client.settings.limits, client.settings.cache_dir)
+    spare = submission.before[0]
+    jobs.submit(client.service.store, spare.spec, spare.placement)
+    job = client.submit_request(asked(world, 146))
+    job.cancel()
+    assert client.job(spare.spec.job_id).state is JobState.CANCELLED
+
+
+def test_gc_of_a_failed_job_takes_its_shards(client: CircuitClient, world: World) -> None:
+    store = client.service.store
+    job = client.submit_request(asked(world, 147, shards=3))
+    first, second, third = shards(client, job)
+    jobs.finish(store, first.job_id, claimed(client, first), _nothing, ())
+    client.tag(third.job_id, "mine")
+    job.cancel()
+    ids = [job.job_id, first.job_id, second.job_id, third.job_id]
+    back = "MATCH (j:Job) WHERE j.job_id IN $ids SET j.finished_at = j.finished_at - $ms"
+    ms = int(40 * DAY * 1000)
+    store.write(lambda tx: tx.run(back, ids=ids, ms=ms).consume())
+    given = {"keep_failed_days": 30, "artifacts": client.settings.artifacts_url}
+    settings = client.settings.model_copy(update=given)
+    keeper = Service(settings, store.address, store)
+    assert set(clear(keeper, dry_run=True).jobs.names) == set(ids[:3])
+    assert set(clear(keeper, dry_run=False).jobs.names) == set(ids[:3])
+    assert jobs.known(store, ids) == (third.job_id,)
+
+
+def _nothing(tx: Transaction) -> None:
+    """No result: a shard's is a file."""

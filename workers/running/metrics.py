@@ -97,7 +97,8 @@ class Metrics(Collector):
     def __init__(self, store: GraphStore, depths: Callable[[], dict[str, int]]) -> None:
         self.registry = CollectorRegistry()
         self._graph = Asked(
-            "the state of the graph", lambda: (count_by_state(store), len(live_workers(store)))
+            "the state of the graph",
+            lambda: (count_by_state(store, shards=True), len(live_workers(store))),
         )
         self._queues = Asked("the state of the queues", depths)
         self._started = Counter(

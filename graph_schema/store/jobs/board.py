@@ -31,6 +31,9 @@ RETURN properties(j) AS job ORDER BY at DESC, id
 _COUNTS: LiteralString = """
 MATCH (j:Job) WHERE j.kind <> 'shard' RETURN j.state AS state, count(j) AS n
 """
+_COUNTS_WITH_SHARDS: LiteralString = """
+MATCH (j:Job) RETURN j.state AS state, count(j) AS n
+"""
 _TOTAL: LiteralString = "MATCH (j:Job) RETURN count(j) AS n"
 _QUEUED: LiteralString = """
 MATCH (j:Job) WHERE j.state = 'queued'
@@ -77,9 +80,10 @@ def read_page(
     )
 
 
-def count_by_state(store: GraphStore) -> dict[JobState, int]:
-    """How many jobs are in each state."""
-    rows = {str(row["state"]): int(row["n"]) for row in store.rows(_COUNTS)}
+def count_by_state(store: GraphStore, *, shards: bool = False) -> dict[JobState, int]:
+    """How many jobs are in each state; `shards` counts the parts of others too."""
+    found = store.rows(_COUNTS_WITH_SHARDS if shards else _COUNTS)
+    rows = {str(row["state"]): int(row["n"]) for row in found}
     return {state: rows.get(state.value, 0) for state in JobState}
 
 

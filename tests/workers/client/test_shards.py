@@ -21,6 +21,7 @@ from workers.job.lease import error_document
 from workers.requests.discover import DiscoverRequest, build_submission
 from workers.requests.shards import sharded
 from workers.running.inline import do_here, run_here
+from workers.running.metrics import Metrics
 
 
 def asked(world: World, seed: int, **more: Any) -> DiscoverRequest:
@@ -84,6 +85,10 @@ def test_shards_are_listed_where_they_are_asked_for(client: CircuitClient, world
     counts = count_by_state(store)[JobState.QUEUED]
     job = client.submit_request(asked(world, 2, shards=4))
     assert count_by_state(store)[JobState.QUEUED] == counts + 1
+    told = {each.name: each for each in Metrics(store, dict).collect()}["circuits_jobs"].samples
+    n_queued = {each.labels["state"]: each.value for each in told}["queued"]
+    assert n_queued == len(store.rows("MATCH (j:Job {state: 'queued'}) RETURN j.job_id"))
+    assert n_queued >= counts + 5
     own = {each.job_id for each in shards(client, job)}
     assert client.job("last").job_id == job.job_id
     assert job.job_id in {each.job_id for each in client.jobs("queued")}

@@ -15,6 +15,7 @@ from graph_schema.store.connection import GraphStore
 _JOBS: LiteralString = "MATCH (j:Job) WHERE j.submitted_at > 0"
 _JOBS_BY_ID: LiteralString = "MATCH (j:Job) WHERE j.job_id STARTS WITH $start"
 _OF_KIND: LiteralString = " AND j.kind = $kind"
+_NO_SHARDS: LiteralString = " AND j.kind <> 'shard'"
 _JOB: LiteralString = """
 WITH j ORDER BY j.submitted_at DESC, j.job_id LIMIT $limit
 RETURN j.job_id AS id, j.kind AS kind, j.state AS state, j.spec AS spec, j.placement AS placement,
@@ -60,8 +61,11 @@ RETURN DISTINCT m.name AS id ORDER BY id LIMIT $limit
 
 
 def newest_jobs(store: GraphStore, start: str, limit: int, kind: str | None = None) -> list[Row]:
-    """`id`, `kind`, `state`, `spec` and `placement` of jobs, of one kind where that is named."""
-    statement = (_JOBS_BY_ID if start else _JOBS) + (_OF_KIND if kind else "") + _JOB
+    """`id`, `kind`, `state`, `spec` and `placement` of jobs, of one kind where that is named.
+
+    Where none is, shards, which are parts of others, are left out.
+    """
+    statement = (_JOBS_BY_ID if start else _JOBS) + (_OF_KIND if kind else _NO_SHARDS) + _JOB
     return store.rows(statement, start=start, limit=limit, kind=kind)
 
 

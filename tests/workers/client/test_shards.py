@@ -13,6 +13,7 @@ from graph_schema.documents.jobs import JobState, ShardSpec, read_spec
 from graph_schema.errors import JobFailed, NumericsError, SpecError
 from graph_schema.store import jobs
 from graph_schema.store.jobs.board import count_by_state, read_page
+from graph_schema.store.records.newest import newest_jobs
 from tests.workers.client.test_job import claimed
 from tests.workers.world import World
 from workers.client import CircuitClient, Job
@@ -95,6 +96,10 @@ def test_shards_are_listed_where_they_are_asked_for(client: CircuitClient, world
     assert own.isdisjoint(each.job_id for each in client.jobs())
     page = read_page(store, state=JobState.QUEUED, older_than=None, limit=100)
     assert own.isdisjoint(each.job_id for each in page)
+    assert own.isdisjoint(each["id"] for each in newest_jobs(store, "", 500))
+    first = min(own)
+    assert newest_jobs(store, first, 500) == []
+    assert [each["id"] for each in newest_jobs(store, first, 500, "shard")] == [first]
     assert own == {each.job_id for each in client.jobs("queued", kind="shard")}
     assert {each.record.kind for each in client.jobs(kind="shard", model=str(world.model))} == {
         "shard"

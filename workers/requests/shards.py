@@ -6,9 +6,10 @@ likes; it adds up what they found when it runs.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
-from graph_schema.documents import DatasetDocument, TaskData
+from graph_schema.documents import DatasetDocument, Split, TaskData
 from graph_schema.documents.jobs import NO_SHARDS, DiscoverSpec, Need, ShardSpec
 from graph_schema.errors import SpecError
 from graph_schema.printable import whole_number
@@ -19,19 +20,25 @@ def check_shards(shards: int, spec: DiscoverSpec, dataset: DatasetDocument | Non
     """Refuse shards that a job cannot have.
 
     Raises:
-        SpecError: Its method has none, or it has fewer pairs.
+        SpecError: Its method has none, or it has fewer pairs to discover on.
     """
     if shards <= 1:
         return  # fewer than one are refused with the rest of the placement
     if spec.method.name == "acdc":
         raise SpecError(NO_SHARDS)
     n_pairs = spec.data.pairs if isinstance(spec.data, TaskData) else None
-    n_pairs = dataset.n_pairs if dataset is not None else n_pairs
+    n_pairs = _to_discover_on(dataset) if dataset is not None else n_pairs
     if n_pairs is not None and shards > n_pairs:
         raise SpecError(
-            f"shards is {whole_number(shards, ',')}, and there are {n_pairs:,} pairs: each shard "
-            f"scores one at least, so ask for {n_pairs:,} at most"
+            f"shards is {whole_number(shards, ',')}, and there are {n_pairs:,} pairs to discover "
+            f"on: ask for {n_pairs:,} at most"
         )
+
+
+def _to_discover_on(dataset: DatasetDocument) -> int:
+    """How many pairs are not held out by the dataset itself; a worker may hold out others."""
+    lines = dataset.jsonl.split("\n")
+    return sum(json.loads(line).get("split") != Split.HELDOUT for line in lines if line)
 
 
 def sharded(submission: Submission) -> Submission:

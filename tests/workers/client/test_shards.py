@@ -15,7 +15,7 @@ from graph_schema.store import jobs
 from graph_schema.store.jobs.board import count_by_state, read_page
 from graph_schema.store.records.newest import newest_jobs
 from tests.workers.client.test_job import claimed
-from tests.workers.world import World
+from tests.workers.world import World, write_lines
 from workers.client import CircuitClient, Job
 from workers.job.checkpoints import checkpoint_key, load_sealed, save_sealed
 from workers.job.lease import error_document
@@ -239,6 +239,20 @@ def test_what_cannot_be_parted_is_refused_before_anything_is_stored(
     with pytest.raises(SpecError, match=why):
         client.submit_request(asked(world, 10, **more))
     assert (len(client.jobs(limit=500)), len(client.jobs(limit=500, kind="shard"))) == before
+
+
+def test_held_out_pairs_are_not_parted(client: CircuitClient, world: World) -> None:
+    lines = [
+        line | {"split": "discovery" if n < 20 else "heldout"}
+        for n, line in enumerate(world.lines())
+    ]
+    file = write_lines(world.pairs.with_name("split.jsonl"), lines)
+    request = replace(asked(world, 13, shards=21), dataset=file)
+    with pytest.raises(SpecError, match="there are 20 pairs to discover on: ask for 20 at most"):
+        client.submit_request(request)
+    job = client.submit_request(replace(request, shards=20))
+    assert len(shards(client, job)) == 20
+    job.cancel()
 
 
 def test_a_job_is_done_here_in_one_piece(client: CircuitClient, world: World) -> None:

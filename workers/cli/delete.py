@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import Annotated
 
@@ -80,7 +81,8 @@ def gc(
 
 def _ask(id: str) -> None:
     if not sys.stdin.isatty():
-        raise SpecError(f"nothing is deleted: nobody is there to ask; circuits delete {id} --yes")
+        command = shlex.join(["circuits", "delete", id, "--yes"])
+        raise SpecError(f"nothing is deleted: nobody is there to ask; {command}")
     if not typer.confirm("delete all this?", err=True):
         say("nothing is deleted")
         raise typer.Exit(ExitCode.DONE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -95,7 +96,8 @@ def _one_way(
     if sum([node is not None, write is not None, read is not None]) > 1:
         raise SpecError("give a node with its label, or --write FILE, or --read FILE: one of them")
     if (node is None) != (text is None):
-        raise SpecError(f'node {node!r} has no label; circuits label CIRCUIT {node} "what it is"')
+        own = shlex.quote(node or "NODE")
+        raise SpecError(f'node {node!r} has no label; circuits label CIRCUIT {own} "what it is"')
     if score is not None and node is None:
         raise SpecError("--score is of one label; a table has a column for it")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -94,7 +95,8 @@ def stored(
         return
     if not found:
         of = "" if circuit is None else f" of circuit {circuit}"
-        say(f"no motif test{of} is stored: circuits motifs test {circuit or 'CIRCUIT'}")
+        own = shlex.quote(circuit or "CIRCUIT")
+        say(f"no motif test{of} is stored: circuits motifs test {own}")
         return
     head = ("test", "stored (UTC)", "circuits", "motifs", "draws", "seed", "alpha", "family")
     rows = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,7 +66,7 @@ def _follow(found: Sweep, file: Path) -> None:
     try:
         found.wait()
     except KeyboardInterrupt:
-        say(f"\nits jobs go on; follow them with: circuits sweep {file} --wait")
+        say(f"\nits jobs go on; follow them with: circuits sweep {_said(file)} --wait")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 
@@ -99,12 +100,17 @@ def _how_far(found: Sweep, file: Path) -> str:
     counts += [f"{found.missing} not asked for"] if found.missing else []
     told = f"sweep {found.name} {found.sweep_id[:12]}: {', '.join(counts)}"
     if found.failed:
-        told += f"; run again what failed: circuits sweep {file} --rerun-failed"
+        told += f"; run again what failed: circuits sweep {_said(file)} --rerun-failed"
     elif found.missing:
-        told += f"; ask for it: circuits sweep {file}"
+        told += f"; ask for it: circuits sweep {_said(file)}"
     elif not found.ended:
-        told += f"; follow it: circuits sweep {file} --wait"
+        told += f"; follow it: circuits sweep {_said(file)} --wait"
     return told
+
+
+def _said(file: Path) -> str:
+    """A file as a command has it."""
+    return shlex.quote(str(file))
 
 
 def _exit_as_the_first_that_failed(found: Sweep) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Generator, Iterable
 from pathlib import Path
@@ -75,7 +76,8 @@ def permissions(settings: Settings) -> Generator[Finding]:
             yield fail("permissions", f"{home} is user {found.st_uid}'s, not yours", _move())
         elif found.st_mode & OTHERS_WRITE:
             bad = True
-            yield fail("permissions", f"others may write in {home}", f"chmod go-w {home}")
+            mend = f"chmod go-w {shlex.quote(str(home))}"
+            yield fail("permissions", f"others may write in {home}", mend)
     named = {f"{PREFIX}HOME": home / each for each in PRIVATE}
     secret = [*secret_files(Settings).items(), *((f"{each}", each) for each in named.values())]
     for name, path in ((name, Path(path)) for name, path in secret):
@@ -84,7 +86,7 @@ def permissions(settings: Settings) -> Generator[Finding]:
             yield warn(
                 "permissions",
                 f"all users of this machine may read {path} ({name})",
-                f"chmod o-r {path}, or close its folder to others",
+                f"chmod o-r {shlex.quote(str(path))}, or close its folder to others",
             )
     if not bad:
         yield ok("permissions", "home and secret files are closed to other users")

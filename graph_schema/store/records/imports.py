@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import LiteralString
 from uuid import uuid4
 
@@ -73,7 +74,7 @@ def _check_same(known: CircuitDocument, circuit: CircuitDocument) -> None:
     if known.evaluation is not None and circuit.task_id not in (None, known.task_id):
         short, file = known.circuit_id[:12], circuit.imported
         built_in = file is not None and isinstance(file.data, TaskData)
-        pairs = f"--task {circuit.task}" if built_in else "--dataset FILE.jsonl"
+        pairs = f"--task {shlex.quote(str(circuit.task))}" if built_in else "--dataset FILE.jsonl"
         raise SpecError(
             f"the file is stored already, as circuit {short} for task {known.task!r}, and is "
             f"evaluated on it; judge it on {circuit.task!r} as well with: "

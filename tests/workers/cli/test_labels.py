@@ -154,6 +154,7 @@ def test_labels_in_bulk(
     [
         (("m0.n9999", "a"), "has no node 'm0.n9999'"),
         (("m0.n1",), "has no label"),
+        (("a0.h0->m0",), "circuits label CIRCUIT 'a0.h0->m0' \"what it is\""),
         (("a0.h0", "x" * 501), "501 characters"),
         (("a0.h0", "red\x1b[31m"), "control"),
         (("a0.h0", "a", "--score", 1.5), "expected 0 to 1"),

@@ -18,7 +18,8 @@ from workers.client import CircuitClient
 
 @pytest.fixture
 def file(world: World, tmp_path: Path) -> Path:
-    made = tmp_path / "mine.yaml"
+    made = tmp_path / "my sweeps" / "mine.yaml"
+    made.parent.mkdir()
     made.write_text(
         f"models: {world.model}\ntasks: {world.pairs}\nmethods: [eap, exact]\nedges: [7, 8]\n"
     )
@@ -30,7 +31,7 @@ def test_a_sweep_is_asked_for_shown_ended_and_run_again(
 ) -> None:
     asked = circuits("sweep", file, world=world)
     assert asked.code == ExitCode.DONE, asked.err
-    assert "4 queued; follow it: circuits sweep" in asked.err
+    assert f"4 queued; follow it: circuits sweep '{file}' --wait" in asked.err
     again = circuits("sweep", file, "--json", world=world).json()
     assert again["states"] == {"queued": 4}
     assert again["name"] == "mine"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -167,6 +168,18 @@ def test_roles_that_nobody_asked_for_are_asked_for_here(
     assert "circuits roles --model made/wide --task made --wait" in page
     refused: dict[str, Any] = atlas.form(browser, circuit=world.unasked)
     assert browser.post("/compare/roles", **refused).status_code == 404
+
+
+def test_a_command_to_copy_runs_nothing_that_a_file_brought(
+    browser: TestClient, world: World
+) -> None:
+    model, task = "x; touch pwned", "a $(touch pwned) 'b"
+    brought = make_circuit(model=make_model(model), job="shell", task=task, task_id="s")
+    world.store.write(lambda tx: write_circuit(tx, brought))
+    page = _page(browser, [world.across["c/gpt2"], brought.circuit_id])
+    (command,) = re.findall(r'<pre tabindex="0" aria-label="Command">(.*?)</pre>', page, re.DOTALL)
+    asked = ["circuits", "roles", "--model", model, "--task", task, "--wait"]
+    assert shlex.split(html.unescape(command)) == asked
 
 
 def test_an_address_that_is_no_comparison_says_what_to_change(

@@ -5,6 +5,7 @@ What is compared, and every statistic, is `client.compare`'s; here is where thin
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -175,9 +176,13 @@ def _asked(site: Site, column: Column, columns: RoleColumns) -> Asked:
     motif = columns.motif or MOTIF_OF.get(circuit.task or "")
     known = next((row["job_id"] for row in column.measured.tests if row["job_id"]), None)
     if known is not None:
-        command = f"circuits effects {known[:12]} --motif {motif or 'MOTIF'} --wait"
+        command = shlex.join(
+            ["circuits", "effects", known[:12], "--motif", motif or "MOTIF", "--wait"]
+        )
         return Asked(None, motif, known, command, motif is not None)
-    command = f"circuits roles --model {circuit.model.name} --task {circuit.task} --wait"
+    # Names come with a file of anybody's, and the command goes into a shell.
+    asked = ["--model", circuit.model.name, "--task", circuit.task or "TASK"]
+    command = shlex.join(["circuits", "roles", *asked, "--wait"])
     if circuit.job_id is None:
         why = "a file of another tool brought the circuit, so no job says where its model lies"
         return Asked(None, motif, None, command, False, why)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from http import HTTPStatus
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -219,7 +220,9 @@ def _told(site: Site, request: Request, status: int, message: str) -> Response:
         return as_json({"error": message}, status)
     # A link from elsewhere brings no strict cookie; the same link on a page of ours does.
     away = status == HTTPStatus.UNAUTHORIZED and request.method == "GET"
-    own = "/" + path.lstrip("/\\")  # two at its start would name another server
+    # Two at its start would name another server, and so would two with a tab between, which
+    # browsers leave out of a link.
+    own = "/" + quote(path.lstrip("/\\"), errors="replace")
     again = address(own, dict(request.query_params)) if away else None
     said = HTTPStatus(status)
     return site.page(request, "error.html", status, status=said, message=message, again=again)

@@ -131,10 +131,19 @@ def test_a_host_is_a_name_and_a_port_and_no_part_of_a_path(atlas: Atlas, host: s
     assert atlas.wide.circuit_id not in answer.text
 
 
-def test_the_way_on_stays_on_this_server(atlas: Atlas) -> None:
-    answer = atlas.visitor().get(f"{HERE}//evil.example/x")
+@pytest.mark.parametrize(
+    ("path", "leads"),
+    [
+        ("//evil.example/x", "/evil.example/x"),
+        ("/%09/evil.example/x", "/%09/evil.example/x"),
+        ("/%0a%0d%5cevil.example/x", "/%0A%0D%5Cevil.example/x"),
+        ("/circuits/%3fa%23b%25", "/circuits/%3Fa%23b%25"),
+    ],
+)
+def test_the_way_on_stays_on_this_server(atlas: Atlas, path: str, leads: str) -> None:
+    answer = atlas.visitor().get(f"{HERE}{path}")
     assert answer.status_code == 401
-    assert 'href="/evil.example/x"' in answer.text
+    assert f'href="{leads}"' in answer.text
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8765", "localhost:9000", "LOCALHOST", "[::1]:8765"])

@@ -91,17 +91,22 @@ class View:
         return replace(self, groups=(*self.groups, Group(name, wanted)))
 
     def with_stored(self, remarks: Sequence[Annotation], drawn: DrawnCircuit) -> View:
-        """The same with the groups that are stored with the circuit, as far as they fit."""
+        """The same with the groups that are stored with the circuit, as far as they fit.
+
+        One without a name that can be shown, or of one node said twice, does not.
+        """
         found = self
         for each in remarks:
             taken = {name for group in found.groups for name in group.members}
             members = [
                 name
-                for name in (each.component, *each.also)
+                for name in dict.fromkeys((each.component, *each.also))
                 if name in drawn.number and name not in taken
             ]
-            if each.kind == "group" and len(members) > 1 and len(found.groups) < MOST_GROUPS:
-                found = found.with_group(members, each.text[:LONGEST_NAME], drawn)
+            called = printable(each.text.strip())[:LONGEST_NAME]
+            fits = called and len(members) > 1 and len(found.groups) < MOST_GROUPS
+            if each.kind == "group" and fits:
+                found = found.with_group(members, called, drawn)
         return found
 
     def group_of(self, node: str | None) -> Group | None:

@@ -23,8 +23,7 @@ ORDER BY family, name, fingerprint LIMIT $most
 FOUND: LiteralString = """
 MATCH (c:Circuit) WHERE c.created_at > 0
 RETURN c.fingerprint AS fingerprint, c.task AS task, count(c) AS circuits,
-       count(DISTINCT c.task_id) AS forms, max(c.heldout_faithfulness) AS best,
-       sum(CASE WHEN c.job_id IS NULL THEN 0 ELSE 1 END) AS by_jobs
+       count(DISTINCT c.task_id) AS forms, max(c.heldout_faithfulness) AS best
 ORDER BY fingerprint, task
 """
 _TESTED: LiteralString = """

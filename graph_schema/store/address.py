@@ -154,11 +154,15 @@ def _first_line(error: Exception) -> str:
 
 
 def to_our_error(
-    error: Exception, address: StoreAddress, *, let_in: bool = False
+    error: Exception, address: StoreAddress, *, let_in: bool = False, works: bool = False
 ) -> CircuitServiceError:
     """The error of ours that stands for the driver's.
 
-    `let_in`: the server has let this user in before, so settings are not what is wrong.
+    Args:
+        error: The driver's.
+        address: Where it was met.
+        let_in: The server has let this user in before, so settings are not what is wrong.
+        works: The server does what else it is told, so it will fail the next time too.
     """
     if let_in and shut_out(error):
         return StoreUnavailable(
@@ -180,6 +184,11 @@ def to_our_error(
         return StoreUnavailable(
             f"graph database at {address.uri} cannot commit: {_first_line(error)}; see that the "
             "disk it writes to has room, then try again"
+        )
+    if isinstance(error, DatabaseError) and works:
+        return StoreError(
+            f"graph database at {address.uri} fails at a statement each time: {_first_line(error)} "
+            f"({_code(error)}); see its log"
         )
     if isinstance(error, DatabaseError):
         return StoreUnavailable(

@@ -26,7 +26,7 @@ from neo4j import (
     Session,
     Transaction,
 )
-from neo4j.exceptions import DriverError, Neo4jError
+from neo4j.exceptions import DatabaseError, DriverError, Neo4jError
 
 from graph_schema.errors import CircuitServiceError
 from graph_schema.store import migrations
@@ -60,6 +60,11 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 MAX_CONFLICTS = 40
 FEWEST_LOSSES, FEWEST_CONFLICTS = 3, 8
 """Tries that anybody patient makes: a machine may stand still for all of the time."""
+FAULTS = 5
+"""Tries at what the server itself fails at, over some .7 s, before it is asked whether it works."""
+ROOM = 16_384
+"""Bytes that are written to see whether it does: more than a block of a full disk has left."""
+_HAS_ROOM: LiteralString = "MATCH (s:Schema {name: 'atlas'}) SET s.asked = $text"
 ANSWER_SECONDS = 300.0
 """Longer than any statement of ours or a user's may take; else a server that hangs is waited for
 without end."""
@@ -204,7 +209,7 @@ class GraphStore:
 
     def _retry(self, work: Callable[[Transaction], T], access: str, seconds: float | None) -> T:
         end = time.monotonic() + self.patience
-        conflicts = losses = 0
+        conflicts = losses = faults = 0
         pause, batches = FIRST_PAUSE, Batches()
         while True:
             late = time.monotonic() >= end  # before the try: what took long may have been a pause
@@ -227,6 +232,9 @@ class GraphStore:
                     enough = MAX_CONFLICTS if not late else FEWEST_CONFLICTS if self.patience else 1
                     if conflicts >= enough or timed_out(error):
                         raise self._ours(error) from error
+                    faults += isinstance(error, DatabaseError)
+                    if faults >= FAULTS and self._works(access):
+                        raise self._ours(error, works=True) from error
                     log.debug("transaction repeated after %s", error)
                 else:
                     raise self._ours(error) from error
@@ -243,5 +251,18 @@ class GraphStore:
             return True
         return away(error) or uncommitted(error)
 
-    def _ours(self, error: Exception) -> CircuitServiceError:
-        return to_our_error(error, self.address, let_in=self._who in _LET_IN)
+    def _works(self, access: str) -> bool:
+        """Whether the server answers, and for a writer commits: on a full disk it only answers."""
+        asked: list[tuple[LiteralString, str]] = [("RETURN 1 AS one", "")]
+        if access == WRITE_ACCESS:
+            # Whoever takes the lock on the schema writes `asked`, and nobody reads it.
+            asked = [(_HAS_ROOM, "." * ROOM), (_HAS_ROOM, "")]
+        try:
+            for query, text in asked:
+                self._once(lambda tx, q=query, t=text: fetch(tx, q, text=t), access, None)
+        except (DriverError, Neo4jError):
+            return False
+        return True
+
+    def _ours(self, error: Exception, *, works: bool = False) -> CircuitServiceError:
+        return to_our_error(error, self.address, let_in=self._who in _LET_IN, works=works)

@@ -220,6 +220,27 @@ def test_a_store_that_has_asked_nothing_waits_where_another_was_let_in(
             assert not refused.value.retryable
 
 
+@pytest.mark.parametrize("way", ["read", "write"])
+def test_what_a_working_server_fails_at_each_time_is_not_to_be_tried_again(
+    embedded_store: GraphStore, way: str
+) -> None:
+    """A worker would else compute a job's result once more for each of its attempts."""
+    tries = 0
+
+    def work(tx: Transaction) -> None:
+        nonlocal tries
+        tries += 1
+        raise said(DatabaseError, "DatabaseError.General.UnknownError")
+
+    with (
+        GraphStore(embedded_store.address, patience=600.0) as store,
+        pytest.raises(StoreError, match=r"fails at a statement each time.*see its log") as told,
+    ):
+        getattr(store, way)(work)
+    assert not told.value.retryable
+    assert tries == connection.FAULTS
+
+
 @pytest.mark.slow
 def test_a_server_that_ends_in_order_and_starts_again_is_waited_for(
     own_arcadedb: JavaServer,
@@ -273,12 +294,18 @@ def test_a_commit_without_room_is_waited_for_and_loses_nothing(own_arcadedb: Jav
         GraphStore(own_arcadedb.address, patience=60.0) as patient,
         ThreadPoolExecutor(1) as pool,
     ):
+        hasty.migrate()
         hasty.write(make("room a"))  # the first of its kind makes files, and fails in other words
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))
         try:
             with pytest.raises(StoreUnavailable, match=r"cannot commit.*has room"):
                 hasty.write(make("room b"))
             waiting = pool.submit(patient.write, make("room c"))
+            many: LiteralString = """
+            UNWIND range(1, 3000) AS n MERGE (t:Task {task_id: 'many ' + n}) SET t.size = n
+            """
+            with pytest.raises(StoreUnavailable, match=r"fails.*UnknownError"):  # it still answers
+                hasty.write(lambda tx: tx.run(many).consume())
             with pytest.raises(StoreUnavailable):
                 hasty.write(make("room d"))
         finally:

@@ -28,7 +28,12 @@ def test_all_lists_what_the_package_offers(name: str) -> None:
     package = importlib.import_module(name)
     listed = package.__all__
     assert sorted(set(listed)) == sorted(listed), "a name is listed twice"
+    first = {item: getattr(package, item, None) for item in listed}
     assert [item for item in listed if not hasattr(package, item)] == []
+    assert [item for item in listed if getattr(package, item) is not first[item]] == []
+    # Python puts a module that is loaded into its package, over what is called so there.
+    modules = {found.name for found in pkgutil.iter_modules(package.__path__)}
+    assert modules & set(listed) == set(), "a name is a module's as well"
 
 
 def test_imports_follow_the_arrows() -> None:

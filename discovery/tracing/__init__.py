@@ -6,7 +6,7 @@
 """
 
 from discovery.tracing.cut import check_traceable
-from discovery.tracing.exact_edges import Tested, exact_edges
+from discovery.tracing.patched_edges import Tested, exact_edges
 from discovery.tracing.tracing import Traced, check_model, trace
 
 __all__ = [

@@ -4,12 +4,12 @@
 sparse rows; `cypher` says the same to a graph database.
 """
 
-from graph_schema.motifs.catalogue import catalogue, find_motif
 from graph_schema.motifs.cypher import CompiledMotif, compile_motif
 from graph_schema.motifs.finding import Found, find
 from graph_schema.motifs.graph import CircuitGraph, GraphEdge, GraphNode
 from graph_schema.motifs.matching import bindings, occurrences
 from graph_schema.motifs.notation import parse_motif
+from graph_schema.motifs.shipped import catalogue, find_motif
 from graph_schema.motifs.significance import called, motif_tests
 
 __all__ = [

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from graph_schema.on_demand import on_demand
 
 if TYPE_CHECKING:
-    from graph_schema.reports.bibtex import bibtex
     from graph_schema.reports.circuit_picture import circuit_svg
+    from graph_schema.reports.citations import bibtex
     from graph_schema.reports.comparison import comparison_text
     from graph_schema.reports.features import feature_table
     from graph_schema.reports.graph_check import graph_words
@@ -37,7 +37,7 @@ else:  # pictures load numpy, and a table needs none
     __getattr__ = on_demand(
         __name__,
         {
-            "bibtex": ("bibtex",),
+            "citations": ("bibtex",),
             "circuit_picture": ("circuit_svg",),
             "comparison": ("comparison_text",),
             "features": ("feature_table",),

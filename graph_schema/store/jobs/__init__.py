@@ -22,7 +22,6 @@ from graph_schema.store.jobs.lease import (
     renew,
     stop,
 )
-from graph_schema.store.jobs.overdue import overdue, release_owner, settle, settle_all
 from graph_schema.store.jobs.parts import (
     drafts_of,
     forget_draft,
@@ -50,6 +49,7 @@ from graph_schema.store.jobs.requests import (
     list_jobs,
     states,
 )
+from graph_schema.store.jobs.settling import overdue, release_owner, settle, settle_all
 from graph_schema.store.jobs.submitting import Asked, Submitted, submit, submit_all
 
 __all__ = [

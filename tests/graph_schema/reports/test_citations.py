@@ -9,7 +9,7 @@ import pytest
 
 from graph_schema.documents import AnyTask, CircuitMethod
 from graph_schema.models.config import ARCHITECTURES
-from graph_schema.reports.bibtex import FAMILIES, METHODS, TASKS, bibtex, escaped
+from graph_schema.reports.citations import FAMILIES, METHODS, TASKS, bibtex, escaped
 from tests.factories import make_circuit, make_imported, make_model
 
 

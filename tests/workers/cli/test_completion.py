@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from graph_schema.documents import DatasetData, ModelId
-from graph_schema.documents.jobs import EvaluateSpec
+from graph_schema.documents.jobs import EvaluateSpec, RolesSpec
 from graph_schema.store import GraphStore, jobs
 from tests.graph_schema.store.test_jobs import PLACEMENT
 from tests.workers.cli.conftest import Circuits
@@ -29,6 +29,8 @@ JOB = EvaluateSpec(
     model=ModelId(fingerprint="ab" * 32),
     data=DatasetData(sha256="cd" * 32, task="made"),
 )
+ROLES = RolesSpec(model=JOB.model, data=JOB.data)
+"""The one job that effects can be asked of."""
 EDGES = "sender,receiver,channel,score\ninput,m0,r,1.5\nm0,logits,r,-0.5\n"
 MAIN = "from workers.cli import main; main()"
 TRIES = 5
@@ -64,6 +66,7 @@ def circuit_id(world: World) -> str:
     file = world.model.parent / "edges.csv"
     file.write_text(EDGES)
     with GraphStore(world.settings.store_address()) as store:
+        jobs.submit(store, ROLES, PLACEMENT)
         jobs.submit(store, JOB, PLACEMENT)
         store.write(
             lambda tx: tx.run(
@@ -162,10 +165,11 @@ def test_more_digits_are_completed_to_all(world: World, circuit_id: str, told: T
 
 def test_jobs_tags_and_names_are_told(world: World, circuit_id: str, told: Told) -> None:
     assert told("job", JOB.job_id[:4], world=world) == [JOB.job_id[:12]]
-    assert told("note", "", world=world) == [circuit_id[:12], JOB.job_id[:12]]
+    own = [job.job_id[:12] for job in (JOB, ROLES)]
+    assert told("note", "", world=world) == [circuit_id[:12], *own]
     assert told("list", "--tag", "", world=world) == ["draft"]
     assert told("list", "--task", "ind", world=world) == ["induction"]
-    assert told("effects", "", world=world) == []
+    assert told("effects", "", world=world) == ["last", ROLES.job_id[:12]]
 
 
 def test_names_that_ship_need_no_service_and_start_none(told: Told, tmp_path: Path) -> None:

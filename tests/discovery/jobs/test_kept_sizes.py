@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from discovery.jobs import kept_sizes
 from discovery.jobs.kept_sizes import PlannedSizes, planned_sizes
 from discovery.jobs.sizes import read_config, sizes_of
+from discovery.models.families import adapter_class
 from discovery.models.inspecting import context_length
 from graph_schema.documents import ModelSource
 from graph_schema.errors import ModelError
@@ -87,6 +89,35 @@ def test_another_version_of_what_reads_it_counts_again(
     uncounted(monkeypatch)
     with pytest.raises(AssertionError, match="is counted"):
         planned_sizes(model, cache)
+
+
+def test_a_change_of_the_code_that_counts_counts_again(
+    model: ModelSource, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a checkout, where the version stays."""
+    source = tmp_path / "code" / "models" / "adapter.py"
+    source.parent.mkdir(parents=True)
+    source.write_text("n_weights = 1")
+    monkeypatch.setattr(kept_sizes, "SOURCES", (source.parent.parent,))
+    planned_sizes(model, cache)
+    with monkeypatch.context() as still:
+        uncounted(still)
+        planned_sizes(model, cache)
+    source.write_text("n_weights = 2")
+    uncounted(monkeypatch)
+    with pytest.raises(AssertionError, match="is counted"):
+        planned_sizes(model, cache)
+
+
+def test_the_code_that_counts_is_in_the_name() -> None:
+    used: set[str] = {each.__module__ for each in (read_config, sizes_of, context_length)}
+    for made in FAMILIES.values():
+        used |= {each.__module__ for each in adapter_class(made.config(**made.sizes)).mro()}
+    ours = [name for name in used if name.split(".")[0] in ("discovery", "graph_schema")]
+    assert "discovery.models.phi3" in ours
+    for name in ours:
+        file = Path(sys.modules[name].__file__ or "")
+        assert any(file.is_relative_to(source) for source in kept_sizes.SOURCES), file
 
 
 def changed(**values: object) -> Callable[[str], bytes]:

@@ -8,7 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from graph_schema.artifacts import ArtifactStore, stored_scores
+from graph_schema.artifacts import ArtifactStore
+from graph_schema.circuit_arrays import stored_scores
 from graph_schema.documents.jobs import JobState
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore

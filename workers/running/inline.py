@@ -56,10 +56,12 @@ def do_here(client: CircuitClient, submission: Submission, force: bool = False) 
             record = service.submit(submission, force=force, send=False)
             job = Job(client, record, submission, send=False)
             asked = {each.spec.job_id: each for each in submission.before}
-            # Also the shards of a job that was submitted before.
+            # Also the shards of a job that was submitted before; what else it needs it waits for.
             needed = dict.fromkeys([*asked, *(need.job_id for need in record.needs)])
             known = () if job.state.ended else service.records(list(needed))
             for each in known:
+                if each.job_id not in asked and each.kind != "shard":
+                    continue
                 before = Job(client, each, asked.get(each.job_id), send=False).refresh()
                 if not before.state.ended:
                     _see_through(before, client, work_for, check_interrupt)

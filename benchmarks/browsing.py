@@ -170,7 +170,7 @@ def measure(chrome: Browser, settings: Settings, store: GraphStore, times: int) 
     with served(settings) as (own, entrance):
         page = chrome.new_page()
         page.goto(entrance)
-        page.wait_for_url("**/circuits")
+        page.wait_for_url("**/atlas")
         found: list[Visited] = []
         for name, path in paths(store):
             found.append(visit(page, name, own + path, times))

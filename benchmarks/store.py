@@ -57,12 +57,10 @@ def made_model(number: int) -> ModelDocument:
     return make_model(f"made/{family}-{number}", family=family, n_layers=12, n_heads=12)
 
 
-def made_circuit(number: int) -> CircuitDocument:
-    """A circuit of about 200 nodes and 500 edges."""
+def made_circuit(number: int, n_edges: int = EDGES_A_CIRCUIT) -> CircuitDocument:
+    """A circuit of GPT-2's shape: about 200 nodes and 500 edges where no other number is asked."""
     rng = random.Random(number)
-    edges: tuple[CircuitEdge, ...] = made_edges(
-        EDGES_A_CIRCUIT, n_layers=12, n_heads=12, seed=number % 50
-    )
+    edges: tuple[CircuitEdge, ...] = made_edges(n_edges, n_layers=12, n_heads=12, seed=number % 50)
     task = TASKS[number % len(TASKS)]
     return make_circuit(
         edges,

@@ -30,7 +30,7 @@ import uvicorn
 from playwright.sync_api import Browser, Page
 
 from benchmarks.page import put, versions
-from benchmarks.store import TASKS, count_circuits, made_model
+from benchmarks.store import TASKS, count_circuits, made_circuit
 from graph_schema.documents import CircuitDocument, DatasetData, Eap, ModelId, ModelSource, TopEdges
 from graph_schema.documents.jobs import DiscoverSpec, Placement
 from graph_schema.processes import reserved_port
@@ -38,7 +38,7 @@ from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.records.circuits import write_circuit
 from graph_schema.store.servers.embedded import start_embedded
-from tests.factories import made_edges, make_circuit, make_dataset, make_evaluation
+from tests.factories import make_dataset
 from tests.workers.web.chrome import running_chrome
 from tests.workers.web.weights import weight
 from workers.client import CircuitClient
@@ -77,16 +77,7 @@ class Visited:
 def made(number: int) -> CircuitDocument:
     """A small circuit; now and then a large one."""
     large = number % LARGE_EVERY == LARGE_EVERY - 1
-    edges = made_edges(LARGE if large else EDGES, n_layers=12, n_heads=12, seed=number % 50)
-    task = TASKS[number % len(TASKS)]
-    return make_circuit(
-        edges,
-        model=made_model(number // len(TASKS) % 100),
-        job=f"job {number}",
-        task=task,
-        task_id=task,
-        evaluation=make_evaluation(number % 97 / 97),
-    )
+    return made_circuit(number, LARGE if large else EDGES)
 
 
 def fill(store: GraphStore, n_circuits: int, n_jobs: int) -> None:
@@ -207,17 +198,7 @@ def run(given: argparse.Namespace, folder: Path) -> str:
     server = start_embedded(folder / "store", heap_megabytes=1024)
     try:
         address = server.address
-        settings = Settings.model_validate(
-            {
-                "home": folder / "home",
-                "graph": address.uri,
-                "graph_user": address.user,
-                "graph_password": address.password,
-                "graph_database": address.database,
-                "graph_reader_user": address.reader_user,
-                "graph_reader_password": address.reader_password,
-            }
-        )
+        settings = Settings(home=folder / "home").at(address)
         with GraphStore(address, patience=60.0) as store:
             store.migrate()
             fill(store, given.circuits, given.jobs)

@@ -51,17 +51,7 @@ def world(arcadedb: JavaServer, tmp_path_factory: pytest.TempPathFactory) -> Gen
     tiny = make_tiny(folder / "model", n_pairs=32)
     (folder / "pairs.jsonl").write_bytes(tiny.jsonl)
     address = arcadedb.address
-    settings = Settings.model_validate(
-        {
-            "home": folder / "home",
-            "graph": address.uri,
-            "graph_user": address.user,
-            "graph_password": address.password,
-            "graph_database": address.database,
-            "graph_reader_user": address.reader_user,
-            "graph_reader_password": address.reader_password,
-        }
-    )
+    settings = Settings(home=folder / "home").at(address)
     with GraphStore(address) as store:
         store.migrate()
         store.write(lambda tx: tx.run(EMPTY).consume())

@@ -9,9 +9,13 @@ from typing import Any
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser import chromium
+from tests.workers.web.vendored import AXE
 
 PATIENCE = 60_000
 """Milliseconds; a machine may stand still for a while."""
+EVERY_RULE = "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']"
+COLOURS = "['color-contrast']"
+"""What is another thing in the dark; all else is as in the light."""
 CLOSED = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
 
@@ -44,3 +48,10 @@ def visiting(chrome: Browser, entrance: str, **options: Any) -> Generator[Page]:
         assert [each for each in said if not any(words in each for words in no_fault)] == []
     finally:
         context.close()
+
+
+def violations(page: Page, rules: str = EVERY_RULE) -> list[tuple[str, str]]:
+    """What of a page breaks which of axe's rules, with the first place that does."""
+    page.evaluate(AXE.text())
+    found = page.evaluate(f"axe.run(document, {{runOnly: {rules}}})")
+    return [(each["id"], each["nodes"][0]["html"][:200]) for each in found["violations"]]

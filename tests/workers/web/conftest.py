@@ -71,17 +71,7 @@ class Atlas:
 @pytest.fixture(scope="module")
 def atlas(arcadedb: JavaServer, tmp_path_factory: pytest.TempPathFactory) -> Generator[Atlas]:
     address = arcadedb.address
-    settings = Settings.model_validate(
-        {
-            "home": tmp_path_factory.mktemp("web") / "home",
-            "graph": address.uri,
-            "graph_user": address.user,
-            "graph_password": address.password,
-            "graph_database": address.database,
-            "graph_reader_user": address.reader_user,
-            "graph_reader_password": address.reader_password,
-        }
-    )
+    settings = Settings(home=tmp_path_factory.mktemp("web") / "home").at(address)
     wide_model = make_model(
         "made/wide", n_layers=6, n_heads=8, n_edges=Layout(6, 8, parallel=False).n_edges
     )

@@ -22,10 +22,9 @@ from graph_schema.reports.arranged_circuit import Group, arranged
 from graph_schema.reports.drawn_circuit import DrawnCircuit
 from graph_schema.store.records.packed_edges import read_packed_edges
 from tests.workers.tiny import until
-from tests.workers.web.chrome import PATIENCE, visiting
+from tests.workers.web.chrome import COLOURS, EVERY_RULE, PATIENCE, violations, visiting
 from tests.workers.web.conftest import COOKIE, FOREIGN, KEY, Atlas
 from tests.workers.web.test_screens import _submitted
-from tests.workers.web.vendored import AXE
 from workers.web.access import Access
 from workers.web.app import make_app
 from workers.web.serving import LOOPBACK
@@ -122,12 +121,7 @@ def test_every_screen_reads_and_passes_the_accessibility_check(
             assert needed <= width, f"{name} is {needed} wide"
             if not scripts:
                 continue
-            page.evaluate(AXE.text())
-            wanted = "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']"
-            if scheme == "dark":  # nothing else is another
-                wanted = "['color-contrast']"
-            found = page.evaluate(f"axe.run(document, {{runOnly: {wanted}}})")
-            told = [(each["id"], each["nodes"][0]["html"][:150]) for each in found["violations"]]
+            told = violations(page, COLOURS if scheme == "dark" else EVERY_RULE)
             if answer.ok:
                 assert told == [], name
 
@@ -199,10 +193,7 @@ def test_nodes_are_pinned_and_grouped_and_the_link_carries_it(
         page.screenshot(path=tmp_path / "grouped.png", full_page=True)
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            page.evaluate(AXE.text())
-            wanted = "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']"
-            found = page.evaluate(f"axe.run(document, {{runOnly: {wanted}}})")
-            assert [each["id"] for each in found["violations"]] == []
+            assert violations(page) == []
         # What the script draws is what the server does.
         drawn = page.evaluate(
             """async () => {

@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from graph_schema.documents.universality import UniversalityReport
 from graph_schema.store.records.circuits import write_circuit
 from tests.factories import made_edges, make_circuit, make_model
 from tests.made_universality import store_report
-from tests.workers.web.chrome import visiting
+from tests.workers.web.chrome import COLOURS, EVERY_RULE, violations, visiting
 from tests.workers.web.conftest import Atlas
 from tests.workers.web.test_browser import Served
 from tests.workers.web.test_verdicts import MODELS
-from tests.workers.web.vendored import AXE
 
 pytestmark = [pytest.mark.needs_browser, pytest.mark.slow]
 
@@ -71,12 +70,6 @@ def _screens(report: UniversalityReport, within: list[str]) -> dict[str, str]:
     }
 
 
-def _violations(page: Page, tags: str) -> list[tuple[str, str]]:
-    page.evaluate(AXE.text())
-    found = page.evaluate(f"axe.run(document, {{runOnly: {tags}}})")
-    return [(each["id"], each["nodes"][0]["html"][:200]) for each in found["violations"]]
-
-
 @pytest.mark.parametrize(
     ("scheme", "width", "scripts"),
     [("light", 1280, True), ("dark", 1280, True), ("light", 360, False)],
@@ -103,10 +96,8 @@ def test_every_screen_reads_and_passes_the_accessibility_check(
             page.screenshot(path=tmp_path / f"{name}-{scheme}-{width}.png", full_page=True)
             needed = page.evaluate("document.documentElement.scrollWidth")
             assert needed <= width, f"{name} is {needed} wide"
-            if scripts:  # in the dark nothing but colours is another
-                light = "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']"
-                tags = light if scheme == "light" else "['color-contrast']"
-                assert _violations(page, tags) == [], name
+            if scripts:
+                assert violations(page, EVERY_RULE if scheme == "light" else COLOURS) == [], name
 
 
 def test_counterparts_light_up_by_pointer_and_by_keys(

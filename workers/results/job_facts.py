@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from graph_schema.documents.jobs import JobRecord, JobState
+from graph_schema.documents.jobs import SHARD_KIND, JobRecord, JobState
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class JobFacts:
 def job_facts(record: JobRecord, now: float) -> JobFacts:
     """What a job is; `now` in seconds since 1970 bounds the time of one that runs."""
     asked, placed = json.loads(record.spec), json.loads(record.placement)
-    if record.kind == "shard":
+    if record.kind == SHARD_KIND:
         asked = asked["discover"]
     of = asked.get("models") or [asked.get("model") or {}]
     fingerprints = tuple(each["fingerprint"] for each in of if each.get("fingerprint"))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from graph_schema.documents.jobs import JobState
+from graph_schema.documents.jobs import SHARD_KIND, JobState
 from graph_schema.errors import MissingExtraError, NotFoundError, SpecError, StoreUnavailable
 from graph_schema.store import jobs
 from workers.broker import deliver
@@ -60,7 +60,7 @@ def do_here(client: CircuitClient, submission: Submission, force: bool = False) 
             needed = dict.fromkeys([*asked, *(need.job_id for need in record.needs)])
             known = () if job.state.ended else service.records(list(needed))
             for each in known:
-                if each.job_id not in asked and each.kind != "shard":
+                if each.job_id not in asked and each.kind != SHARD_KIND:
                     continue
                 before = Job(client, each, asked.get(each.job_id), send=False).refresh()
                 if not before.state.ended:

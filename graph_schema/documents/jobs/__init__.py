@@ -34,7 +34,7 @@ from graph_schema.documents.jobs.resources import (
     served,
 )
 from graph_schema.documents.jobs.roles import RolesSpec
-from graph_schema.documents.jobs.shard import NO_SHARDS, ShardSpec, shards_of
+from graph_schema.documents.jobs.shard import NO_SHARDS, SHARD_KIND, ShardSpec, shards_of
 from graph_schema.documents.jobs.specificity import SpecificitySpec
 from graph_schema.documents.jobs.trace import TraceSpec
 from graph_schema.documents.jobs.universality import MeasuringJobs, ModelJobs, UniversalitySpec
@@ -65,6 +65,7 @@ __all__ = [
     "DEVICES",
     "MOST_SHARDS",
     "NO_SHARDS",
+    "SHARD_KIND",
     "SPECS",
     "CircuitSpec",
     "Demand",

@@ -10,6 +10,9 @@ from pydantic import Field, model_validator
 from graph_schema.documents.jobs.base import MOST_SHARDS, JobRecord, JobSpec
 from graph_schema.documents.jobs.discover import DiscoverSpec
 
+SHARD_KIND = "shard"
+"""The kind of a job that is a part of another one."""
+
 
 class ShardSpec(JobSpec):
     """Everything that a part of a discover job's scores depends on. Its SHA-256 is the job id.

@@ -9,7 +9,7 @@ from typing import LiteralString
 
 from neo4j import Transaction
 
-from graph_schema.documents.jobs import ErrorDocument, JobState
+from graph_schema.documents.jobs import SHARD_KIND, ErrorDocument, JobState
 from graph_schema.store.batches import lots
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.jobs.needs import Standing, States, needed_by, standing, states_of
@@ -28,8 +28,6 @@ WAITING: LiteralString = """
 MATCH (j:Job {state: 'queued'}) WHERE $job_id IN j.needs RETURN j.job_id AS id ORDER BY id
 """
 
-SHARD = "shard"
-"""The kind of a job that is a part of another one."""
 BADLY: LiteralString = """
 MATCH (j:Job {job_id: $job_id}) WHERE j.state IN ['failed', 'cancelled'] RETURN j.needs AS needs
 """
@@ -146,7 +144,7 @@ def _end_shards(store: GraphStore, job_id: str) -> None:
             return []
         found = {row["id"] for row in tx.run(LIVE_PARTS, job_id=job_id)}
         if needs := row["needs"]:  # those of an earlier version do not say whose they are
-            found |= {row["id"] for row in tx.run(LIVE_SHARDS, ids=needs, shard=SHARD)}
+            found |= {row["id"] for row in tx.run(LIVE_SHARDS, ids=needs, shard=SHARD_KIND)}
         return sorted(found)
 
     def end(tx: Transaction) -> None:

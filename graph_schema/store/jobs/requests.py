@@ -8,10 +8,10 @@ from typing import LiteralString
 from neo4j import Transaction
 
 from graph_schema.documents.base import LAST
-from graph_schema.documents.jobs import JobRecord, JobState
+from graph_schema.documents.jobs import SHARD_KIND, JobRecord, JobState
 from graph_schema.errors import NotFoundError
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.jobs.judging import SHARD, set_free
+from graph_schema.store.jobs.judging import set_free
 from graph_schema.store.jobs.needs import states_of
 from graph_schema.store.jobs.node import (
     CANCELLED,
@@ -133,7 +133,7 @@ def list_jobs(
     shards, which are a part of others.
     """
     wanted: Row = {"limit": limit, "skip": skip, "since": milliseconds(since)}
-    wanted |= {"kind": kind, "without": [SHARD] if kind is None else []}
+    wanted |= {"kind": kind, "without": [SHARD_KIND] if kind is None else []}
 
     def work(tx: Transaction) -> tuple[JobRecord, ...]:
         rows = tx.run(LIST, {"states": [state.value for state in states], **wanted})

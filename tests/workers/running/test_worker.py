@@ -61,7 +61,7 @@ class Running(Place):
         return found[0]
 
     def settled(self) -> Figures:
-        """The same, once every attempt is told to be over: that comes after its end in the graph."""
+        """The same, once every attempt is told to be over: after its end in the graph."""
         found = self.figures()
 
         def all_over() -> bool:

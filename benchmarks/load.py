@@ -47,7 +47,8 @@ ONE_AT_A_TIME = 200
 STARTS = 15
 LOOKS = 5
 IDLE_SECONDS = 30.0
-SETTLING_SECONDS = 10.0
+SETTLING_SECONDS = 60.0
+"""Its compiler is still at work for half a minute after it has started."""
 WINDOW_SECONDS = 60.0
 
 Row = tuple[str, str]

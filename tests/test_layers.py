@@ -31,6 +31,7 @@ def test_all_lists_what_the_package_offers(name: str) -> None:
     first = {item: getattr(package, item, None) for item in listed}
     assert [item for item in listed if not hasattr(package, item)] == []
     assert [item for item in listed if getattr(package, item) is not first[item]] == []
+    assert set(listed) <= set(dir(package)), "help() leaves some out"
     # Python puts a module that is loaded into its package, over what is called so there.
     modules = {found.name for found in pkgutil.iter_modules(package.__path__)}
     assert modules & set(listed) == set(), "a name is a module's as well"

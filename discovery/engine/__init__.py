@@ -21,33 +21,7 @@ if TYPE_CHECKING:
     from discovery.engine.restart import Restart
     from discovery.engine.state import State
 else:  # most of it loads torch, and a plan needs none
-    __getattr__ = on_demand(
-        __name__,
-        {
-            "ablation": (
-                "Ablator",
-                "Example",
-            ),
-            "experiment": (
-                "Bench",
-                "Experiment",
-            ),
-            "graph": (
-                "BoolMatrix",
-                "Graph",
-            ),
-            "metrics": (
-                "Objective",
-                "Target",
-            ),
-            "pair_values": (
-                "Values",
-                "values",
-            ),
-            "restart": ("Restart",),
-            "state": ("State",),
-        },
-    )
+    __getattr__, __dir__ = on_demand(__name__)
 
 __all__ = [
     "Ablator",

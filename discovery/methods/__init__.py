@@ -10,17 +10,6 @@ if TYPE_CHECKING:
     from discovery.methods.finding import Found, find
     from discovery.methods.scoring import attribute
 else:  # most of it loads torch, and a plan needs none
-    __getattr__ = on_demand(
-        __name__,
-        {
-            "acdc": (
-                "Pruned",
-                "Pruner",
-            ),
-            "acdc_search": ("prune_to",),
-            "finding": ("Found", "find"),
-            "scoring": ("attribute",),
-        },
-    )
+    __getattr__, __dir__ = on_demand(__name__)
 
 __all__ = ["Found", "Pruned", "Pruner", "attribute", "find", "prune_to"]

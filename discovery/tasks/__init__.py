@@ -9,18 +9,6 @@ if TYPE_CHECKING:
     from discovery.tasks.build import build_dataset
     from discovery.tasks.registry import TASKS
 else:  # most of it loads torch, and a plan needs none
-    __getattr__ = on_demand(
-        __name__,
-        {
-            "base": (
-                "MadePairs",
-                "PairSet",
-                "Task",
-                "TokenPair",
-            ),
-            "build": ("build_dataset",),
-            "registry": ("TASKS",),
-        },
-    )
+    __getattr__, __dir__ = on_demand(__name__)
 
 __all__ = ["TASKS", "MadePairs", "PairSet", "Task", "TokenPair", "build_dataset"]

@@ -34,59 +34,7 @@ if TYPE_CHECKING:
     from graph_schema.reports.text_picture import ASCII, UNICODE, picture
     from graph_schema.reports.traces import path_lines, trace_text
 else:  # pictures load numpy, and a table needs none
-    __getattr__ = on_demand(
-        __name__,
-        {
-            "citations": ("bibtex",),
-            "circuit_picture": ("circuit_svg",),
-            "comparison": ("comparison_text",),
-            "features": ("feature_table",),
-            "graph_check": ("graph_words",),
-            "html": (
-                "circuit_html",
-                "evaluation_html",
-                "facts_html",
-                "rows_html",
-                "words_html",
-            ),
-            "nodes": (
-                "node_labels",
-                "node_table",
-            ),
-            "quality": (
-                "evaluation_summary",
-                "figure",
-            ),
-            "role_graphs": ("role_graph_text",),
-            "roles": ("roles_text",),
-            "svg_comparison": (
-                "comparison_html",
-                "comparison_svg",
-            ),
-            "tables": (
-                "cell",
-                "number",
-                "table",
-            ),
-            "text": (
-                "conditions",
-                "edge_table",
-                "headline",
-                "layer_table",
-                "strongest",
-                "summary",
-            ),
-            "text_picture": (
-                "ASCII",
-                "UNICODE",
-                "picture",
-            ),
-            "traces": (
-                "path_lines",
-                "trace_text",
-            ),
-        },
-    )
+    __getattr__, __dir__ = on_demand(__name__)
 
 __all__ = [
     "ASCII",

@@ -10,7 +10,6 @@ import logging
 import queue
 import threading
 import time
-from types import TracebackType
 from typing import Self
 
 from celery import Celery
@@ -48,12 +47,7 @@ class Reconciler:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._ending.set()
         self._lost.put(None)
         self._thread.join(END_SECONDS)

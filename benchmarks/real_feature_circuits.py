@@ -12,17 +12,15 @@ left, edge by edge. What it keeps is held against as many of the ranking's best,
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import AutoTokenizer
 
 from benchmarks.page import cpu, peak_gb, put, versions
-from benchmarks.real_features import AGREEMENT, PAGE, PEERS, SEED, TASK_NAMES, agreement
-from benchmarks.shapes import REAL, load
+from benchmarks.real_features import PAGE
+from benchmarks.real_tasks import SEED, cases, options
+from benchmarks.shapes import REAL
 from discovery.dictionaries.neurons import NeuronBasis
 from discovery.engine.experiment import Experiment
 from discovery.engine.graph import BoolMatrix, Graph
@@ -34,9 +32,8 @@ from discovery.methods.mask_gradients import mask_ig
 from discovery.methods.node_scores import unit_scores
 from discovery.methods.selection import top
 from discovery.models import ModelAdapter
-from discovery.tasks import TASKS, MadePairs, TokenPair
-from discovery.tasks.vocabulary import Vocabulary
-from graph_schema.documents import Ablation, AblationSpec, IoiTask, Metric
+from discovery.tasks import MadePairs, TokenPair
+from graph_schema.documents import Ablation, AblationSpec, Metric
 
 STEPS, TAUS = 16, (1e-3, 3e-3)
 """Points of the mask's path; thresholds as shares of the gap."""
@@ -150,40 +147,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.real_feature_circuits", description=__doc__
     )
-    parser.add_argument("--model", choices=REAL, action="append", help="default: smollm2-135m")
-    parser.add_argument("--task", choices=TASK_NAMES, action="append", help="default: all")
-    parser.add_argument("--pairs", type=int, default=16)
+    options(parser, REAL[:1], 16)
     parser.add_argument("--neurons", type=int, default=100)
     parser.add_argument("--edges", type=int, default=1000)
-    parser.add_argument("--peers", type=Path, default=PEERS, help="folder with feature-circuits/")
     parser.add_argument("--write", action="store_true", help="write docs/feature-circuits.md")
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    from tests.real_models import MODELS, fetch_folder
-
     sections: list[str] = []
-    for model in asked.model or REAL[:1]:
-        adapter = load(model)
-        tokenizer = AutoTokenizer.from_pretrained(fetch_folder(MODELS[model]))
-        vocabulary = Vocabulary(adapter.shape.d_vocab, tokenizer)
-        for task in asked.task or TASK_NAMES:
-            if task == "ioi":
-                made = TASKS["ioi"](IoiTask(), vocabulary, asked.pairs, SEED)
-            elif (file := asked.peers / "feature-circuits" / AGREEMENT[task]).exists():
-                made = agreement(file, vocabulary, asked.pairs)[0]
-            else:
-                print(f"{task}: not run: {file} is not there; say --peers", file=sys.stderr)
-                continue
-            rows, said = compare(adapter, made, asked.neurons, asked.edges)
-            sections.append(f"### {model}, {task}, `corrupt`\n\n{said}.\n\n{table(rows)}")
-            print(sections[-1], f"\n(peak {peak_gb():.1f} GB)\n", flush=True)
-            if asked.write:
-                head = (
-                    "## Pruning against ranking\n\n`python -m benchmarks.real_feature_circuits`: "
-                    f"{asked.neurons} neurons by relevance and all heads, {asked.pairs} pairs, as "
-                    f"many held out, seed {SEED}; {versions()}."
-                )
-                put("feature-pruning", "\n\n".join([head, *sections]), PAGE)
+    for case in cases(asked, REAL[:1]):
+        rows, said = compare(case.adapter, case.made, asked.neurons, asked.edges)
+        sections.append(f"### {case.model}, {case.task}, `corrupt`\n\n{said}.\n\n{table(rows)}")
+        print(sections[-1], f"\n(peak {peak_gb():.1f} GB)\n", flush=True)
+        if asked.write:
+            head = (
+                "## Pruning against ranking\n\n`python -m benchmarks.real_feature_circuits`: "
+                f"{asked.neurons} neurons by relevance and all heads, {asked.pairs} pairs, as "
+                f"many held out, seed {SEED}; {versions()}."
+            )
+            put("feature-pruning", "\n\n".join([head, *sections]), PAGE)
 
 
 if __name__ == "__main__":

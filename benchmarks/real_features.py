@@ -7,15 +7,12 @@ For each model, task and ablation: neurons of all MLPs ranked on discovery pairs
 integrated gradients and by gradient; whole MLPs, ranked by the gradients of theirs; and units of
 TopK SAEs on two MLPs, trained here on text of the task. Sets of 15 sizes are judged on held-out
 pairs: the set kept and all other units ablated for every reader, and the other way round. Heads
-stay. Subject-verb agreement is that of Marks et al. 2024 (arXiv:2403.19647): items whose answers
-are no single tokens are left out, and counted.
+stay. Tasks are those of real_tasks.py.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +21,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import AutoTokenizer
 
 from benchmarks.page import cpu, peak_gb, put, versions
-from benchmarks.shapes import REAL, load
+from benchmarks.real_tasks import SEED, cases, options
+from benchmarks.shapes import REAL
 from discovery.dictionaries.checks import explained_variance, rows_at
 from discovery.dictionaries.neurons import NeuronBasis
 from discovery.dictionaries.protocol import Dictionary
@@ -37,29 +34,16 @@ from discovery.evaluation.node_sets import Kept, mlp_set_losses, unit_set_losses
 from discovery.methods.candidates import choose
 from discovery.methods.node_scores import By, unit_scores
 from discovery.models import ModelAdapter
-from discovery.tasks import TASKS, MadePairs
-from discovery.tasks.submitted import submitted_pairs
-from discovery.tasks.vocabulary import Vocabulary
-from graph_schema.documents import (
-    Ablation,
-    AblationSpec,
-    IoiTask,
-    Limits,
-    Metric,
-    PairDocument,
-)
+from discovery.tasks import MadePairs
+from graph_schema.documents import Ablation, AblationSpec, Metric
 from graph_schema.documents.dictionary import Place, Site
-from graph_schema.documents.jobs import Tokenisation
 
 PAGE = Path(__file__).parent.parent / "docs" / "feature-circuits.md"
-PEERS = Path(__file__).parent.parent.parent / "shared" / "peers"
-AGREEMENT = {"agreement, simple": "simple_train.jsonl", "agreement, nounpp": "nounpp_test.jsonl"}
-TASK_NAMES = ("ioi", *AGREEMENT)
 ABLATIONS = (Ablation.CORRUPT, Ablation.MEAN)
 SHARES = np.geomspace(1e-4, 1, 15)
 """Sizes of sets as shares of all units."""
 WAYS: tuple[By, ...] = ("relp", "ig", "gradient")
-STEPS, ENOUGH, SEED = 8, 0.8, 0
+STEPS, ENOUGH = 8, 0.8
 SAE_WIDTH, SAE_K, SAE_STEPS = 512, 16, 500
 
 
@@ -87,36 +71,6 @@ class Curve:
         part = (ENOUGH - low) / (high - low) if high > low else 1.0
         sizes = np.log(np.maximum(1, [self.sizes[first - 1], self.sizes[first]]))
         return float(np.exp(sizes[0] + part * (sizes[1] - sizes[0])))
-
-
-def agreement(file: Path, vocabulary: Vocabulary, n_pairs: int) -> tuple[MadePairs, int, int]:
-    """Pairs of a file of Marks et al., and how many of its items do not fit, of how many.
-
-    Both splits together have `2 * n_pairs` at most, of the commonest lengths.
-    """
-    lines = [json.loads(line) for line in file.read_text().splitlines()]
-    documents = [
-        PairDocument(
-            clean=line["clean_prefix"],
-            corrupt=line["patch_prefix"],
-            answers=(line["clean_answer"],),
-            wrong_answers=(line["patch_answer"],),
-        )
-        for line in lines
-    ]
-    tokens = Tokenisation(misfits="leave_out")
-    made = submitted_pairs(documents, vocabulary, tokens, SEED, Limits())
-    left_out = len(lines) - len(made.discovery) - len(made.heldout)
-    every = [pair for split in (made.discovery, made.heldout) for pair in split]
-    lengths = [len(pair.clean) for pair in every]
-    common = max(set(lengths), key=lambda length: (lengths.count(length), -length))
-    rng = np.random.default_rng(SEED)
-
-    def some(split: Sequence[Any]) -> tuple[Any, ...]:
-        of_length = [pair for pair in split if len(pair.clean) == common]
-        return tuple(of_length[i] for i in np.sort(rng.permutation(len(of_length))[:n_pairs]))
-
-    return MadePairs(some(made.discovery), some(made.heldout)), left_out, len(lines)
 
 
 def sizes_of(n: int) -> list[int]:
@@ -253,42 +207,24 @@ def report(
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.real_features", description=__doc__)
-    parser.add_argument("--model", choices=REAL, action="append", help="default: both")
-    parser.add_argument("--task", choices=TASK_NAMES, action="append", help="default: all")
-    parser.add_argument("--pairs", type=int, default=32)
-    parser.add_argument("--peers", type=Path, default=PEERS, help="folder with feature-circuits/")
+    options(parser, REAL, 32)
     parser.add_argument("--write", action="store_true", help="write docs/feature-circuits.md")
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    from tests.real_models import MODELS, fetch_folder
-
     sections: list[str] = []
-    for model in asked.model or REAL:
-        adapter = load(model)
-        tokenizer = AutoTokenizer.from_pretrained(fetch_folder(MODELS[model]))
-        vocabulary = Vocabulary(adapter.shape.d_vocab, tokenizer)
-        for task in asked.task or TASK_NAMES:
-            note = "Built-in pairs."
-            if task == "ioi":
-                made = TASKS["ioi"](IoiTask(), vocabulary, asked.pairs, SEED)
-            else:
-                file = asked.peers / "feature-circuits" / AGREEMENT[task]
-                if not file.exists():
-                    print(f"{task}: not run: {file} is not there; say --peers", file=sys.stderr)
-                    continue
-                made, left_out, total = agreement(file, vocabulary, asked.pairs)
-                note = f"{left_out} of {total} items left out: their answers are no single tokens."
-            note += (
-                f" {len(made.discovery)} pairs to rank, {len(made.heldout)} held out, of "
-                f"{len(made.discovery[0].clean)} tokens."
-            )
-            trained, explained = saes(adapter, made)
-            for ablation in ABLATIONS:
-                found = curves(adapter, made, ablation, trained)
-                sections.append(report(model, task, ablation, found, explained, note))
-                print(sections[-1], f"\n(peak {peak_gb():.1f} GB)\n", flush=True)
-                if asked.write:
-                    put("feature-sets", _page(sections), PAGE)
+    for case in cases(asked, REAL):
+        made = case.made
+        note = (
+            f"{case.note} {len(made.discovery)} pairs to rank, {len(made.heldout)} held out, of "
+            f"{len(made.discovery[0].clean)} tokens."
+        )
+        trained, explained = saes(case.adapter, made)
+        for ablation in ABLATIONS:
+            found = curves(case.adapter, made, ablation, trained)
+            sections.append(report(case.model, case.task, ablation, found, explained, note))
+            print(sections[-1], f"\n(peak {peak_gb():.1f} GB)\n", flush=True)
+            if asked.write:
+                put("feature-sets", _page(sections), PAGE)
 
 
 def _page(sections: list[str]) -> str:

@@ -246,17 +246,8 @@ def measure(given: argparse.Namespace, folder: Path) -> Iterator[Row]:
             url = stack.enter_context(running_redis(folder, stack.enter_context(reserved_port())))
         store = stack.enter_context(GraphStore(server.address, patience=60.0))
         store.migrate()
-        settings = Settings.model_validate(
-            {
-                "home": folder / "home",
-                "broker": url,
-                "graph": server.address.uri,
-                "graph_user": server.address.user,
-                "graph_password": server.address.password,
-                "graph_database": server.address.database,
-                "resend_seconds": 3600,
-            }
-        )
+        given = {"home": folder / "home", "broker": url, "resend_seconds": 3600}
+        settings = Settings.model_validate(given).at(server.address)
         settings.home.mkdir()
         service = Service(settings, server.address, store)
         stack.callback(service.close)

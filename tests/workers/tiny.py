@@ -79,17 +79,14 @@ def make_tiny(folder: Path, n_layers: int = 2, n_pairs: int = 24) -> Tiny:
 
 def worker_settings(home: Path, address: StoreAddress, broker_url: str | None = None) -> Settings:
     """The usual lease, which no test waits for, and quick looks at the jobs."""
-    return Settings(
-        home=home,
-        broker=broker_url,
-        graph=address.uri,
-        graph_user=address.user,
-        graph_password=address.password,
-        graph_database=address.database,
-        reconcile_seconds=0.5,
-        resend_seconds=1.0,
-        cancel_seconds=1.0,
-    )
+    given = {
+        "home": home,
+        "broker": broker_url,
+        "reconcile_seconds": 0.5,
+        "resend_seconds": 1.0,
+        "cancel_seconds": 1.0,
+    }
+    return Settings.model_validate(given).at(address)
 
 
 def submit(store: GraphStore, settings: Settings, spec: DiscoverSpec, placement: Placement) -> str:

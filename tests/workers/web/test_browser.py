@@ -22,8 +22,9 @@ from graph_schema.reports.arranged_circuit import Group, arranged
 from graph_schema.reports.drawn_circuit import DrawnCircuit
 from graph_schema.store.records.packed_edges import read_packed_edges
 from tests.workers.tiny import until
-from tests.workers.web.chrome import COLOURS, EVERY_RULE, PATIENCE, violations, visiting
+from tests.workers.web.chrome import PATIENCE, violations, visiting
 from tests.workers.web.conftest import COOKIE, FOREIGN, KEY, Atlas
+from tests.workers.web.every_screen import read_every_screen, ways
 from tests.workers.web.test_screens import _submitted
 from workers.web.access import Access
 from workers.web.app import make_app
@@ -93,37 +94,18 @@ def _screens(atlas: Atlas) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize(
-    ("scheme", "width", "scripts"),
-    [("light", 1280, True), ("dark", 1280, True), ("light", 360, False)],
-)
+@ways
 def test_every_screen_reads_and_passes_the_accessibility_check(
     atlas: Atlas,
     served: Served,
     chrome: Browser,
     tmp_path: Path,
-    scheme: Any,
+    scheme: str,
     width: int,
     scripts: bool,
 ) -> None:
-    size: Any = {"width": width, "height": 900}
-    options: dict[str, Any] = {"color_scheme": scheme, "viewport": size}
-    if not scripts:
-        options["java_script_enabled"] = False
-    with visiting(chrome, served.entrance(), **options) as page:
-        for name, path in _screens(atlas).items():
-            answer = page.goto(served.url + path)
-            assert answer is not None
-            if scripts and "/circuits/" in path and answer.ok:
-                expect(page.locator("#drawing[data-ready=yes]")).to_be_visible(timeout=PATIENCE)
-            page.screenshot(path=tmp_path / f"{name}-{scheme}-{width}.png", full_page=True)
-            needed = page.evaluate("document.documentElement.scrollWidth")
-            assert needed <= width, f"{name} is {needed} wide"
-            if not scripts:
-                continue
-            told = violations(page, COLOURS if scheme == "dark" else EVERY_RULE)
-            if answer.ok:
-                assert told == [], name
+    way: dict[str, Any] = {"scheme": scheme, "width": width, "scripts": scripts}
+    read_every_screen(chrome, served.url, served.entrance(), _screens(atlas), tmp_path, **way)
 
 
 def test_a_node_is_chosen_by_keys_by_pointer_and_by_the_address(

@@ -14,8 +14,9 @@ from graph_schema.documents.universality import UniversalityReport
 from graph_schema.store.records.circuits import write_circuit
 from tests.factories import made_edges, make_circuit, make_model
 from tests.made_universality import store_report
-from tests.workers.web.chrome import COLOURS, EVERY_RULE, violations, visiting
+from tests.workers.web.chrome import visiting
 from tests.workers.web.conftest import Atlas
+from tests.workers.web.every_screen import read_every_screen, ways
 from tests.workers.web.test_browser import Served
 from tests.workers.web.test_verdicts import MODELS
 
@@ -70,34 +71,20 @@ def _screens(report: UniversalityReport, within: list[str]) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize(
-    ("scheme", "width", "scripts"),
-    [("light", 1280, True), ("dark", 1280, True), ("light", 360, False)],
-)
+@ways
 def test_every_screen_reads_and_passes_the_accessibility_check(
     report: UniversalityReport,
     within: list[str],
     served: Served,
     chrome: Browser,
     tmp_path: Path,
-    scheme: Any,
+    scheme: str,
     width: int,
     scripts: bool,
 ) -> None:
-    size: Any = {"width": width, "height": 900}
-    options: dict[str, Any] = {"color_scheme": scheme, "viewport": size}
-    if not scripts:
-        options["java_script_enabled"] = False
-    with visiting(chrome, served.entrance(), **options) as page:
-        for name, path in _screens(report, within).items():
-            answer = page.goto(served.url + path)
-            assert answer is not None
-            assert answer.ok, name
-            page.screenshot(path=tmp_path / f"{name}-{scheme}-{width}.png", full_page=True)
-            needed = page.evaluate("document.documentElement.scrollWidth")
-            assert needed <= width, f"{name} is {needed} wide"
-            if scripts:
-                assert violations(page, EVERY_RULE if scheme == "light" else COLOURS) == [], name
+    way: dict[str, Any] = {"scheme": scheme, "width": width, "scripts": scripts}
+    screens = _screens(report, within)
+    read_every_screen(chrome, served.url, served.entrance(), screens, tmp_path, **way)
 
 
 def test_counterparts_light_up_by_pointer_and_by_keys(

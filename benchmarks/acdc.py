@@ -18,7 +18,6 @@ import argparse
 import json
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 import venv
@@ -28,6 +27,7 @@ from typing import Any
 import torch
 import transformers
 
+from benchmarks.apart import last_line, measured
 from benchmarks.page import peak_gb, put, versions
 from benchmarks.shapes import N_PAIRS, N_TOKENS, SHAPES, random_gpt2, random_pairs
 from discovery.engine.experiment import Experiment
@@ -113,15 +113,7 @@ def run_peer(
         model.save_pretrained(Path(folder) / "model")
         (Path(folder) / "case.json").write_text(json.dumps(case))
         script = HERE / "peers" / "run_auto_circuit.py"
-        done = subprocess.run(
-            [environment / "bin" / "python", script, folder],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if done.returncode:
-        raise SystemExit(done.stderr[-4000:])
-    return json.loads(done.stdout.splitlines()[-1])
+        return last_line(environment / "bin" / "python", script, folder)
 
 
 def make_environment(folder: Path) -> None:
@@ -194,12 +186,7 @@ def main() -> None:
             options += ["--metric", asked.metric]
             if asked.peer and case == "479-edges":
                 options += ["--peer", str(asked.peer)]
-            command = [sys.executable, "-m", "benchmarks.acdc", *options]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise SystemExit(done.stderr[-4000:])
-            rows.append(json.loads(done.stdout.splitlines()[-1]))
-            print(json.dumps(rows[-1]), file=sys.stderr)
+            rows.append(measured("benchmarks.acdc", *options))
     print(table(rows))
     if asked.write:
         put("acdc", section(table(rows)))

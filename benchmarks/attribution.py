@@ -15,8 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -24,6 +22,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.apart import measured_or_none
 from benchmarks.page import cpu, peak_gb, put, versions
 from benchmarks.shapes import N_PAIRS, N_TOKENS, REAL, load, random_pairs
 from discovery.engine.experiment import Experiment
@@ -165,14 +164,9 @@ def main() -> None:
         return
     rows: list[dict[str, Any]] = []
     for case, shared, method in product(cases, each, methods):
-        command = [sys.executable, "-m", "benchmarks.attribution", "--row", "--case", case]
-        command += ["--method", method, "--shared", str(shared), "--repeat", str(args.repeat)]
-        ran = subprocess.run(command, capture_output=True, text=True)
-        if ran.returncode:
-            print(f"{case}, {method}: not run: {ran.stderr.strip().splitlines()[-1]}")
-            continue
-        rows.append(json.loads(ran.stdout.strip().splitlines()[-1]))
-        print(json.dumps(rows[-1]), file=sys.stderr)
+        options = ["--case", case, "--method", method, "--shared", shared, "--repeat", args.repeat]
+        if found := measured_or_none("benchmarks.attribution", "--row", *options):
+            rows.append(found)
     print(table(rows))
     if args.write:
         put("attribution", section(table(rows), args.repeat))

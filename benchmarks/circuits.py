@@ -15,14 +15,13 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
+from benchmarks.apart import measured_or_none
 from benchmarks.page import cpu, peak_gb, put, versions
 from benchmarks.shapes import N_PAIRS, N_TOKENS, REAL, load, random_pairs
 from discovery.engine.experiment import Experiment
@@ -161,14 +160,9 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for case in cases:
         for shared in each:
-            command = [sys.executable, "-m", "benchmarks.circuits", "--row", "--case", case]
-            command += ["--shared", str(shared), "--repeat", str(asked.repeat)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                print(f"{case}: not run: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
-                continue
-            rows.append(json.loads(done.stdout.splitlines()[-1]))
-            print(json.dumps(rows[-1]), file=sys.stderr)
+            options = ["--case", case, "--shared", shared, "--repeat", asked.repeat]
+            if found := measured_or_none("benchmarks.circuits", "--row", *options):
+                rows.append(found)
     print(table(rows))
     if asked.write:
         put("circuits", section(table(rows), asked.repeat))

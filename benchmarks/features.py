@@ -14,8 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.apart import measured_or_none
 from benchmarks.page import cpu, put, versions
 from benchmarks.shapes import load, random_pairs
 from discovery.dictionaries.linear import LinearDictionary
@@ -193,14 +192,9 @@ def main() -> None:
         return
     rows: dict[str, dict[str, Any]] = {}
     for name in args.row or ROWS:
-        command = [sys.executable, "-m", "benchmarks.features", "--here", "--row", name]
-        command += ["--repeat", str(args.repeat)]
-        ran = subprocess.run(command, capture_output=True, text=True)
-        if ran.returncode:
-            print(f"{name}: not run: {ran.stderr.strip().splitlines()[-1]}")
-            continue
-        rows[name] = json.loads(ran.stdout.strip().splitlines()[-1])
-        print(name, json.dumps(rows[name]), file=sys.stderr)
+        options = ["--row", name, "--repeat", args.repeat]
+        if found := measured_or_none("benchmarks.features", "--here", *options):
+            rows[name] = found
     print(table(rows))
     if args.write:
         text = (

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.apart import last_line
 from benchmarks.page import cpu, peak_gb, put, versions
 from benchmarks.shapes import N_PAIRS, N_TOKENS, SHAPES, random_gpt2, random_pairs
 from discovery.engine.experiment import Experiment
@@ -83,13 +84,6 @@ def make_environment(folder: Path) -> None:
     subprocess.run([*pip, "-r", REQUIREMENTS], check=True)
 
 
-def last_line(command: list[Any]) -> dict[str, Any]:
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    if ran.returncode:
-        raise SystemExit(ran.stderr[-4000:])
-    return json.loads(ran.stdout.strip().splitlines()[-1])
-
-
 def compare(case: str, environment: Path, repeat: int) -> dict[str, Any]:
     """One row: medians over `repeat` runs of each in turn."""
     runs: list[tuple[dict[str, Any], dict[str, Any]]] = []
@@ -97,9 +91,9 @@ def compare(case: str, environment: Path, repeat: int) -> dict[str, Any]:
         save_case(case, Path(folder))
         for _ in range(repeat):
             python = environment / "bin" / "python"
-            peer = last_line([python, PEERS / "run_circuitkit.py", folder])
+            peer = last_line(python, PEERS / "run_circuitkit.py", folder)
             row = [sys.executable, "-m", "benchmarks.peer_attribution", str(environment)]
-            runs.append((last_line([*row, "--row", case, folder]), peer))
+            runs.append((last_line(*row, "--row", case, folder), peer))
     return {
         **runs[0][0],
         "case": case,

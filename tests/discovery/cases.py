@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import cache
 from typing import Any
 
@@ -9,8 +10,10 @@ import numpy as np
 import torch
 import transformers
 
-from discovery.models import GPT2Adapter, LlamaAdapter, ModelAdapter
-from discovery.tasks.base import TokenPair
+from discovery.models import GPT2Adapter, LlamaAdapter, LoadedModel
+from discovery.models.decoder import DecoderAdapter
+from discovery.tasks.base import PairSet, TokenPair
+from graph_schema.documents import DatasetDocument, ModelDocument, sha256_hex
 
 D_VOCAB = 29
 NO_TOKENS: dict[str, Any] = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
@@ -31,7 +34,7 @@ def _random(model: Any, dtype: torch.dtype, seed: int) -> Any:
 
 
 @cache
-def tiny_gpt2(layers: int = 2, dtype: torch.dtype = torch.float32, seed: int = 0) -> ModelAdapter:
+def tiny_gpt2(layers: int = 2, dtype: torch.dtype = torch.float32, seed: int = 0) -> GPT2Adapter:
     config = transformers.GPT2Config(
         vocab_size=D_VOCAB,
         n_positions=16,
@@ -45,7 +48,7 @@ def tiny_gpt2(layers: int = 2, dtype: torch.dtype = torch.float32, seed: int = 0
 
 
 @cache
-def tiny_llama(layers: int = 2, dtype: torch.dtype = torch.float32, seed: int = 0) -> ModelAdapter:
+def tiny_llama(layers: int = 2, dtype: torch.dtype = torch.float32, seed: int = 0) -> LlamaAdapter:
     """Grouped queries: two query heads share a key-value head; d_head is not d_model / n_heads."""
     config = transformers.LlamaConfig(
         vocab_size=D_VOCAB,
@@ -117,3 +120,23 @@ def done_pairs(adapter: Any, n: int, length: int = 6) -> tuple[TokenPair, ...]:
                 )
             )
     return tuple(pairs)
+
+
+def loaded_model(adapter: DecoderAdapter) -> LoadedModel:
+    """As a job gets it, under a made fingerprint."""
+    document = ModelDocument(
+        fingerprint="0" * 40,
+        name="tiny",
+        family=adapter.config.model_type,
+        architecture=type(adapter.model).__name__,
+        n_edges=adapter.n_edges,
+        **asdict(adapter.shape),
+    )
+    return LoadedModel(adapter, None, document)
+
+
+def pair_set(adapter: DecoderAdapter, notes: tuple[str, ...] = ()) -> PairSet:
+    """Ten pairs of a task that it does, and ten held out."""
+    pairs = done_pairs(adapter, 20)
+    document = DatasetDocument(sha256=sha256_hex("made"), task="made", n_pairs=20, jsonl="")
+    return PairSet(pairs[:10], pairs[10:], document, "made", "made-1", notes)

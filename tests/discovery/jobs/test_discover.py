@@ -21,42 +21,24 @@ from discovery.tasks.base import PairSet
 from graph_schema.documents import (
     AblationSpec,
     CircuitDocument,
-    DatasetDocument,
     Limits,
     Metric,
-    ModelDocument,
     ScoreKind,
     sha256_hex,
 )
 from graph_schema.documents.jobs import DiscoverSpec
 from graph_schema.errors import JobCancelled, SpecError, TaskNotPerformedError
-from tests.discovery.cases import D_VOCAB, done_pairs, tiny_gpt2
+from tests.discovery.cases import loaded_model, pair_set, tiny_gpt2
 
 
 @cache
 def model() -> LoadedModel:
-    document = ModelDocument(
-        fingerprint="0" * 40,
-        name="tiny",
-        family="gpt2",
-        architecture="GPT2LMHeadModel",
-        n_layers=2,
-        n_heads=3,
-        n_kv_heads=3,
-        d_model=24,
-        d_head=8,
-        d_mlp=32,
-        d_vocab=D_VOCAB,
-        n_edges=75,
-    )
-    return LoadedModel(tiny_gpt2(), None, document)
+    return loaded_model(tiny_gpt2())
 
 
 @cache
 def data() -> PairSet:
-    pairs = done_pairs(tiny_gpt2(), 20)
-    document = DatasetDocument(sha256=sha256_hex("made"), task="made", n_pairs=20, jsonl="")
-    return PairSet(pairs[:10], pairs[10:], document, "made", "made-1", ("made by hand",))
+    return pair_set(tiny_gpt2(), ("made by hand",))
 
 
 def spec(**changed: Any) -> DiscoverSpec:

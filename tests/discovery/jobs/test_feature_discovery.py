@@ -27,17 +27,15 @@ from graph_schema.documents import (
     CircuitDocument,
     Component,
     ComponentKind,
-    DatasetDocument,
     Limits,
     Metric,
-    ModelDocument,
     ScoreKind,
     Split,
     sha256_hex,
 )
 from graph_schema.documents.jobs import DiscoverSpec
 from graph_schema.errors import DictionaryError, NumericsError
-from tests.discovery.cases import D_VOCAB, done_pairs, tiny_llama
+from tests.discovery.cases import loaded_model, pair_set, tiny_llama
 from tests.discovery.dictionaries.layouts import standard_sae
 
 METHODS = ("two-leg", "eap", "mask-ig", "exact")
@@ -45,28 +43,12 @@ METHODS = ("two-leg", "eap", "mask-ig", "exact")
 
 @cache
 def model() -> LoadedModel:
-    document = ModelDocument(
-        fingerprint="0" * 40,
-        name="tiny",
-        family="llama",
-        architecture="LlamaForCausalLM",
-        n_layers=2,
-        n_heads=4,
-        n_kv_heads=2,
-        d_model=24,
-        d_head=8,
-        d_mlp=32,
-        d_vocab=D_VOCAB,
-        n_edges=134,
-    )
-    return LoadedModel(tiny_llama(), None, document)
+    return loaded_model(tiny_llama())
 
 
 @cache
 def data() -> PairSet:
-    pairs = done_pairs(tiny_llama(), 20)
-    document = DatasetDocument(sha256=sha256_hex("made"), task="made", n_pairs=20, jsonl="")
-    return PairSet(pairs[:10], pairs[10:], document, "made", "made-1", ())
+    return pair_set(tiny_llama())
 
 
 def spec(**changed: Any) -> DiscoverSpec:

@@ -12,62 +12,49 @@ import pytest
 from safetensors.torch import load_file
 
 from discovery.dictionaries import describe_all, load
-from discovery.models import Shape
 from graph_schema.dictionaries import resolve
-from graph_schema.documents import DictionarySource
 from graph_schema.errors import DictionaryError, NonFiniteWeightsError
 from tests.discovery.dictionaries import layouts
 from tests.discovery.dictionaries.layouts import UNITS, D
-
-MODEL = Shape(n_layers=2, n_heads=2, n_kv_heads=2, d_model=D, d_head=5, d_mlp=11, d_vocab=9)
-
-
-def _source(case: layouts.Case) -> DictionarySource:
-    return resolve(str(case.folder), case.path, hook=case.hook)
-
-
-def _refused(source: DictionarySource, match: str, model: Shape = MODEL) -> None:
-    with pytest.raises(DictionaryError, match=match):
-        describe_all([source], model, "'the/model'")
-
+from tests.discovery.dictionaries.refusing import MODEL, refused, source_of
 
 # Another model, width or hook.
 
 
 def test_another_width_names_the_places_that_have_it(tmp_path: Path) -> None:
-    source = _source(layouts.gemma_scope_2(tmp_path, "mlp_out", d=10))
-    _refused(source, r"reads 10 numbers at mlp_added, where 'the/model' has 6.*so wide are attn_z")
+    source = source_of(layouts.gemma_scope_2(tmp_path, "mlp_out", d=10))
+    refused(source, r"reads 10 numbers at mlp_added, where 'the/model' has 6.*so wide are attn_z")
 
 
 def test_a_width_that_no_place_has_is_of_another_model(tmp_path: Path) -> None:
-    source = _source(layouts.gemma_scope_2(tmp_path, "mlp_out", d=13))
-    _refused(source, r"it says that it is of 'gemma-v3-270m'.*of another model")
+    source = source_of(layouts.gemma_scope_2(tmp_path, "mlp_out", d=13))
+    refused(source, r"it says that it is of 'gemma-v3-270m'.*of another model")
 
 
 def test_a_layer_beyond_the_model_names_its_layers(tmp_path: Path) -> None:
-    _refused(_source(layouts.gemma_scope_2(tmp_path, layer=7)), "layer 7.*layers 0 to 1")
+    refused(source_of(layouts.gemma_scope_2(tmp_path, layer=7)), "layer 7.*layers 0 to 1")
 
 
 def test_a_head_beyond_the_model_names_its_heads(tmp_path: Path) -> None:
     case = layouts.saelens_before_6(
         tmp_path, hook_point="blocks.1.attn.hook_z", hook_point_head_index=4
     )
-    _refused(_source(case), "head 4.*heads 0 to 1", replace(MODEL, d_head=D))
+    refused(source_of(case), "head 4.*heads 0 to 1", replace(MODEL, d_head=D))
 
 
 def test_a_cross_layer_transcoder_of_fewer_layers_is_of_another_model(tmp_path: Path) -> None:
     case = layouts.circuit_tracer_clt(tmp_path, n_layers=2)
-    _refused(resolve(str(case.folder)), "layers up to 1.*0 to 3", replace(MODEL, n_layers=4))
+    refused(resolve(str(case.folder)), "layers up to 1.*0 to 3", replace(MODEL, n_layers=4))
 
 
 def test_a_hook_that_nothing_is_read_at_names_the_near_ones(tmp_path: Path) -> None:
     case = layouts.saelens(tmp_path, metadata={"hook_name": "blocks.1.hook_mlp_outt"})
-    _refused(_source(case), r"hook 'blocks.1.hook_mlp_outt'.*near it are blocks.N.hook_mlp_out")
+    refused(source_of(case), r"hook 'blocks.1.hook_mlp_outt'.*near it are blocks.N.hook_mlp_out")
 
 
 def test_the_residual_stream_is_not_spliced_but_can_be_read(tmp_path: Path) -> None:
-    source = _source(layouts.gemma_scope_1(tmp_path, "res"))
-    _refused(source, "resid_post of layer 1.*mlp_out, attn_out")
+    source = source_of(layouts.gemma_scope_1(tmp_path, "res"))
+    refused(source, "resid_post of layer 1.*mlp_out, attn_out")
     (found,) = describe_all([source], MODEL, splice=False)
     assert found.site.component is None
 
@@ -81,14 +68,14 @@ def test_a_folder_that_is_not_there_names_the_near_ones(tmp_path: Path) -> None:
 def test_a_folder_of_several_dictionaries_names_them(tmp_path: Path) -> None:
     layouts.gemma_scope_2(tmp_path, "mlp_out")
     layouts.gemma_scope_2(tmp_path, "attn_out")
-    _refused(resolve(str(tmp_path)), "name one of them: attn_out/layer_1.*, mlp_out/layer_1")
+    refused(resolve(str(tmp_path)), "name one of them: attn_out/layer_1.*, mlp_out/layer_1")
 
 
 def test_files_that_say_no_place_ask_for_the_hook(tmp_path: Path) -> None:
     case = layouts.gemma_scope_1(tmp_path)
     moved = tmp_path / "mine"
     case.folder.rename(moved)
-    _refused(resolve(str(moved), case.path), "give its hook")
+    refused(resolve(str(moved), case.path), "give its hook")
     given = resolve(str(moved), case.path, hook="blocks.1.hook_mlp_out")
     assert describe_all([given], MODEL)[0].site.component == "m1"
 
@@ -108,7 +95,7 @@ def test_two_dictionaries_of_one_site_are_refused(
     second: Callable[[Path], Any], tmp_path: Path
 ) -> None:
     first, other = layouts.gemma_scope_2(tmp_path / "a"), second(tmp_path / "b")
-    sources = [_source(first), resolve(str(other.folder), other.path)]
+    sources = [source_of(first), resolve(str(other.folder), other.path)]
     for given in (sources, sources[::-1]):
         with pytest.raises(DictionaryError, match="two dictionaries are of m1"):
             describe_all(given, MODEL)
@@ -119,13 +106,13 @@ def test_a_head_and_its_layers_attention_are_one_site(tmp_path: Path) -> None:
     about = {"hook_name": "blocks.1.attn.hook_z", "hook_head_index": 1}
     head = layouts.saelens(tmp_path / "b", metadata=about)
     with pytest.raises(DictionaryError, match="two dictionaries are of a1"):
-        describe_all([_source(layer), _source(head)], replace(MODEL, d_head=D))
+        describe_all([source_of(layer), source_of(head)], replace(MODEL, d_head=D))
 
 
 def test_dictionaries_of_different_sites_stand_side_by_side(tmp_path: Path) -> None:
     one = layouts.saelens(tmp_path / "a", metadata={"hook_name": "blocks.0.hook_mlp_out"})
     other = layouts.saelens(tmp_path / "b")
-    found = describe_all([_source(one), _source(other)], MODEL)
+    found = describe_all([source_of(one), source_of(other)], MODEL)
     assert [each.site.component for each in found] == ["m0", "m1"]
 
 
@@ -141,7 +128,7 @@ def test_weights_that_are_no_numbers_are_refused(bad: float, name: str, tmp_path
     stored[name].view(-1)[3] = bad
     layouts.save(file, stored)
     with pytest.raises(NonFiniteWeightsError, match=f"'{name}' has 1 values"):
-        load(describe_all([_source(case)], MODEL))
+        load(describe_all([source_of(case)], MODEL))
 
 
 def test_a_tensor_that_is_missing_or_too_many_is_refused(tmp_path: Path) -> None:
@@ -149,9 +136,9 @@ def test_a_tensor_that_is_missing_or_too_many_is_refused(tmp_path: Path) -> None
     file = tmp_path / "sae_weights.safetensors"
     stored = load_file(file)
     layouts.save(file, {name: t for name, t in stored.items() if name != "b_enc"})
-    _refused(_source(case), "no tensor 'b_enc'")
+    refused(source_of(case), "no tensor 'b_enc'")
     layouts.save(file, {**stored, "W_other": stored["W_enc"].clone()})
-    _refused(_source(case), "'W_other' that is not read")
+    refused(source_of(case), "'W_other' that is not read")
 
 
 def test_shapes_that_do_not_fit_are_refused(tmp_path: Path) -> None:
@@ -159,24 +146,24 @@ def test_shapes_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "sae_weights.safetensors"
     stored = load_file(file)
     layouts.save(file, {**stored, "W_enc": stored["W_enc"][:, 1:]})
-    _refused(_source(case), r"'W_enc' has shape \(6, 14\); expected \[in 6.*unit 15")
+    refused(source_of(case), r"'W_enc' has shape \(6, 14\); expected \[in 6.*unit 15")
 
 
 @pytest.mark.parametrize("said", [7, 0, -1, True, "15", 10**12])
 def test_sizes_that_are_none_are_refused(said: Any, tmp_path: Path) -> None:
-    _refused(_source(layouts.saelens(tmp_path, d_sae=said)), "d_sae is|has shape")
+    refused(source_of(layouts.saelens(tmp_path, d_sae=said)), "d_sae is|has shape")
 
 
 def test_more_units_than_there_are_cannot_be_kept(tmp_path: Path) -> None:
     case = layouts.saelens(tmp_path, "topk", k=UNITS + 1)
-    _refused(_source(case), "keeps 16 units of 15")
+    refused(source_of(case), "keeps 16 units of 15")
 
 
 @pytest.mark.parametrize(
     "name", ["abstopk", "matching_pursuit", "temporal", "batchtopk", "matryoshka_batchtopk", ""]
 )
 def test_architectures_that_are_not_read_are_refused_by_name(name: str, tmp_path: Path) -> None:
-    _refused(_source(layouts.saelens(tmp_path, name)), f"architecture '{name}' is not read")
+    refused(source_of(layouts.saelens(tmp_path, name)), f"architecture '{name}' is not read")
 
 
 def test_groups_must_divide_the_units(tmp_path: Path) -> None:
@@ -184,7 +171,7 @@ def test_groups_must_divide_the_units(tmp_path: Path) -> None:
     file = tmp_path / "layers.1.mlp" / "cfg.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "k": 4}))
     with pytest.raises(DictionaryError, match="4 groups of one size"):
-        load(describe_all([_source(case)], MODEL))
+        load(describe_all([source_of(case)], MODEL))
 
 
 def test_a_cross_layer_decoder_that_writes_backwards_is_refused(tmp_path: Path) -> None:
@@ -201,4 +188,4 @@ def test_a_cross_layer_decoder_that_writes_backwards_is_refused(tmp_path: Path) 
 def test_a_cross_layer_transcoder_is_read_whole(missing: int, tmp_path: Path) -> None:
     case = layouts.circuit_tracer_clt(tmp_path, n_layers=3)
     (tmp_path / f"W_enc_{missing}.safetensors").unlink()
-    _refused(resolve(str(case.folder)), "is read whole", replace(MODEL, n_layers=3))
+    refused(resolve(str(case.folder)), "is read whole", replace(MODEL, n_layers=3))

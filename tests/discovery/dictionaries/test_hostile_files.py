@@ -15,25 +15,11 @@ import numpy as np
 import pytest
 import torch
 
-from discovery.dictionaries import describe_all
 from discovery.dictionaries.pickled import pickled_tensors
-from discovery.models import Shape
 from graph_schema.dictionaries import describe, resolve
-from graph_schema.documents import DictionarySource
 from graph_schema.errors import DictionaryError
 from tests.discovery.dictionaries import layouts
-from tests.discovery.dictionaries.layouts import D
-
-MODEL = Shape(n_layers=2, n_heads=2, n_kv_heads=2, d_model=D, d_head=5, d_mlp=11, d_vocab=9)
-
-
-def _source(case: layouts.Case) -> DictionarySource:
-    return resolve(str(case.folder), case.path, hook=case.hook)
-
-
-def _refused(source: DictionarySource, match: str, model: Shape = MODEL) -> None:
-    with pytest.raises(DictionaryError, match=match):
-        describe_all([source], model, "'the/model'")
+from tests.discovery.dictionaries.refusing import refused, source_of
 
 
 def _header(said: Any, body: bytes = b"", size: int | None = None) -> bytes:
@@ -74,7 +60,7 @@ def _tensor(shape: list[Any], start: int, end: int, dtype: str = "F32") -> dict[
 def test_a_harmful_safetensors_header_is_refused(data: bytes, match: str, tmp_path: Path) -> None:
     case = layouts.saelens(tmp_path)
     (tmp_path / "sae_weights.safetensors").write_bytes(data)
-    _refused(_source(case), match)
+    refused(source_of(case), match)
 
 
 def _npz(file: Path, **entries: bytes) -> None:
@@ -94,14 +80,14 @@ def test_arrays_that_pack_too_well_are_not_unpacked(tmp_path: Path) -> None:
     file = case.folder / case.path / "params.npz"
     _npz(file, W_enc=_npy(np.zeros((2000, 2000), np.float32)))
     assert file.stat().st_size < 100_000
-    _refused(_source(case), "no weights pack so well")
+    refused(source_of(case), "no weights pack so well")
 
 
 def test_arrays_of_objects_are_refused(tmp_path: Path) -> None:
     case = layouts.gemma_scope_1(tmp_path)
     file = case.folder / case.path / "params.npz"
     _npz(file, W_enc=_npy(np.array([{}, Harm()], dtype=object)))
-    _refused(_source(case), "objects are not unpickled")
+    refused(source_of(case), "objects are not unpickled")
     assert not Harm.done()
 
 
@@ -112,7 +98,7 @@ def test_an_array_that_says_more_than_it_holds_is_refused(tmp_path: Path) -> Non
     lying = data.replace(b"'shape': (9,), }    ", b"'shape': (99999,), }")
     assert lying != data
     _npz(file, W_enc=lying)
-    _refused(_source(case), "torn")
+    refused(source_of(case), "torn")
 
 
 class Harm:
@@ -145,14 +131,14 @@ def test_a_pickle_that_runs_code_is_refused_and_does_not_run(plain: bool, tmp_pa
         file.write_bytes(pickle.dumps(harm))
     else:
         torch.save(harm, file)
-    _refused(_source(case), "can run code")
+    refused(source_of(case), "can run code")
     assert not mark.exists()
 
 
 @pytest.mark.parametrize("name", ["sae.pkl", "sae.bin", "sae.ckpt", "sae.pth"])
 def test_other_pickles_are_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(pickle.dumps({"W_enc": 1}))
-    _refused(resolve(str(tmp_path), name), "can run code")
+    refused(resolve(str(tmp_path), name), "can run code")
 
 
 def test_a_tensor_that_says_more_than_its_file_holds_is_refused(tmp_path: Path) -> None:
@@ -177,11 +163,11 @@ def test_configurations_are_bounded_and_without_aliases(tmp_path: Path) -> None:
     case = layouts.circuit_tracer(tmp_path)
     config = tmp_path / "config.yaml"
     config.write_text("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n")
-    _refused(_source(case), "alias")
+    refused(source_of(case), "alias")
     config.write_text("a: !!python/object/apply:os.system ['true']\n")
-    _refused(_source(case), "not YAML.*constructor for the tag")
+    refused(source_of(case), "not YAML.*constructor for the tag")
     config.write_text("#" * (5 * 2**20))
-    _refused(_source(case), "expected at most")
+    refused(source_of(case), "expected at most")
 
 
 @pytest.mark.parametrize("path", ["../x.safetensors", "/etc/passwd", "a/../../x.safetensors"])
@@ -195,7 +181,7 @@ def test_a_configuration_that_names_files_elsewhere_is_refused(path: str, tmp_pa
             "feature_input_hook": "mlp.hook_in",
         },
     )
-    _refused(_source(case), "outside its folder")
+    refused(source_of(case), "outside its folder")
 
 
 @pytest.mark.parametrize("path", ["../b", "/etc", "a/../../b", "a\\b"])
@@ -213,6 +199,6 @@ def test_a_name_that_is_neither_path_nor_hub_id_is_refused(name: str) -> None:
 
 def test_a_folder_of_no_format_names_the_formats(tmp_path: Path) -> None:
     (tmp_path / "readme.txt").write_text("nothing")
-    _refused(resolve(str(tmp_path)), "gemma-scope-2, gemma-scope-1, saelens")
+    refused(resolve(str(tmp_path)), "gemma-scope-2, gemma-scope-1, saelens")
     with pytest.raises(DictionaryError, match="format 'zip' is none"):
         describe(resolve(str(tmp_path), format="zip"))

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from benchmarks.page import cpu, put, versions
 from benchmarks.real_universality import FOLDER, PAGE, between
 from benchmarks.real_universality import share as of_share
+from discovery.engine.attention import attention
 from discovery.engine.experiment import Experiment, pad
 from discovery.engine.forward import logits_at
 from discovery.evaluation.measured import Measured
@@ -34,7 +35,7 @@ from discovery.roles.path_patching import Patch
 from discovery.roles.patterns import patterns
 from discovery.roles.probes import repeats
 from discovery.roles.transduction import of_repeats, transduction
-from discovery.roles.watching import AtLayer, attention, watched
+from discovery.roles.watching import AtLayer, watched
 from discovery.tasks import TASKS
 from discovery.tasks.vocabulary import Vocabulary
 from graph_schema.documents import (

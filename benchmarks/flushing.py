@@ -21,6 +21,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.costs import cost
 from benchmarks.page import put, versions
 from graph_schema.documents import (
     CircuitDocument,
@@ -79,10 +80,9 @@ class Side:
     large: list[float] = field(default_factory=lambda: [0.0, 0.0])
 
     def take(self, into: list[float], work: Callable[[], None]) -> None:
-        wall, used = time.monotonic(), sum(self.process.cpu_times()[:2])
-        work()
-        into[0] += time.monotonic() - wall
-        into[1] += sum(self.process.cpu_times()[:2]) - used
+        took = cost(work, [self.process])
+        into[0] += took.wall
+        into[1] += took.served
 
     def live(self, first: int, count: int) -> None:
         for number in range(first, first + count):

@@ -19,13 +19,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
+from prometheus_client import generate_latest
 
+from benchmarks.costs import cost, cpu_of, memory_of
 from benchmarks.page import put, versions
 from benchmarks.store import start
 from graph_schema.datasets.file import dataset_document, read_jsonl
@@ -40,6 +43,7 @@ from workers.client.service import Service
 from workers.local import service as local
 from workers.local.ending import down
 from workers.requests.discover import Submission
+from workers.running.metrics import Metrics
 from workers.running.reconcile import Reconciler
 from workers.settings import Settings
 
@@ -75,18 +79,6 @@ class Rig:
             Submission(spec.model_copy(update={"seed": first + number}), placement, dataset)
             for number in range(n)
         ]
-
-
-def cpu_of(processes: Iterable[psutil.Process]) -> float:
-    """CPU seconds that these have used so far."""
-    times = [process.cpu_times() for process in processes]
-    return sum(each.user + each.system for each in times)
-
-
-def memory_of(process: psutil.Process) -> str:
-    """`RSS / PSS` in megabytes."""
-    found = process.memory_full_info()
-    return f"{found.rss / 1e6:.0f} / {found.pss / 1e6:.0f} MB"
 
 
 @contextmanager
@@ -173,30 +165,37 @@ def submits(rig: Rig, n_jobs: int) -> Iterator[Row]:
 
 
 def _rate(rig: Rig, work: Callable[[], object], n: int) -> str:
-    began, own, served = time.monotonic(), time.process_time(), cpu_of([rig.database])
-    work()
-    wall, own = time.monotonic() - began, time.process_time() - own
-    served = cpu_of([rig.database]) - served
+    took = cost(work, [rig.database])
     return (
-        f"{n / wall:.0f} a second; CPU a job: client {1000 * own / n:.1f} ms, "
-        f"database {1000 * served / n:.1f} ms"
+        f"{n / took.wall:.0f} a second; CPU a job: client {1000 * took.own / n:.1f} ms, "
+        f"database {1000 * took.served / n:.1f} ms"
     )
 
 
 def looks(rig: Rig) -> Iterator[Row]:
     """What a reconciler costs that finds nothing to do."""
-    settings, took = rig.service.settings, list[tuple[float, float]]()
-    reconciler = Reconciler(settings, rig.service.store, rig.service.app, "benchmark")
-    for _ in range(LOOKS):
-        own, served = time.process_time(), cpu_of([rig.database])
-        reconciler.once()
-        took.append((time.process_time() - own, cpu_of([rig.database]) - served))
-    own, served = (statistics.median(each) for each in zip(*took, strict=True))
+    service = rig.service
+    reconciler = Reconciler(service.settings, service.store, service.app, "benchmark")
+    own, served = _median(rig, reconciler.once)
     a_minute = 60 / Settings.model_fields["reconcile_seconds"].default
     yield (
         "a reconciler with nothing to do, CPU s a minute",
         f"{own * a_minute:.2f}, of the database {served * a_minute:.2f}",
     )
+
+
+def scrapes(rig: Rig) -> Iterator[Row]:
+    """What is asked of graph and queue when a worker's metrics are scraped."""
+    depths = partial(broker.queue_depths, rig.service.app)
+    own, served = _median(rig, lambda: generate_latest(Metrics(rig.service.store, depths).registry))
+    yield "a scrape of metrics", f"{own:.3f} CPU s, of the database {served:.2f}"
+
+
+def _median(rig: Rig, work: Callable[[], object]) -> tuple[float, float]:
+    """CPU seconds of this process and of the database."""
+    took = [cost(work, [rig.database]) for _ in range(LOOKS)]
+    own, served = ([each.own for each in took], [each.served for each in took])
+    return statistics.median(own), statistics.median(served)
 
 
 def works(rig: Rig, n_workers: int) -> Iterator[Row]:
@@ -246,8 +245,8 @@ def measure(given: argparse.Namespace, folder: Path) -> Iterator[Row]:
             url = stack.enter_context(running_redis(folder, stack.enter_context(reserved_port())))
         store = stack.enter_context(GraphStore(server.address, patience=60.0))
         store.migrate()
-        given = {"home": folder / "home", "broker": url, "resend_seconds": 3600}
-        settings = Settings.model_validate(given).at(server.address)
+        told = {"home": folder / "home", "broker": url, "resend_seconds": 3600}
+        settings = Settings.model_validate(told).at(server.address)
         settings.home.mkdir()
         service = Service(settings, server.address, store)
         stack.callback(service.close)
@@ -257,7 +256,9 @@ def measure(given: argparse.Namespace, folder: Path) -> Iterator[Row]:
         waiting = broker.queue_depth(service.app)
         yield "messages in the queue", f"{waiting:,}"
         yield from looks(rig)
-        yield from works(rig, given.workers)
+        yield from scrapes(rig)
+        if given.workers:
+            yield from works(rig, given.workers)
 
 
 def main() -> None:

@@ -12,13 +12,13 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import LiteralString
 
 import psutil
 
+from benchmarks.costs import cost
 from benchmarks.page import put, versions
 from benchmarks.store import start
 from graph_schema.documents import ModelSource
@@ -67,13 +67,14 @@ def measure(n_jobs: int, with_redis: bool, folder: Path) -> str:
         stack.callback(app.close)
         reconciler = Reconciler(settings, store, app, "benchmark")
         database = psutil.Process(server.process.pid)
-        began, own, used = time.monotonic(), time.process_time(), database.cpu_times().user
-        while broker.queue_depth(app) < n_jobs:
-            reconciler.once()
-        wall = time.monotonic() - began
-        cpu, of_database = time.process_time() - own, database.cpu_times().user - used
+
+        def all_sent() -> None:
+            while broker.queue_depth(app) < n_jobs:
+                reconciler.once()
+
+        took = cost(all_sent, [database])
         queue = "Redis" if with_redis else "a folder"
-        return f"| {n_jobs:,} | {queue} | {wall:.1f} | {cpu:.1f} | {of_database:.1f} |"
+        return f"| {n_jobs:,} | {queue} | {took.wall:.1f} | {took.own:.1f} | {took.served:.1f} |"
 
 
 def main() -> None:

@@ -15,12 +15,12 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
+from benchmarks.costs import cost
 from benchmarks.made_features import NODES, descriptions, feature_circuit
 from benchmarks.page import put, versions
 from benchmarks.store import start
@@ -57,11 +57,8 @@ def measure(server_name: str, stored: int, folder: Path) -> Times:
         process = psutil.Process(server.process.pid)
 
         def timed(work: Callable[[], object]) -> tuple[float, float, float]:
-            used, own, began = process.cpu_times(), time.process_time(), time.monotonic()
-            work()
-            took, now = time.monotonic() - began, process.cpu_times()
-            served = now.user + now.system - used.user - used.system
-            return took, served, time.process_time() - own
+            took = cost(work, [process])
+            return took.wall, took.served, took.own
 
         with GraphStore(server.address, patience=60.0) as store:
             store.migrate()

@@ -68,6 +68,8 @@ def quoted(value: object) -> str:
         return clipped(printable(repr(value)))
     except RecursionError:  # lists in lists in lists, which a pickle can hold
         return f"a {type(value).__name__} nested too deep to show"
+    except ValueError:  # a number in it of more digits than Python writes
+        return f"a {type(value).__name__} too large to show"
 
 
 def whole_number(value: int, thousands: str = "") -> str:

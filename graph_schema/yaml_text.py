@@ -14,11 +14,14 @@ from typing import cast
 import yaml
 
 from graph_schema.errors import SpecError
+from graph_schema.printable import whole_number
 
 YamlPath = tuple[str | int, ...]
 """Where a value stands: keys and places in lists, from the top."""
 
 DEEPEST = 100
+MOST_BITS = 1_000
+"""Of a whole number."""
 _INSIDE = re.compile(
     rf"(?:[\[{{][^\[\]{{}}]*){{{DEEPEST + 1}}}|(?m:^ *(?:[-?:][ \t]+){{{DEEPEST + 1}}})"
 )
@@ -26,10 +29,21 @@ _INSIDE = re.compile(
 
 class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
-            raise yaml.MarkedYAMLError(problem="aliases are not read here", problem_mark=mark)
+        event = self.peek_event()
+        refused = "aliases" if isinstance(event, yaml.AliasEvent) else None
+        # Also of YAML's own: `!!int ""` ends PyYAML in Python's errors, `!!set` is no plain value.
+        refused = "tags" if getattr(event, "tag", None) is not None else refused
+        if refused is not None:
+            problem = f"{refused} are not read here"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
         return super().compose_node(parent, index)
+
+    def construct_whole(self, node: yaml.ScalarNode) -> int:
+        value = self.construct_yaml_int(node)
+        if value.bit_length() > MOST_BITS:  # in hexadecimal digits it would be read, and not shown
+            problem = f"{whole_number(value)}; expected at most {MOST_BITS} bits"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        return value
 
     def construct_mapping(
         self, node: yaml.MappingNode, deep: bool = False
@@ -44,6 +58,9 @@ class _Loader(yaml.SafeLoader):
             if isinstance(key, yaml.ScalarNode):
                 seen.add(word)
         return super().construct_mapping(node, deep)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_whole)
 
 
 def _require_flat(text: str) -> None:
@@ -67,7 +84,7 @@ def read_yaml(text: str, what: str, max_bytes: int) -> tuple[object, dict[YamlPa
         max_bytes: More is not read.
 
     Raises:
-        SpecError: It is too long, or not YAML, or has an alias or a key twice; with the line.
+        SpecError: It is too long, or not YAML, or has an alias, a tag, or a key twice; where.
     """
     lines: dict[YamlPath, int] = {}
     try:

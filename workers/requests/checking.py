@@ -14,13 +14,16 @@ from pydantic_core import ErrorDetails
 from graph_schema.documents import AnyMethod, AnyTask, Document
 from graph_schema.documents.jobs import DEVICES, SPECS
 from graph_schema.errors import SpecError
-from graph_schema.printable import whole_number
+from graph_schema.printable import clipped, quoted, whole_number
 
 ASKED = {"n_edges": "edges", "thresholds": "threshold", "memory_gib": "memory"}
 """What is asked for under another name than its field's."""
 
 OTHER_NAMES = {"gpu": "cuda", "nvidia": "cuda", "metal": "mps"}
 """What devices are called elsewhere."""
+
+LONGEST_SHOWN = 400
+"""Characters of a wrong value that its message repeats."""
 
 Params = Mapping[str, Any]
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -38,9 +41,10 @@ TASKS = _by_name(AnyTask)
 
 def unknown(what: str, given: str, choices: Collection[str]) -> str:
     """The message for a name that is none of `choices`: the nearest one, then all of them."""
-    near = difflib.get_close_matches(given, choices, n=1)
+    near = difflib.get_close_matches(given[:LONGEST_SHOWN], choices, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"unknown {what} {given!r}; {hint}expected one of: {', '.join(choices)}"
+    shown = clipped(given, LONGEST_SHOWN)
+    return f"unknown {what} {shown!r}; {hint}expected one of: {', '.join(choices)}"
 
 
 def choice(what: str, enum: type[_Choice], given: str) -> _Choice:
@@ -137,13 +141,18 @@ def complaint(about: ErrorDetails) -> str:
         return str(cause)
     name = _words(about["loc"])
     given = about["input"]
-    value = (
-        whole_number(given)
-        if isinstance(given, int) and not isinstance(given, bool)
-        else json.dumps(given, default=str, ensure_ascii=False)
-    )
     reason = about["msg"].replace("Input should be", "expected", 1)
-    return f"{name} is {value}; {reason}"
+    return f"{name} is {_shown(given)}; {reason}"
+
+
+def _shown(given: Any) -> str:
+    """A value as a user writes it, cut where it is long."""
+    if isinstance(given, int) and not isinstance(given, bool):
+        return whole_number(given)
+    try:
+        return clipped(json.dumps(given, default=str, ensure_ascii=False), LONGEST_SHOWN)
+    except (ValueError, TypeError, RecursionError):  # of Python's own: no JSON, or without end
+        return quoted(given)
 
 
 def _words(loc: Iterable[int | str]) -> str:

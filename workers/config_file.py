@@ -17,8 +17,10 @@ from typing import Any
 from pydantic_settings import BaseSettings, InitSettingsSource
 
 from graph_schema.errors import SpecError
+from graph_schema.printable import quoted
 from graph_schema.private_files import expanded
-from workers.secret_files import PREFIX
+from workers.environment import PREFIX
+from workers.secret_files import read_secret
 
 CONFIG = f"{PREFIX}CONFIG"
 NAME = "circuits.toml"
@@ -32,8 +34,8 @@ class ConfigFile(InitSettingsSource):
     """What the file says; nothing where there is none.
 
     Raises:
-        SpecError: It cannot be read or others may change it; a key is unknown; or it holds a secret
-            and others may read it.
+        SpecError: It cannot be read or others may change it; a key is unknown, or says nothing; or
+            it holds a secret and others may read it.
     """
 
     def __init__(self, settings_cls: type[BaseSettings], file: Path | None) -> None:
@@ -48,6 +50,8 @@ def _said(settings_cls: type[BaseSettings], file: Path) -> dict[str, Any]:
     secrets = [name for name in known if "SecretStr" in str(fields[name].annotation)]
     by_file = {f"{name}_file": name for name in secrets}
     _require_known(file, found, [*(set(known) - {*NOT_HERE}), *by_file], "setting")
+    if empty := [name for name, value in found.items() if value == ""]:
+        raise SpecError(f"{empty[0]} in {str(file)!r} is empty: leave it out, or say something")
     if isinstance(limits := found.get("limits"), dict):
         taken: Any = fields["limits"].annotation
         _require_known(file, limits, list(taken.model_fields), "limit")
@@ -79,11 +83,21 @@ def chosen_file(config: str | None, config_home: str | None) -> Path | None:
         file = expanded(config).absolute()
         if file == Path(os.devnull):
             return None
-        if not file.is_file():
+        if not _is_file(file):
             raise SpecError(f"{CONFIG} is {config!r}, and there is no such file; unset it")
         return file
     file = expanded(config_home or "~/.config") / "circuits" / NAME
-    return file.absolute() if file.is_file() else None
+    return file.absolute() if _is_file(file) else None
+
+
+def _is_file(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except OSError as error:  # a name too long, or a folder that is closed to us
+        raise SpecError(
+            f"settings in {quoted(str(file))} cannot be looked for: {error.strerror} ({CONFIG}, "
+            "or XDG_CONFIG_HOME)"
+        ) from error
 
 
 def _read(file: Path) -> tuple[dict[str, Any], int]:
@@ -104,8 +118,8 @@ def _read(file: Path) -> tuple[dict[str, Any], int]:
     try:
         if len(data) > MOST_BYTES:
             raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
-        return tomllib.loads(data.decode()), told.st_mode
-    except ValueError as error:  # also of what is no TOML, or no UTF-8
+        return tomllib.loads(data.decode("utf-8-sig")), told.st_mode
+    except (ValueError, RecursionError) as error:  # also of what is no TOML, or no UTF-8
         raise SpecError(f"settings in {str(file)!r} are no TOML: {error}") from error
 
 
@@ -120,13 +134,7 @@ def _require_known(file: Path, given: Collection[str], known: list[str], what: s
 def _secret(file: Path, found: dict[str, Any], key: str, name: str) -> str:
     if name in found:
         raise SpecError(f"{key} and {name} are both in {str(file)!r}: leave one out")
-    path = file.parent / expanded(str(found.pop(key)))
-    try:
-        return path.read_text().strip()
-    except OSError as error:
-        raise SpecError(
-            f"{key} in {str(file)!r} is {str(path)!r}, which cannot be read: {error.strerror}"
-        ) from error
+    return read_secret(file.parent / expanded(str(found.pop(key))), f"{key} in {str(file)!r}")
 
 
 def _from(folder: Path, name: str, value: Any) -> Any:

@@ -13,12 +13,21 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from graph_schema.errors import SpecError
 from graph_schema.private_files import expanded
 
+LONGEST = 1e9
+"""Seconds, some thirty years: Python waits for none that are much longer."""
+
 
 def _absolute(path: Path) -> Path:
     try:
-        return expanded(str(path)).absolute()
+        found = expanded(str(path)).absolute()
+        name = str(found).encode()  # it goes into addresses and documents
     except SpecError as error:
         raise ValueError(error) from None  # so that the setting is named with it
+    except UnicodeEncodeError:
+        raise ValueError(f"{str(path)!r} is no text in UTF-8; give it such a name") from None
+    if b"\0" in name:
+        raise ValueError(f"{str(path)!r} holds a null character, which no file's name does")
+    return found
 
 
 def _certificates(path: Path) -> Path:
@@ -58,4 +67,4 @@ Program = Annotated[Path, AfterValidator(_program)]
 Place = Annotated[str, AfterValidator(_place)]
 """A folder or a URL."""
 HubFlag = Annotated[bool, BeforeValidator(_as_the_hub_reads_it)]
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, le=LONGEST)]

@@ -19,7 +19,6 @@ from urllib.parse import quote
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
-    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -29,8 +28,9 @@ from graph_schema.documents.jobs import parse_offer
 from graph_schema.errors import SpecError
 from graph_schema.private_files import expanded
 from workers.config_file import CONFIG, ConfigFile, chosen_file
+from workers.environment import PREFIX, Environment
 from workers.log_lines import LogFormat
-from workers.secret_files import PREFIX, SecretFiles
+from workers.secret_files import SecretFiles
 from workers.setting_kinds import (
     AbsolutePath,
     Certificates,
@@ -42,6 +42,8 @@ from workers.setting_kinds import (
 
 if TYPE_CHECKING:
     from graph_schema.store.connection import StoreAddress
+
+LONGEST_DAYS = 100_000.0
 
 # Folders that others read from the environment; a child has another working directory.
 PLACES = (
@@ -84,7 +86,7 @@ class Settings(BaseSettings):
 
     lease_seconds: Seconds = 30.0
     """How long a worker owns a job after its last sign of life; renewed every third of it."""
-    max_attempts: Annotated[int, Field(ge=1)] = 3
+    max_attempts: Annotated[int, Field(ge=1, le=1_000_000)] = 3
     reconcile_seconds: Seconds = 5.0
     resend_seconds: Seconds = 10.0
     """How long a job may wait in an empty queue before its message counts as lost."""
@@ -94,9 +96,9 @@ class Settings(BaseSettings):
     """How long the local service outlives its last user and job."""
     worker_idle_seconds: Seconds = 120.0
     """How long its worker outlives the last job: the next one then finds torch loaded."""
-    keep_failed_days: Annotated[float, Field(ge=0)] | None = None
+    keep_failed_days: Annotated[float, Field(ge=0, le=LONGEST_DAYS)] | None = None
     """How long `circuits gc` leaves failed and cancelled jobs in the record; not set: for good."""
-    keep_files_days: Annotated[float, Field(ge=1 / 24)] = 1.0
+    keep_files_days: Annotated[float, Field(ge=1 / 24, le=LONGEST_DAYS)] = 1.0
     """How long it leaves files that nothing refers to: whoever writes one refers to it later."""
 
     log_format: LogFormat = LogFormat.TEXT
@@ -109,7 +111,7 @@ class Settings(BaseSettings):
 
     serves: str | None = None
     """Devices that a worker serves, with GiB of memory: `cpu:64,cuda`; default: all there is."""
-    threads: Annotated[int, Field(ge=1)] = 1
+    threads: Annotated[int, Field(ge=1, le=65_536)] = 1
     """Torch threads in a worker; figures do not depend on the machine with one."""
     model_roots: tuple[AbsolutePath, ...] = ()
     """Folders that models may be read from; none named: any folder."""
@@ -247,10 +249,10 @@ class Settings(BaseSettings):
         os.environ.update(found)
 
 
-def sources() -> tuple[EnvSettingsSource, SecretFiles, ConfigFile]:
+def sources() -> tuple[Environment, SecretFiles, ConfigFile]:
     """What says settings outside of this process, the one that counts first."""
     file = chosen_file(os.environ.get(CONFIG), os.environ.get("XDG_CONFIG_HOME"))
-    return EnvSettingsSource(Settings), SecretFiles(Settings), ConfigFile(Settings, file)
+    return Environment(Settings), SecretFiles(Settings), ConfigFile(Settings, file)
 
 
 def _plain(value: Any) -> str:
@@ -268,7 +270,8 @@ def read_settings(**given: Any) -> Settings:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = "__".join(str(part) for part in first["loc"])
-        variable = f"{PREFIX}{name.upper().removeprefix(PREFIX)}"
+        # One of the hub's has its own name, in capitals.
+        variable = name if name.isupper() else f"{PREFIX}{name.upper().removeprefix(PREFIX)}"
         _, _, file = sources()
         said = f" or {name!r} in {str(file.path)!r}" if first["loc"][0] in file() else ""
         raise SpecError(f"setting {variable}{said}: {first['msg']}") from None

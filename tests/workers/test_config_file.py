@@ -98,6 +98,12 @@ def test_relative_places_are_meant_from_the_files_folder(
         ("limits = 3", r"CIRCUITS_LIMITS or 'limits' in '.*circuits.toml'"),
         ("limits.pairs = 'x'", r"'limits__pairs' in '.*circuits.toml'"),
         ("threads 2", r"are no TOML: .*line 1"),
+        ("threads = " + "[" * 5_000, r"are no TOML: .*recursion"),
+        ("home = ''", r"home in '.*circuits.toml' is empty: leave it out"),
+        ("metrics_address = ''", r"metrics_address in '.*circuits.toml' is empty"),  # not: any
+        ('home = "a\\u0000b"', r"'home' in '.*circuits.toml': .*null character"),
+        ('graph_password_file = "a\\u0000"', r"graph_password_file in '.*' is .*no name of a file"),
+        ("threads = 0x" + "f" * 6_000, r"'threads' in '.*circuits.toml'"),
         ("graph_password_file = 'none'", r"graph_password_file in '.*' is '.*none', .*cannot be"),
     ],
 )

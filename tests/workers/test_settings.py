@@ -159,3 +159,44 @@ def test_a_place_of_others_in_the_home_of_nobody_is_refused(
     monkeypatch.setenv("TORCH_HOME", "~nosuchuser/torch")
     with pytest.raises(SpecError, match="'~nosuchuser/torch' begins with the home of"):
         read_settings(home=tmp_path).environment()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("MODEL_ROOTS", "/models", r"CIRCUITS_MODEL_ROOTS is no JSON: .*'\[\"/models\"\]'"),
+        ("MODEL_ROOTS", "[" * 20_000, "CIRCUITS_MODEL_ROOTS is no JSON: RecursionError"),
+        ("LIMITS", "pairs=3", "CIRCUITS_LIMITS is no JSON: .*CIRCUITS_LIMITS__PAIRS=100"),
+        ("LIMITS__QUERY_ROWS", "-1", "CIRCUITS_LIMITS__QUERY_ROWS: .*greater than or equal to 1"),
+        ("LIMITS__JOB_SECONDS", "-5", "CIRCUITS_LIMITS__JOB_SECONDS: .*greater than 0"),
+        ("LEASE_SECONDS", "inf", "CIRCUITS_LEASE_SECONDS: .*less than"),
+        ("KEEP_FAILED_DAYS", "1e400", "CIRCUITS_KEEP_FAILED_DAYS: .*less than"),
+        ("THREADS", "99999999999999999999", "CIRCUITS_THREADS: .*less than"),
+        ("HOME", "/tmp/\udcff", "CIRCUITS_HOME: .*is no text in UTF-8"),
+        ("CONFIG", "x" * 5_000, r"cannot be looked for: .* \(CIRCUITS_CONFIG, or XDG_CONFIG_HOME"),
+    ],
+)
+def test_what_no_setting_can_be_is_refused_by_its_name(
+    name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"CIRCUITS_{name}", value)
+    with pytest.raises(SpecError, match=said):
+        read_settings()
+
+
+def test_a_setting_of_the_hub_is_named_as_the_hub_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HOME", "~nosuchuser/hub")
+    with pytest.raises(SpecError, match=r"^setting HF_HOME: "):
+        read_settings()
+
+
+@pytest.mark.parametrize("data", [b"hidden\xff", b"hidden" * 20_000])
+def test_a_file_that_holds_no_secret_is_refused_and_not_shown(
+    data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "password"
+    file.write_bytes(data)
+    monkeypatch.setenv("CIRCUITS_GRAPH_PASSWORD_FILE", str(file))
+    with pytest.raises(SpecError, match=r"GRAPH_PASSWORD_FILE is '.*password'") as refused:
+        read_settings()
+    assert "hidden" not in str(refused.value)

@@ -23,10 +23,9 @@ def read_bounded(file: Path, limit: int, setting: str) -> bytes:
         with file.open("rb") as source:
             data = source.read(limit + 1)
             size = max(len(data), os.fstat(source.fileno()).st_size)  # a device's size is 0
-    except OSError as error:
-        raise SpecError(
-            f"cannot read {str(file)!r}: {error.strerror}; give the path of a file"
-        ) from error
+    except (OSError, ValueError) as error:  # a ValueError of a null character in its name
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SpecError(f"cannot read {str(file)!r}: {reason}; give the path of a file") from error
     if size > limit:
         raise SpecError(f"{file} has {size:,} bytes; the limit is {limit:,} bytes ({setting})")
     return data

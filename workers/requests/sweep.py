@@ -29,6 +29,7 @@ from graph_schema.printable import quoted
 from graph_schema.yaml_text import YamlPath
 from workers.requests.checking import TASKS, complaint, unknown
 
+LONGEST_NAME = 100
 MOST_EACH = 1_000
 """Values of one axis."""
 MOST_TOLD = 20
@@ -142,7 +143,7 @@ class SweepRequest(_Part):
     jobs, `name` for none: it is what the sweep is called.
     """
 
-    name: Annotated[StrictStr, Field(min_length=1, max_length=100)] | None = None
+    name: Annotated[StrictStr, Field(min_length=1, max_length=LONGEST_NAME)] | None = None
     models: Several[AskedModel]
     tasks: Several[AskedTask]
     methods: Several[AskedMethod] = (AskedMethod(name="eap-ig"),)

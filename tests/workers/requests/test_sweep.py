@@ -220,3 +220,10 @@ def test_a_file_that_is_no_sweep_is_refused(folder: Path, data: bytes, said_of_i
         built(Path("~nosuchuser/mine.yaml"))
     with pytest.raises(SpecError, match="cannot read the sweep"):
         built(folder / "none.yaml")
+
+
+@pytest.mark.parametrize("stem", ["n" * 200, "a\udcff"], ids=["long", "no text"])
+def test_a_sweep_is_called_as_its_file_is_whatever_that_is(folder: Path, stem: str) -> None:
+    file = folder / f"{stem}.yaml"
+    file.write_text("models: ./a\ntasks: induction\nedges: 10\n")
+    assert 0 < len(built(file).name) <= 100

@@ -34,6 +34,7 @@ from graph_schema.printable import whole_number
 from workers.requests.checking import METHODS, Params, choice, named, unknown, validated
 from workers.requests.dictionaries import AskedDictionary, dictionaries_of
 from workers.requests.pairs import (
+    NOWHERE,
     Measured,
     MeasureRequest,
     measured,
@@ -153,6 +154,7 @@ def build_submission(request: DiscoverRequest, limits: Limits, cache_dir: Path) 
         ModelError: The model cannot be found.
     """
     draft, dataset = drafted(without_dictionaries(request), limits)
+    placed(request, NOWHERE)
     source = source_of(place_of(request.model, cache_dir), request.revision)
     model = ModelId(fingerprint=fingerprint(source, cache_dir))
     placement = placed(request, source)

@@ -106,6 +106,7 @@ def build_effects(
         )
     lay = Placement.model_validate_json(job.placement).model
     source = source_again(request) or lay
+    placement = placement_of(request, source)
     own = asked.model.fingerprint
     there = fingerprint_again(request, source, lay.name, own, own, cache_dir)
     if there != own:
@@ -119,4 +120,4 @@ def build_effects(
         checked_fingerprint(there, model, source.name, known, EFFECTS)
         spec = spec.model_copy(update={"model": ModelId(fingerprint=there)})
     needs = () if job.state is JobState.SUCCEEDED else (Need(job_id=job.job_id),)
-    return Submission(spec, placement_of(request, source), None, needs)
+    return Submission(spec, placement, None, needs)

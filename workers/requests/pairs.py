@@ -24,6 +24,9 @@ from graph_schema.printable import printable, quoted, whole_number
 from graph_schema.private_files import expanded
 from workers.requests.checking import TASKS, Params, choice, device_named, named, validated
 
+NOWHERE = ModelSource(name="/")
+"""Where a request is checked that has no model yet: looking for one may take long."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MeasureRequest:
@@ -153,10 +156,10 @@ def _read_pairs(file: Path, limits: Limits) -> tuple[PairDocument, ...]:
         with file.open("rb") as source:
             data = source.read(limits.dataset_bytes + 1)
             size = max(len(data), os.fstat(source.fileno()).st_size)  # a device's size is 0
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a ValueError of a null character in its name
+        reason = error.strerror if isinstance(error, OSError) else error
         raise DatasetError(
-            f"cannot read the dataset {str(file)!r}: {error.strerror}; give the path of a JSONL "
-            "file"
+            f"cannot read the dataset {str(file)!r}: {reason}; give the path of a JSONL file"
         ) from error
     if size > limits.dataset_bytes:
         raise DatasetError(

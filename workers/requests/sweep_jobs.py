@@ -21,15 +21,13 @@ from graph_schema.models.fingerprint import fingerprint, is_path
 from graph_schema.yaml_text import YamlPath
 from workers.requests.checking import METHODS, named
 from workers.requests.discover import DiscoverRequest, drafted, placed
-from workers.requests.pairs import Measured, measured, source_of
+from workers.requests.pairs import NOWHERE, Measured, measured, source_of
 from workers.requests.shards import sharded
 from workers.requests.submission import Submission
 from workers.requests.sweep import AskedModel, AskedSweep, AskedTask, Mistakes
 from workers.requests.zoo_names import place_of
 
 MOST_JOBS = 10_000
-NOWHERE = ModelSource(name="/")
-"""Where a request is checked that has no model yet."""
 
 
 @dataclass(frozen=True)

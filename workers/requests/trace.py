@@ -14,7 +14,7 @@ from graph_schema.printable import whole_number
 from workers.requests.checking import device_named, validated
 from workers.requests.dictionaries import AskedDictionary, dictionaries_of
 from workers.requests.discover import Submission
-from workers.requests.pairs import source_of
+from workers.requests.pairs import NOWHERE, source_of
 from workers.requests.zoo_names import place_of
 
 NEURONS = "neurons"
@@ -56,17 +56,18 @@ def build_trace(request: TraceRequest, limits: Limits, cache_dir: Path) -> Submi
     """
     given = _named(request.dictionaries)
     draft = _drafted(request, limits, ())
-    source = source_of(place_of(request.model, cache_dir), request.revision)
-    model = ModelId(fingerprint=fingerprint(source, cache_dir))
     placement = validated(
         Placement,
         {
-            "model": source,
+            "model": NOWHERE,
             "device": device_named(request.device),
             "memory_gib": request.memory,
             "priority": request.priority,
         },
     )
+    source = source_of(place_of(request.model, cache_dir), request.revision)
+    model = ModelId(fingerprint=fingerprint(source, cache_dir))
+    placement = placement.model_copy(update={"model": source})
     if given:
         found, sources = dictionaries_of(given, source, model.fingerprint, splice=False)
         draft = _drafted(request, limits, found)

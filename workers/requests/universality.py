@@ -45,7 +45,7 @@ from graph_schema.models.config import read_model
 from graph_schema.models.fingerprint import fingerprint
 from workers.requests.checking import METHODS, choice, named, refuse, validated
 from workers.requests.discover import Submission
-from workers.requests.pairs import MeasureRequest, measured, placement_of, source_of
+from workers.requests.pairs import NOWHERE, MeasureRequest, measured, placement_of, source_of
 from workers.requests.specificity import other_task, specificity_beside
 from workers.requests.zoo_names import place_of
 
@@ -170,6 +170,7 @@ def asked_of(request: UniversalityRequest, motif: Motif, limits: Limits) -> Aske
     """
     if request.pairs is None and request.dataset is None:
         request = replace(request, pairs=min(PAIRS, limits.pairs))
+    placement_of(request, NOWHERE)
     metric, data, dataset = measured(request, request.metric, limits)
     tokenisation = validated(
         Tokenisation,

@@ -215,3 +215,23 @@ def test_a_label_that_would_steer_a_terminal_is_refused(folder: Path) -> None:
     file = write(folder.parent / "pairs.jsonl", [pair(n) for n in range(8)])
     with pytest.raises(SpecError, match=r"label 'a\\x1b\[31m' holds control characters.*--label"):
         build(folder, dataset=file, label="a\x1b[31m")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"shards": 0}, {"priority": 10}, {"memory": 0}, {"chunk": 0}, {"device": "tpu"}],
+    ids=str,
+)
+def test_what_needs_no_model_is_told_before_one_is_looked_for(
+    folder: Path, asked: dict[str, Any]
+) -> None:
+    """Which takes half a minute where the hub is away, and is then what the user reads."""
+    (name,) = asked
+    with pytest.raises(SpecError, match=name) as refused:
+        build(folder / "none", **asked)
+    assert not isinstance(refused.value, ModelError)
+
+
+def test_a_file_of_pairs_with_a_null_in_its_name_is_refused(folder: Path) -> None:
+    with pytest.raises(DatasetError, match="cannot read the dataset .*null"):
+        build(folder, dataset="pairs\0.jsonl", label="pairs")

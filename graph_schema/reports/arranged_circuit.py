@@ -13,9 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from graph_schema.documents import PackedEdges
+from graph_schema.errors import NotFoundError, SpecError
+from graph_schema.printable import clipped, printable
 from graph_schema.reports.drawn_circuit import MEASURED, DrawnCircuit
 
 EXACT, ESTIMATE = MEASURED[0], "estimate"
+MOST_PINS, MOST_GROUPS = 200, 40
+LONGEST_NAME = 80
+"""Letters of a group's name."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,57 @@ class ArrangedCircuit:
     counts: tuple[int, ...]
     always: tuple[int, ...]
     titles: Mapping[str, str]
+
+
+def check_node(name: str, drawn: DrawnCircuit) -> None:
+    """Return where the circuit has the node.
+
+    Raises:
+        NotFoundError: It has not.
+    """
+    if name not in drawn.number:
+        raise NotFoundError(f"the circuit has no node {clipped(printable(name), 80)!r}")
+
+
+def pinned(names: Sequence[str], groups: Sequence[Group], drawn: DrawnCircuit) -> tuple[str, ...]:
+    """The nodes that somebody pins, each once, without those that a group has.
+
+    Raises:
+        NotFoundError: The circuit has no such node.
+        SpecError: They are too many.
+    """
+    pins = tuple(dict.fromkeys(names))
+    if len(pins) > MOST_PINS:
+        raise SpecError(f"{len(pins)} nodes are pinned; expected at most {MOST_PINS}")
+    for name in pins:
+        check_node(name, drawn)
+    grouped = {name for group in groups for name in group.members}
+    return tuple(name for name in pins if name not in grouped)
+
+
+def with_group(
+    groups: Sequence[Group], members: Sequence[str], name: str, drawn: DrawnCircuit
+) -> tuple[Group, ...]:
+    """The groups and one more.
+
+    Raises:
+        NotFoundError: The circuit has no such node.
+        SpecError: It is none, a node would be in two, or they would be too many.
+    """
+    name = printable(name).strip()
+    wanted = tuple(dict.fromkeys(members))
+    if not 0 < len(name) <= LONGEST_NAME:
+        raise SpecError(f"a group's name has {len(name)} letters; expected 1 to {LONGEST_NAME}")
+    for each in wanted:
+        check_node(each, drawn)
+    if len(wanted) < 2:
+        raise SpecError(f"group {name!r} has {len(wanted)} nodes; expected two or more")
+    taken = {each for group in groups for each in group.members}
+    if twice := taken & set(wanted):
+        raise SpecError(f"node {min(twice)} would be in two groups; expected one at most")
+    if len(groups) >= MOST_GROUPS:
+        raise SpecError(f"more than {MOST_GROUPS} groups are asked for")
+    return (*groups, Group(name, wanted))
 
 
 def shown_edges(drawn: DrawnCircuit, kept: int, pins: Sequence[str]) -> list[int]:

@@ -15,14 +15,19 @@ from typing import Any
 from starlette.datastructures import QueryParams
 
 from graph_schema.documents import Annotation
-from graph_schema.errors import NotFoundError, SpecError
-from graph_schema.printable import clipped, printable
-from graph_schema.reports.arranged_circuit import Group, supernode
+from graph_schema.printable import printable
+from graph_schema.reports.arranged_circuit import (
+    LONGEST_NAME,
+    MOST_GROUPS,
+    MOST_PINS,
+    Group,
+    check_node,
+    pinned,
+    supernode,
+    with_group,
+)
 from graph_schema.reports.drawn_circuit import DrawnCircuit
 from workers.web.pages import address
-
-MOST_PINS, MOST_GROUPS = 200, 40
-LONGEST_NAME = 80
 
 
 @dataclass(frozen=True)
@@ -62,33 +67,15 @@ class View:
             found = found.with_group(members.split(","), name, drawn)
         if "called" in given:
             found = found.with_group(given.getlist("members"), given["called"], drawn)
-        pins = tuple(dict.fromkeys(given.getlist("pin")))
-        if len(pins) > MOST_PINS:
-            raise SpecError(f"{len(pins)} nodes are pinned; expected at most {MOST_PINS}")
-        for name in pins:
-            _check_node(name, drawn)
-        grouped = {name for group in found.groups for name in group.members}
+        pins = pinned(given.getlist("pin"), found.groups, drawn)
         node = given.get("node") or None
         if node is not None and found.group_of(node) is None:
-            _check_node(node, drawn)
-        return replace(found, pins=tuple(name for name in pins if name not in grouped), node=node)
+            check_node(node, drawn)
+        return replace(found, pins=pins, node=node)
 
     def with_group(self, members: Sequence[str], name: str, drawn: DrawnCircuit) -> View:
         """The same with one more group."""
-        name = printable(name).strip()
-        wanted = tuple(dict.fromkeys(members))
-        if not 0 < len(name) <= LONGEST_NAME:
-            raise SpecError(f"a group's name has {len(name)} letters; expected 1 to {LONGEST_NAME}")
-        for each in wanted:
-            _check_node(each, drawn)
-        if len(wanted) < 2:
-            raise SpecError(f"group {name!r} has {len(wanted)} nodes; expected two or more")
-        taken = {each for group in self.groups for each in group.members}
-        if twice := taken & set(wanted):
-            raise SpecError(f"node {min(twice)} would be in two groups; expected one at most")
-        if len(self.groups) == MOST_GROUPS:
-            raise SpecError(f"more than {MOST_GROUPS} groups are asked for")
-        return replace(self, groups=(*self.groups, Group(name, wanted)))
+        return replace(self, groups=with_group(self.groups, members, name, drawn))
 
     def with_stored(self, remarks: Sequence[Annotation], drawn: DrawnCircuit) -> View:
         """The same with the groups that are stored with the circuit, as far as they fit.
@@ -143,11 +130,6 @@ class View:
         )
         node = None if self.group_of(self.node) else self.node
         return address(self.own, left.fields, node=node)
-
-
-def _check_node(name: str, drawn: DrawnCircuit) -> None:
-    if name not in drawn.number:
-        raise NotFoundError(f"the circuit has no node {clipped(printable(name), 80)!r}")
 
 
 def _kept(text: str, n_edges: int) -> int:

@@ -6,8 +6,9 @@ Pure functions on documents; `agreement.py` has the figures for two circuits of 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations, pairwise
 
 from graph_schema.comparing.agreement import (
@@ -63,6 +64,43 @@ def compare(
     Raises:
         SpecError: `checkpoints` of models with different sizes.
     """
+    return _compare(_Own(a), _Own(b), checkpoints, scores, pairs, seed)
+
+
+@dataclass(frozen=True)
+class _Own:
+    """A circuit with what every comparison asks of it, worked out once."""
+
+    circuit: CircuitDocument
+
+    @cached_property
+    def side(self) -> Side:
+        return _side(self.circuit)
+
+    @cached_property
+    def edges(self) -> Mapping[str, CircuitEdge]:
+        """By name, the strongest first."""
+        named = [(edge.name, edge) for edge in self.circuit.edges]
+        return dict(sorted(named, key=lambda each: (-each[1].strength, each[0])))
+
+    @cached_property
+    def nodes(self) -> frozenset[str]:
+        return _nodes(self.circuit)
+
+    @cached_property
+    def countless(self) -> str:
+        return _countless(self.circuit)
+
+
+def _compare(
+    one: _Own,
+    other: _Own,
+    checkpoints: bool,
+    scores: tuple[Scores, Scores] | None,
+    pairs: tuple[PairMetrics, PairMetrics] | None,
+    seed: int = 0,
+) -> Comparison:
+    a, b = one.circuit, other.circuit
     scope, differs, notes = _scope(a, b, checkpoints), _differences(a, b), list[str]()
     if pairs and (a.dataset_sha256, a.metric) != (b.dataset_sha256, b.metric):
         notes.append("judged on different pairs or metrics: pairs are not compared")
@@ -75,23 +113,22 @@ def compare(
         )
     plain = Comparison(
         scope=scope,
-        a=_side(a),
-        b=_side(b),
+        a=one.side,
+        b=other.side,
         differs=differs,
         pairs=pair_differences(*pairs, seed=seed) if pairs else None,
         notes=tuple(notes),
     )
     if scope is Scope.ACROSS_MODELS:
         return plain
-    edges_a = {edge.name: edge for edge in a.edges}
-    edges_b = {edge.name: edge for edge in b.edges}
-    nodes_a, nodes_b = _nodes(a), _nodes(b)
-    countless = [why for each in (a, b) if (why := _countless(each))]
+    edges_a, edges_b = one.edges, other.edges
+    nodes_a, nodes_b = one.nodes, other.nodes
+    countless = [each.countless for each in (one, other) if each.countless]
     if countless:
         notes.append(f"{countless[0]}: the number of possible edges is unknown, so there is no p")
     both = edges_a.keys() & edges_b.keys()
     n_nodes = a.model.n_layers * (a.model.n_heads + 1)
-    kept_scores = (_scores(edges_a[name] for name in both), _scores(edges_b[name] for name in both))
+    kept_scores = _scores(edges_a, both), _scores(edges_b, both)
     return plain.model_copy(
         update={
             "edges": overlap(
@@ -100,8 +137,8 @@ def compare(
             "nodes": overlap(nodes_a, nodes_b, None if countless else n_nodes),
             "scores": score_agreement(*kept_scores),
             "all_scores": score_agreement(*scores) if scores else None,
-            "only_a": _strongest(edges_a[name] for name in edges_a.keys() - both),
-            "only_b": _strongest(edges_b[name] for name in edges_b.keys() - both),
+            "only_a": tuple(edge for name, edge in edges_a.items() if name not in both),
+            "only_b": tuple(edge for name, edge in edges_b.items() if name not in both),
             "nodes_only_a": tuple(sorted(nodes_a - nodes_b)),
             "nodes_only_b": tuple(sorted(nodes_b - nodes_a)),
             "notes": tuple(notes),
@@ -132,8 +169,9 @@ def compare_all(circuits: Sequence[Known], related: Related | None = None) -> Co
         SpecError: Fewer than two; models said to be checkpoints with different sizes.
     """
     _at_least_two(circuits)
-    pairs = [_pair(a, b, related) for a, b in combinations(circuits, 2)]
-    sides = tuple(_side(known.circuit) for known in circuits)
+    own = [(known, _Own(known.circuit)) for known in circuits]
+    pairs = [_pair(a, b, related) for a, b in combinations(own, 2)]
+    sides = tuple(each.side for _, each in own)
     return Comparisons(scope=_narrowest(pairs), sides=sides, pairs=tuple(pairs))
 
 
@@ -148,8 +186,9 @@ def along_training(circuits: Sequence[Known]) -> Comparisons:
     def same_run(a: str, b: str) -> bool:
         return True
 
-    pairs = [_pair(before, here, same_run) for before, here in pairwise(circuits)]
-    to_last = [_pair(here, circuits[-1], same_run) for here in circuits[:-1]]
+    own = [(known, _Own(known.circuit)) for known in circuits]
+    pairs = [_pair(before, here, same_run) for before, here in pairwise(own)]
+    to_last = [_pair(here, own[-1], same_run) for here in own[:-1]]
     steps = [
         TrainingStep(
             circuit_id=known.circuit.circuit_id,
@@ -162,7 +201,7 @@ def along_training(circuits: Sequence[Known]) -> Comparisons:
     ]
     return Comparisons(
         scope=_narrowest(pairs),
-        sides=tuple(_side(known.circuit) for known in circuits),
+        sides=tuple(each.side for _, each in own),
         pairs=tuple(pairs),
         training=tuple(steps),
     )
@@ -173,13 +212,16 @@ def _at_least_two(circuits: Sequence[Known]) -> None:
         raise SpecError(f"{len(circuits)} circuits; expected at least two to compare")
 
 
-def _pair(a: Known, b: Known, related: Related | None) -> Comparison:
-    one, two = a.circuit.model, b.circuit.model
-    prints = one.fingerprint, two.fingerprint
-    return compare(
-        a.circuit,
-        b.circuit,
-        checkpoints=not one.is_same(two) and related is not None and related(*prints),
+def _pair(
+    one: tuple[Known, _Own], other: tuple[Known, _Own], related: Related | None
+) -> Comparison:
+    (a, own_a), (b, own_b) = one, other
+    first, second = a.circuit.model, b.circuit.model
+    prints = first.fingerprint, second.fingerprint
+    return _compare(
+        own_a,
+        own_b,
+        checkpoints=not first.is_same(second) and related is not None and related(*prints),
         scores=(a.scores, b.scores) if a.scores and b.scores else None,
         pairs=(a.pairs, b.pairs) if a.pairs and b.pairs else None,
     )
@@ -279,17 +321,14 @@ def _known(circuit: CircuitDocument) -> dict[str, object]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _nodes(circuit: CircuitDocument) -> set[str]:
+def _nodes(circuit: CircuitDocument) -> frozenset[str]:
     """Heads, MLPs and features; `input` and `logits` are in every circuit."""
     names = {name for edge in circuit.edges for name in (edge.sender, edge.receiver)}
     parts = [Component.parse(name) for name in names]
-    return {part.name for part in parts if part.kind in _NODES or part.fine}
+    return frozenset(part.name for part in parts if part.kind in _NODES or part.fine)
 
 
-def _scores(edges: Iterable[CircuitEdge]) -> Scores:
-    """The scores of those edges that have one."""
-    return {edge.name: edge.score for edge in edges if edge.score is not None}
-
-
-def _strongest(edges: Iterable[CircuitEdge]) -> tuple[CircuitEdge, ...]:
-    return tuple(sorted(edges, key=lambda edge: (-edge.strength, edge.name)))
+def _scores(edges: Mapping[str, CircuitEdge], names: Iterable[str]) -> Scores:
+    """The scores of those of the named edges that have one."""
+    found = {name: edges[name].score for name in names}
+    return {name: score for name, score in found.items() if score is not None}

@@ -153,16 +153,20 @@ async def home(request: Request) -> Response:
 
 def enter(site: Site, cookie: str, request: Request) -> Response:
     """Let a browser in by its word, once."""
+    if request.method == "HEAD":  # whoever only looks whether there is a page is not the browser
+        raise HTTPException(405, "an address that lets a browser in is opened in it")
+    # A page of ours leads on: a browser sends no strict cookie where another page led here.
+    to = request.query_params.get("to", "")
+    response = site.page(request, "entered.html", to=to if _CIRCUIT.fullmatch(to) else FIRST)
     session = site.access.admit(request.query_params.get("word", ""))
     if session is None:
+        if site.access.knows(session_of(request)):  # the same browser has the address open again
+            return response
         raise HTTPException(
             403,
             "this address has been used, or is too old: each works once, for a quarter of an hour. "
             "Start `circuits web` again, or make another in a browser that is in",
         )
-    # A page of ours leads on: a browser sends no strict cookie where another page led here.
-    to = request.query_params.get("to", "")
-    response = site.page(request, "entered.html", to=to if _CIRCUIT.fullmatch(to) else FIRST)
     response.set_cookie(
         cookie, session, max_age=SESSION_SECONDS, path="/", httponly=True, samesite="strict",
         secure=request.url.scheme == "https",

@@ -22,6 +22,7 @@ from workers.web.access import Access
 ENTER = "/enter"
 STATIC = "/static/"
 _HOST = re.compile(r"(?:(?P<name>[\w.-]+)|\[(?P<address>[\da-fA-F:.]+)\])(?::\d{1,5})?")
+MOST_COOKIES = 20
 MOST_BYTES = 2**20
 """Of the body of a request."""
 MOST_DISCARDED = 2**29
@@ -97,7 +98,9 @@ class Gate:
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 
-        scope["session"] = session = request.cookies.get(self._cookie, "")
+        # Another server of this machine may set a cookie of the same name, which would come first.
+        sent = _values(request, self._cookie)
+        scope["session"] = session = next(filter(self._access.knows, sent), "")
         if (refusal := self._refusal(request, session)) is not None:
             answer = self._refuse(request, refusal.status_code, refusal.detail)
             large = refusal.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
@@ -141,6 +144,13 @@ def _too_large(most: int) -> HTTPException:
         f"the request is larger than {most:,} bytes; larger files are imported on the server's "
         "machine: circuits import FILE",
     )
+
+
+def _values(request: Request, cookie: str) -> list[str]:
+    """What a request has under a cookie's name, at most so many."""
+    pairs = (each.strip() for line in request.headers.getlist("cookie") for each in line.split(";"))
+    named = (each.partition("=") for each in pairs)
+    return [value for name, _, value in named if name == cookie][:MOST_COOKIES]
 
 
 def _name_of(request: Request) -> str | None:

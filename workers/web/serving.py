@@ -20,6 +20,7 @@ from workers.web.app import make_app
 from workers.web.site import Site
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+EVERYWHERE = ("0.0.0.0", "::")
 MOST_HEADER_BYTES = 2**17
 """A query stands in an address, and the page that it led to in the header of the next request."""
 END_SECONDS = 2
@@ -56,9 +57,9 @@ def serve(
         _ = client.service  # what is wrong with the graph is told before anybody is let in
         access = Access(stored_key(client.settings.cache_dir))
         port = int(listening.getsockname()[1])
-        names = (*LOOPBACK, *{host.lower(), *(name.lower() for name in allowed)})
-        app = make_app(Site(client, access), names, cookie=f"circuits-{port}")
-        shown = host if is_loopback(host) else next(iter(allowed), socket.gethostname())
+        shown = _shown(host, allowed)
+        names = {*LOOPBACK, *(name.lower() for name in (host, shown, *allowed))}
+        app = make_app(Site(client, access), tuple(names), cookie=f"circuits-{port}")
         shown = f"[{shown}]" if ":" in shown else shown
         entrance = f"http://{shown}:{port}/enter?word={access.invite()}"
         if circuit is not None:
@@ -78,6 +79,7 @@ def serve(
             access_log=False,  # it would show the word that lets a browser in
             server_header=False,
             lifespan="off",
+            ws="none",  # whatever is installed beside: nothing here takes one
             timeout_graceful_shutdown=END_SECONDS,
             h11_max_incomplete_event_size=MOST_HEADER_BYTES,
         )
@@ -94,6 +96,13 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _shown(host: str, allowed: tuple[str, ...]) -> str:
+    """The name by which browsers are told to come: the server goes by it, too."""
+    if is_loopback(host):
+        return host
+    return next(iter(allowed), socket.gethostname() if host in EVERYWHERE else host)
 
 
 def usual_port(port: int) -> int:

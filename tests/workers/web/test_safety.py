@@ -54,6 +54,30 @@ def test_an_address_lets_one_browser_in_once(atlas: Atlas) -> None:
     assert second.get("/circuits").status_code == 401
 
 
+def test_who_only_looks_at_an_address_does_not_spend_it(atlas: Atlas) -> None:
+    word = atlas.access.invite()
+    looking = atlas.visitor()
+    answer = looking.head(f"/enter?word={word}")
+    assert (answer.status_code, "set-cookie" in answer.headers) == (405, False)
+    assert atlas.visitor().get(f"/enter?word={word}").status_code == 200
+
+
+def test_an_address_that_its_own_browser_opens_again_leads_on(atlas: Atlas) -> None:
+    word, browser = atlas.access.invite(), atlas.visitor()
+    browser.get(f"/enter?word={word}")
+    again = browser.get(f"/enter?word={word}")
+    assert again.status_code == 200
+    assert "set-cookie" not in again.headers
+    assert 'content="0;url=/atlas"' in again.text
+    assert atlas.visitor().get(f"/enter?word={word}").status_code == 403
+
+
+def test_a_look_at_the_events_ends(browser: TestClient) -> None:
+    answer = browser.head("/jobs/events")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/event-stream")
+
+
 @pytest.mark.parametrize(
     ("to", "leads"),
     [
@@ -82,6 +106,18 @@ def test_nothing_is_shown_without_a_session(atlas: Atlas, path: str) -> None:
 def test_every_screen_was_tried_without_a_session() -> None:
     plain = {path for path in SCREENS if "{" not in path}
     assert plain <= {path.partition("?")[0] for path in READ}
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_cookie_of_the_same_name_does_not_lock_the_browser_out(
+    atlas: Atlas, order: tuple[int, int]
+) -> None:
+    """Cookies tell no ports apart: another server of the machine may have set one."""
+    cookies = (f"{COOKIE}={atlas.access.admit(atlas.access.invite())}", f"{COOKIE}=tossed")
+    headers = {"cookie": "; ".join(cookies[place] for place in order)}
+    assert atlas.visitor().get("/circuits", headers=headers).status_code == 200
+    many = {"cookie": "; ".join([f"{COOKIE}=tossed"] * 2_000)}
+    assert atlas.visitor().get("/circuits", headers=many).status_code == 401
 
 
 def test_words_and_sessions_run_out() -> None:

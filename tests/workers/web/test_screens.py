@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
-from sse_starlette import ServerSentEvent
+from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
@@ -218,9 +218,16 @@ async def _first_event(atlas: Atlas, last: str) -> ServerSentEvent | None:
 
     site = Site(atlas.client, atlas.access)
     headers = [(b"last-event-id", last.encode())]
-    given = {"type": "http", "headers": headers, "query_string": b"seen=of-the-first-page"}
+    given = {
+        "type": "http",
+        "method": "GET",
+        "headers": headers,
+        "query_string": b"seen=of-the-first-page",
+    }
+    answer = jobs_screen.events(site, Request(given, forever))
+    assert isinstance(answer, EventSourceResponse)
     with anyio.move_on_after(2.0 if last else 60.0):
-        async for each in jobs_screen.events(site, Request(given, forever)).body_iterator:
+        async for each in answer.body_iterator:
             assert isinstance(each, ServerSentEvent)
             if each.event == "changed":
                 return each
@@ -327,6 +334,10 @@ def test_cypher_takes_parameters_and_leads_to_circuits(atlas: Atlas, browser: Te
     page = browser.get("/cypher", params={"q": query, "p.n": "150"}).text
     assert f'href="/circuits/{atlas.wide.circuit_id}"' in page
     assert atlas.induction.circuit_id not in page
+
+
+def test_events_of_a_state_that_is_none_are_refused_at_once(browser: TestClient) -> None:
+    assert browser.get("/jobs/events?state=asleep").status_code == 400
 
 
 def test_an_answer_that_holds_a_graph_is_drawn(atlas: Atlas, browser: TestClient) -> None:

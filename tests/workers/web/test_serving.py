@@ -57,6 +57,30 @@ def test_it_serves_whoever_has_the_address_and_ends_by_ctrl_c(atlas: Atlas) -> N
         assert "Traceback" not in process.stderr.read()
 
 
+@pytest.mark.parametrize("options", [[], ["--allow-host", "Atlas.Example"]])
+def test_from_the_network_it_goes_by_the_name_that_it_prints(
+    atlas: Atlas, options: list[str]
+) -> None:
+    command = [*CIRCUITS, "web", "--no-open", "--port", "0", "--host", "0.0.0.0", *options]
+    env = atlas.client.settings.environment()
+    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            assert "not encrypted" in process.stderr.readline()
+            said = process.stderr.readline()
+            found = re.search(r"http://([^/:]+):(\d+)(/enter\?word=\S+)", said)
+            assert found is not None, said
+            assert found[1] == (options[-1] if options else socket.gethostname())
+            request = urllib.request.Request(
+                f"http://127.0.0.1:{found[2]}{found[3]}", headers={"host": f"{found[1]}:{found[2]}"}
+            )
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                assert "set-cookie" in answer.headers
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) in (0, 130)
+
+
 def _in_two_parts(port: int, cookie: str, letters: int) -> bytes:
     """The beginning of the answer to a long query that arrives in pieces."""
     head = f"GET /cypher?q=RETURN+1+AS+n+//+{'x' * letters} HTTP/1.1\r\nhost: 127.0.0.1\r\n"

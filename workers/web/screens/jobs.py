@@ -130,14 +130,18 @@ def rerun(site: Site, request: Request, fields: Mapping[str, str]) -> Response:
     return RedirectResponse(f"/jobs/{record.job_id}", 303)
 
 
-def events(site: Site, request: Request) -> EventSourceResponse:
+def events(site: Site, request: Request) -> Response:
     """Says whenever something happened to what a page shows; the page then asks for itself again.
 
     An event's id is a digest of what is stored. A browser that comes back names the last one that
     it had, to this server or to one started since: it is told where that is no longer so, and told
     nothing where it is. What it shows is a page of the graph, so no row is lost or there twice.
     """
+    if request.method == "HEAD":  # events never end by themselves, and this one would see none
+        return Response(media_type="text/event-stream")
     asked = dict(request.query_params)
+    if asked.get("state"):  # else it would fail again and again, once the answer has begun
+        choice("state", JobState, asked["state"])
     seen = request.headers.get("last-event-id") or asked.get("seen", "")
     return EventSourceResponse(_changes(site, request, asked, seen), ping=15)
 

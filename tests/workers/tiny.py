@@ -26,6 +26,9 @@ from graph_schema.store.records.datasets import write_dataset
 from workers import broker
 from workers.settings import Settings
 
+PATIENCE = 300.0
+"""Seconds for what must come true: a child that loads torch took 73 on a busy machine."""
+
 
 @dataclass(frozen=True)
 class Tiny:
@@ -78,13 +81,16 @@ def make_tiny(folder: Path, n_layers: int = 2, n_pairs: int = 24) -> Tiny:
 
 
 def worker_settings(home: Path, address: StoreAddress, broker_url: str | None = None) -> Settings:
-    """The usual lease, which no test waits for, and quick looks at the jobs."""
+    """The usual lease, which no test waits for, quick looks at the jobs, and time to stop.
+
+    A worker that takes `cancel_seconds` and some more to stop ends itself, with an error.
+    """
     given = {
         "home": home,
         "broker": broker_url,
         "reconcile_seconds": 0.5,
         "resend_seconds": 1.0,
-        "cancel_seconds": 1.0,
+        "cancel_seconds": 10.0,
     }
     return Settings.model_validate(given).at(address)
 
@@ -142,7 +148,7 @@ def worker(settings: Settings) -> Generator[subprocess.Popen[bytes]]:
     assert process.returncode <= 0, "the worker ended by itself: see its log above"
 
 
-def until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
     """Wait for it.
 
     Raises:
@@ -154,7 +160,7 @@ def until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
         time.sleep(0.1)
 
 
-def ended(store: GraphStore, job_id: str, seconds: float = 120.0) -> JobRecord:
+def ended(store: GraphStore, job_id: str, seconds: float = PATIENCE) -> JobRecord:
     """The job once it has ended."""
     until(lambda: jobs.get(store, job_id).state.ended, seconds)
     return jobs.get(store, job_id)

@@ -28,7 +28,7 @@ from workers.running.worker import HANG_SECONDS
 from workers.settings import Settings
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(400)
 def test_a_job_has_had_its_time_though_the_database_hangs(
     embedded_store: GraphStore, tmp_path: Path
 ) -> None:
@@ -88,7 +88,7 @@ Performer(settings, StoreAddress(uri, user, password), "deaf", print).perform(jo
 """
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(400)
 def test_a_cancel_that_was_seen_is_obeyed_though_the_database_hangs(
     embedded_store: GraphStore, tmp_path: Path
 ) -> None:
@@ -108,14 +108,19 @@ def test_a_cancel_that_was_seen_is_obeyed_though_the_database_hangs(
                 process.kill()
 
 
+def soon(settings: Settings) -> Settings:
+    """Of a worker that is to stop soon."""
+    return settings.model_copy(update={"cancel_seconds": 1.0})
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_worker_stops_in_time_though_the_database_hangs(
     embedded_store: GraphStore, tmp_path: Path
 ) -> None:
     tiny = made.make_tiny(tmp_path / "tiny", n_pairs=40)
     with graph_behind_a_door(embedded_store.address) as (address, way):
-        settings = worker_settings(tmp_path, address)
+        settings = soon(worker_settings(tmp_path, address))
         place = Place(embedded_store, settings)
         with held(tmp_path), worker(settings) as process:
             job_id = place.submit(tiny, seed=1)
@@ -132,13 +137,14 @@ def test_a_worker_stops_in_time_though_the_database_hangs(
 
 @pytest.mark.slow
 @pytest.mark.needs_redis
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_worker_stops_in_time_though_the_broker_hangs(
     embedded_store: GraphStore, tmp_path: Path, empty_redis: str
 ) -> None:
     tiny = made.make_tiny(tmp_path / "tiny", n_pairs=40)
     with reserved_port() as port, door(port, empty_redis) as way:
-        settings = worker_settings(tmp_path, embedded_store.address, f"redis://127.0.0.1:{port}/0")
+        broker_url = f"redis://127.0.0.1:{port}/0"
+        settings = soon(worker_settings(tmp_path, embedded_store.address, broker_url))
         with worker(settings) as process:
             place = Place(embedded_store, settings)
             ended(place.store, place.submit(tiny, seed=2))  # it has started, and is idle

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from prometheus_client.core import GaugeMetricFamily
 
 from graph_schema.artifacts import ArtifactStore
 from graph_schema.documents.jobs import JobState, ShardSpec, read_spec
@@ -15,6 +16,7 @@ from graph_schema.store import jobs
 from graph_schema.store.jobs.board import count_by_state, read_page
 from graph_schema.store.records.newest import newest_jobs
 from tests.workers.client.test_job import claimed
+from tests.workers.tiny import until
 from tests.workers.world import World, write_lines
 from workers.client import CircuitClient, Job
 from workers.job.checkpoints import checkpoint_key, load_sealed, save_sealed
@@ -86,8 +88,15 @@ def test_shards_are_listed_where_they_are_asked_for(client: CircuitClient, world
     counts = count_by_state(store)[JobState.QUEUED]
     job = client.submit_request(asked(world, 2, shards=4))
     assert count_by_state(store)[JobState.QUEUED] == counts + 1
-    told = {each.name: each for each in Metrics(store, dict).collect()}["circuits_jobs"].samples
-    n_queued = {each.labels["state"]: each.value for each in told}["queued"]
+    metrics, told = Metrics(store, dict), dict[str, GaugeMetricFamily]()
+
+    def answered() -> bool:
+        told.update({each.name: each for each in metrics.collect()})
+        return "circuits_jobs" in told
+
+    until(answered)
+    states_told = {each.labels["state"]: each.value for each in told["circuits_jobs"].samples}
+    n_queued = states_told["queued"]
     assert n_queued == len(store.rows("MATCH (j:Job {state: 'queued'}) RETURN j.job_id"))
     assert n_queued >= counts + 5
     own = {each.job_id for each in shards(client, job)}

@@ -12,10 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import LiteralString
-from urllib.error import URLError
 
 import psutil
 import pytest
+import redis
 
 from graph_schema.artifacts import ArtifactStore
 from graph_schema.documents.jobs import JobState
@@ -26,7 +26,7 @@ from graph_schema.store.records.circuits import read_circuit
 from graph_schema.store.servers.java import JavaServer
 from tests.workers import tiny as made
 from tests.workers.held import held
-from tests.workers.running.test_metrics import Figures, scraped
+from tests.workers.running.test_metrics import Figures, answered, scraped
 from tests.workers.tiny import Place, ended, until, worker, worker_settings, working
 
 pytestmark = pytest.mark.slow
@@ -53,7 +53,7 @@ class Running(Place):
 
         def told() -> bool:
             assert self.settings.metrics_port is not None
-            with suppress(URLError):
+            with suppress(OSError):  # nobody listens yet, or has an answer
                 found.append(scraped(self.settings.metrics_port))
             return bool(found)
 
@@ -91,6 +91,9 @@ def running(
     both = request.param != "arcadedb and a folder"
     server: JavaServer = request.getfixturevalue("neo4j" if both else "arcadedb")
     url = request.getfixturevalue("redis_url") if both else None
+    if url is not None:
+        with redis.Redis.from_url(url) as client:
+            client.flushall()
     settings = worker_settings(home, server.address, url)
     with reserved_port() as port, GraphStore(server.address) as store:
         settings = settings.model_copy(update={"metrics_port": port})
@@ -179,14 +182,13 @@ def test_what_a_worker_does_is_told_to_who_scrapes_it(running: Running, tiny: ma
     before = running.settled()
     with held(running.settings.home):
         job_id = running.submit(tiny, seed=60)
-        until(lambda: running.figures()[started] == before.get(started, 0.0) + 1)
+        until(lambda: running.figures().get(started, 0.0) == before.get(started, 0.0) + 1)
     ended(running.store, job_id)
     ends = (succeeded, "discover", "succeeded")
     until(lambda: running.figures().get(ends, 0.0) == before.get(ends, 0.0) + 1)
-    found = running.figures()
+    found = answered(running.figures)
     assert found["circuits_job_seconds_count", "discover"] > 0
     assert found["circuits_memory_bytes", "children"] > found["circuits_memory_bytes", "main"]
-    assert found["circuits_up", "graph"] == found["circuits_up", "broker"] == 1
     assert ("circuits_jobs", "succeeded") in found
     assert ("circuits_queue_messages", "cpu") in found
     assert not [labels for labels in found if job_id in labels or str(tiny.folder) in labels]

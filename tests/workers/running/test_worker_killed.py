@@ -67,8 +67,10 @@ def test_a_job_that_kills_three_mains_fails_and_its_neighbour_does_not(
     for attempt in (1, 2, 3):
         with held(place.settings.home), worker(place.settings) as main:
             working(place.store, poison, attempt)
+            children = psutil.Process(main.pid).children()
             main.kill()
             main.wait()
+            psutil.wait_procs(children, timeout=120)  # one that is held no more may end the job
     neighbour = place.submit(tiny, seed=10)
     with worker(place.settings):
         record = ended(place.store, poison)

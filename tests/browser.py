@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
-PATIENCE = 60
+PATIENCE = 180
 
 _FRAME = """<!doctype html><meta charset=utf-8><pre id=found></pre>
 <iframe id=page style="border:0;width:{width}px;height:800px" srcdoc="{page}"></iframe>

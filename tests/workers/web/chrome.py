@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Generator
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser import chromium
 from tests.workers.web.vendored import AXE
@@ -16,6 +16,7 @@ PATIENCE = 60_000
 EVERY_RULE = "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']"
 COLOURS = "['color-contrast']"
 """What is another thing in the dark; all else is as in the light."""
+expect.set_options(timeout=PATIENCE)  # five seconds unless it is said
 CLOSED = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
 
@@ -24,7 +25,7 @@ def running_chrome() -> Generator[Browser]:
     """A browser without a head."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=chromium(), args=["--no-sandbox", CLOSED]
+            executable_path=chromium(), args=["--no-sandbox", CLOSED], timeout=3 * PATIENCE
         )
         yield browser
         browser.close()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.workers.web.chrome import COLOURS, EVERY_RULE, PATIENCE, violations, visiting
+from tests.workers.web.chrome import COLOURS, EVERY_RULE, violations, visiting
 
 ways = pytest.mark.parametrize(
     ("scheme", "width", "scripts"),
@@ -41,7 +41,7 @@ def read_every_screen(
             assert answer is not None
             assert answer.ok is (name != "error"), name
             if scripts and "/circuits/" in path and answer.ok:
-                expect(page.locator("#drawing[data-ready=yes]")).to_be_visible(timeout=PATIENCE)
+                expect(page.locator("#drawing[data-ready=yes]")).to_be_visible()
             page.screenshot(path=folder / f"{name}-{scheme}-{width}.png", full_page=True)
             needed = page.evaluate("document.documentElement.scrollWidth")
             assert needed <= width, f"{name} is {needed} wide"

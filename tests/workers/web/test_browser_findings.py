@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from graph_schema.documents.universality import UniversalityReport
+from graph_schema.processes import reserved_port
 from graph_schema.store.records.circuits import write_circuit
 from tests.factories import made_edges, make_circuit, make_model
 from tests.made_universality import store_report
@@ -44,9 +45,10 @@ def within(atlas: Atlas) -> list[str]:
 
 @pytest.fixture(scope="module")
 def served(atlas: Atlas) -> Generator[Served]:
-    served = Served(atlas)
-    yield served
-    served.stop()
+    with reserved_port() as port:
+        served = Served(atlas, port)
+        yield served
+        served.stop()
 
 
 def _compared(ids: Iterable[str]) -> str:
@@ -100,12 +102,13 @@ def test_counterparts_light_up_by_pointer_and_by_keys(
         expect(page).to_have_url(re.compile("light=induction"))
         page.locator(".rolegraph .box[data-light=previous_token]").nth(1).focus()
         page.keyboard.press("Enter")
+        expect(page).to_have_url(re.compile("light=previous_token"))
         assert set(lit.evaluate_all("all => all.map((one) => one.dataset.light)")) == {
             "previous_token"
         }
         page.keyboard.press("Enter")
         expect(lit).to_have_count(0)
-        assert "light=" not in page.url
+        expect(page).not_to_have_url(re.compile("light="))
         assert page.evaluate("window.stays"), "the page was loaded again"
 
 

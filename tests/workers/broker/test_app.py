@@ -34,7 +34,7 @@ from workers.settings import Settings
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     url = f"filesystem://{tmp_path}/a broker"
     if request.param == "redis":
-        url = request.getfixturevalue("redis_url")
+        url = request.getfixturevalue("empty_redis")
     return Settings(home=tmp_path, broker=url, graph="bolt://nowhere")
 
 

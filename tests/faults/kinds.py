@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -146,14 +145,14 @@ def late_message(rig: Rig, rng: random.Random) -> None:
 
 
 def cut_after_commit(rig: Rig, rng: random.Random) -> None:
-    """Until it has happened, or nobody commits anything any more."""
+    """Until it has happened: a worker that has started says again and again that it is live."""
     proxy = rng.choice(rig.workers).proxy
-    before, end = proxy.commits_cut, time.monotonic() + PAST_LEASE
+    before = proxy.commits_cut
     proxy.cut_after_commits(COMMITS)
-    while proxy.commits_cut < before + COMMITS and time.monotonic() < end:
-        rig.tend()
-        time.sleep(0.1)
-    proxy.cut_after_commits(0)
+    try:
+        rig.until(lambda: proxy.commits_cut >= before + COMMITS)
+    finally:
+        proxy.cut_after_commits(0)
 
 
 def cut_connections(rig: Rig, rng: random.Random) -> None:

@@ -128,8 +128,8 @@ class Rig:
 
     def _make_queue(self) -> Queue:
         if self.combination.endswith("redis"):
-            with reserved_port() as port:
-                return RedisQueue(self.folder, port)
+            # Reserved to the end: it is killed, and another one starts there.
+            return RedisQueue(self.folder, self._stack.enter_context(reserved_port()))
         return FolderQueue(self.small / "broker")
 
     def _mount_small(self) -> bool:

@@ -58,10 +58,10 @@ def test_a_job_of_a_new_local_service_survives_a_power_cut(tmp_path: Path) -> No
     os.kill(found.supervisor_pid, signal.SIGSTOP)  # or it flushes what it did not before
     with GraphStore(service.address) as store:
         job_id, circuit_id = do_a_job(store)
-        for pid in (found.supervisor_pid, found.database_pid):
-            os.kill(pid, signal.SIGKILL)
-    left = [pid for pid in (found.supervisor_pid, found.database_pid) if psutil.pid_exists(pid)]
-    psutil.wait_procs([psutil.Process(pid) for pid in left], timeout=60)
+        both = [psutil.Process(pid) for pid in (found.database_pid, found.supervisor_pid)]
+        for each in both:
+            each.kill()
+    psutil.wait_procs(both, timeout=60)
 
     server = start_embedded(disk.kept, heap_megabytes=512)
     try:

@@ -135,7 +135,7 @@ class Host:
 
     def client(self, secrets: Path, wish: str) -> None:
         command = [sys.executable, "-c", CLIENT, str(secrets), wish]
-        subprocess.run(self.inside(command), check=True, timeout=120)
+        subprocess.run(self.inside(command), check=True, timeout=300)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -156,7 +157,7 @@ def test_the_shipped_configuration_is_in_force(client_of: Cluster, query: str) -
 def test_no_secret_is_said_or_stands_in_a_command_line(cluster: Cluster) -> None:
     secrets = [file.read_text().strip() for file in (cluster.folder / "secrets").glob("*.txt")]
     assert len(secrets) == 7
-    said = [cluster.said, *(" ".join(each.cmdline()) for each in _processes())]
+    said = [cluster.said, *_processes().values()]
     assert [secret for secret in secrets for text in said if secret in text] == []
     for log in cluster.folder.glob("*.log"):
         assert not any(secret in log.read_text() for secret in secrets), log
@@ -166,7 +167,7 @@ def test_down_ends_both_and_up_again_is_refused_before(cluster: Cluster) -> None
     again = cluster.script("up")
     assert again.returncode == 1
     assert f"runs already, from {cluster.folder}" in again.stderr
-    ours = [each for each in _processes() if str(cluster.folder) in " ".join(each.cmdline())]
+    ours = [each for each, called in _processes().items() if str(cluster.folder) in called]
     assert len(ours) == 3  # Redis, Python, Java
     down = cluster.script("down")
     assert (down.returncode, down.stdout, down.stderr) == (0, "", "")
@@ -179,12 +180,10 @@ def test_down_ends_both_and_up_again_is_refused_before(cluster: Cluster) -> None
     assert cluster.settings("worker")
 
 
-def _processes() -> list[psutil.Process]:
-    found: list[psutil.Process] = []
+def _processes() -> dict[psutil.Process, str]:
+    """All of the machine, with what each was called with; one may end at any time."""
+    found: dict[psutil.Process, str] = {}
     for each in psutil.process_iter():
-        try:
-            each.cmdline()
-        except psutil.Error:
-            continue
-        found.append(each)
+        with suppress(psutil.Error):
+            found[each] = " ".join(each.cmdline())
     return found

@@ -22,6 +22,7 @@ from tests.factories import make_circuit, make_model
 from tests.servers import START_SECONDS
 
 FEATURES = make_model("made/features", d_mlp=10**6, n_edges=10**7)
+TIMES = 3
 
 
 def _star(number: int, n: int, score: float = 1.0) -> CircuitDocument:
@@ -45,10 +46,14 @@ def _write(store: GraphStore, circuit: CircuitDocument) -> None:
     store.write(lambda tx: write_circuit(tx, circuit))
 
 
-def _seconds(act: Callable[[], object]) -> float:
-    start = time.monotonic()
-    act()
-    return time.monotonic() - start
+def _least(act: Callable[[int], object]) -> float:
+    """Seconds that it takes a machine that nobody else keeps busy: the least of some times."""
+    found: list[float] = []
+    for n in range(TIMES):
+        start = time.monotonic()
+        act(n)
+        found.append(time.monotonic() - start)
+    return min(found)
 
 
 @pytest.mark.slow
@@ -56,13 +61,14 @@ def test_writing_takes_no_longer_where_more_is_stored(store: GraphStore) -> None
     """Nor does writing a hub's edges again. Walks over a model's or a hub's list took minutes."""
     for number in range(2):
         _write(store, _star(number, 1_000))  # the server warms up
-    few = min(_seconds(lambda n=n: _write(store, _star(n, 1_000))) for n in (2, 3))
-    for number in range(4, 10):
+    few = _least(lambda n: _write(store, _star(2 + n, 1_000)))
+    for number in range(5, 10):
         _write(store, _star(number, 1_000))
-    many = min(_seconds(lambda n=n: _write(store, _star(n, 1_000))) for n in (10, 11))
+    many = _least(lambda n: _write(store, _star(10 + n, 1_000)))
     assert many < 3 * few + 1
-    changed = _star(11, 1_000, score=2.0)
-    assert _seconds(lambda: _write(store, changed)) < 3 * few + 1
+    again = [_star(11, 1_000, score=2.0 + n) for n in range(TIMES)]
+    assert _least(lambda n: _write(store, again[n])) < 3 * few + 1
+    changed = again[-1]
     assert read_circuit(store, changed.circuit_id) == changed
 
 
@@ -144,7 +150,7 @@ def test_the_server_itself_ends_what_takes_too_long(
             size, seconds = 1_000, 0.0
             while seconds < 0.2:  # twenty rows, so that 2,000 take twenty seconds
                 size *= 2
-                seconds = _seconds(lambda size=size: store.write(lambda tx: _slow(tx, 20, size)))
+                seconds = _least(lambda _, s=size: store.write(lambda tx: _slow(tx, 20, s)))
             store.write(lambda tx: _slow(tx, 2_000, size))
             assert store.rows("MATCH (t:Task) RETURN count(t) AS n") == [{"n": 2_000}]
             assert "ended for its time, again with 1000 rows a statement" in caplog.text

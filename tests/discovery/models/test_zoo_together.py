@@ -15,6 +15,8 @@ from graph_schema.errors import SpecError
 
 pytestmark = pytest.mark.slow
 NAMES = [("markov", 0), ("one-layer", 1)]
+STEPS = 100_000
+"""One has not ended by the time that the other, which loads torch as well, begins."""
 
 
 def test_both_are_under_way_and_whoever_leaves_ends_them_at_a_step(tmp_path: Path) -> None:
@@ -26,9 +28,9 @@ def test_both_are_under_way_and_whoever_leaves_ends_them_at_a_step(tmp_path: Pat
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_together(tmp_path, NAMES, processes=2, steps=4000, progress=leave)
-    assert [total for _, total in seen[-1]] == [4000, 4000]
-    assert all(0 < done < 4000 for done, _ in seen[-1])
+        train_together(tmp_path, NAMES, processes=2, steps=STEPS, progress=leave)
+    assert [total for _, total in seen[-1]] == [STEPS, STEPS]
+    assert all(0 < done < STEPS for done, _ in seen[-1])
     begun = sorted(folder.name.split("-")[0] for folder in (tmp_path / "zoo").glob(".*.part"))
     assert begun == [".markov", ".one"], "where the same call goes on"
 

@@ -64,6 +64,7 @@ def test_exactly_the_weights_that_are_read_are_fetched(hub: Hub, tmp_path: Path)
     others = ("consolidated.safetensors", "model-00001-of-00002.safetensors", "pytorch_model.bin")
     shards = ("lm_head.safetensors", "model[1].safetensors", "parts/b.safetensors")
     kept = {"config.json", INDEX_FILE, *shards, "tokenizer.json"}
+    hub.fetched.clear()
     parted = _repository(hub, tmp_path / "parted", "tokenizer.json", *others, shards=shards)
     assert set(_fetch(hub, tmp_path / "home", parted)) == kept
     assert set(hub.fetched) == kept

@@ -14,7 +14,7 @@ from graph_schema.store.servers.java import JavaServer
 from tests.doors import graph_behind_a_door
 
 
-@pytest.mark.timeout(100)
+@pytest.mark.timeout(400)
 def test_a_server_that_hangs_counts_as_away(arcadedb: JavaServer) -> None:
     with (
         graph_behind_a_door(arcadedb.address) as (address, way),

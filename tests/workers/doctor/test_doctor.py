@@ -149,7 +149,7 @@ def test_a_check_that_hangs_or_breaks_or_says_what_steers_a_terminal_is_a_findin
 
     began = time.monotonic()
     slow, broken = examine([Check("slow", hang, seconds=0.2), Check("broken", break_)])
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 25
     assert (slow.verdict, broken.verdict) == (Verdict.FAIL, Verdict.FAIL)
     assert "0.2 s" in slow.says
     assert (broken.says, broken.advice) == ("graph is\ufffd[2J away: no", "start it")

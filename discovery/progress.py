@@ -22,7 +22,7 @@ def part(report: Report, number: int, of: int) -> Report:
 class Progress(Protocol):
     """Called often; may raise `JobCancelled`, which passes through all of `discovery`."""
 
-    def __call__(self, stage: str, done: int, total: int) -> None: ...
+    def __call__(self, stage: str, done: int, total: int, /) -> None: ...
 
 
 @runtime_checkable

@@ -127,7 +127,7 @@ class Settings(BaseSettings):
     hf_hub_cache: AbsolutePath | None = Field(
         default=None, validation_alias=AliasChoices("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")
     )
-    hf_endpoint: str = Field("https://huggingface.co", validation_alias="HF_ENDPOINT")
+    hf_endpoint: str = Field(default="https://huggingface.co", validation_alias="HF_ENDPOINT")
     xdg_cache_home: AbsolutePath | None = Field(default=None, validation_alias="XDG_CACHE_HOME")
     hf_offline: HubFlag = Field(
         default=False,

@@ -48,7 +48,7 @@ _RELEASED = {jobs.Action.FAILED: Outcome.FAILED, jobs.Action.CANCELLED: Outcome.
 class Work(Protocol):
     """The work of a job: `workers.kinds.perform.run_job` with its surroundings filled in."""
 
-    def __call__(self, record: JobRecord, run_id: str, lease: Lease) -> Product: ...
+    def __call__(self, record: JobRecord, run_id: str, lease: Lease, /) -> Product: ...
 
 
 @dataclass

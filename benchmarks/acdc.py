@@ -158,7 +158,7 @@ def section(text: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--case", choices=SHAPES, action="append")
     parser.add_argument("--threshold", type=float, action="append")
     metrics = [metric.value for metric in (Metric.KL, Metric.LOGIT_DIFF)]

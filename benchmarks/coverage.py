@@ -114,7 +114,7 @@ def section(groups: Sequence[int], tries: int) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--tries", type=int, default=TRIES, help="simulations a cell")
     parser.add_argument("--groups", type=int, nargs="+", default=GROUPS)
     parser.add_argument("--print", action="store_true", help="print, leave the page as it is")

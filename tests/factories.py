@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 from graph_schema.documents import (
     AblationSpec,
@@ -176,11 +177,11 @@ def make_circuit(
     return CircuitDocument.model_validate(fields | changes)
 
 
-def make_imported(text: str = "file", **changes: object) -> CircuitDocument:
+def make_imported(text: str = "file", **changes: Any) -> CircuitDocument:
     """A circuit as a file brings it: nobody has said what it is for, or judged it."""
     method = Imported(format=ExchangeFormat.CSV, sha256=sha256_hex(text))
-    known = ("task", "task_id", "dataset_sha256", "selection", "metric", "ablation", "dtype")
-    unknown: dict[str, object] = dict.fromkeys((*known, "job_id", "seed", "evaluation"))
+    known = ["task", "task_id", "dataset_sha256", "selection", "metric", "ablation", "dtype"]
+    unknown: dict[str, Any] = dict.fromkeys([*known, "job_id", "seed", "evaluation"])
     return make_circuit(
         **{**unknown, "circuit_id": sha256_hex(text), "method": method, "notes": ()} | changes
     )

@@ -16,7 +16,7 @@ PACKAGES = ("graph_schema", "discovery", "workers")
 
 
 def _packages() -> list[str]:
-    names = list(PACKAGES)
+    names: list[str] = list(PACKAGES)
     for top in PACKAGES:
         modules = pkgutil.walk_packages([str(ROOT / top)], prefix=f"{top}.")
         names.extend(found.name for found in modules if found.ispkg)

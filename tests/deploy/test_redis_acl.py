@@ -97,10 +97,9 @@ def test_a_client_submits_and_counts_what_a_worker_takes(
 ) -> None:
     def app_of(user: str) -> Celery:
         url = f"rediss://{user}:{password(secrets, user)}@localhost:{secured_redis}/0"
-        given = Settings(
-            home=tmp_path, graph="bolt://x", broker=url, ca_file=secrets / "tls/ca.crt"
-        )
-        return broker.make_app(given)
+        given = {"home": tmp_path, "graph": "bolt://x", "broker": url}
+        told = given | {"ca_file": secrets / "tls/ca.crt"}
+        return broker.make_app(Settings.model_validate(told))
 
     caller, worker = app_of("client"), app_of("worker")
     try:
@@ -201,7 +200,8 @@ def test_a_server_is_checked_unless_one_asks_not_to(
 
     def depth(host: str = "localhost", asked: str = "", **settings: Any) -> int:
         url = f"rediss://worker:{word}@{host}:{secured_redis}/0{asked}"
-        app = broker.make_app(Settings(home=tmp_path, graph="bolt://x", broker=url, **settings))
+        given = {"home": tmp_path, "graph": "bolt://x", "broker": url, **settings}
+        app = broker.make_app(Settings.model_validate(given))
         try:
             return broker.queue_depth(app)
         finally:
@@ -210,7 +210,12 @@ def test_a_server_is_checked_unless_one_asks_not_to(
     ours, anothers = secrets / "tls/ca.crt", tmp_path / "server.crt"
     assert depth(ca_file=ours) == 0
     assert depth(asked="?ssl_cert_reqs=none") == 0
-    for refused in ({}, {"ca_file": anothers}, {"ca_file": ours, "host": "127.0.0.2"}):
+    refusals: list[dict[str, Any]] = [
+        {},
+        {"ca_file": anothers},
+        {"ca_file": ours, "host": "127.0.0.2"},
+    ]
+    for refused in refusals:
         with pytest.raises(StoreUnavailable, match=r"certificate verify failed.*CIRCUITS_CA_FILE"):
             depth(**refused)
     with pytest.raises(SpecError, match="ssl_cert_reqs='maybe'") as error:

@@ -102,9 +102,8 @@ def test_slurm_reads_every_option_of_the_batch_script() -> None:
     said = [number for number, line in enumerate(lines) if line.startswith("#SBATCH ")]
     commands = [number for number, line in enumerate(lines) if line and not line.startswith("#")]
     assert said[-1] < commands[0]  # Slurm looks no further than to the first command
-    options = dict(
-        line.removeprefix("#SBATCH --").partition("=")[::2] for line in (lines[n] for n in said)
-    )
+    parted = [lines[n].removeprefix("#SBATCH --").partition("=") for n in said]
+    options = {name: value for name, _, value in parted}
     assert options["gres"] == "gpu:1"
     # To the step, which is the worker, and soon enough for it to give its job back.
     signal, seconds = options["signal"].split("@")

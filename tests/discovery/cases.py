@@ -13,7 +13,13 @@ import transformers
 from discovery.models import GPT2Adapter, LlamaAdapter, LoadedModel
 from discovery.models.decoder import DecoderAdapter
 from discovery.tasks.base import PairSet, TokenPair
-from graph_schema.documents import DatasetDocument, ModelDocument, sha256_hex
+from graph_schema.documents import (
+    CircuitDocument,
+    DatasetDocument,
+    Evaluation,
+    ModelDocument,
+    sha256_hex,
+)
 
 D_VOCAB = 29
 NO_TOKENS: dict[str, Any] = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
@@ -140,3 +146,9 @@ def pair_set(adapter: DecoderAdapter, notes: tuple[str, ...] = ()) -> PairSet:
     pairs = done_pairs(adapter, 20)
     document = DatasetDocument(sha256=sha256_hex("made"), task="made", n_pairs=20, jsonl="")
     return PairSet(pairs[:10], pairs[10:], document, "made", "made-1", notes)
+
+
+def judged(circuit: CircuitDocument) -> Evaluation:
+    """What was measured of a circuit that a job found."""
+    assert circuit.evaluation is not None
+    return circuit.evaluation

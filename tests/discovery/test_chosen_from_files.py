@@ -28,7 +28,7 @@ SELECTIONS: st.SearchStrategy[AnySelection] = st.one_of(
 
 def cfg(graph: Graph) -> dict[str, object]:
     sizes = {"n_layers": graph.n_layers, "n_heads": graph.n_heads}
-    return sizes | {"parallel_attn_mlp": graph.parallel, "d_model": 4}
+    return {**sizes, "parallel_attn_mlp": graph.parallel, "d_model": 4}
 
 
 @settings(deadline=None)

@@ -6,6 +6,7 @@ import io
 import pickle
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -28,7 +29,7 @@ def saved(content: object) -> bytes:
     return out.getvalue()
 
 
-def loaded(data: bytes) -> dict[str, object]:
+def loaded(data: bytes) -> dict[str, Any]:
     return torch.load(io.BytesIO(data), weights_only=True)
 
 
@@ -37,10 +38,12 @@ WHOLE = loaded(write_eap_ig_pt(make_circuit((), model=model_of(Layout(2, 2)))))
 
 def in_float32(circuit: CircuitDocument) -> CircuitDocument:
     limit = torch.finfo(torch.float32).max
-    edges = tuple(
-        edge.model_copy(update={"score": float(torch.tensor(max(-limit, min(edge.score, limit))))})
-        for edge in circuit.edges
-    )
+
+    def held(score: float | None) -> float:
+        assert score is not None
+        return float(torch.tensor(max(-limit, min(score, limit))))
+
+    edges = tuple(edge.model_copy(update={"score": held(edge.score)}) for edge in circuit.edges)
     return circuit.model_copy(update={"edges": edges})
 
 
@@ -55,7 +58,7 @@ def test_pt_brings_back_what_json_does(circuit: CircuitDocument, data: st.DataOb
     assert found.unread == ""
 
 
-def marked(scored: float, *cells: tuple[int, int]) -> dict[str, object]:
+def marked(scored: float, *cells: tuple[int, int]) -> dict[str, Any]:
     """Every edge with this score, and these cells in the circuit."""
     member = torch.zeros(7, 15, dtype=torch.bool)
     for cell in cells:
@@ -141,10 +144,10 @@ def test_an_edge_that_was_not_scored_is_left_out() -> None:
             "edges_scores does not hold its own values",
         ),
         (WHOLE | {"edges_scores": torch.zeros(7, 15, device="meta")}, "holds no values"),
-        (WHOLE | {"edges_scores": torch.zeros(7, 15).cfloat()}, "expected floating numbers"),
+        (WHOLE | {"edges_scores": torch.zeros(7, 15) * 1j}, "expected floating numbers"),
         (WHOLE | {"edges_scores": torch.zeros(7, 15).long()}, "expected floating numbers"),
         (WHOLE | {"edges_in_graph": torch.full((7, 15), 0.5)}, "or 0 and 1, alone"),
-        (WHOLE | {"edges_in_graph": torch.zeros(7, 15).cfloat()}, "or 0 and 1, alone"),
+        (WHOLE | {"edges_in_graph": torch.zeros(7, 15) * 1j}, "or 0 and 1, alone"),
         (WHOLE | {"edges_in_graph": [1]}, "edges_in_graph is list; expected a tensor"),
         (WHOLE | {"src_nodes": ["input"]}, "src_nodes does not list input, a0.h0, ..., m1"),
         (

@@ -64,7 +64,8 @@ def test_every_recipe_runs_and_prints_what_it_promises(tmp_path: Path, zoo_cache
     finally:
         subprocess.run([*CIRCUITS, "down"], env=environment, check=False)
     assert ran.returncode == 0, ran.stderr[-4000:]
-    said = dict(part.partition("\n")[::2] for part in ran.stdout.split("## ")[1:])
+    parted = [part.partition("\n") for part in ran.stdout.split("## ")[1:]]
+    said = {title: text for title, _, text in parted}
     assert list(said) == [title for title, _ in recipes()]
     silent = [title for title, code in recipes() if "print(" in code and not said[title].strip()]
     assert silent == [], "a recipe shows its answer"

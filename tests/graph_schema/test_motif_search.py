@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from graph_schema.documents import CircuitDocument
+from graph_schema.documents import CircuitDocument, Motif
 from graph_schema.errors import NotFoundError, SpecError, StoreError
 from graph_schema.motif_search import (
     add_motif,
@@ -154,7 +156,7 @@ def test_too_many_occurrences_are_not_stored(
 def test_a_test_that_makes_no_sense_is_refused(embedded_store: GraphStore) -> None:
     own = _stored(embedded_store).circuit_id
     bi_fan = motif_named(embedded_store, "bi_fan")
-    for ids, motifs, options, said in (
+    refused: list[tuple[list[str], list[Motif], dict[str, Any], str]] = [
         ([], [bi_fan], {}, "nothing to test"),
         ([own], [], {}, "nothing to test"),
         ([own, own[:10]], [bi_fan], {}, f"circuit '{own}' is given twice"),
@@ -163,7 +165,8 @@ def test_a_test_that_makes_no_sense_is_refused(embedded_store: GraphStore) -> No
         ([own], [bi_fan], {"alpha": 1.0}, "alpha is 1"),
         ([own], [bi_fan], {"seed": -1}, "seed is -1"),
         ([own], [bi_fan], {"seed": 2**63}, "seed is 9223372036854775808; expected 0 to"),
-    ):
+    ]
+    for ids, motifs, options, said in refused:
         with pytest.raises(SpecError, match=said):
             run_motif_tests(embedded_store, ids, motifs, **options)
     with pytest.raises(NotFoundError, match="no circuit has id 'zz'"):

@@ -72,7 +72,7 @@ def test_pages_name_the_extra_they_need(tmp_path: Path) -> None:
 
 def test_a_circuit_shows_itself_and_its_widget_names_the_extra(tmp_path: Path) -> None:
     circuit = Circuit(make_circuit(), ArtifactStore(str(tmp_path)))
-    assert "<svg" in circuit._repr_html_()  # pyright: ignore[reportPrivateUsage]
+    assert "<svg" in circuit._repr_html_()
     with pytest.raises(MissingExtraError, match=r"pip install 'circuit-atlas\[notebook\]'"):
         circuit.widget()
 

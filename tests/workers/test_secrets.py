@@ -37,7 +37,7 @@ BROKERS = [
 
 @pytest.mark.parametrize("url", BROKERS)
 def test_a_broker_s_password_is_in_no_message(tmp_path: Path, url: str) -> None:
-    settings = Settings(home=tmp_path, broker=url, graph="bolt://nowhere")
+    settings = Settings.model_validate({"home": tmp_path, "broker": url, "graph": "bolt://nowhere"})
     with pytest.raises(CircuitServiceError) as refused:
         broker.queue_depth(broker.make_app(settings))
     assert "127.0.0.1" in str(refused.value)

@@ -26,7 +26,7 @@ PAIRS = tuple(
 
 
 def _told(pairs: Sequence[TokenPair]) -> str:
-    model = deepcopy(tiny_gpt2().model)  # pyright: ignore
+    model = deepcopy(tiny_gpt2().model)
     with torch.no_grad():
         model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.clone())
         model.transformer.wte.weight[LARGE] = torch.inf
@@ -49,7 +49,7 @@ def test_where_every_write_is_finite_logits_or_loss_are_named() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_what_half_precision_cannot_hold_does_not_overflow(dtype: torch.dtype) -> None:
-    model = deepcopy(tiny_gpt2().model)  # pyright: ignore
+    model = deepcopy(tiny_gpt2().model)
     with torch.no_grad():
         model.transformer.wte.weight[0] = 6e4
         model.transformer.wpe.weight[0] = 1e4

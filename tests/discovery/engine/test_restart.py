@@ -54,7 +54,7 @@ def test_what_is_accepted_of_several_tries_stays_and_nothing_else(
     family: str, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the lanes hold a part of the tries: what they hold last was not accepted last."""
-    monkeypatch.setattr(Restart, "_most_lanes", lambda _: at_once)  # pyright: ignore
+    monkeypatch.setattr(Restart, "_most_lanes", lambda _: at_once)
     bench = _bench(family)
     graph, rng = bench.experiment.graph, np.random.default_rng(1)
     state = State(bench, graph.upstream, restartable=True)
@@ -109,7 +109,7 @@ def test_tries_side_by_side_equal_tries_one_after_the_other(
     rng = np.random.default_rng(2)
     kept = graph.upstream & (rng.random(graph.upstream.shape) < 0.8)
     state, alone = (State(bench, kept, restartable=True) for _ in range(2))
-    monkeypatch.setattr(Restart, "_most_lanes", lambda _: at_once)  # pyright: ignore
+    monkeypatch.setattr(Restart, "_most_lanes", lambda _: at_once)
     for receiver in reversed(range(graph.n_receivers)):
         senders = np.flatnonzero(kept[:, receiver])[::-1][:5].tolist()
         with Restart(state, receiver) as together, Restart(alone, receiver) as single:
@@ -143,7 +143,7 @@ def test_indices_are_made_once_for_all_restarts(monkeypatch: pytest.MonkeyPatch)
     tried()
     made: list[object] = []
     with monkeypatch.context() as watched:
-        watched.setattr(torch, "tensor", lambda *told, **_: made.append(told))  # pyright: ignore
+        watched.setattr(torch, "tensor", lambda *told, **_: made.append(told))
         assert adapter.index([1, 2]) == slice(1, 3)
         for heads in ([0, 2], [0], [0, 1, 2]):
             assert adapter.index(heads) is adapter.index(heads)
@@ -185,7 +185,7 @@ def test_a_try_that_was_not_accepted_is_never_taken_for_one_that_was(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The first of three is accepted and no longer in the lanes; a single later one is not."""
-    monkeypatch.setattr(Restart, "_most_lanes", lambda _: 1)  # pyright: ignore
+    monkeypatch.setattr(Restart, "_most_lanes", lambda _: 1)
     bench = _bench("gpt2")
     graph = bench.experiment.graph
     state = State(bench, graph.upstream, restartable=True)

@@ -93,7 +93,8 @@ def test_a_broken_adapter_is_caught_with_the_figures(part: str, dtype: torch.dty
     class Broken(type(sound)):
         pass
 
-    adapter = Broken(sound.model)
+    made: Any = Broken  # of a family, with all that it must have
+    adapter = made(sound.model)
     setattr(adapter, part, lambda *given: broken(sound, *given))
     held = wide(dtype)  # half weights are computed with in float32
     name = str(held).removeprefix("torch.")

@@ -72,7 +72,7 @@ def test_everything_kept_is_the_model_and_nothing_kept_the_corrupt_run(
         for i, pair in enumerate(PAIRS):
             tokens = torch.tensor([getattr(pair, side)])
             with torch.no_grad():
-                last = adapter.model(tokens).logits[0, -1]  # pyright: ignore
+                last = adapter.model(tokens).logits[0, -1]
             wanted = last[list(pair.answers[0])].mean() - last[pair.wrong_answers[0][0]]
             assert found.loss[i] == pytest.approx(-float(wanted), abs=1e-4)
 
@@ -156,7 +156,7 @@ def test_resample_averages_its_draws() -> None:
     runs = []
     for found in examples[:3]:
         with torch.no_grad():
-            last = adapter.model(torch.tensor([found.source])).logits[0, -1]  # pyright: ignore
+            last = adapter.model(torch.tensor([found.source])).logits[0, -1]
         pair = found.pair
         runs.append(float(last[pair.wrong_answers[0][0]] - last[list(pair.answers[0])].mean()))
     assert empty.loss[0] == pytest.approx(np.mean(runs), abs=1e-4)
@@ -200,9 +200,9 @@ def test_a_chunk_follows_the_devices_memory_and_the_positions_that_are_computed(
         assert fitting(9, tape=tape) > 3 * fitting(0, tape=tape), "3 of 12 positions"
     usual = fitting(0)
     # An accelerator with 10 GiB free, of which torch has reserved 2 more and uses the half.
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (10 * 2**30, 80 * 2**30))  # pyright: ignore
-    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 2 * 2**30)  # pyright: ignore
-    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 2**30)  # pyright: ignore
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (10 * 2**30, 80 * 2**30))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 2 * 2**30)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 2**30)
     assert room(torch.device("cuda", 0)) == 11 * 2**29
     assert room(torch.device("cpu")) == 2**30
     monkeypatch.setattr(tiny_gpt2(), "device", torch.device("cuda", 0))

@@ -26,7 +26,7 @@ from discovery.evaluation.stability import GroupScores, jaccard, stability
 from discovery.methods.eap import eap
 from discovery.methods.selection import top
 from graph_schema.documents import Ablation, AblationSpec, Evaluation, Metric, Split, TopEdges
-from tests.discovery.cases import done_pairs, made_pairs, tiny_gpt2, tiny_llama
+from tests.discovery.cases import done_pairs, judged, made_pairs, tiny_gpt2, tiny_llama
 from tests.discovery.jobs.test_discover import data, run
 
 PAIRS = done_pairs(tiny_gpt2(), 12)
@@ -191,7 +191,7 @@ def test_jaccard_counts_edges_of_both_by_edges_of_either() -> None:
 def test_a_job_with_preset_full_tells_all() -> None:
     found = run(evaluation="full")
     [circuit] = found.circuits
-    told = circuit.evaluation
+    told = judged(circuit)
     assert told.preset == "full"
     assert told.random_circuits is not None
     assert told.random_circuits.n == 100
@@ -222,7 +222,7 @@ def test_a_job_with_preset_full_tells_all() -> None:
 def test_full_says_what_acdc_and_kl_cannot_have() -> None:
     selection = {"kind": "threshold", "threshold": 0.05}
     found = run(evaluation="full", method={"name": "acdc"}, selection=selection, metric="kl")
-    told = found.circuits[0].evaluation
+    told = judged(found.circuits[0])
     assert told.stability is not None
     assert told.stability.reason == "acdc would need a run for every resample of the groups"
     assert [test.outcome for test in told.tests][:3] == ["not available"] * 3
@@ -230,7 +230,7 @@ def test_full_says_what_acdc_and_kl_cannot_have() -> None:
 
 
 def test_an_evaluation_of_before_is_read() -> None:
-    told = run().circuits[0].evaluation.model_dump(mode="json")
+    told = judged(run().circuits[0]).model_dump(mode="json")
     for name in ("redundant_share", "chance", "specificity", "tests", "stability"):
         del told[name]
     assert Evaluation.model_validate(told).tests == ()

@@ -16,7 +16,7 @@ from discovery.evaluation.full import Evidence, complete
 from discovery.evaluation.measured import Measured
 from discovery.evaluation.quick import N_RANDOM, evaluate
 from discovery.evaluation.random_circuits import PathSampler
-from discovery.evaluation.removals import changes, edges_of, inflated
+from discovery.evaluation.removals import Removal, changes, edges_of, inflated
 from discovery.methods.eap import eap
 from discovery.methods.selection import top
 from graph_schema.documents import AblationSpec, Metric, Split
@@ -51,7 +51,7 @@ def test_removals_equal_runs_of_the_circuit_without_each_whole_group(
     kept = top(graph, eap(experiment, PAIRS), 40, "abs")
     own = edges_of(graph, kept)
     assert sum(len(unit) for _, unit in own) == kept.sum() > len(own)
-    removals = [(kept, own)]
+    removals: list[Removal] = [(kept, own)]
     sampler, rng = PathSampler(graph, "walks"), np.random.default_rng(0)
     while not any(len(unit) == GROUP for _, [(_, unit)] in removals[1:]):
         added = inflated(sampler, kept, rng)

@@ -38,7 +38,8 @@ class Folder:
 
     def write(self) -> Path:
         self.target.mkdir(exist_ok=True)
-        np.savez(self.target / "weights.npz", **self.weights)
+        weights: dict[str, Any] = self.weights
+        np.savez(self.target / "weights.npz", **weights)
         (self.target / "case.json").write_text(json.dumps(self.case))
         (self.target / "edges.json").write_text(json.dumps(self.edges))
         return self.target
@@ -113,7 +114,7 @@ def _biased(folder: Folder) -> None:
     folder.case["config"]["all_biases_zero"] = False
 
 
-REFUSED: dict[str, tuple[Callable[[Folder], None], str]] = {
+REFUSED: dict[str, tuple[Callable[[Folder], object], str]] = {
     # Weights.
     "a weight by another name": (
         _move("weights", "L0.W_Q", "L0.W_q"),

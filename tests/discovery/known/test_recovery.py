@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -133,7 +134,8 @@ def unseen(tmp_path: Path) -> Path:
             pair[f"{side}_out"] = computed(adapter, pair[side])[1:, 0].tolist()
     folder = tmp_path / "unseen"
     folder.mkdir()
-    np.savez(folder / "weights.npz", **weights)
+    arrays: dict[str, Any] = weights
+    np.savez(folder / "weights.npz", **arrays)
     (folder / "case.json").write_text(json.dumps(case))
     names = graph_of(load_case(folder).adapter).names()
     truth = [name for name in names if not name.startswith("a1.h2->") and "->a1.h2<" not in name]

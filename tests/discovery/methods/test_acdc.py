@@ -323,7 +323,7 @@ def test_a_loss_that_is_not_finite_is_refused() -> None:
     adapter = tiny_gpt2(dtype=torch.float16, seed=7)
     experiment = _experiment(adapter)
     with torch.no_grad():
-        adapter.model.transformer.h[1].mlp.c_proj.bias.fill_(torch.inf)  # pyright: ignore
+        adapter.model.transformer.h[1].mlp.c_proj.bias.fill_(torch.inf)
     with pytest.raises(NonFiniteError, match=r"m1 \(in layer 1\)"):
         Pruner(experiment, PAIRS).run(0.02)
 

@@ -219,7 +219,7 @@ def test_what_comes_before_the_prompts_part_is_computed_once(
     monkeypatch.setattr(adapter, "mlp", counted)
     found, narrow = scores(), sum(ran)
     ran.clear()
-    monkeypatch.setattr(window, "first_difference", lambda _: 0)  # pyright: ignore
+    monkeypatch.setattr(window, "first_difference", lambda _: 0)
     np.testing.assert_allclose(found, scores(), atol=2e-6)
     shares = {"eap": 0.8, "inputs": 0.75, "activations": 0.7}
     assert narrow < shares[over] * sum(ran), "a third of the positions is left out"

@@ -84,7 +84,8 @@ FAMILIES: dict[str, Family] = {
 def tiny(name: str, dtype: torch.dtype = torch.float32, layers: int = 2) -> DecoderAdapter:
     """The family's adapter on random weights, large enough that everything matters."""
     family = FAMILIES[name]
-    depth = {"n_layer" if "n_layer" in family.sizes else "num_hidden_layers": layers}
+    said = "n_layer" if "n_layer" in family.sizes else "num_hidden_layers"
+    depth: dict[str, Any] = {said: layers}
     if "layer_types" in family.sizes:
         depth["layer_types"] = [family.sizes["layer_types"][i % 2] for i in range(layers)]
     return of_config(family.config(**{**family.sizes, **depth}), dtype)

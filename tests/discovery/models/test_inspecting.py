@@ -28,7 +28,7 @@ from graph_schema.models.files import READ_FIRST
 def _words(vocabulary: list[str]) -> PreTrainedTokenizerFast:
     ids = {word: number for number, word in enumerate(vocabulary)}
     tokenizer = Tokenizer(WordLevel(ids, unk_token=vocabulary[0]))
-    tokenizer.pre_tokenizer = Whitespace()  # pyright: ignore[reportAttributeAccessIssue]
+    tokenizer.pre_tokenizer = Whitespace()
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token=vocabulary[0])
 
 
@@ -54,7 +54,7 @@ def test_a_gguf_file_has_its_own_tokenizer_whatever_lies_beside_it(tmp_path: Pat
     def encoded() -> list[int]:
         tokenizer = inspect_model(source).tokenizer
         assert tokenizer is not None
-        return tokenizer("abc")["input_ids"]  # pyright: ignore[reportReturnType]
+        return tokenizer("abc")["input_ids"]
 
     alone = encoded()
     _words(["what", "else", "abc"]).save_pretrained(tmp_path)

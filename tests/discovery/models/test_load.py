@@ -105,7 +105,9 @@ def test_another_model_than_the_fingerprint_is_refused(folder: Path) -> None:
 @torch.no_grad()
 def test_a_file_written_over_or_cut_short_later_does_not_reach_a_loaded_model(folder: Path) -> None:
     """In place, as `cp` and `save_file` write: maps of it would change, or end the process."""
-    model = load_model(_source(folder), fingerprint=None).adapter.model
+    adapter = load_model(_source(folder), fingerprint=None).adapter
+    assert isinstance(adapter, DecoderAdapter)
+    model = adapter.model
     before = [weight.clone() for weight in model.parameters()]
     file = folder / "model.safetensors"
     with file.open("r+b") as data:
@@ -119,7 +121,7 @@ def test_a_file_written_over_or_cut_short_later_does_not_reach_a_loaded_model(fo
 def test_a_model_that_changes_while_it_is_read_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = loading._read_weights  # pyright: ignore[reportPrivateUsage]
+    read = loading._read_weights
 
     def meanwhile(*given: Any) -> Any:
         _edit_weight(folder, "transformer.wte.weight", 0.5)

@@ -76,7 +76,7 @@ def test_scores_are_the_same_where_no_closed_form_is_known(
         experiment = Experiment(adapter, Metric.LOGIT_DIFF, AblationSpec(), pairs)
         found = eap(experiment, pairs)
         with monkeypatch.context() as patched:
-            patched.setattr(type(adapter), "closed_form", lambda *_, after=False: None)  # pyright: ignore
+            patched.setattr(type(adapter), "closed_form", lambda *_, after=False: None)
             wanted = eap(experiment, pairs)
         size = float(abs(wanted).max())
         torch.testing.assert_close(

@@ -80,10 +80,10 @@ def test_what_does_not_repeat_or_has_no_room_is_not_pulled_apart() -> None:
     assert pulled_apart([broken], seed=0, n_ctx=None) is None
 
 
-def _cast(**sizes: bool) -> Cast:
+def _cast(parallel: bool = False) -> Cast:
     members = {PREVIOUS: ("a0.h0", "a1.h1"), INDUCTION: ("a3.h2",)}
     taken = frozenset({"a0.h0", "a1.h1", "a3.h2", "a2.h0"})
-    return Cast(Graph(4, 3, **sizes), {**members}, taken)
+    return Cast(Graph(4, 3, parallel=parallel), {**members}, taken)
 
 
 def test_wrong_sources_are_free_heads_of_the_same_layers() -> None:

@@ -95,7 +95,7 @@ def test_pieces_are_shown_as_text_and_parts_of_characters_as_bytes() -> None:
 
 
 def test_every_byte_has_its_letter() -> None:
-    found = pieces._bytes_by_letter()  # pyright: ignore[reportPrivateUsage]
+    found = pieces._bytes_by_letter()
     assert {byte: letter for letter, byte in found.items()} == bytes_to_unicode()
 
 

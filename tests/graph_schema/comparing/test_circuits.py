@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import comb
+from typing import Any
 
 import numpy as np
 import pytest
@@ -161,7 +162,7 @@ def test_models_known_to_be_checkpoints_need_not_be_said_to_be() -> None:
     later = make_circuit(B.edges, model=make_model("made/later"))
     other = make_circuit(B.edges, model=make_model("made/other"))
     prints = {A.model.fingerprint, later.model.fingerprint}
-    scores = {edge.name: edge.score for edge in A.edges}
+    scores = {edge.name: edge.score for edge in A.edges if edge.score is not None}
     known = [
         Known(circuit, scores, {"heldout 1": PairMetric(0.5, Split.HELDOUT, "a")})
         for circuit in (A, later, other)
@@ -192,7 +193,9 @@ def test_an_empty_circuit_shares_nothing() -> None:
     found = compare(empty, make_circuit(INDUCTION_EDGES))
     assert found.edges is not None
     assert (found.edges.n_both, found.edges.jaccard, found.edges.p) == (0, 0.0, 1.0)
-    assert compare(empty, empty).edges.jaccard is None
+    neither = compare(empty, empty).edges
+    assert neither is not None
+    assert neither.jaccard is None
 
 
 @settings(deadline=None)
@@ -216,8 +219,10 @@ def test_correlations_are_scipys(a: dict[str, float], b: dict[str, float]) -> No
     if len(names) < 3 or len(set(one)) < 2 or len(set(two)) < 2:
         assert found.pearson is found.spearman is None
     else:
-        assert found.pearson == pytest.approx(stats.pearsonr(one, two).statistic)
-        assert found.spearman == pytest.approx(stats.spearmanr(one, two).statistic)
+        pearson: Any = stats.pearsonr(one, two)
+        spearman: Any = stats.spearmanr(one, two)
+        assert found.pearson == pytest.approx(pearson.statistic)
+        assert found.spearman == pytest.approx(spearman.statistic)
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1.0, 1e300])

@@ -66,7 +66,7 @@ def played(
 
 
 def graph(keys: dict[str, Any] | None = None, out: dict[str, Any] | None = None) -> RoleGraph:
-    fields = role_graph().model_dump() | {"behaviour": behaviour()}
+    fields: dict[str, Any] = role_graph().model_dump() | {"behaviour": behaviour()}
     for edge, changes in zip(fields["edges"], (keys, out), strict=True):
         edge |= changes or {}
     return RoleGraph.model_validate(fields)

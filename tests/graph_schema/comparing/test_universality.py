@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from graph_schema.comparing.protocols import default_protocol
@@ -163,7 +165,12 @@ def test_two_protocols_are_two_verdicts_and_the_answer_is_not_in_the_id() -> Non
     found = models(("gpt2", "pp"))
     one = judged(Rung.WIRING, found)
     assert judged(Rung.WIRING, models(("gpt2", "pa"))).verdict_id == one.verdict_id
-    for change in ({"margin": 0.1}, {"path": "direct"}, {"methods": {"roles": 1, "effects": 1}}):
+    changes: list[dict[str, Any]] = [
+        {"margin": 0.1},
+        {"path": "direct"},
+        {"methods": {"roles": 1, "effects": 1}},
+    ]
+    for change in changes:
         other = judged(Rung.WIRING, found, protocol=default_protocol(MOTIF, **change))
         assert other.verdict_id != one.verdict_id
 

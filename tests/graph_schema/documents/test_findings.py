@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
@@ -51,7 +53,7 @@ def _changed(document: Document, path: str, value: object) -> None:
     """Check the document again with one field, `edges.0.share`, replaced."""
     fields = document.model_dump(mode="json")
     *parents, last = path.split(".")
-    place = fields
+    place: Any = fields
     for step in parents:
         place = place[int(step) if step.isdigit() else step]
     place[last] = value

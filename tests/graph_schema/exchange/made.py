@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import strategies as st
 
 from graph_schema.documents import Channel, CircuitDocument, CircuitEdge, ScoreKind
@@ -22,7 +24,7 @@ FEATURES = [
 ]
 
 
-def model_of(layout: Layout, **changes: object) -> ModelDocument:
+def model_of(layout: Layout, **changes: Any) -> ModelDocument:
     return make_model(
         n_layers=layout.n_layers,
         n_heads=layout.n_heads,

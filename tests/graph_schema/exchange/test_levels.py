@@ -35,7 +35,7 @@ def file(
 ) -> Exchanged:
     """EAP-IG's JSON with this score for each edge and these edges in its circuit."""
     edges: dict[str, Json] = {
-        edge.name: {"in_graph": edge.name in kept} | ({} if scores is None else {"score": scores})
+        edge.name: {"in_graph": edge.name in kept, **({} if scores is None else {"score": scores})}
         for edge in LAYOUT.edges()
     }
     cfg = {"n_layers": 2, "n_heads": 2, "parallel_attn_mlp": False, "d_model": 4}

@@ -55,7 +55,7 @@ def test_the_drawing_shows_labels_and_widens() -> None:
     boxes = sorted(
         (float(box.get("x", "")), float(box.get("width", "")))
         for box in drawn.iter("{http://www.w3.org/2000/svg}rect")
-        if len(box) and box[0].text.startswith("a1")
+        if len(box) and (box[0].text or "").startswith("a1")
     )
     assert len(boxes) == 20
     assert all(x + width < after for (x, width), (after, _) in pairwise(boxes))

@@ -91,6 +91,7 @@ def test_the_summary_tells_what_full_found_and_never_says_equivalent() -> None:
         "tests": (test,),
         "stability": Stability(draws=0, n_groups=2, seed=0, reason="2 groups"),
     }
+    assert circuit.evaluation is not None
     evaluation = circuit.evaluation.model_copy(update=full)
     text = summary(circuit.model_copy(update={"evaluation": evaluation}))
     assert "redundant     0.200  heldout, 32 pairs" in text

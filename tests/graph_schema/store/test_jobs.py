@@ -329,7 +329,9 @@ def test_many_are_settled_at_once_and_each_is_sent_by_one(
         assert list(found) == job_ids
         return [each for settled in found.values() for each in settled.send]
 
-    sent = [each for found in at_once(3, settle) for each in found]
+    told = [found for found in at_once(3, settle) if isinstance(found, list)]
+    assert len(told) == 3
+    sent = [each for found in told for each in found]
     assert sorted(sent) == sorted(job_ids[1:])
     assert (state(store, dead), state(store, needy)) == (JobState.FAILED, JobState.FAILED)
     assert [record.job_id for record in jobs.get_all(store, [*job_ids, "gone"])] == job_ids

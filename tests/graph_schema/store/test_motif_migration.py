@@ -39,7 +39,7 @@ def _old_results(store: GraphStore) -> tuple[str, str]:
             later = motif is BI_FAN and job == "two"
             row = {"circuit_id": circuit_id, "motif_id": motif.motif_id, "at": 2 if later else 1}
             own = {"seed": 7 if later else 3, "stale": later}
-            rows.append(row | {"properties": fields | own})
+            rows.append({**row, "properties": fields | own})
     store.write(lambda tx: tx.run(OLD, rows=rows).consume())
     return ids[0], ids[1]
 

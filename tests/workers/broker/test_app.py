@@ -18,7 +18,8 @@ from queue import Empty
 from typing import Any, cast
 
 import pytest
-from kombu import Consumer, Queue
+from kombu.entity import Queue
+from kombu.messaging import Consumer
 
 from graph_schema.documents import ModelSource
 from graph_schema.documents.jobs import Device, JobRecord, JobState, Offer, Placement
@@ -35,7 +36,7 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     url = f"filesystem://{tmp_path}/a broker"
     if request.param == "redis":
         url = request.getfixturevalue("empty_redis")
-    return Settings(home=tmp_path, broker=url, graph="bolt://nowhere")
+    return Settings.model_validate({"home": tmp_path, "broker": url, "graph": "bolt://nowhere"})
 
 
 def record(job_id: str, priority: int = 5, **placed: Any) -> JobRecord:
@@ -254,12 +255,14 @@ def test_the_settings_are_the_measured_ones(tmp_path: Path) -> None:
 )
 def test_an_unknown_broker_is_refused_without_its_password(tmp_path: Path, url: str) -> None:
     with pytest.raises(SpecError, match="of no kind we know") as refused:
-        broker.make_app(Settings(home=tmp_path, broker=url))
+        broker.make_app(Settings.model_validate({"home": tmp_path, "broker": url}))
     assert "secret" not in str(refused.value)
 
 
 def test_a_broker_that_is_away_is_said_so(tmp_path: Path) -> None:
-    away = Settings(home=tmp_path, broker="redis://:secret@127.0.0.1:1/0", graph="bolt://x")
+    away = Settings.model_validate(
+        {"home": tmp_path, "broker": "redis://:secret@127.0.0.1:1/0", "graph": "bolt://x"}
+    )
     app = broker.make_app(away)
     for act in (broker.queue_depth, lambda app: broker.send(app, record("a" * 64))):
         with pytest.raises(StoreUnavailable, match="cannot be reached") as error:
@@ -272,7 +275,11 @@ def test_a_broker_that_is_away_is_said_so(tmp_path: Path) -> None:
 def test_redis_may_go_away_and_come_back(tmp_path: Path) -> None:
     with reserved_port() as port:
         with running_redis(tmp_path, port) as url:
-            app = broker.make_app(Settings(home=tmp_path, broker=url, graph="bolt://nowhere"))
+            app = broker.make_app(
+                Settings.model_validate(
+                    {"home": tmp_path, "broker": url, "graph": "bolt://nowhere"}
+                )
+            )
             broker.send(app, record("a" * 64))
         for _ in range(2):
             with pytest.raises(StoreUnavailable):

@@ -11,8 +11,9 @@ from typing import Any, cast
 
 import pytest
 import redis
-from kombu import Consumer, Queue
 from kombu.asynchronous import Hub
+from kombu.entity import Queue
+from kombu.messaging import Consumer
 
 from graph_schema.documents import ModelSource
 from graph_schema.documents.jobs import Demand, Device, Placement
@@ -139,7 +140,9 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Settings, OnF
         settings = Settings(home=tmp_path)
         return settings, OnFolder(settings)
     url = request.getfixturevalue("empty_redis")
-    return Settings(home=tmp_path, broker=url, graph="bolt://nowhere"), OnRedis(url)
+    return Settings.model_validate(
+        {"home": tmp_path, "broker": url, "graph": "bolt://nowhere"}
+    ), OnRedis(url)
 
 
 def test_a_malformed_entry_ends_nothing_and_every_job_is_delivered(
@@ -255,7 +258,9 @@ def test_what_was_taken_and_cannot_be_put_back_stands_in_nobodys_way(
     empty_redis: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Messages of a worker that died, an odd entry before them."""
-    settings = Settings(home=tmp_path, broker=empty_redis, graph="bolt://nowhere")
+    settings = Settings.model_validate(
+        {"home": tmp_path, "broker": empty_redis, "graph": "bolt://nowhere"}
+    )
     app = broker.make_app(settings)
     queue = OnRedis(empty_redis)
     broker.send(app, record(JOB_IDS[0]))

@@ -63,9 +63,9 @@ def test_circuits_leave_come_back_are_judged_and_compared(
         assert "is not in" in alone.document.notes[0]
         assert f"note: circuit {ours[:12]}: artifact" in str(alone)
     with CircuitClient(settings=world.settings) as client:
-        html = client.compare(ours, fewer)._repr_html_()  # pyright: ignore[reportPrivateUsage]
+        html = client.compare(ours, fewer)._repr_html_()
         assert html.startswith("<div><svg")
-        drawn = client.circuit(ours)._repr_html_()  # pyright: ignore[reportPrivateUsage]
+        drawn = client.circuit(ours)._repr_html_()
         assert "<svg" in drawn
 
 

@@ -47,7 +47,7 @@ def test_models_are_trained_once_and_listed(circuits: Circuits) -> None:
 def test_ctrl_c_leaves_what_the_next_call_goes_on_from(
     circuits: Circuits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, steps = Training._one, list[int]()  # pyright: ignore[reportPrivateUsage]
+    real, steps = Training._one, list[int]()
 
     def one(self: Training, rate: float) -> float:
         steps.append(self.step)

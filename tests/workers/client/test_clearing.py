@@ -39,7 +39,7 @@ MATCH (j:Job {job_id: $job_id}) SET j.finished_at = j.finished_at - $ms RETURN j
 @pytest.fixture
 def make(store: GraphStore, tmp_path: Path) -> Callable[..., Service]:
     def made(**given: Any) -> Service:
-        places = UNUSED | {"artifacts": str(tmp_path / "artifacts")} | given
+        places: dict[str, Any] = UNUSED | {"artifacts": str(tmp_path / "artifacts")} | given
         return Service(Settings(home=tmp_path, **places), store.address, store)
 
     return made

@@ -62,7 +62,7 @@ def test_what_a_client_stored_before_it_died_is_sent(
 ) -> None:
     service = client.service
     submitted = [client.submit_many([each])[0] for each in requests(world, 1, 600)]
-    asked = [job._submission for job in submitted]  # pyright: ignore[reportPrivateUsage]
+    asked = [job._submission for job in submitted]
     more = [
         replace(each, spec=each.spec.model_copy(update={"seed": 700 + n}))
         for n in range(5)

@@ -19,6 +19,7 @@ from transformers import GPT2LMHeadModel
 
 from graph_schema.artifacts import ArtifactStore, encode
 from graph_schema.documents import (
+    Ablation,
     AblationSpec,
     Acdc,
     CircuitDocument,
@@ -40,7 +41,8 @@ from tests.workers.tiny import Tiny, make_tiny, worker_settings
 from workers.job.checkpoints import Checkpoints
 from workers.job.lease import Lease
 from workers.job.model_cache import ModelCache
-from workers.job.results import EvaluationResult, Result
+from workers.job.results import Result
+from workers.kinds import Product
 from workers.kinds.perform import run_job
 from workers.running.lifecycle import Performer
 from workers.settings import Settings
@@ -59,11 +61,11 @@ class Process:
         self.settings = settings
         self.models = ModelCache()
         self.artifacts = ArtifactStore(settings.artifacts_url)
-        self.performer = Performer(settings, store.address, "here", list)
+        self.performer = Performer(settings, store.address, "here", lambda _: None)
         self.results: list[Any] = []
         self.stages: list[str] = []
 
-    def work(self, record: JobRecord, run_id: str, lease: Lease) -> Result | EvaluationResult:
+    def work(self, record: JobRecord, run_id: str, lease: Lease) -> Product:
         result = run_job(
             record,
             run_id,
@@ -150,7 +152,7 @@ def test_an_evaluation_is_kept_once_beside_its_circuit_however_often_it_is_made(
         circuit_id=circuit_id,
         model=found.model,
         data=found.data,
-        ablation=AblationSpec(kind="zero"),
+        ablation=AblationSpec(kind=Ablation.ZERO),
         seed=1,
     )
     for force in (False, True):
@@ -310,7 +312,7 @@ performer.perform(sys.argv[1], lambda *job: Killed(work(*job)))
 def _taken(process: Process, spec: DiscoverSpec) -> None:
     """The reconciler takes the worker for dead just before it commits."""
 
-    def work(record: JobRecord, run_id: str, lease: Lease) -> Result | EvaluationResult:
+    def work(record: JobRecord, run_id: str, lease: Lease) -> Product:
         found = process.work(record, run_id, lease)
         jobs.release_owner(process.store, "here", max_attempts=9)
         return found
@@ -469,7 +471,7 @@ def test_an_overflow_names_the_layer_and_half_precision_has_none_of_its_own(
 ) -> None:
     """Weights that the dtype holds, whose MLP writes more than it holds."""
     folder = tmp_path / "large"
-    model = GPT2LMHeadModel.from_pretrained(tiny.folder)
+    model: Any = GPT2LMHeadModel.from_pretrained(tiny.folder)
     with torch.no_grad():
         model.transformer.h[0].mlp.c_fc.weight.mul_(factor)
         model.transformer.h[0].mlp.c_proj.weight.mul_(factor)

@@ -67,8 +67,8 @@ def test_it_holds_all_edges_the_strongest_first_and_a_picture_for_where_no_scrip
     scores = [abs(score) for score in widget.graph["scores"]]
     assert len(scores) == circuit.n_edges
     assert scores == sorted(scores, reverse=True)
-    data, _ = widget._repr_mimebundle_()  # pyright: ignore[reportPrivateUsage]
-    assert data["text/html"] == circuit._repr_html_()  # pyright: ignore[reportPrivateUsage]
+    data, _ = widget._repr_mimebundle_()
+    assert data["text/html"] == circuit._repr_html_()
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"]
     assert circuit.circuit_id[:12] in data["text/plain"]
     assert circuit.widget(kept=1_000).kept == circuit.n_edges
@@ -129,7 +129,7 @@ def page(chrome: Browser, circuit: Circuit) -> Generator[Page]:
     widget = circuit.widget()
     names = ("graph", "kept", "chosen", "pins")
     state: dict[str, Any] = {name: getattr(widget, name) for name in names}
-    page.evaluate(MODEL, [widget._esm, widget._css, state])  # pyright: ignore[reportPrivateUsage]
+    page.evaluate(MODEL, [widget._esm, widget._css, state])
     page.locator('.drawing[data-ready="yes"][data-paint-ms]').wait_for()
     yield page
     assert said == []

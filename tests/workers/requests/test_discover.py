@@ -21,7 +21,7 @@ from graph_schema.documents import (
     TaskData,
     Thresholds,
 )
-from graph_schema.documents.jobs import Placement
+from graph_schema.documents.jobs import DiscoverSpec, Placement
 from graph_schema.errors import DatasetError, ModelError, SpecError
 from workers.requests.discover import DiscoverRequest, Submission, build_submission
 
@@ -56,13 +56,19 @@ def build(folder: Path, limits: Limits | None = None, **asked: Any) -> Submissio
     return build_submission(request, limits or Limits(), folder.parent / "cache")
 
 
+def discovering(made: Submission) -> DiscoverSpec:
+    assert isinstance(made.spec, DiscoverSpec)
+    return made.spec
+
+
 def test_a_request_becomes_a_spec(folder: Path) -> None:
     made = build(folder, task_params={"length": 24}, method_params={"steps": 7}, pairs=16, seed=3)
-    assert isinstance(made.spec.data, TaskData)
-    assert made.spec.data.pairs == 16
-    assert made.spec.data.task == InductionTask(length=24)
-    assert made.spec.method == EapIg(steps=7)
-    assert made.spec.metric is Metric.LOGIT_DIFF
+    spec = discovering(made)
+    assert isinstance(spec.data, TaskData)
+    assert spec.data.pairs == 16
+    assert spec.data.task == InductionTask(length=24)
+    assert spec.method == EapIg(steps=7)
+    assert spec.metric is Metric.LOGIT_DIFF
     assert made.placement == Placement.model_validate({"model": {"name": str(folder)}})
     assert made.dataset is None
 
@@ -122,12 +128,12 @@ def test_a_wrong_request_is_told_in_one_line(
 
 def test_several_thresholds_are_one_job(folder: Path) -> None:
     made = build(folder, method="acdc", threshold=[0.1, 0.01, 0.1])
-    assert made.spec.selection == Thresholds(thresholds=(0.01, 0.1))
+    assert discovering(made).selection == Thresholds(thresholds=(0.01, 0.1))
 
 
 def test_a_proposing_method_may_be_given_by_name(folder: Path) -> None:
     made = build(folder, method="acdc", method_params={"candidates": 9, "proposed_by": "eap"})
-    assert made.spec.method == Acdc(candidates=9, proposed_by=Eap())
+    assert discovering(made).method == Acdc(candidates=9, proposed_by=Eap())
 
 
 @pytest.mark.parametrize(
@@ -154,9 +160,9 @@ def test_a_dataset_is_read_and_filed_under_its_label(folder: Path, tmp_path: Pat
     made = build(folder, dataset=file)
     assert made.dataset is not None
     assert made.dataset.n_pairs == 10
-    assert made.spec.data == DatasetData(sha256=made.dataset.sha256, task="greetings")
+    assert discovering(made).data == DatasetData(sha256=made.dataset.sha256, task="greetings")
     labelled = build(folder, dataset=file, label="hello")
-    assert labelled.spec.data == DatasetData(sha256=made.dataset.sha256, task="hello")
+    assert discovering(labelled).data == DatasetData(sha256=made.dataset.sha256, task="hello")
 
 
 def test_held_out_pairs_of_another_file_are_marked(folder: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from graph_schema.documents import CircuitDocument, Limits, ModelDocument, ModelSource
+from graph_schema.documents.jobs import EvaluateSpec
 from graph_schema.errors import ModelError, SpecError
 from graph_schema.models.fingerprint import fingerprint
 from graph_schema.reports import summary
@@ -53,11 +54,16 @@ def asked(
     return build_evaluation(request, circuit, None, Limits(), tmp_path / "cache", stored.get)
 
 
+def fingerprint_in(made: Submission) -> str:
+    assert isinstance(made.spec, EvaluateSpec)
+    return made.spec.model.fingerprint
+
+
 def test_a_readme_is_no_other_model(tiny: Tiny, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(tiny.folder, tmp_path / "with readme"))
     (folder / "README.md").write_text("Of the same files.")
     circuit = circuit_of(tiny.folder, weights=None)
-    assert asked(circuit, folder, tmp_path).spec.model.fingerprint == circuit.model.fingerprint
+    assert fingerprint_in(asked(circuit, folder, tmp_path)) == circuit.model.fingerprint
 
 
 def test_other_files_are_asked_for_by_their_own_fingerprint(
@@ -70,7 +76,7 @@ def test_other_files_are_asked_for_by_their_own_fingerprint(
     unknown = same.model_copy(update={"weights_sha256": None})
     for known in ((), (unknown,), (same,)):
         made = asked(circuit, copy, tmp_path, *known)
-        assert made.spec.model.fingerprint == there
+        assert fingerprint_in(made) == there
         assert made.spec.job_id != asked(circuit, tiny.folder, tmp_path).spec.job_id
 
 
@@ -97,12 +103,12 @@ def test_a_hub_id_is_the_circuits_own_commit_or_the_revision_that_is_named(
 ) -> None:
     model = make_model("org/name", fingerprint="a" * 40, weights_sha256=WEIGHTS)
     circuit = make_circuit(model=model)
-    assert asked(circuit, "org/name", tmp_path).spec.model.fingerprint == "a" * 40
+    assert fingerprint_in(asked(circuit, "org/name", tmp_path)) == "a" * 40
     request = EvaluateRequest(
         circuit=circuit.circuit_id, task="induction", model="org/name", revision="b" * 40
     )
     made = build_evaluation(request, circuit, None, Limits(), tmp_path, lambda _: None)
-    assert made.spec.model.fingerprint == "b" * 40
+    assert fingerprint_in(made) == "b" * 40
 
 
 def test_a_graph_of_one_prompt_is_not_judged_though_its_prompt_is_lost(

@@ -26,6 +26,7 @@ def test_a_circuit_has_edges_nodes_figures_and_its_run(circuit: Circuit) -> None
     assert [node.name for node in circuit.nodes][-1] == "logits"
     ends = {end for edge in circuit.edges for end in (edge.sender, edge.receiver)}
     assert {node.name for node in circuit.nodes} == ends
+    assert circuit.evaluation is not None
     assert circuit.evaluation.faithfulness.value is not None
     assert circuit.run is not None
     assert circuit.run.job_id == circuit.job_id
@@ -86,7 +87,7 @@ def test_a_circuit_is_a_graph_and_a_table(circuit: Circuit) -> None:
 def test_a_circuit_shows_itself(circuit: Circuit) -> None:
     assert circuit.circuit_id[:12] in repr(circuit)
     assert "faithfulness" in str(circuit)
-    assert circuit._repr_html_().startswith("<div>")  # pyright: ignore[reportPrivateUsage]
+    assert circuit._repr_html_().startswith("<div>")
 
 
 def test_an_answer_is_rows_records_and_a_frame(client: CircuitClient, circuit: Circuit) -> None:
@@ -104,7 +105,7 @@ def test_an_answer_is_rows_records_and_a_frame(client: CircuitClient, circuit: C
 
 def test_an_answer_in_a_notebook_is_escaped() -> None:
     rows = Rows(("a<b",), (("x&y",), (None,)))
-    html = rows._repr_html_()  # pyright: ignore[reportPrivateUsage]
+    html = rows._repr_html_()
     assert html == (
         "<table><tr><th>a&lt;b</th></tr><tr><td>x&amp;y</td></tr><tr><td></td></tr></table>"
     )

@@ -144,7 +144,7 @@ def test_of_a_large_circuit_the_strongest_edges_are_drawn_and_the_rest_counted(
 ) -> None:
     edges = made_edges(1_000, n_layers=6, n_heads=8)
     document = make_circuit(edges, model=make_model(n_layers=6, n_heads=8, n_kv_heads=8))
-    html = Circuit(document, ArtifactStore(str(tmp_path)))._repr_html_()  # pyright: ignore[reportPrivateUsage]
+    html = Circuit(document, ArtifactStore(str(tmp_path)))._repr_html_()
     assert html.count("<path") == 100
     assert "the strongest 100 of 1,000 edges, 900 left out" in html
     assert len(html) < 100_000
@@ -155,7 +155,7 @@ def test_of_a_large_circuit_the_strongest_edges_are_drawn_and_the_rest_counted(
 
 def test_a_long_answer_is_counted_and_says_by_what_it_was_cut() -> None:
     rows = Rows(("n",), tuple((n,) for n in range(1_234)), cut_by="query_rows")
-    html = rows._repr_html_()  # pyright: ignore[reportPrivateUsage]
+    html = rows._repr_html_()
     assert html.count("<tr>") == 101
     assert "100 of 1,234 rows shown" in html
     assert "CIRCUITS_LIMITS__QUERY_ROWS" in html

@@ -176,7 +176,7 @@ def test_nodes_are_pinned_and_grouped_and_the_link_carries_it(
         assert "group=" in link
         page.screenshot(path=tmp_path / "grouped.png", full_page=True)
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme)
             assert violations(page) == []
         # What the script draws is what the server does.
         drawn = page.evaluate(

@@ -65,7 +65,7 @@ def gemma_scope_1(folder: Path, kind: str = "mlp", lower: bool = False, d: int =
     def act(x: Tensor) -> Tensor:
         return jump(x @ w["W_enc"] + w["b_enc"], w["threshold"])
 
-    places = {
+    places: dict[str, tuple[str | None, str, str]] = {
         "mlp": ("m1", "mlp_added", "mlp_added"),
         "att": ("a1", "attn_z", "attn_z"),
         "res": (None, "resid_post", "resid_post"),

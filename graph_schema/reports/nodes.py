@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from graph_schema.documents import CircuitDocument, Component, ComponentKind
 from graph_schema.printable import clipped, printable
+from graph_schema.reports.drawn_circuit import DrawnCircuit
 from graph_schema.reports.tables import table
 
 LONGEST = 28
@@ -25,6 +26,20 @@ def node_labels(circuit: CircuitDocument) -> Mapping[str, str]:
         if token is not None and Component.parse(name).kind is ComponentKind.INPUT:
             labels[name] = repr(token)
     return labels
+
+
+def token_columns(circuit: CircuitDocument, drawn: DrawnCircuit) -> list[tuple[float, str]]:
+    """Under which x which token of the prompt stands, as Python writes it; none without one."""
+    places: dict[int, list[float]] = {}
+    for name, x in zip(drawn.number, drawn.x.tolist(), strict=True):
+        at = Component.parse(name).position
+        if at is not None and circuit.token_at(name) is not None:
+            places.setdefault(at, []).append(x)
+    tokens = circuit.prompt.tokens if circuit.prompt else ()
+    return [
+        (round(sum(xs) / len(xs), 2), shortened(repr(tokens[at]), 16))
+        for at, xs in sorted(places.items())
+    ]
 
 
 def shortened(label: str, longest: int = LONGEST) -> str:

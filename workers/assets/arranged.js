@@ -43,6 +43,7 @@ export function arranged(graph, { kept, pins, groups }) {
   return {
     nodes, x, y, titles, now,
     labels: graph.labels,
+    tokens: graph.tokens,
     senders: column("a"),
     receivers: column("b"),
     channels: column("channel"),

@@ -28,3 +28,8 @@ export function coloursAt(place) {
   const style = getComputedStyle(place);
   return Object.fromEntries(["positive", "negative", "sheet", "ink", "accent", "chosen"].map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
 }
+
+// Calls it when the browser has nothing better to do; Safari does not say when that is.
+export function whenIdle(act) {
+  return globalThis.requestIdleCallback ? requestIdleCallback(act, { timeout: 1000 }) : setTimeout(act, 200);
+}

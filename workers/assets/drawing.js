@@ -1,9 +1,11 @@
 // A circuit to move about in: what lies under the pointer is said, a click or Enter chooses a node.
 
 import { arranged } from "./arranged.js";
-import { clear, coloursAt, put, scaled, size } from "./canvas.js";
+import { clear, coloursAt, put, scaled, size, whenIdle } from "./canvas.js";
 import { Sheet } from "./sheet.js";
 
+const MOST_RAISED = 300; // edges of a node that stand out, the strongest: a pointer moves on meanwhile
+const MOST_SAID = 160; // letters of a label: the panel has all of it
 const NAMES = { q: " (query)", k: " (key)", v: " (value)", r: "" };
 
 // In `place`; `view` is what of the graph is shown (view.js), `whenChosen` and `whenPinned` are called with the
@@ -72,6 +74,7 @@ export class Drawing {
     const canvas = this.below;
     let held = null;
     canvas.addEventListener("pointerdown", (event) => {
+      if (event.button) return;
       held = { x: event.clientX, y: event.clientY, moved: false };
       canvas.setPointerCapture(event.pointerId);
     });
@@ -84,6 +87,7 @@ export class Drawing {
       this.view.y += dy;
       this.later();
     });
+    canvas.addEventListener("pointercancel", () => (held = null)); // the browser scrolls the page with it
     canvas.addEventListener("pointerup", (event) => {
       const clicked = held && !held.moved;
       held = null;
@@ -184,7 +188,10 @@ export class Drawing {
     const graph = this.graph;
     const name = (each) => graph.titles[each] ?? graph.nodes[each];
     let text = node >= 0 ? name(node) : "";
-    if (node >= 0 && graph.labels[graph.nodes[node]]) text += `: ${graph.labels[graph.nodes[node]]}`;
+    const label = node >= 0 ? graph.labels[graph.nodes[node]] : "";
+    if (label) text += `: ${label.length > MOST_SAID ? `${label.slice(0, MOST_SAID)}\u2026` : label}`;
+    const many = node >= 0 ? this.sheet.joined.of(node, this.kept).length : 0;
+    if (many > MOST_RAISED) text += `, the strongest ${MOST_RAISED} of its ${many.toLocaleString("en")} edges`;
     if (edge >= 0) {
       const [a, b] = [name(graph.senders[edge]), name(graph.receivers[edge])];
       text = `${a} \u2192 ${b}${NAMES[graph.channels[edge]]}  ${graph.scores[edge] ?? "no score"}, ${graph.measured[edge] ? "measured" : "an estimate"}`;
@@ -217,10 +224,16 @@ export class Drawing {
     const began = performance.now();
     const colours = coloursAt(this.place);
     for (const canvas of [this.below, this.above]) size(canvas);
+    this.below.classList.toggle("zoomed", this.view.scale > 1);
     const context = this.below.getContext("2d");
     clear(context);
     this.sheet.draw(context, scaled(this.view), this.kept, colours, this.chosen >= 0);
     this.paintAbove();
+    // Before a pointer comes: it is the one thing about a hover that goes over all edges.
+    this.idle ??= whenIdle(() => {
+      this.idle = null;
+      this.sheet.index();
+    });
     this.place.dataset.paintMs = (performance.now() - began).toFixed(1);
   }
 
@@ -231,9 +244,9 @@ export class Drawing {
     for (const node of [this.chosen, this.over.node]) {
       if (node < 0) continue;
       nodes.add(node);
-      for (let edge = 0; edge < this.kept; edge++) {
-        const [a, b] = [this.graph.senders[edge], this.graph.receivers[edge]];
-        if (a === node || b === node) edges.add(edge).size && nodes.add(a).add(b);
+      for (const edge of this.sheet.joined.of(node, this.kept).subarray(0, MOST_RAISED)) {
+        edges.add(edge);
+        nodes.add(this.graph.senders[edge]).add(this.graph.receivers[edge]);
       }
     }
     if (this.over.edge >= 0) {

@@ -1,4 +1,5 @@
-// Finds what lies under the pointer without looking at everything: a grid of cells over the sheet.
+// Finds what lies under the pointer, and what joins it, without looking at everything: a grid of cells
+// over the sheet, and for each node a list of its edges.
 
 // Points with numbers, by cell: a counting sort into two typed arrays.
 export class Places {
@@ -53,5 +54,28 @@ export class Places {
       }
     }
     return found;
+  }
+}
+
+// Each node's edges by number, which is by strength.
+export class Joined {
+  constructor(nodes, senders, receivers) {
+    this.starts = new Uint32Array(nodes + 1);
+    for (const ends of [senders, receivers]) for (const node of ends) this.starts[node + 1]++;
+    for (let node = 1; node <= nodes; node++) this.starts[node] += this.starts[node - 1];
+    const next = this.starts.slice();
+    this.edges = new Uint32Array(2 * senders.length);
+    for (let edge = 0; edge < senders.length; edge++) {
+      this.edges[next[senders[edge]]++] = edge;
+      this.edges[next[receivers[edge]]++] = edge;
+    }
+  }
+
+  // Those of a node among the first `kept` of all.
+  of(node, kept) {
+    const [begin, end] = [this.starts[node], this.starts[node + 1]];
+    let last = begin;
+    while (last < end && this.edges[last] < kept) last++;
+    return this.edges.subarray(begin, last);
   }
 }

@@ -1,13 +1,14 @@
 // Draws a circuit on a canvas: places from the server, colour for the sign, width for |score|, a
 // broken line for the input that is read, a mark at the end filled where the score was measured.
 
-import { Places } from "./places.js";
+import { Joined, Places } from "./places.js";
 
 const MOST = { step: 110, row: 66, half: 9 }; // pixels at scale 1: between neighbours, rows; half a node
 const DASHES = { q: [7, 3], k: [2, 3], v: [10, 3, 2, 3], r: [] };
 const SIDES = { q: -1, k: 0.7, v: 1.3, r: -1.6 };
 const WIDTHS = [0.5, 0.9, 1.5, 2.4, 3.6];
 const CELL = 48;
+const MOST_DETAILED = 100; // edges that are raised with dashes and marks, each of which takes its time
 
 export class Sheet {
   constructor(graph) {
@@ -16,6 +17,7 @@ export class Sheet {
     const largest = Math.max(1e-12, ...chunked(graph.scores, (score) => Math.abs(score ?? 0)));
     // The share of the largest |score|, as its square root: most edges are faint.
     this.strength = Float64Array.from(graph.scores, (score) => Math.sqrt(Math.abs(score ?? 0) / largest));
+    this.joined = new Joined(graph.nodes.length, graph.senders, graph.receivers);
     this.ranges = [graph.x, graph.y].map((values) => [Math.min(...values), Math.max(...values)]);
   }
 
@@ -116,6 +118,22 @@ export class Sheet {
     }
     context.globalAlpha = 1;
     this.boxes(context, view, colours, this.shown(kept));
+    this.tokens(context, view, colours);
+  }
+
+  // Under each position of a prompt its token, as far as there is room.
+  tokens(context, view, colours) {
+    const [[left, right], [top, bottom]] = this.ranges;
+    const pixel = view.density / view.scale;
+    const columns = this.graph.tokens ?? [];
+    const gap = columns.reduce((least, [x], at) => (at ? Math.min(least, x - columns[at - 1][0]) : least), 3);
+    if (gap * this.step < 14 * pixel) return;
+    context.fillStyle = colours.ink;
+    context.font = `${11 * pixel}px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace`;
+    context.textAlign = "center";
+    context.textBaseline = "top";
+    const y = ((bottom - top) / 2) * this.row + this.half + 8 * pixel;
+    for (const [x, text] of columns) context.fillText(text, (x - (left + right) / 2) * this.step, y, gap * this.step - 4 * pixel);
   }
 
   // At the end of edges of one colour: filled where measured, hollow where estimated.
@@ -139,15 +157,16 @@ export class Sheet {
   raise(context, view, edges, nodes, colours, chosen) {
     context.setTransform(view.scale, 0, 0, view.scale, view.x, view.y);
     const pixel = view.density / view.scale;
+    const plain = edges.size > MOST_DETAILED;
     for (const edge of [...edges].reverse()) {
       const line = new Path2D();
       this.trace(line, edge);
       context.strokeStyle = colours[(this.graph.scores[edge] ?? 0) < 0 ? "negative" : "positive"];
       context.lineWidth = (0.8 + 3 * this.strength[edge]) * pixel;
-      context.setLineDash(DASHES[this.graph.channels[edge]].map((length) => length * pixel));
+      if (!plain) context.setLineDash(DASHES[this.graph.channels[edge]].map((length) => length * pixel));
       context.stroke(line);
       context.setLineDash([]);
-      this.marks(context, [edge], colours, 3 * pixel);
+      if (!plain) this.marks(context, [edge], colours, 3 * pixel);
     }
     this.boxes(context, view, colours, nodes, chosen);
   }

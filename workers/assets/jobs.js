@@ -32,17 +32,28 @@ function say(text) {
   if (live.textContent !== text) live.textContent = text;
 }
 
+// Only while somebody looks: a browser opens six connections to a server, and a seventh page that
+// followed would wait for ever. What happened meanwhile is told when the page is looked at again.
+let source = null;
+
 function follow() {
+  if (source || document.hidden) return;
   const address = new URL(board().dataset.events, location.href);
   address.searchParams.set("seen", seen);
-  const source = new EventSource(address);
-  source.addEventListener("open", () => (stale ? refresh() : say("live")));
-  source.addEventListener("changed", refresh);
-  source.addEventListener("error", () => {
+  const own = (source = new EventSource(address));
+  own.addEventListener("open", () => (stale ? refresh() : say("live")));
+  own.addEventListener("changed", refresh);
+  own.addEventListener("error", () => {
     say("the server does not answer; what is shown may be old");
-    if (source.readyState !== EventSource.CLOSED) return; // it tries again by itself
+    if (own.readyState !== EventSource.CLOSED || own !== source) return; // it tries again by itself
+    source = null;
     setTimeout(follow, 3000);
   });
 }
 
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) return follow();
+  source?.close();
+  source = null;
+});
 follow();

@@ -165,7 +165,7 @@ def test_configurations_are_bounded_and_without_aliases(tmp_path: Path) -> None:
     config.write_text("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n")
     refused(source_of(case), "alias")
     config.write_text("a: !!python/object/apply:os.system ['true']\n")
-    refused(source_of(case), "not YAML.*constructor for the tag")
+    refused(source_of(case), "not YAML.*tags are not read")
     config.write_text("#" * (5 * 2**20))
     refused(source_of(case), "expected at most")
 

@@ -239,5 +239,5 @@ def test_what_needs_no_model_is_told_before_one_is_looked_for(
 
 
 def test_a_file_of_pairs_with_a_null_in_its_name_is_refused(folder: Path) -> None:
-    with pytest.raises(DatasetError, match="cannot read the dataset .*null"):
+    with pytest.raises(DatasetError, match=r"cannot read the dataset .*null"):
         build(folder, dataset="pairs\0.jsonl", label="pairs")

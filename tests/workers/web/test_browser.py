@@ -5,7 +5,6 @@ Screenshots of every screen are left in the test's folder, to be looked at.
 
 from __future__ import annotations
 
-import random
 import re
 import threading
 from collections.abc import Generator
@@ -16,7 +15,7 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from graph_schema.documents import CircuitDocument, PackedEdges
+from graph_schema.documents import CircuitDocument
 from graph_schema.processes import reserved_port
 from graph_schema.reports.arranged_circuit import Group, arranged
 from graph_schema.reports.drawn_circuit import DrawnCircuit
@@ -290,46 +289,6 @@ def test_a_file_is_dropped_and_drawn_and_one_too_large_is_told_so(
         expect(page.locator("#drawing[data-ready=yes]")).to_be_visible()
 
 
-def test_a_large_drawing_answers_the_pointer(atlas: Atlas, served: Served, chrome: Browser) -> None:
-    """20,000 edges between 2,000 nodes; whatever lies under the pointer is said."""
-    drawn = _large()
-    own = f"{served.url}/circuits/{atlas.induction.circuit_id}"
-    with visiting(chrome, served.entrance(), viewport={"width": 1400, "height": 1000}) as page:
-        page.route(
-            "**/graph.json", lambda route: route.fulfill(json=drawn.columns() | {"labels": {}})
-        )
-        page.goto(own)
-        expect(page.locator("#drawing[data-ready=yes]")).to_be_visible()
-        page.locator("#edges").fill("20000")
-        page.wait_for_function("document.getElementById('drawing').dataset.paintMs > 0")
-        canvas = page.locator("canvas.below")
-        box = canvas.bounding_box()
-        assert box is not None
-        said = set[str]()
-        for step in range(20):
-            page.mouse.move(box["x"] + 100 + 50 * step, box["y"] + 60 + 20 * step)
-            said.add(page.locator(".hint").text_content() or "")
-        assert len(said - {""}) > 5
-        assert float(page.locator("#drawing").get_attribute("data-hover-ms") or "inf") < 1000
-
-
-def _large() -> DrawnCircuit:
-    rng = random.Random(1)
-    heads = [f"a{layer}.h{head}" for layer in range(40) for head in range(50)]
-    numbers = [sorted(rng.sample(range(len(heads)), 2)) for _ in range(25_000)]
-    ends = [(heads[a], heads[b]) for a, b in numbers if a // 50 < b // 50][:20_000]
-    n = len(ends)
-    assert n == 20_000
-    senders, receivers = zip(*ends, strict=True)
-    scores = sorted((rng.gauss(0, 1) for _ in range(n)), key=abs, reverse=True)
-    kinds = tuple("exact" if i % 2 else "estimate" for i in range(n))
-    channels, none = tuple(rng.choices("qkv", k=n)), (None,) * n
-    return DrawnCircuit.of(
-        PackedEdges(tuple(heads), senders, receivers, channels, tuple(scores), kinds, none, none),
-        40,
-    )
-
-
 def test_two_browsers_and_a_server_that_went_away_end_up_the_same(
     atlas: Atlas, served: Served, chrome: Browser
 ) -> None:
@@ -354,3 +313,27 @@ def test_two_browsers_and_a_server_that_went_away_end_up_the_same(
         ]
         assert rows[0] == rows[1]
         assert len(set(rows[0])) == len(rows[0])
+
+
+def test_a_board_that_nobody_looks_at_takes_no_connection_and_catches_up(
+    atlas: Atlas, served: Served, chrome: Browser
+) -> None:
+    """A browser opens six to a server: a seventh page that follows would never load."""
+    look = """(hidden) => {
+      Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    with visiting(chrome, served.entrance()) as page:
+        others = [page.context.new_page() for _ in range(6)]
+        for other in others:  # the browser of a test calls every page visible
+            other.add_init_script("Object.defineProperty(document, 'hidden', { value: true })")
+            other.goto(f"{served.url}/jobs")
+        page.goto(f"{served.url}/jobs")
+        expect(page.locator("#live")).to_have_text("live")
+        page.evaluate(look, True)
+        id = _submitted(atlas, 90)
+        page.wait_for_timeout(2_500)
+        expect(page.locator(f"#job-{id}")).to_have_count(0)
+        page.evaluate(look, False)
+        expect(page.locator(f"#job-{id}")).to_have_count(1)
+        expect(page.locator("#live")).to_have_text("live")

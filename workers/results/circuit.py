@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -161,16 +162,34 @@ class Circuit:
         """A drawing of the strongest edges."""
         return circuit_svg(self.document)
 
-    def widget(self, kept: int | None = None, chosen: str = "") -> CircuitWidget:
-        """The drawing to move about in, for a notebook: zoom, prune, choose a node.
+    @property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """The supernodes that are stored with it: each one's members, the oldest first."""
+        return {
+            each.text: tuple(dict.fromkeys((each.component, *each.also)))
+            for each in self.annotations
+            if each.kind == "group"
+        }
+
+    def widget(
+        self,
+        kept: int | None = None,
+        chosen: str = "",
+        pins: Sequence[str] = (),
+        groups: Mapping[str, Sequence[str]] | None = None,
+    ) -> CircuitWidget:
+        """The drawing to move about in, for a notebook: zoom, prune, choose, pin and group nodes.
 
         Args:
             kept: How many of the strongest edges it shows first; all where left out.
-            chosen: The node that is chosen first.
+            chosen: The node that is chosen first; `group-1` is the first group.
+            pins: Nodes that are shown whatever is pruned.
+            groups: Nodes that are drawn as one, by the group's name; `circuit.groups` are stored.
 
         Raises:
             MissingExtraError: The extra `[notebook]` is not installed.
-            SpecError: It has no such node.
+            NotFoundError: It has no such node to pin or group.
+            SpecError: It has no such node to choose, or a group is none.
         """
         try:
             from workers.notebook.widget import CircuitWidget
@@ -180,7 +199,7 @@ class Circuit:
                 "runs; run there: pip install 'circuit-atlas[notebook]'. Without it a circuit "
                 "shows itself as a picture"
             ) from error
-        return CircuitWidget(self.document, kept, chosen)
+        return CircuitWidget(self.document, kept, chosen, pins, groups)
 
     def to_networkx(self) -> nx.MultiDiGraph[str]:
         """A graph of component names; an edge's key is its channel. What is unknown is left out."""

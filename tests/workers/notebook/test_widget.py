@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from graph_schema.artifacts import ArtifactStore
 from graph_schema.documents import NodeFigures
-from graph_schema.errors import MissingExtraError, SpecError
+from graph_schema.errors import MissingExtraError, NotFoundError, SpecError
 from tests.factories import make_circuit
 from tests.workers.web.chrome import PATIENCE, running_chrome
 from workers import static
@@ -38,7 +38,7 @@ async ([esm, css, state]) => {
       (heard[`change:${name}`] ?? []).forEach((each) => each());
     },
     save_changes() {
-      this.saved.push({ kept: state.kept, chosen: state.chosen, pins: state.pins });
+      this.saved.push(structuredClone({ ...state, graph: null }));
     },
     on: (name, act) => (heard[name] ??= []).push(act),
     off: () => Object.keys(heard).forEach((name) => delete heard[name]),
@@ -74,6 +74,37 @@ def test_it_holds_all_edges_the_strongest_first_and_a_picture_for_where_no_scrip
     assert circuit.widget(kept=1_000).kept == circuit.n_edges
     with pytest.raises(SpecError, match=r"no node 'a9\.h9'"):
         circuit.widget(chosen="a9.h9")
+
+
+def test_what_the_circuit_has_not_is_refused_and_what_it_has_is_kept_in_bounds(
+    circuit: Circuit,
+) -> None:
+    two = {"two": ["a1.h2", "a0.h1"]}
+    widget = circuit.widget(pins=["logits", "a1.h2", "logits"], groups=two, chosen="group-1")
+    assert widget.pins == ["logits"], "each once, and none that a group has"
+    assert widget.groups == [{"name": "two", "members": ["a1.h2", "a0.h1"]}]
+    for kept, stays in ((10**9, circuit.n_edges), (-3, 1), (2, 2)):
+        widget.kept = kept
+        assert widget.kept == stays
+    for name, value in (
+        ("chosen", "a9.h9"),
+        ("chosen", "group-2"),
+        ("pins", ["a9.h9"]),
+        ("groups", [{"name": "one", "members": ["a1.h2"]}]),
+        ("groups", [{"name": " ", "members": ["a1.h2", "a0.h1"]}]),
+        ("groups", [{"name": "x", "members": "a1.h2"}]),
+        ("groups", [{"name": "x", "members": ["a1.h2", "a0.h1"]}] * 2),
+    ):
+        before = getattr(widget, name)
+        with pytest.raises((SpecError, NotFoundError)):
+            setattr(widget, name, value)
+        assert getattr(widget, name) == before
+
+
+def test_labels_turn_no_other_text(tmp_path: Path) -> None:
+    turned = make_circuit(nodes=(NodeFigures(name="a1.h2", label="\u202egnp.exe"),))
+    widget = Circuit(turned, ArtifactStore(str(tmp_path))).widget()
+    assert widget.graph["labels"]["a1.h2"] == "\ufffdgnp.exe"
 
 
 def test_its_script_is_the_pages_own_in_one_module_that_loads_nothing() -> None:
@@ -127,7 +158,7 @@ def page(chrome: Browser, circuit: Circuit) -> Generator[Page]:
     page.on("dialog", lambda dialog: said.append(dialog.message))
     page.on("request", lambda asked: said.append(asked.url) if "blob:" not in asked.url else None)
     widget = circuit.widget()
-    names = ("graph", "kept", "chosen", "pins")
+    names = ("graph", "kept", "chosen", "pins", "groups")
     state: dict[str, Any] = {name: getattr(widget, name) for name in names}
     page.evaluate(MODEL, [widget._esm, widget._css, state])
     page.locator('.drawing[data-ready="yes"][data-paint-ms]').wait_for()
@@ -177,3 +208,33 @@ def test_it_follows_what_python_sets_and_labels_are_text(page: Page) -> None:
     page.evaluate("end()")
     page.evaluate("model.set('chosen', 'logits')")
     expect(page.locator(".panel strong")).to_have_text("a0.h1")
+
+
+@pytest.mark.needs_browser
+def test_nodes_are_made_one_and_taken_apart(page: Page, circuit: Circuit, tmp_path: Path) -> None:
+    page.evaluate("model.set('pins', ['a0.h1', 'a1.h2'])")
+    page.get_by_label("Name").fill(SCRIPT)
+    page.get_by_role("button", name="Make one of them").click()
+    page.wait_for_function("() => model.saved.at(-1)?.groups.length === 1")
+    saved = page.evaluate("model.saved.at(-1)")
+    assert saved["groups"] == [{"name": SCRIPT, "members": ["a0.h1", "a1.h2"]}]
+    assert saved["pins"] == []
+    widget = circuit.widget()
+    widget.groups = saved["groups"]  # as the browser has it, Python takes it
+    page.get_by_role("button", name=SCRIPT, exact=True).click()
+    expect(page.locator(".panel strong")).to_have_text(SCRIPT)
+    ends = {"a0.h1", "a1.h2"}
+    into = {
+        (edge.sender, edge.channel)
+        for edge in circuit.edges
+        if edge.receiver in ends and edge.sender not in ends
+    }
+    expect(page.locator(".panel caption").first).to_have_text(f"{len(into)} into it")
+    page.screenshot(path=tmp_path / "widget-grouped.png")
+    page.evaluate("model.set('chosen', 'a1.h2')")  # a member has its own edges
+    expect(page.locator(".panel caption").first).to_have_text("3 into it")
+    page.get_by_role("button", name=re.compile("^take .* apart$")).click()
+    page.wait_for_function("() => model.saved.at(-1).groups.length === 0")
+    assert sorted(page.evaluate("model.get('pins')")) == ["a0.h1", "a1.h2"]
+    page.locator(".held").get_by_role("button", name="let go of a0.h1").click()
+    page.wait_for_function("() => model.saved.at(-1).pins.length === 1")

@@ -57,6 +57,7 @@ def group_facts(drawn: DrawnCircuit, view: View, name: str) -> dict[str, Any] | 
         "name": name,
         "title": group.name,
         "members": group.members,
+        "same": (group.name, frozenset(group.members)),
         "inside": len(inside),
         "into": _sums(found, into[:MOST]),
         "n_into": len(into),

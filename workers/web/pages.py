@@ -9,12 +9,14 @@ from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from graph_schema.printable import printable
+from graph_schema.printable import clipped, printable
 from graph_schema.reports.tables import cell, number
 from workers import static
 from workers.results.job_facts import duration
 
 ID_DIGITS = 12
+LONGEST_CELL = 1_000
+"""Letters of a value of an answer."""
 
 
 def make_templates() -> Environment:
@@ -30,8 +32,9 @@ def make_templates() -> Environment:
     own: dict[str, Any] = {"static": static.address, "address": address}
     made.globals.update(own)
     made.filters.update(
-        figure=figure, cell=cell, short=short, moment=moment, duration=duration, plain=printable
-    )
+        figure=figure, cell=cell, short=short, moment=moment, duration=duration, plain=printable,
+        lines=lines, token=token, brief=brief,
+    )  # fmt: skip
     return made
 
 
@@ -54,6 +57,21 @@ def whole(text: str | None) -> int:
 def figure(value: float | None) -> str:
     """A number in four digits; a dash where there is none."""
     return "\N{EN DASH}" if value is None else number(value)
+
+
+def brief(value: object) -> str:
+    """A value of an answer in a cell; an ellipsis in place of what would fill the page."""
+    return clipped(cell(value), LONGEST_CELL)
+
+
+def lines(text: str) -> str:
+    """Text of several lines, in characters that steer nothing."""
+    return "\n".join(map(printable, text.splitlines()))
+
+
+def token(text: str) -> str:
+    """A token of a model's, with the blanks and line ends that nobody would see: `' the'`."""
+    return printable(repr(text))
 
 
 def short(id: str | None) -> str:

@@ -13,7 +13,7 @@ from graph_schema.store.connection import GraphStore
 from graph_schema.store.records.remarks import tagged, tags_of
 
 # Only what was asked for stands in the statement: an index serves `x = $x`, none `$x IS NULL OR …`.
-_FILTERS: dict[str, LiteralString] = {
+CONDITIONS: dict[str, LiteralString] = {
     "job_id": "AND c.job_id = $job_id",
     "model": "AND (c.model = $model OR c.family = $model OR c.fingerprint STARTS WITH $model)",
     "task": "AND (c.task = $task OR c.task_id = $task)",
@@ -131,7 +131,7 @@ def list_circuits(
     statement = _START
     if parameters.keys().isdisjoint(_NARROWING):
         statement += _NEWEST
-    for name, condition in _FILTERS.items():
+    for name, condition in CONDITIONS.items():
         if name in parameters:
             statement += condition + "\n"
     rows = store.rows(statement + _LIST, **parameters)

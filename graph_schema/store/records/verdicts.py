@@ -77,7 +77,7 @@ RETURN v.verdict_id AS verdict_id, v.motif AS motif, v.task AS task, v.rung AS r
        v.high AS high, v.job_id AS job_id
 ORDER BY v.judged_at DESC, v.verdict_id
 """
-_PAGE: LiteralString = """
+PAGE_QUERY: LiteralString = """
 MATCH (v:Verdict)
 WHERE ($motif IS NULL OR v.motif = $motif) AND ($task IS NULL OR v.task = $task)
   AND ($outcome IS NULL OR v.outcome = $outcome)
@@ -155,7 +155,7 @@ def verdict_page(
 ) -> list[Row]:
     """A row a verdict that passes, the newest first; `against` counts what contradicts it."""
     asked = {"motif": motif, "task": task, "outcome": outcome and outcome.value}
-    return store.rows(_PAGE, **asked, skip=skip, limit=limit)
+    return store.rows(PAGE_QUERY, **asked, skip=skip, limit=limit)
 
 
 def judged_names(store: GraphStore) -> dict[str, list[str]]:

@@ -11,6 +11,19 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from graph_schema.documents import (
+    Annotation,
+    DatasetData,
+    Eap,
+    ModelId,
+    ModelSource,
+    TopEdges,
+)
+from graph_schema.documents.jobs import DiscoverSpec, ErrorDocument, Placement
+from graph_schema.store import jobs
+from graph_schema.store.records.annotations import write_annotation
+from graph_schema.store.records.circuits import write_circuit
+from tests.factories import make_circuit, make_dataset, make_model
 from tests.workers.web.conftest import COOKIE, FOREIGN, HERE, KEY, Atlas
 from workers import static
 from workers.web.access import INVITATION_SECONDS, SESSION_SECONDS, Access, stored_key
@@ -380,6 +393,42 @@ def test_foreign_text_is_text_everywhere(atlas: Atlas, browser: TestClient) -> N
         )
         if part == "picture.svg":
             assert "<script" not in answer.text
+
+
+TURNED = "\u202egnp.exe\u2066"
+"""Text that a page would show in another order than it has."""
+
+
+def test_foreign_text_turns_no_other_text(atlas: Atlas) -> None:
+    store = atlas.client.service.store
+    circuit = make_circuit(
+        model=make_model(f"made/{TURNED}"), job="turned", task=TURNED, notes=(TURNED,)
+    )
+    store.write(lambda tx: write_circuit(tx, circuit))
+    said = {"author": TURNED, "circuit_id": circuit.circuit_id, "text": f"{TURNED}\n{TURNED}"}
+    for kind in ("label", "note"):
+        remark = Annotation.model_validate({**said, "component": "a1.h2", "kind": kind})
+        store.write(lambda tx, remark=remark: write_annotation(tx, remark))
+    spec = DiscoverSpec(
+        model=ModelId(fingerprint="f" * 64),
+        data=DatasetData(sha256=make_dataset().sha256, task=TURNED),
+        method=Eap(),
+        selection=TopEdges(n_edges=5),
+    )
+    jobs.submit(store, spec, Placement(model=ModelSource(name=f"/models/{TURNED}")))
+    jobs.claim(store, spec.job_id, "t", owner="a", lease=600, max_attempts=3)
+    error = ErrorDocument(type="SpecError", message=f"first line\n{TURNED}")
+    jobs.fail(store, spec.job_id, "t", error)
+    browser, own = atlas.browser(), f"/circuits/{circuit.circuit_id}"
+    for page in (
+        *(own, f"{own}?node=a1.h2", f"{own}/graph.json", f"{own}/picture.svg", "/circuits"),
+        *("/atlas", "/jobs", f"/jobs/{spec.job_id}", "/cypher?q=MATCH (m:Model) RETURN m, m.name"),
+        f"/compare?ids={circuit.circuit_id},{atlas.wide.circuit_id}",
+    ):
+        text = browser.get(page).text
+        assert not {"\u202e", "\u2066"} & set(text), page
+        assert "gnp.exe" in text or page.endswith((".svg", ".json")), page
+    assert "first line\n" in browser.get(f"/jobs/{spec.job_id}").text
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from graph_schema.errors import SpecError
 from graph_schema.private_files import private_folder
 from graph_schema.store import jobs
 from tests.factories import make_dataset
-from tests.workers.web.conftest import Atlas
+from tests.workers.web.conftest import FOREIGN, Atlas
 from workers.results.rows import Rows
 from workers.web.screens import cypher
 from workers.web.screens import jobs as jobs_screen
@@ -59,6 +59,27 @@ def test_circuits_are_listed_and_filtered(atlas: Atlas, browser: TestClient) -> 
     refused = browser.get("/circuits", params={"max_edges": "many"})
     assert refused.status_code == 400
     assert "max_edges" in refused.text
+
+
+@pytest.mark.parametrize("path", ["/circuits", "/verdicts", "/atlas"])
+def test_past_its_end_a_list_says_so_and_leads_back(browser: TestClient, path: str) -> None:
+    page = _text(browser.get(f"{path}?skip=999999999").text)
+    assert "has ended before" in page
+    assert "stored yet" not in page
+    for beginning in ("-5", "x", "9" * 40):
+        assert browser.get(f"{path}?skip={beginning}").text == browser.get(path).text
+
+
+def test_past_its_end_the_board_says_so(atlas: Atlas, browser: TestClient) -> None:
+    _submitted(atlas, 60)
+    page = _text(browser.get(f"/jobs?before=1-{'0' * 64}").text)
+    assert "The list has ended before" in page
+    assert "No job yet" not in page
+
+
+def test_of_a_task_that_nobody_asked_for_the_atlas_says_so(browser: TestClient) -> None:
+    page = _text(browser.get("/atlas?task=greater_than").text)
+    assert page.count("not asked") >= 3
 
 
 def test_first_digits_lead_to_the_circuit_and_others_nowhere(
@@ -106,7 +127,7 @@ def test_pins_and_groups_stand_in_the_address(atlas: Atlas, browser: TestClient)
     assert "Two a0.h1 a1.h2 take apart" in page
     panel = _text(browser.get(f"{own}?group=a0.h1,a1.h2+Two&node=group-1").text)
     assert "Two group of 2" in panel
-    assert "1 edges between its members are not drawn" in panel
+    assert "1 edge between its members is not drawn" in panel
     assert f"{own}?pin=a0.h1&amp;pin=a1.h2" in browser.get(
         made.headers["location"] + "&x=1"
     ).text.replace("?edges=2&amp;", "?")
@@ -123,6 +144,33 @@ def test_pins_and_groups_stand_in_the_address(atlas: Atlas, browser: TestClient)
     )
     answer = browser.post(f"{own}/annotations", **sent)
     assert answer.headers["location"] == f"{own}?edges=2&pin=a0.h1&pin=a1.h2&node=a1.h2#node"
+
+
+def test_a_group_is_stored_with_its_circuit(atlas: Atlas, browser: TestClient) -> None:
+    own = f"/circuits/{atlas.induction.circuit_id}"
+    view = f"edges=3&group=a0.h1,a1.h2+{FOREIGN}"
+    page = browser.get(f"{own}?{view}&node=group-1").text
+    assert "Store it with the circuit" in page
+    members = {"members": "a0.h1,a1.h2", "text": FOREIGN, "node": "group-1", "view": view}
+    sent: dict[str, Any] = atlas.form(browser, kind="group", **members)
+    for _ in range(2):  # the same twice is one
+        answer = browser.post(f"{own}/annotations", **sent)
+        assert answer.status_code == 303, answer.text
+    assert answer.headers["location"].endswith("&node=group-1#node")
+    page = browser.get(answer.headers["location"]).text
+    assert "Stored with the circuit" in page
+    assert "<script>" not in page
+    plain = browser.get(own).text
+    assert "draw the stored groups as one each" in plain
+    assert _text(plain).count("a0.h1 a1.h2 group,") == 1
+    circuit = atlas.client.circuit(atlas.induction.circuit_id)
+    assert circuit.groups == {FOREIGN: ("a0.h1", "a1.h2")}
+    for change in (
+        *({"members": "a0.h1"}, {"members": "a0.h1,a9.h9"}, {"members": ""}, {"text": " "}),
+        *({"text": "n" * 81}, {"members": "a0.h1,a0.h1"}, {"kind": "groups"}),
+    ):
+        bad: dict[str, Any] = atlas.form(browser, **{"kind": "group", **members, **change})
+        assert browser.post(f"{own}/annotations", **bad).status_code in (400, 404), change
 
 
 @pytest.mark.parametrize(
@@ -334,6 +382,17 @@ def test_cypher_takes_parameters_and_leads_to_circuits(atlas: Atlas, browser: Te
     page = browser.get("/cypher", params={"q": query, "p.n": "150"}).text
     assert f'href="/circuits/{atlas.wide.circuit_id}"' in page
     assert atlas.induction.circuit_id not in page
+
+
+def test_a_value_that_would_fill_the_page_is_cut_there_and_whole_in_the_file(
+    browser: TestClient,
+) -> None:
+    asked = {"q": "RETURN range(1, 50000) AS many, {a: [1, null]} AS map, null AS nothing"}
+    page = browser.get("/cypher", params=asked).text
+    assert len(page) < 20_000
+    assert "1, 2, 3, 4" in page
+    assert "{&#34;a&#34;: [1, null]}" in page
+    assert "50000]" in browser.get("/cypher.csv", params=asked).text
 
 
 def test_events_of_a_state_that_is_none_are_refused_at_once(browser: TestClient) -> None:

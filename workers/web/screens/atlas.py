@@ -14,6 +14,7 @@ from workers.requests.checking import TASKS
 from workers.web.overview import NO_TASK, FamilyRows, Table, put_together
 from workers.web.pages import address, whole
 from workers.web.site import Site
+from workers.web.taking import with_client
 
 MODELS, TASKS_SHOWN = 40, 10
 """Rows and columns of a page."""
@@ -27,7 +28,9 @@ def show(site: Site, request: Request) -> Response:
     skip = whole(asked.get("skip"))
     rows = read_overview(site.service.store, given["family"] or None)
     table = put_together(rows, given["motif"] or None)
-    tasks = tuple(t for t in table.tasks if t == given["task"]) if given["task"] else table.tasks
+    tasks = table.tasks
+    if given["task"]:  # of a task that nobody asked for, too, it is said that nobody did
+        tasks = tuple(t for t in dict.fromkeys((*tasks, *TASKS)) if t == given["task"])
     shown = tasks[:TASKS_SHOWN]
     families = _page(table, skip)
     last = skip + sum(len(each.models) for each in families)
@@ -48,13 +51,12 @@ def show(site: Site, request: Request) -> Response:
         after=address("/atlas", given, skip=last) if last < table.models else None,
         code={
             "Cypher": cleandoc(FOUND),
-            "Python": (
-                "from workers.client import CircuitClient\n\n"
-                "with CircuitClient() as client:\n"
-                '    found = client.cypher("""\n'
-                f"{FOUND.strip()}\n"
-                '    """).to_pandas()\n'
-                '    print(found.pivot(index="fingerprint", columns="task", values="circuits"))\n'
+            "Python": with_client(
+                'found = client.cypher("""',
+                *FOUND.strip().split("\n"),
+                '""").to_pandas()',
+                "if len(found):",
+                '    print(found.pivot(index="fingerprint", columns="task", values="circuits"))',
             ),
         },
     )

@@ -12,9 +12,10 @@ from starlette.responses import RedirectResponse, Response
 from graph_schema.documents import Annotation, CircuitDocument
 from graph_schema.errors import SpecError
 from graph_schema.printable import printable
-from graph_schema.reports.arranged_circuit import shown_edges, supernode
+from graph_schema.reports.arranged_circuit import Group, shown_edges, supernode, with_group
 from graph_schema.reports.circuit_picture import circuit_picture
 from graph_schema.reports.drawn_circuit import DrawnCircuit
+from graph_schema.reports.nodes import token_columns
 from graph_schema.reports.quality import quality_facts
 from graph_schema.reports.text import conditions, headline
 from graph_schema.store.records.annotations import read_annotations, write_annotation
@@ -29,6 +30,7 @@ from workers.web.curve import DrawnCurve
 from workers.web.downloads import NAMES, download
 from workers.web.pages import address
 from workers.web.site import Site, as_json
+from workers.web.taking import call, with_client
 from workers.web.view import View
 
 MOST_EDGES = 40
@@ -67,12 +69,17 @@ def show(site: Site, request: Request) -> Response:
         chosen=chosen,
         group=group,
         stored=stored.here if stored != view else None,
+        kept_groups={
+            (each.text, frozenset((each.component, *each.also)))
+            for each in annotations
+            if each.kind == "group"
+        },
         supernode=supernode,
         annotations=annotations,
         remarks=read_remarks(site.service.store, [header.circuit_id]),
         names=[part.name for part in drawn.nodes],
         curve=DrawnCurve.of(header, len(drawn.edges)),
-        code=_code(header, view.node if chosen else None),
+        code=_code(header, view, view.node if chosen else None),
         formats=NAMES,
     )
 
@@ -80,8 +87,10 @@ def show(site: Site, request: Request) -> Response:
 def graph(site: Site, request: Request) -> Response:
     """The drawing's nodes and edges, for a script."""
     header = header_of(site, request.path_params["circuit"])
-    labels = {node.name: node.label for node in header.nodes if node.label}
-    return as_json({**drawn_of(site, header).columns(), "labels": labels})
+    drawn = drawn_of(site, header)
+    labels = {node.name: printable(node.label) for node in header.nodes if node.label}
+    tokens = token_columns(header, drawn)
+    return as_json({**drawn.columns(), "labels": labels, "tokens": tokens})
 
 
 def picture(site: Site, request: Request) -> Response:
@@ -111,14 +120,14 @@ def take(site: Site, request: Request) -> Response:
         elif what != "shown":
             raise SpecError(f"what is {printable(what)!r}; expected whole, shown or node")
         edges = drawn.edge_names(numbers)
-        groups = _as_remarks(header, view)
+        groups = tuple(_as_remark(header, each) for each in view.groups)
     file = download(site, header.circuit_id, request.query_params.get("format", ""), edges, groups)
     headers = {"content-disposition": f'attachment; filename="{file.name}"'}
     return Response(file.data, media_type=file.media_type, headers=headers)
 
 
 def annotate(site: Site, request: Request, fields: Mapping[str, str]) -> Response:
-    """Write a note on a node, or say what it stands for; leads back to the page."""
+    """Write a note on a node, say what it stands for, or keep a group; leads back to the page."""
     header = header_of(site, request.path_params["circuit"])
     node, text, kind = (fields.get(name, "") for name in ("node", "text", "kind"))
     if kind == "label":
@@ -127,8 +136,13 @@ def annotate(site: Site, request: Request, fields: Mapping[str, str]) -> Respons
         said = {"component": node, "text": checked_note(text), "author": author_or_user(None)}
         note = validated(Annotation, {**said, "circuit_id": header.circuit_id})
         site.service.store.write(lambda tx: write_annotation(tx, note))
+    elif kind == "group":
+        members = fields.get("members", "").split(",")
+        (group,) = with_group((), members, text, drawn_of(site, header))
+        kept = _as_remark(header, group)
+        site.service.store.write(lambda tx: write_annotation(tx, kept))
     else:
-        raise HTTPException(400, "kind is neither note nor label")
+        raise HTTPException(400, "kind is neither note nor label nor group")
     before = _lists(QueryParams(fields.get("view", "")))
     where = address(f"/circuits/{header.circuit_id}", before, node=node)
     return RedirectResponse(f"{where}#node", 303)
@@ -154,19 +168,15 @@ def _lists(given: QueryParams) -> dict[str, list[str]]:
     return {name: given.getlist(name) for name in given}
 
 
-def _as_remarks(header: CircuitDocument, view: View) -> tuple[Annotation, ...]:
-    """Groups as they are written into a file."""
-    author = author_or_user(None)
-    return tuple(
-        Annotation(
-            circuit_id=header.circuit_id,
-            component=group.members[0],
-            also=group.members[1:],
-            author=author,
-            text=group.name,
-            kind="group",
-        )
-        for group in view.groups
+def _as_remark(header: CircuitDocument, group: Group) -> Annotation:
+    """A group as it is stored, and written into a file."""
+    return Annotation(
+        circuit_id=header.circuit_id,
+        component=group.members[0],
+        also=group.members[1:],
+        author=author_or_user(None),
+        text=group.name,
+        kind="group",
     )
 
 
@@ -181,22 +191,31 @@ def _facts(header: CircuitDocument, drawn: DrawnCircuit) -> list[tuple[str, str]
     return facts + (quality_facts(header.evaluation) if header.evaluation else [])
 
 
-def _code(header: CircuitDocument, chosen: str | None) -> dict[str, str]:
+def _code(header: CircuitDocument, view: View, chosen: str | None) -> dict[str, str]:
     """What asks for the same elsewhere. A component's name needs no quoting."""
     id = header.circuit_id
     where = f" {{name: '{chosen}'}}" if chosen else ""
+    shown = f".head({view.kept})" if view.kept < view.n_edges else ""
+    lines = [
+        f'circuit = client.circuit("{id}")',
+        f'edges = circuit.to_pandas().sort_values("score", key=abs, ascending=False){shown}',
+    ]
+    lines += [f'edges = edges[edges.sender == "{chosen}"]'] if chosen else []
+    groups = {group.name: group.members for group in view.groups}
+    widget = {
+        "kept": view.kept if shown else None,
+        "chosen": view.node,
+        "pins": view.pins,
+        "groups": groups,
+    }
+    drawn = call("circuit.widget", **{name: value for name, value in widget.items() if value})
     return {
         "Cypher": (
             f"MATCH (:Circuit {{circuit_id: '{id}'}})-[:CONTAINS]->(a:CircuitNode{where})"
             "-[e:EDGE]->(b:CircuitNode)\n"
             "RETURN a.name AS sender, b.name AS receiver, e.channel AS channel, e.score AS score\n"
-            "ORDER BY abs(e.score) DESC LIMIT 100"
+            f"ORDER BY abs(e.score) DESC LIMIT {max(1, view.kept)}"
         ),
-        "Python": (
-            "from workers.client import CircuitClient\n\n"
-            "with CircuitClient() as client:\n"
-            f'    circuit = client.circuit("{id}")\n'
-            "    edges = circuit.to_pandas()\n"
-            + (f'    out = edges[edges.sender == "{chosen}"]\n' if chosen else "")
-        ),
+        "Python": with_client(*lines, "print(edges)"),
+        "a notebook's drawing": with_client(f'circuit = client.circuit("{id}")') + drawn + "\n",
     }

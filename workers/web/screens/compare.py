@@ -27,6 +27,7 @@ from workers.web.pages import whole
 from workers.web.role_columns import Column, RoleColumns, role_columns
 from workers.web.role_picture import RolePicture
 from workers.web.site import Site
+from workers.web.taking import with_client
 from workers.web.union_picture import UnionPicture
 
 DRAWN, MOST_DRAWN, LISTED = 150, 600, 100
@@ -201,12 +202,7 @@ def _code(choice: Choice, columns: RoleColumns | None) -> dict[str, str]:
     ids = ", ".join(f'"{id[:12]}"' for id in choice.ids)
     whole_ids = ", ".join(f"'{id}'" for id in choice.ids)
     code = {
-        "Python": (
-            "from workers.client import CircuitClient\n\n"
-            "with CircuitClient() as client:\n"
-            f"    found = client.compare({ids})\n"
-            "    print(found)\n"
-        ),
+        "Python": with_client(f"found = client.compare({ids})", "print(found)"),
         "Cypher": (
             f"UNWIND [{whole_ids}] AS id\n"
             "MATCH (:Circuit {circuit_id: id})-[:CONTAINS]->(a:CircuitNode)-[e:EDGE]->"

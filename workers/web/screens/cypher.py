@@ -19,14 +19,16 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from graph_schema.errors import CircuitServiceError, ResourceError, SpecError
+from graph_schema.errors import CircuitServiceError, CypherError, ResourceError, SpecError
 from graph_schema.store.questions.ask import find_question
 from graph_schema.store.questions.catalogue import QUESTIONS
+from graph_schema.store.user_cypher.guard import guard
 from graph_schema.store.vocabulary.data_model import NODE_KINDS
 from workers.results.rows import Rows
 from workers.web.answer_drawing import AnswerDrawing, answer_drawing
 from workers.web.pages import address
 from workers.web.site import Site
+from workers.web.taking import call, with_client
 
 log = logging.getLogger(__name__)
 MOST_SHOWN = 500
@@ -35,7 +37,6 @@ AT_ONCE = 3
 PARAMETER = "p."
 
 _asking = threading.BoundedSemaphore(AT_ONCE)
-_NAMED = re.compile(r"\$([A-Za-z_]\w*)")
 _ID = re.compile(r"[0-9a-f]{64}")
 
 
@@ -60,6 +61,14 @@ class Asked:
     @property
     def is_something(self) -> bool:
         return bool(self.question or self.query)
+
+    @property
+    def missing(self) -> list[str]:
+        """Parameters of a reader's own query that have no text yet; none of one that is refused."""
+        try:
+            return sorted(guard(self.query).parameters - self.texts.keys())
+        except CypherError:
+            return []
 
     @property
     def texts_given(self) -> dict[str, str]:
@@ -91,7 +100,7 @@ def show(site: Site, request: Request) -> Response:
         question=question,
         questions=list(QUESTIONS.values()),
         cypher=cleandoc(question.cypher) if question else asked.query,
-        parameters=sorted({*_NAMED.findall(asked.query), *asked.texts}) if asked.query else [],
+        parameters=sorted({*asked.missing, *asked.texts}) if asked.query else [],
         rows=rows,
         shown=rows.rows[:MOST_SHOWN] if rows else (),
         drawn=_drawn(rows) if rows else None,
@@ -149,7 +158,7 @@ def _is_complete(asked: Asked) -> bool:
     if asked.question in QUESTIONS:
         own = QUESTIONS[asked.question].parameters
         return all(asked.texts.get(each.name) for each in own if each.required)
-    return all(name in asked.texts for name in _NAMED.findall(asked.query))
+    return not asked.missing
 
 
 @contextmanager
@@ -171,12 +180,10 @@ def _value(text: str) -> Any:
 
 
 def _code(asked: Asked) -> str:
-    """The same as Python; `repr` of a text is a Python text whatever stands in it."""
+    """The same as Python."""
     if asked.question:
-        given = "".join(f", {name}={text!r}" for name, text in asked.texts_given.items())
-        call = f"client.query({asked.question!r}{given})"
+        asking = call("client.query", asked.question, **asked.texts_given)
     else:
-        given = "".join(f", {name}={_value(text)!r}" for name, text in asked.texts.items())
-        call = f"client.cypher({asked.query!r}{given})"
-    lines = ["from workers.client import CircuitClient", "", "with CircuitClient() as client:"]
-    return "\n".join([*lines, f"    print({call})"])
+        values = {name: _value(text) for name, text in asked.texts.items()}
+        asking = call("client.cypher", asked.query, **values)
+    return with_client(f"print({asking})")

@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 
 from graph_schema.documents.jobs import JobRecord, JobState, Placement, read_spec
 from graph_schema.errors import SpecError, StoreUnavailable
-from graph_schema.printable import printable
+from graph_schema.printable import in_json, printable
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.jobs import get_all
 from graph_schema.store.jobs.board import Place, count_by_state, digest, read_page, stirring
@@ -29,6 +29,7 @@ from workers.requests.submission import Submission
 from workers.results.job_facts import JobFacts, job_facts
 from workers.web.pages import address
 from workers.web.site import Site
+from workers.web.taking import call, with_client
 
 PAGE = 50
 FETCHED, MOST_FETCHED = 500, 5_000
@@ -75,6 +76,8 @@ def board(site: Site, request: Request) -> Response:
         counts=count_by_state(store),
         stir=digest(page.records, others),
         events=address("/jobs/events", given, before=before),
+        here=address("/jobs", given, before=before),
+        code={"Python": _listed(given)},
     )
 
 
@@ -95,8 +98,9 @@ def show(site: Site, request: Request) -> Response:
         run=run,
         remarks=read_remarks(store, [record.job_id]),
         log=_log(site, record),
-        spec=json.dumps(json.loads(record.spec), indent=1, ensure_ascii=False),
-        placement=json.dumps(json.loads(record.placement), indent=1, ensure_ascii=False),
+        spec=_readable(record.spec),
+        placement=_readable(record.placement),
+        code=_code(record),
         stir=digest([record]),
         events=address("/jobs/events", job=record.job_id),
     )
@@ -204,6 +208,25 @@ def _page(store: GraphStore, given: Mapping[str, str], before: str) -> Page:
         if len(found) < FETCHED:
             return Page(tuple(passed), None, looked)
     return Page(tuple(passed), older, looked)
+
+
+def _listed(given: Mapping[str, str]) -> str:
+    """What lists the same jobs elsewhere."""
+    said = {name: value for name, value in given.items() if value}
+    jobs = call("client.jobs", **said, limit=PAGE)
+    return with_client(f"for job in {jobs}:", "    print(job)")
+
+
+def _code(record: JobRecord) -> str:
+    """What waits for the same job elsewhere, and has what came of it."""
+    outcome = "print(job.outcome())  # waits for it, and raises what it failed with"
+    return with_client(f'job = client.job("{record.job_id}")', outcome)
+
+
+def _readable(text: str) -> str:
+    """JSON on several lines: exact, and without a character that shows it in another order."""
+    several = json.dumps(json.loads(text), indent=1, ensure_ascii=False)
+    return "\n".join(map(in_json, several.split("\n")))
 
 
 def _log(site: Site, record: JobRecord) -> str:

@@ -14,11 +14,12 @@ from graph_schema.documents.universality import UniversalityReport
 from graph_schema.documents.verdict import ENOUGH, Outcome
 from graph_schema.reports.universality_html import card_query, universality_body
 from graph_schema.reports.universality_tables import title
-from graph_schema.store.records.verdicts import judged_names, verdict_page
+from graph_schema.store.records.verdicts import PAGE_QUERY, judged_names, verdict_page
 from workers.requests.checking import choice
 from workers.results.universality import Universality
 from workers.web.pages import address, whole
 from workers.web.site import Site
+from workers.web.taking import with_client, written_out
 
 PAGE = 50
 FILTERS = ("motif", "task", "outcome")
@@ -30,6 +31,7 @@ def board(site: Site, request: Request) -> Response:
     """Verdicts that pass the filter, the newest first, a page at a time."""
     asked = dict(request.query_params)
     given = {name: asked.get(name, "").strip() for name in FILTERS}
+    said = {name: value or None for name, value in given.items()}
     outcome = choice("outcome", Outcome, given["outcome"]) if given["outcome"] else None
     skip, store = whole(asked.get("skip")), site.service.store
     found = verdict_page(
@@ -47,6 +49,8 @@ def board(site: Site, request: Request) -> Response:
         given=given,
         names=judged_names(store),
         outcomes=[each.value for each in Outcome],
+        here=address("/verdicts", given, skip=skip or None),
+        code={"Cypher": written_out(PAGE_QUERY, {**said, "skip": skip, "limit": PAGE})},
         enough=ENOUGH,
         before=address("/verdicts", given, skip=max(0, skip - PAGE)) if skip else None,
         after=address("/verdicts", given, skip=skip + PAGE) if len(found) > PAGE else None,
@@ -70,12 +74,7 @@ def show(site: Site, request: Request) -> Response:
         body=Markup(universality_body(found.document, asking, id)),
         against=address("/cypher", q=_against(found)),
         code={
-            "Python": (
-                "from workers.client import CircuitClient\n\n"
-                "with CircuitClient() as client:\n"
-                f'    found = client.report("{id}")\n'
-                "    print(found)\n"
-            ),
+            "Python": with_client(f'found = client.report("{id}")', "print(found)"),
             "command": f"circuits report {id[:12]} --format html --out report.html",
             "Cypher": card_query(chosen or found.verdicts[0]),
         },

@@ -83,7 +83,7 @@ def measure(page: Page, graph: dict[str, Any], n_hovers: int) -> list[tuple[str,
 
 def section(found: Sequence[tuple[str, list[float]]], layout: float, size: int) -> str:
     """What was measured, as Markdown."""
-    worst = max(max(times) for name, times in found if name.startswith("hover"))
+    worst = max(_late(times) for name, times in found if name.startswith("hover"))
     painted = dict(found)["paint, all of it"][0]
     lines = [
         "## A large drawing",
@@ -98,12 +98,17 @@ def section(found: Sequence[tuple[str, list[float]]], layout: float, size: int) 
         "| --- | ---: | ---: | ---: |",
     ]
     for name, times in found:
-        ordered = sorted(times)
-        figures = statistics.median(times), ordered[int(0.95 * (len(ordered) - 1))], ordered[-1]
+        figures = statistics.median(times), _late(times), max(times)
         lines.append(f"| {name} | {' | '.join(f'{each:.1f}' for each in figures)} |")
     kept = "within" if painted <= PAINT_MS and worst <= HOVER_MS else "**past**"
-    lines += ["", f"Aims: paint {PAINT_MS:.0f} ms, a hover's frame {HOVER_MS:.0f} ms: {kept}."]
+    aims = f"Aims: paint {PAINT_MS:.0f} ms, 95 % of hovers to their frame's end {HOVER_MS:.0f} ms"
+    lines += ["", f"{aims}: {kept}."]
     return "\n".join(lines)
+
+
+def _late(times: Sequence[float]) -> float:
+    """What 95 % of the times are within."""
+    return sorted(times)[int(0.95 * (len(times) - 1))]
 
 
 def main() -> None:

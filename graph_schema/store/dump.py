@@ -7,6 +7,7 @@ written here it says so of itself, and whoever connects is refused: nobody meets
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any, LiteralString, NamedTuple, cast
@@ -25,6 +26,8 @@ REMOVED_AT_A_TIME = 2_000
 
 OF_THE_SERVICE = {"Schema", "Worker"}
 """Labels that say how a graph is served, not what is stored: neither read nor written here."""
+
+_NAME = re.compile(r"\w+", re.ASCII)
 
 COUNT: LiteralString = "MATCH (n) WHERE NOT n:Schema AND NOT n:Worker RETURN count(n) AS n"
 COUNT_LINKS: LiteralString = "MATCH ()-[e]->() RETURN count(e) AS n"
@@ -152,14 +155,13 @@ def begin(store: GraphStore, who: str, *, force: bool) -> None:
 def write_graph(store: GraphStore, nodes: Iterable[Node], links: Iterable[Link]) -> Counts:
     """Write a graph where one has begun, but for workers; returns how much was given.
 
+    Of parts that are ours (`require_ours`): statements are made of their labels and types.
+
     Raises:
-        SpecError: A label, a type or a key is not of the data model.
         StoreError: A relationship has an end that is not there, or not all was kept.
     """
     n_nodes = n_links = left_out = 0
     for label, of_label in groupby(nodes, key=lambda node: node.label):
-        if label not in KEYS or label == "Schema":
-            raise SpecError(f"the backup has a node with the label {label!r}, which is not ours")
         if label == "Worker":  # of a backup that was made before they were left out
             left_out += sum(1 for _ in of_label)
             continue
@@ -169,14 +171,10 @@ def write_graph(store: GraphStore, nodes: Iterable[Node], links: Iterable[Link])
             "RETURN count(n) AS written"
         )
         for lot in lots(of_label, AT_A_TIME[label]):
-            rows = [_plain(node.properties) for node in lot]
-            if not all(isinstance(row.get(key), str) for row in rows):
-                raise SpecError(f"the backup has a {label} without its {key}")
+            rows = [node.properties for node in lot]
             store.write(lambda tx, rows=rows, write=write: write_batches(tx, write, rows))
             n_nodes += len(rows)
     for triple, of_kind in groupby(links, key=lambda each: (each.sender, each.type, each.receiver)):
-        if triple not in TRIPLES:
-            raise SpecError(f"the backup has a relationship {triple!r}, which is not ours")
         sender, kind, receiver = triple
         write = _made(
             f"UNWIND $rows AS row MATCH (a:{sender} {{{KEYS[sender]}: row.a}}) "
@@ -185,8 +183,7 @@ def write_graph(store: GraphStore, nodes: Iterable[Node], links: Iterable[Link])
         )
         for lot in lots(of_kind, AT_A_TIME["CircuitNode"]):
             rows = [
-                {"a": each.sender_key, "b": each.receiver_key, "p": _plain(each.properties)}
-                for each in lot
+                {"a": each.sender_key, "b": each.receiver_key, "p": each.properties} for each in lot
             ]
             store.write(lambda tx, rows=rows, write=write: write_batches(tx, write, rows))
             n_links += len(rows)
@@ -241,10 +238,30 @@ def _remove(store: GraphStore, statement: LiteralString) -> None:
         pass
 
 
-def _plain(properties: dict[str, Any]) -> dict[str, Any]:
-    """The properties, if each is a value or a list of values."""
-    for name, value in properties.items():
-        for each in value if isinstance(value, list) else (value,):
-            if not isinstance(each, str | int | float | bool):
-                raise SpecError(f"the backup has a property {name!r} that is no value of a graph")
-    return properties
+def require_ours(part: Node | Link) -> None:
+    """Refuse a part that no graph of ours holds.
+
+    Raises:
+        SpecError: A label, a type or a key is not of the data model, or a property is no value.
+    """
+    if isinstance(part, Link):
+        triple = (part.sender, part.type, part.receiver)
+        if triple not in TRIPLES:
+            raise SpecError(f"the backup has a relationship {triple!r}, which is not ours")
+    elif part.label not in KEYS or part.label == "Schema":
+        raise SpecError(f"the backup has a node with the label {part.label!r}, which is not ours")
+    elif not isinstance(part.properties.get(KEYS[part.label]), str):
+        raise SpecError(f"the backup has a {part.label} without its {KEYS[part.label]}")
+    for name, value in part.properties.items():
+        values = cast("list[object]", value) if isinstance(value, list) else [value]
+        if not _NAME.fullmatch(name) or not all(map(_is_value, values)):
+            raise SpecError(f"the backup has a property {name!r} that is no value of a graph")
+
+
+def _is_value(value: object) -> bool:
+    """Whether a server of either kind takes it: a number of 64 bits, or text in UTF-8."""
+    if isinstance(value, str):
+        return value.isascii() or not any("\ud800" <= each <= "\udfff" for each in value)
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    return isinstance(value, float)

@@ -7,25 +7,31 @@ the SHA-256 of each, written last. Everything is checked before the first thing 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import socket
 import time
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar
+from typing import IO, TYPE_CHECKING, Literal
 
-from pydantic import NonNegativeInt, PositiveInt, ValidationError
+from pydantic import NonNegativeInt, PositiveInt
 
 from graph_schema.artifacts import ArtifactStore
 from graph_schema.documents.base import Document
-from graph_schema.errors import NotFoundError, ResourceError, SpecError, StoreVersionError
+from graph_schema.errors import (
+    CircuitServiceError,
+    NotFoundError,
+    ResourceError,
+    SpecError,
+    StoreVersionError,
+)
 from graph_schema.store import dump, migrations
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.records.hanging import referred_artifacts
 from graph_schema.store.records.workers import live_workers
+from workers.client.backup_lines import CHUNK, lines
 from workers.client.service import opened
 from workers.files import writing_whole
 from workers.results.backed_up import BackedUp
@@ -37,10 +43,7 @@ if TYPE_CHECKING:
 NODES, LINKS, MANIFEST = "nodes.jsonl", "relationships.jsonl", "manifest.json"
 FOLDER = "artifacts/"
 MOST_MANIFEST = 256 * 2**20
-CHUNK = 2**20
 TRIES = 3
-
-Part = TypeVar("Part", dump.Node, dump.Link)
 
 
 class Manifest(Document):
@@ -153,17 +156,24 @@ def _write_lines(
 
 def _opened(file: Path) -> zipfile.ZipFile:
     try:
+        if file.exists() and not file.is_file():  # a pipe would be waited for
+            raise SpecError(f"{str(file)!r} is no regular file; give the path of a backup")
         return zipfile.ZipFile(file)
     except OSError as error:
         raise SpecError(
             f"cannot read {str(file)!r}: {error.strerror}; give the path of a backup"
         ) from error
-    except zipfile.BadZipFile as error:
+    except CircuitServiceError:
+        raise
+    except Exception as error:  # a directory that is damaged ends in nearly any of Python's errors
         raise SpecError(f"{str(file)!r} is no whole backup: {error}") from error
 
 
 def _checked(packed: zipfile.ZipFile, file: Path) -> Manifest:
-    """The manifest of a backup of which every byte is the one that was written."""
+    """The manifest of a backup of which every byte is the one that was written.
+
+    And of which every line is a part of a graph: `--force` deletes what is there, once and for all.
+    """
     damaged = f"{str(file)!r} is no backup, or was damaged"
     try:
         with packed.open(MANIFEST) as entry:
@@ -175,16 +185,37 @@ def _checked(packed: zipfile.ZipFile, file: Path) -> Manifest:
         for name, expected in manifest.files.items():
             if name not in (NODES, LINKS) and not _is_artifact(name):
                 raise SpecError(f"{damaged}: {name!r} is no name of an artifact")
+            _require_no_bomb(packed.getinfo(name))
             if _hash(packed, name) != expected:
                 raise SpecError(f"{damaged}: {name!r} is not the file that was written")
-    except (KeyError, ValidationError, zipfile.BadZipFile, OSError, EOFError) as error:
+        found = _counted(packed)
+    except (CircuitServiceError, MemoryError):
+        raise
+    except Exception as error:  # encrypted, packed in another way, torn
         raise SpecError(f"{damaged}: {type(error).__name__}") from error
     if manifest.schema_version > migrations.VERSION:
         raise StoreVersionError(
             f"{str(file)!r} has schema version {manifest.schema_version}, this code knows "
             f'{migrations.VERSION}: upgrade the code (pip install --upgrade "circuit-atlas")'
         )
+    if found != (manifest.nodes, manifest.relationships):
+        raise SpecError("the backup holds another number of nodes than its manifest says")
     return manifest
+
+
+def _counted(packed: zipfile.ZipFile) -> dump.Counts:
+    """How many parts its lines are; each is looked at."""
+    n_nodes = sum(1 for _ in lines(packed, NODES, dump.Node))
+    return dump.Counts(n_nodes, sum(1 for _ in lines(packed, LINKS, dump.Link)))
+
+
+def _require_no_bomb(entry: zipfile.ZipInfo) -> None:
+    """Refuse an artifact that is packed: ours are not, and each is read whole."""
+    if entry.filename.startswith(FOLDER) and entry.file_size != entry.compress_size:
+        raise SpecError(
+            f"the backup's {entry.filename!r} has {entry.file_size:,} bytes packed into "
+            f"{entry.compress_size:,}; `circuits backup` packs no artifact, and none is unpacked"
+        )
 
 
 def _is_artifact(name: str) -> bool:
@@ -224,25 +255,11 @@ def _restore(
         for name in manifest.files:
             if name.startswith(FOLDER):
                 artifacts.save_bytes(name.removeprefix(FOLDER), packed.read(name))
-        written = dump.write_graph(
-            store, _lines(packed, NODES, dump.Node), _lines(packed, LINKS, dump.Link)
-        )
-        if written != (manifest.nodes, manifest.relationships):
-            raise SpecError("the backup holds another number of nodes than its manifest says")
+        dump.write_graph(store, lines(packed, NODES, dump.Node), lines(packed, LINKS, dump.Link))
     except BaseException:
         dump.give_up(store)
         raise
     dump.end(store, manifest.schema_version)
-
-
-def _lines(packed: zipfile.ZipFile, name: str, kind: type[Part]) -> Iterator[Part]:
-    with packed.open(name) as entry:
-        for line in io.BufferedReader(entry, CHUNK):  # pyright: ignore[reportArgumentType]
-            try:
-                fields: Any = json.loads(line)
-                yield kind(*fields)
-            except (ValueError, TypeError) as error:
-                raise SpecError(f"the backup's {name} has a line that is none: {error}") from error
 
 
 def _told(file: Path, manifest: Manifest, size: int) -> BackedUp:

@@ -146,6 +146,9 @@ def test_a_damaged_file_is_refused_before_anything_is_deleted(place: Place, tmp_
             client.restore(cut, force=True)
         with pytest.raises(SpecError, match="No such file"):
             client.restore(tmp_path / "none.zip", force=True)
+        packed(cut, [FAMILY, dump.Node("Evil", {})], [])
+        with pytest.raises(SpecError, match="label 'Evil', which is not ours"):
+            client.restore(cut, force=True)
         assert place.everything() == before
 
 

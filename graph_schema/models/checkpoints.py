@@ -19,6 +19,7 @@ from graph_schema.models.files import CONFIG_FILE
 from graph_schema.printable import quoted
 
 RECORD, TRAINER_STATE = "training.json", "trainer_state.json"
+MOST_STEPS = 10**12
 MOST_BYTES = 64 * 2**20
 _FOLDER = re.compile(r"(?:step|checkpoint)[-_]?(\d{1,12})", re.ASCII)
 _REVISION = re.compile(r"(?:.*\D)?(\d{1,12})", re.ASCII)
@@ -99,15 +100,18 @@ def loss_curve(folder: Path) -> Curve:
         for each in cast("list[object]", history) if isinstance(history, list) else []:
             row = cast("dict[str, Any]", each) if isinstance(each, dict) else {}
             step, loss = row.get("step"), _number(row.get("loss"))
-            if isinstance(step, int) and step >= 0 and loss is not None:
+            if isinstance(step, int) and 0 <= step < MOST_STEPS and loss is not None:
                 points[step] = loss
     return tuple(sorted(points.items()))
 
 
 def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:  # a whole number of hundreds of digits
+        return None
 
 
 def _object(file: Path) -> dict[str, Any]:

@@ -14,10 +14,11 @@ from graph_schema.documents import ModelDocument, ModelSource
 from graph_schema.errors import ModelError
 from graph_schema.models.compiled.files import is_compiled
 from graph_schema.models.compiled.program import read_program
-from graph_schema.models.files import CONFIG_FILE
+from graph_schema.models.files import CONFIG_FILE, read_json_text
 from graph_schema.models.fingerprint import COMMIT, is_path
 from graph_schema.models.hub import hub_errors
 from graph_schema.models.layout import Layout
+from graph_schema.printable import quoted
 from graph_schema.private_files import expanded
 
 ARCHITECTURES = {
@@ -56,17 +57,17 @@ def read_model(source: ModelSource, fingerprint: str) -> ModelDocument:
         return read_program(folder).document(fingerprint, folder.name)
     file, name = _config_file(source, fingerprint)
     try:
-        found = cast(object, json.loads(file.read_text(encoding="utf-8")))
+        found = cast(object, json.loads(read_json_text(file)))
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"model {source.name!r}: {file} cannot be read: {error}") from error
     if not isinstance(found, dict):
         raise ModelError(f"model {source.name!r}: {file} is not a JSON object")
     config = cast(Json, found)
     family = config.get("model_type")
-    if family not in ARCHITECTURES:
+    if not isinstance(family, str) or family not in ARCHITECTURES:
         raise ModelError(
-            f"no adapter for model_type {family!r}; expected one of {', '.join(ARCHITECTURES)}. "
-            "docs/add-a-model-family.md says how to write one"
+            f"no adapter for model_type {quoted(family)}; expected one of "
+            f"{', '.join(ARCHITECTURES)}. docs/add-a-model-family.md says how to write one"
         )
     sizes = {size: _size(config, keys, source) for size, keys in _KEYS.items()}
     n_layers, n_heads, d_model = sizes["n_layers"], sizes["n_heads"], sizes["d_model"]
@@ -115,9 +116,14 @@ def _size(
             return value
         if value is not None:
             raise ModelError(
-                f"model {source.name!r}: {key} is {value!r} in {CONFIG_FILE}; expected a whole "
-                "number above 0"
+                f"model {source.name!r}: {key} is {quoted(value)} in {CONFIG_FILE}; expected "
+                "a whole number above 0"
             )
+    if default == 0:
+        raise ModelError(
+            f"model {source.name!r}: {CONFIG_FILE} has no {keys[0]}, and more heads than "
+            "dimensions (hidden_size); put the right file there"
+        )
     if default is None:
         raise ModelError(f"model {source.name!r}: {CONFIG_FILE} has no {' or '.join(keys)}")
     return default

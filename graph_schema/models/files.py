@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from errno import ENOENT
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from graph_schema.errors import ModelError, ModelUnavailable
 from graph_schema.models.compiled.files import CONFIG_FILE as CONFIG_FILE
 from graph_schema.models.compiled.files import compiled_files, is_compiled
-from graph_schema.printable import quoted
+from graph_schema.printable import LONGEST_PATH, quoted
 
 WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
@@ -56,6 +57,9 @@ _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 # Where a file names others, one for each version of transformers: the list's key, by the file.
 _VERSIONED = {CONFIG_FILE: "configuration_files", "tokenizer_config.json": "fast_tokenizer_files"}
 _MOST_INDEX_BYTES = 256 * 2**20
+_MOST_CONFIG_BYTES = 64 * 2**20
+_LONGEST_NAME = 255
+"""Bytes, of a file system's."""
 
 
 def model_files(folder: Path) -> dict[str, Path]:
@@ -157,7 +161,7 @@ def shard_names(folder: Path, index: str) -> tuple[str, ...]:
     file = folder / index
     if file.stat().st_size > _MOST_INDEX_BYTES:
         raise ModelError(f"model folder {str(folder)!r}: {index} is too large to be an index")
-    shards = _object(file).get("weight_map")
+    shards = _object(file, _MOST_INDEX_BYTES).get("weight_map")
     if not isinstance(shards, dict) or not shards:
         raise ModelError(
             f"model folder {str(folder)!r}: {index} has no weight_map that names its files; save "
@@ -178,7 +182,9 @@ def _inside(folder: Path, name: object, said_by: str) -> str:
     """A name that a file of the folder gives, as a path within the folder."""
     path = PurePosixPath(name) if isinstance(name, str) else PurePosixPath()
     text = str(name)
-    if not path.parts or path.is_absolute() or ".." in path.parts or set("\\\0") & set(text):
+    bad = not path.parts or path.is_absolute() or ".." in path.parts or set("\\\0") & set(text)
+    longest = max((len(part.encode(errors="replace")) for part in path.parts), default=0)
+    if bad or longest > _LONGEST_NAME or len(text) > LONGEST_PATH:
         raise ModelError(
             f"model folder {str(folder)!r}: {said_by} names {quoted(name)}; expected the name of a "
             "file inside the folder"
@@ -219,10 +225,30 @@ def _versions(folder: Path) -> list[str]:
     return named
 
 
-def _object(file: Path) -> dict[str, Any]:
+def read_json_text(file: Path, most: int = _MOST_CONFIG_BYTES) -> str:
+    """The text of a file of JSON.
+
+    Raises:
+        OSError: It cannot be read, or is no regular file: a pipe would be waited for.
+        UnicodeDecodeError: It is no UTF-8.
+        ModelError: It has more than `most` bytes, and would be read whole.
+    """
+    if not file.is_file():
+        raise FileNotFoundError(ENOENT, "there is no such file", str(file))
+    with file.open("rb") as source:
+        data = source.read(most + 1)
+    if len(data) > most:
+        raise ModelError(
+            f"{str(file)!r} has more than {most:,} bytes, as no model's {file.name} does; put the "
+            "right file there"
+        )
+    return data.decode()
+
+
+def _object(file: Path, most: int = _MOST_CONFIG_BYTES) -> dict[str, Any]:
     """The JSON object in a file; empty where there is none: whoever needs it says so."""
     try:
-        found = cast(object, json.loads(file.read_text(encoding="utf-8")))
+        found = cast(object, json.loads(read_json_text(file, most)))
     except (OSError, ValueError, RecursionError):
         return {}
     return cast("dict[str, Any]", found) if isinstance(found, dict) else {}

@@ -22,6 +22,7 @@ from graph_schema.documents.component import (
 )
 from graph_schema.documents.model import ModelDocument
 from graph_schema.errors import SpecError
+from graph_schema.printable import whole_number
 
 HEAD_CHANNELS = (Channel.Q, Channel.K, Channel.V)
 _MAX_NODES = 200_000
@@ -43,7 +44,8 @@ class Layout:
     def __post_init__(self) -> None:
         if self.n_layers < 1 or self.n_heads < 1 or self.n_layers * self.n_heads > _MAX_NODES:
             raise SpecError(
-                f"{self.n_layers} layers of {self.n_heads} heads are no sizes of a transformer"
+                f"{whole_number(self.n_layers)} layers of {whole_number(self.n_heads)} heads are "
+                "no sizes of a transformer"
             )
 
     @classmethod

@@ -27,10 +27,14 @@ from pathlib import Path
 import numpy as np
 
 from graph_schema.errors import ModelError
+from graph_schema.printable import quoted
 
 HEADER_LIMIT = 100 * 2**20
 BLOCK = 4 * 2**20
 """Bytes hashed at a time; a multiple of every type's size."""
+
+_NO_HEADER = (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError)
+"""What reading one ends in that is none; JSON knows infinity, which is no place."""
 
 
 @dataclass(frozen=True)
@@ -112,15 +116,18 @@ def _header(file: Path) -> Mapping[str, StoredTensor]:
             if size > HEADER_LIMIT:
                 raise ValueError(f"a header of {size:,} bytes")
             fields = json.loads(data.read(size))
+            whole = file.stat().st_size
         found: dict[str, StoredTensor] = {}
         for name, said in fields.items():
             if name != "__metadata__":
-                start, end = said["data_offsets"]
+                start, end = map(int, said["data_offsets"])
                 shape = tuple(int(length) for length in said["shape"])
-                place = 8 + size + int(start)
-                found[name] = StoredTensor(file, said["dtype"], shape, place, int(end) - int(start))
+                if not 0 <= start <= end <= whole - 8 - size:
+                    raise ValueError(f"{quoted(name)} lies at {start} to {end}, outside of it")
+                place = 8 + size + start
+                found[name] = StoredTensor(file, said["dtype"], shape, place, end - start)
         return found
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except _NO_HEADER as error:
         raise ModelError(
             f"weights {str(file)!r} are no safetensors file: {error}; fetch them again"
         ) from error

@@ -64,6 +64,8 @@ def test_losses_are_read_from_either_record_and_nonsense_is_none(tmp_path: Path)
         state = json.dumps({"log_history": [*history, {"step": step, "eval_loss": 1.0}, 7]})
         (trainer / f"checkpoint-{step}" / "trainer_state.json").write_text(state)
     assert [step for step, _ in loss_curve(trainer)] == [5, 10, 15, 20]
+    (tmp_path / "training.json").write_text(f'{{"losses": [3, {"9" * 400}, 2]}}')
+    assert loss_curve(tmp_path) == ((1, 3.0), (3, 2.0)), "whole numbers that no float holds"
     for text in ("[1]", "{", '{"losses": 3}', '{"log_history": 3}'):
         (tmp_path / "training.json").write_text(text)
         assert loss_curve(tmp_path) == ()

@@ -40,6 +40,12 @@ def test_sizes_are_the_adapters(name: str, tmp_path: Path) -> None:
         (json.dumps({"model_type": "bert"}), "no adapter for model_type 'bert'"),
         (json.dumps({"model_type": "gpt2"}), "no num_hidden_layers or n_layer"),
         (json.dumps({"model_type": "gpt2", "n_layer": "2"}), "n_layer is '2'"),
+        (json.dumps({"model_type": ["gpt2"]}), r"no adapter for model_type \['gpt2'\]"),
+        (json.dumps({"model_type": "b" * 5000}), r"no adapter for model_type 'b{70,80}…; expected"),
+        (
+            '{"model_type": "gpt2", "n_layer": 1, "n_head": 5, "n_embd": 3, "vocab_size": 9}',
+            "more heads than dimensions",
+        ),
     ],
 )
 def test_a_configuration_that_does_not_say_them_is_refused(

@@ -172,3 +172,27 @@ def test_a_folder_that_is_away_is_told_from_one_that_is_wrong(tmp_path: Path) ->
     with pytest.raises(ModelError, match="is not a folder") as raised:
         model_files(tmp_path / "file")
     assert not isinstance(raised.value, ModelUnavailable)
+
+
+@pytest.mark.parametrize("name", ["a" * 300 + ".safetensors", "b/" * 600 + "c.safetensors"])
+def test_a_name_that_no_file_can_have_is_refused(name: str, tmp_path: Path) -> None:
+    """Whoever only asks whether it is there gets an error of the system's."""
+    _made(tmp_path / "model", "config.json", shards=("one.safetensors",))
+    (tmp_path / "model" / INDEX_FILE).write_text(json.dumps({"weight_map": {"w": name}}))
+    with pytest.raises(ModelError, match="expected the name of a file inside the folder"):
+        model_files(tmp_path / "model")
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])
+def test_a_configuration_without_end_is_not_read(name: str, tmp_path: Path) -> None:
+    """A sparse file costs who makes it nothing."""
+    folder = _made(tmp_path / "model", "config.json", "tokenizer_config.json", "model.safetensors")
+    os.truncate(folder / name, 2**40)
+    with pytest.raises(ModelError, match=f"{name}' has more than 67,108,864 bytes"):
+        _mark(folder)
+
+
+def test_a_pipe_in_the_place_of_a_configuration_is_not_waited_for(tmp_path: Path) -> None:
+    folder = _made(tmp_path / "model", "config.json", "model.safetensors")
+    os.mkfifo(folder / "tokenizer_config.json")
+    assert "tokenizer_config.json" not in model_files(folder)

@@ -220,13 +220,13 @@ def serving(
         try:
             path = stack.enter_context(hearing(metrics.hear))
             server, thread = start_http_server(port, address, metrics.registry)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # a UnicodeError of what is no host's name
             log.error(
                 "metrics are not served at %s port %d, the worker works without: %s "
                 "(CIRCUITS_METRICS_PORT, one for each worker of a machine)",
                 address,
                 port,
-                error.strerror or error,
+                getattr(error, "strerror", None) or error,
             )
             yield None
             return

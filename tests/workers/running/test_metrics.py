@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from graph_schema.processes import reserved_port
-from graph_schema.store.connection import GraphStore
+from graph_schema.store.connection import GraphStore, StoreAddress
 from graph_schema.store.servers.java import JavaServer
 from tests.doors import graph_behind_a_door
 from tests.workers.tiny import until, worker_settings
@@ -180,3 +180,14 @@ def test_a_worker_goes_on_where_its_child_has_no_place_to_tell_at(
             assert found is None
     assert "metrics are not served" in caplog.text
     assert list(far.iterdir()) == []
+
+
+def test_an_address_that_is_none_is_said_and_the_worker_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for address in ("nowhere.invalid", "a" * 70, "a..b"):
+        settings = worker_settings(tmp_path, StoreAddress("bolt://127.0.0.1:1"))
+        settings = settings.model_copy(update={"metrics_port": 9, "metrics_address": address})
+        with serving(settings, lambda: {}) as found:
+            assert found is None
+        assert f"not served at {address} port 9" in caplog.text

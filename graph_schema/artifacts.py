@@ -50,16 +50,22 @@ class ArtifactStore:
 
     Raises:
         SpecError: The URL's protocol is unknown or its package is not installed.
+        ResourceError: It cannot be reached.
     """
 
     def __init__(self, url: str) -> None:
         self.url = without_secrets(url)
         try:
             found: tuple[Any, str] = fsspec.core.url_to_fs(url)
-        except (ImportError, ValueError) as error:
+        except (ImportError, ValueError, TypeError) as error:  # a TypeError of what wants arguments
             raise SpecError(
                 f"artifact store {self.url!r} cannot be used: {error}; expected a folder or a URL "
                 'such as s3://bucket/prefix (CIRCUITS_ARTIFACTS; pip install "circuit-atlas[s3]")'
+            ) from error
+        except OSError as error:  # of a store that is looked for at once
+            raise ResourceError(
+                f"artifact store {self.url!r} cannot be reached: {type(error).__name__}; see that "
+                "it is there (CIRCUITS_ARTIFACTS)"
             ) from error
         self._files, self._root = found
 

@@ -119,3 +119,16 @@ def test_files_are_listed_and_one_written_anew_is_not_removed(tmp_path: Path, ur
     assert store.remove_unchanged(second)
     assert not store.remove_unchanged(second)
     assert [file.key for file in store.files()] == ["a/b"]
+
+
+@pytest.mark.parametrize(
+    ("url", "error", "said"),
+    [
+        ("gopher://place", SpecError, "cannot be used: .*CIRCUITS_ARTIFACTS"),
+        ("reference://", SpecError, "cannot be used: .*CIRCUITS_ARTIFACTS"),
+        ("zip://a::file:///nowhere/all.zip", ResourceError, "cannot be reached"),
+    ],
+)
+def test_a_url_that_no_store_is_at_is_refused(url: str, error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
+        ArtifactStore(url)

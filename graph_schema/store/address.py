@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from neo4j import Driver, GraphDatabase, TrustCustomCAs
 from neo4j.exceptions import (
@@ -18,11 +19,12 @@ from neo4j.exceptions import (
 )
 
 from graph_schema.errors import CircuitServiceError, SpecError, StoreError, StoreUnavailable
-from graph_schema.printable import without_secrets
+from graph_schema.printable import escaped, without_secrets
 from graph_schema.store.driver import bound_answers
 
 _LOST = ServiceUnavailable | SessionExpired  # IncompleteCommit is a ServiceUnavailable
 CONNECT_SECONDS = 5.0
+SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
 
 _MET = ("Statement.EntityNotFound", "Transaction.Terminated", "Transaction.LockClientStopped")
 _DROPPED = ("Request.Invalid", "Transaction.TransactionNotFound")
@@ -73,7 +75,8 @@ def connect(address: StoreAddress, answer: float) -> Driver:
             "bolt://HOST:PORT, with CIRCUITS_GRAPH_USER and CIRCUITS_GRAPH_PASSWORD beside it"
         )
     uri, checked = address.uri, dict[str, Any]()
-    scheme, _, place = uri.partition("://")
+    scheme = _scheme(uri)
+    place = uri.partition("://")[2]
     if address.ca_file is not None and scheme in ("bolt+s", "neo4j+s"):
         # The driver takes certificates of ours with the plain scheme alone.
         uri = f"{scheme.removesuffix('+s')}://{place}"
@@ -89,12 +92,38 @@ def connect(address: StoreAddress, answer: float) -> Driver:
             max_connection_lifetime=3600.0,
         )
     except (ConfigurationError, ValueError) as error:
-        raise SpecError(
-            f"graph address {address.uri!r} cannot be used: {error}; expected something like "
-            "bolt://localhost:7687 or neo4j+s://host (CIRCUITS_GRAPH)"
-        ) from error
+        raise _no_address(address.uri, error) from error
     bound_answers(driver, answer)
     return driver
+
+
+def _scheme(uri: str) -> str:
+    """The scheme of an address that names one server, which the driver itself does not require.
+
+    It takes a port modulo 65,536, and `bolt:host` for this machine; by http:// it sends passwords.
+
+    Raises:
+        SpecError: It is none.
+    """
+    try:
+        parts = urlsplit(uri)
+        host, port = parts.hostname or "", parts.port
+        host.encode("idna")
+    except ValueError as error:  # a UnicodeError is one
+        raise _no_address(uri, error) from error
+    if parts.scheme not in SCHEMES:
+        raise _no_address(uri, f"expected a scheme of {', '.join(SCHEMES)}")
+    bad = escaped(uri) != uri or any(character.isspace() or character == "," for character in uri)
+    if bad or not host or port == 0:
+        raise _no_address(uri, "it names no host and port")
+    return parts.scheme
+
+
+def _no_address(uri: str, why: object) -> SpecError:
+    return SpecError(
+        f"graph address {without_secrets(uri)!r} cannot be used: {why}; expected something like "
+        "bolt://localhost:7687 or neo4j+s://host (CIRCUITS_GRAPH)"
+    )
 
 
 def timed_out(error: Exception) -> bool:

@@ -44,8 +44,11 @@ log = logging.getLogger(__name__)
 AT_ONCE = 500
 """Jobs sent over one connection, and read in one transaction."""
 
-_SAID_BEFORE = {"hostname", "port", "userid", "password", "virtual_host", "transport"}
-"""What kombu reads from before a `?`, and fails when it is said behind it too."""
+_MAY_FOLLOW = (
+    *("ssl_cert_reqs", "ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile"),
+    *("ssl_password", "ssl_check_hostname"),
+)
+"""What may stand behind a `?`: what kombu passes on to a connection that takes it."""
 
 CERT_REQS = ("required", "optional", "none")
 
@@ -58,6 +61,7 @@ def make_app(settings: Settings) -> Celery:
 
     Raises:
         SpecError: The broker's URL is of no kind that we know.
+        StoreUnavailable: The folder cannot be made.
     """
     url, options = _transport(settings.broker_url, settings.ca_file)
     app = Celery("circuits", broker=url, include=["workers.running.tasks"], set_as_current=False)
@@ -181,7 +185,15 @@ def _transport(url: str, ca_file: Path | None) -> tuple[str, dict[str, Any]]:
             "health_check_interval": 25,
         }
     if (folder := queue_folder(url)) is not None:
-        return folder_url(folder)
+        try:
+            return folder_url(folder)
+        except OSError as error:
+            raise _no_folder(str(folder), error) from error
+        except ValueError as error:
+            raise SpecError(
+                f"broker {without_secrets(url)!r} names no folder: {error}; expected "
+                "filesystem:///FOLDER (CIRCUITS_BROKER)"
+            ) from error
     raise SpecError(
         f"broker {without_secrets(url)!r} is of no kind we know; expected redis://HOST:PORT/0, "
         "rediss://… or filesystem:///FOLDER (CIRCUITS_BROKER)"
@@ -195,15 +207,20 @@ def _parts(url: str) -> SplitResult:
         _ = parts.port
         number = parts.path.removeprefix("/") or "0"
         written = number.isascii() and number.isdigit() and not parts.fragment
-        twice = _SAID_BEFORE & set(dict(parse_qsl(parts.query)))
-        if parts.scheme not in ("redis", "rediss") or (parts.hostname and written and not twice):
+        asked = parse_qsl(parts.query, keep_blank_values=True)
+        known = parts.query == "" or ({name for name, _ in asked} <= set(_MAY_FOLLOW) and asked)
+        (parts.hostname or "").encode("idna")
+        if parts.scheme not in ("redis", "rediss"):
             return parts
-    except ValueError:
+        if parts.hostname and written and known and url == url.strip() and url.isprintable():
+            return parts
+    except ValueError:  # a UnicodeError is one
         pass
     raise SpecError(
         f"broker {without_secrets(url)!r} has a host, port or number that cannot be read; expected "
         "redis://USER:PASSWORD@HOST:PORT/0, in a password %2F for /, %3F for ?, %23 for #, %40 for "
-        "@, %5B for [ and %25 for % (CIRCUITS_BROKER)"
+        "@, %5B for [ and %25 for %; "
+        f"behind a ? {', '.join(_MAY_FOLLOW)} (CIRCUITS_BROKER)"
     )
 
 
@@ -234,12 +251,16 @@ def broker_errors() -> tuple[type[Exception], ...]:
 def unreachable(app: Celery, error: Exception) -> StoreUnavailable:
     """The error that says so, with what to do."""
     if folder := app.conf.broker_transport_options.get("folder"):
-        return StoreUnavailable(
-            f"the queue's folder {folder!r} cannot be used: {error}; see that it is there, yours, "
-            "and its disk has room"
-        )
+        return _no_folder(folder, error)
     url = without_secrets(app.conf.broker_url).removeprefix(REDIS_PREFIX)
     return StoreUnavailable(
         f"broker at {url} cannot be reached: {error}; see that it runs, that CIRCUITS_BROKER "
         "names it and, for rediss://, that CIRCUITS_CA_FILE names who signed its certificate"
+    )
+
+
+def _no_folder(folder: str, error: Exception) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"the queue's folder {folder!r} cannot be used: {error}; see that it is there, yours, "
+        "and its disk has room"
     )

@@ -291,3 +291,23 @@ def test_redis_may_go_away_and_come_back(tmp_path: Path) -> None:
             broker.send(app, record("c" * 64))
             assert broker.queue_depth(app) == 1
             app.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "error", "said"),
+    [
+        ("redis://127.0.0.1:1/0?socket_timeout=1", SpecError, "cannot be read; .*ssl_cert_reqs"),
+        ("redis://127.0.0.1:1/0?ssl=true", SpecError, "cannot be read"),
+        (f"redis://{'a' * 70}:1/0", SpecError, "cannot be read"),
+        ("redis://a..b:1/0", SpecError, "cannot be read"),
+        (" redis://127.0.0.1:1/0", SpecError, "cannot be read"),
+        ("filesystem:///tmp/a%00b", SpecError, "names no folder: embedded null byte"),
+        ("filesystem:///etc/passwd", StoreUnavailable, "'/etc/passwd/queue' cannot be used"),
+        ("filesystem:///proc/none", StoreUnavailable, "'/proc/none/queue' cannot be used"),
+    ],
+)
+def test_a_broker_that_is_none_is_said_so(
+    url: str, error: type[Exception], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(error, match=said):
+        broker.queue_depths(broker.make_app(Settings(home=tmp_path, broker=url)))

@@ -17,7 +17,7 @@ from graph_schema.errors import ModelError, ModelUnavailable
 from graph_schema.models.files import CONFIG_FILE, model_files
 from graph_schema.models.hub import hub_errors, require_hub_name
 from graph_schema.models.kept import keep_entry, read_entry
-from graph_schema.printable import LONGEST_PATH, clipped
+from graph_schema.printable import LONGEST_PATH, clipped, quoted
 from graph_schema.private_files import expanded, is_there
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -41,14 +41,16 @@ def resolve_source(name: str, revision: str | None = None) -> ModelSource:
     if not is_path(name):
         if HUB_ID.fullmatch(name) is None or ".." in name:
             raise ModelError(
-                f"model {name!r} is neither a hub id, such as openai-community/gpt2, nor a path: "
-                "a path is absolute, starts with ./ or ~, or ends in .gguf"
+                f"model {clipped(name, LONGEST_PATH)!r} is neither a hub id, such as "
+                "openai-community/gpt2, nor a path: a path is absolute, starts with ./ or ~, or "
+                "ends in .gguf"
             )
         require_hub_name(name, revision)
         return ModelSource(name=name, revision=revision)
     if revision is not None:
         raise ModelError(
-            f"model {name!r} is a path, which has no revision {revision!r}; leave the revision out"
+            f"model {name!r} is a path, which has no revision {quoted(revision)}; leave the "
+            "revision out"
         )
     path = Path(os.path.abspath(expanded(name)))
     if not is_there(path):

@@ -100,15 +100,15 @@ def device_named(given: str) -> str:
         return given
     if given.partition(":")[0] in DEVICES:
         raise SpecError(
-            f"device {given!r} names one of several; say {given.partition(':')[0]!r}: a worker has "
-            "one GPU, which CUDA_VISIBLE_DEVICES says where the worker is started"
+            f"device {quoted(given)} names one of several; say {given.partition(':')[0]!r}: a "
+            "worker has one GPU, which CUDA_VISIBLE_DEVICES says where the worker is started"
         )
     names = [*DEVICES, *OTHER_NAMES]
-    near = difflib.get_close_matches(given.lower(), names, n=1)
+    near = difflib.get_close_matches(given[:LONGEST_SHOWN].lower(), names, n=1)
     hint = f"did you mean {OTHER_NAMES.get(near[0], near[0])!r}? " if near else ""
     raise SpecError(
-        f"unknown device {given!r}; {hint}expected one of: {', '.join(DEVICES)} (auto: whatever "
-        "the worker has)"
+        f"unknown device {quoted(given)}; {hint}expected one of: {', '.join(DEVICES)} (auto: "
+        "whatever the worker has)"
     )
 
 

@@ -128,13 +128,22 @@ def drafted(
             "seed": request.seed,
         },
     )
-    if request.n_edges is not None and request.n_edges > limits.circuit_edges:
-        raise LimitError(
-            f"edges is {whole_number(request.n_edges, ',')}; the limit is "
-            f"{limits.circuit_edges:,} edges a circuit"
-        )
+    check_edges(request.n_edges, limits)
     check_shards(request.shards, draft, dataset)
     return draft, dataset
+
+
+def check_edges(n_edges: int | None, limits: Limits) -> None:
+    """Refuse circuits of more edges than a setting allows.
+
+    Raises:
+        LimitError: They are.
+    """
+    if n_edges is not None and n_edges > limits.circuit_edges:
+        raise LimitError(
+            f"edges is {whole_number(n_edges, ',')}; the limit is {limits.circuit_edges:,} edges a "
+            "circuit"
+        )
 
 
 def placed(request: DiscoverRequest, source: ModelSource) -> Placement:

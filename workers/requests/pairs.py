@@ -22,6 +22,7 @@ from graph_schema.errors import DatasetError, ModelError, SpecError
 from graph_schema.models.fingerprint import resolve_source
 from graph_schema.printable import printable, quoted, whole_number
 from graph_schema.private_files import expanded
+from workers.requests.asked import Asked
 from workers.requests.checking import TASKS, Params, choice, device_named, named, validated
 
 NOWHERE = ModelSource(name="/")
@@ -29,7 +30,7 @@ NOWHERE = ModelSource(name="/")
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeasureRequest:
+class MeasureRequest(Asked):
     """Which pairs to measure on, and where to run: what every request may say."""
 
     task: str | None = None

@@ -16,6 +16,7 @@ from graph_schema.documents.jobs import (
 )
 from graph_schema.errors import SpecError
 from graph_schema.private_files import expanded
+from workers.requests.asked import Asked
 from workers.requests.checking import TASKS, device_named, unknown, validated
 from workers.requests.discover import Submission
 from workers.requests.pairs import MeasureRequest, data_of, source_of
@@ -25,7 +26,7 @@ SETS = 50
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpecificityRequest:
+class SpecificityRequest(Asked):
     """What a user asks for, unchecked. The names are those of `CircuitClient.specificity`."""
 
     roles_jobs: Sequence[str]

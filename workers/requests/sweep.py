@@ -27,6 +27,7 @@ from pydantic import (
 from graph_schema.errors import SpecError
 from graph_schema.printable import quoted
 from graph_schema.yaml_text import YamlPath
+from workers.requests.asked import plain
 from workers.requests.checking import TASKS, complaint, unknown
 
 LONGEST_NAME = 100
@@ -66,7 +67,7 @@ class AskedModel(_Part):
     @model_validator(mode="before")
     @classmethod
     def _name_alone(cls, given: Any) -> Any:
-        return {"model": given} if isinstance(given, str) else given
+        return {"model": given} if isinstance(given := plain(given), str) else given
 
     @property
     def words(self) -> str:
@@ -112,6 +113,7 @@ class AskedTask(_Named):
     @model_validator(mode="before")
     @classmethod
     def _file_alone(cls, given: Any) -> Any:
+        given = plain(given)
         is_file = isinstance(given, str) and given not in TASKS and given.endswith(".jsonl")
         return {"dataset": given} if is_file else given
 

@@ -18,6 +18,7 @@ from graph_schema.documents.base import sha256_hex
 from graph_schema.documents.jobs import DiscoverSpec
 from graph_schema.errors import SpecError
 from graph_schema.models.fingerprint import fingerprint, is_path
+from graph_schema.printable import whole_number
 from graph_schema.yaml_text import YamlPath
 from workers.requests.checking import METHODS, named
 from workers.requests.discover import DiscoverRequest, drafted, placed
@@ -124,7 +125,8 @@ def _check_size(asked: AskedSweep, mistakes: Mistakes) -> None:
     shards = "" if request.shards in (None, 1) else ", shards counted"
     if n_jobs > MOST_JOBS:
         mistakes.note(
-            f"it has {n_jobs:,} jobs{shards}; the limit is {MOST_JOBS:,}: ask for a part of it"
+            f"it has {whole_number(n_jobs, ',')} jobs{shards}; the limit is {MOST_JOBS:,}: ask for "
+            "a part of it"
         )
         mistakes.tell()  # the rest would take long
 

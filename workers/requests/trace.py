@@ -11,6 +11,7 @@ from graph_schema.documents.jobs import Placement, TraceSpec
 from graph_schema.errors import LimitError, SpecError
 from graph_schema.models.fingerprint import fingerprint
 from graph_schema.printable import whole_number
+from workers.requests.asked import Asked
 from workers.requests.checking import device_named, validated
 from workers.requests.dictionaries import AskedDictionary, dictionaries_of
 from workers.requests.discover import Submission
@@ -22,7 +23,7 @@ NEURONS = "neurons"
 
 
 @dataclass(frozen=True, kw_only=True)
-class TraceRequest:
+class TraceRequest(Asked):
     """What a user asks for, unchecked. The names are those of `CircuitClient.trace`."""
 
     model: str

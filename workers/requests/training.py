@@ -22,6 +22,7 @@ from graph_schema.models.checkpoints import (
 )
 from graph_schema.models.fingerprint import fingerprint, is_path
 from graph_schema.private_files import expanded
+from workers.requests.asked import Asked
 from workers.requests.discover import Submission
 from workers.requests.pairs import source_of
 from workers.requests.universality import (
@@ -36,7 +37,7 @@ MOST_CHECKPOINTS = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingRequest:
+class TrainingRequest(Asked):
     """What a user asks for, unchecked.
 
     `measuring` is what is asked of each checkpoint, as of a model in a universality question; its

@@ -44,7 +44,7 @@ from graph_schema.errors import ModelError, SpecError
 from graph_schema.models.config import read_model
 from graph_schema.models.fingerprint import fingerprint
 from workers.requests.checking import METHODS, choice, named, refuse, validated
-from workers.requests.discover import Submission
+from workers.requests.discover import Submission, check_edges
 from workers.requests.pairs import NOWHERE, MeasureRequest, measured, placement_of, source_of
 from workers.requests.specificity import other_task, specificity_beside
 from workers.requests.zoo_names import place_of
@@ -171,6 +171,9 @@ def asked_of(request: UniversalityRequest, motif: Motif, limits: Limits) -> Aske
     if request.pairs is None and request.dataset is None:
         request = replace(request, pairs=min(PAIRS, limits.pairs))
     placement_of(request, NOWHERE)
+    if request.n_edges is not None:
+        validated(TopEdges, {"n_edges": request.n_edges})
+        check_edges(request.n_edges, limits)
     metric, data, dataset = measured(request, request.metric, limits)
     tokenisation = validated(
         Tokenisation,
@@ -229,7 +232,7 @@ def _of_model(
         {
             **_measuring(asked, of, asked.protocol),
             "method": asked.method,
-            "selection": TopEdges(n_edges=_n_edges(request, source, of)),
+            "selection": validated(TopEdges, {"n_edges": _n_edges(request, source, of)}),
             "alternatives": asked.protocol.circuits,
             "evaluation": request.evaluation,
         },

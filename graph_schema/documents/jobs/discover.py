@@ -40,7 +40,7 @@ class DiscoverSpec(CircuitSpec):
     candidates: Candidates | None = later(None)
     receivers: Receivers = later("query_head")
     selection: JobSelection
-    exact_top: Annotated[int, Field(ge=1)] | None = later(None)
+    exact_top: Annotated[int, Field(ge=1, le=10**9)] | None = later(None)
     keep_pair_scores: bool = later(False)
     alternatives: Annotated[int, Field(ge=1, le=10)] = later(1)
 

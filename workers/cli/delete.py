@@ -13,7 +13,7 @@ from workers.cli.command_line import command
 from workers.cli.connected import connected
 from workers.cli.exits import ExitCode
 from workers.cli.options import AsJson, Target
-from workers.cli.output import emit, emit_json, say
+from workers.cli.output import emit, emit_json, no_input, say
 
 
 @command(
@@ -80,7 +80,7 @@ def gc(
 
 
 def _ask(id: str) -> None:
-    if not sys.stdin.isatty():
+    if no_input() or not sys.stdin.isatty():
         command = shlex.join(["circuits", "delete", id, "--yes"])
         raise SpecError(f"nothing is deleted: nobody is there to ask; {command}")
     if not typer.confirm("delete all this?", err=True):

@@ -54,6 +54,11 @@ def emit(text: str, *, exact: bool = False) -> None:
         ) from error
 
 
+def no_input() -> bool:
+    """Whether standard input is closed (`<&-`): Python has none then."""
+    return sys.stdin is None  # pyright: ignore[reportUnnecessaryComparison]
+
+
 def reader_left() -> bool:
     """Whether some of the results were read by nobody."""
     return _left.is_set()

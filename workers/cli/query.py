@@ -14,7 +14,7 @@ from workers.cli import suggestions
 from workers.cli.command_line import command
 from workers.cli.connected import connected
 from workers.cli.options import NO_CIRCUIT, AsJson, assignments, name_and_value, once
-from workers.cli.output import emit, emit_json, say
+from workers.cli.output import emit, emit_json, no_input, say
 
 if TYPE_CHECKING:
     from graph_schema.store.questions.kinds import Parameter, Question
@@ -201,9 +201,16 @@ def schema(as_json: AsJson = False) -> None:
 
 
 def _standard_input() -> str:
-    if sys.stdin.isatty():
+    from graph_schema.store.user_cypher.guard import MAX_LENGTH
+
+    if no_input() or sys.stdin.isatty():
         raise SpecError('no query: write it as an argument, circuits cypher "MATCH …", or pipe it')
-    text = sys.stdin.read()
+    try:
+        text = sys.stdin.read(MAX_LENGTH + 1)  # a longer one is refused for its length
+    except UnicodeDecodeError as error:
+        raise SpecError(
+            f"the query on standard input is no text: {error.reason} at byte {error.start}"
+        ) from error
     if not text.strip():
         raise SpecError("the query on standard input is empty")
     return text

@@ -152,3 +152,29 @@ def test_schema_counts_what_is_stored_and_its_examples_run(
     assert re.search(r"^\(CircuitNode\)-\[:EDGE\]->\(CircuitNode\) +\d", text, re.MULTILINE)
     example = next(part["example"] for part in summary["nodes"] if part["name"] == "Circuit")
     assert circuits("cypher", example, world=world).code == ExitCode.DONE
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (None, "no query: write it as an argument"),
+        (b"RETURN \xff", "is no text: invalid start byte"),
+        (b" \n", "is empty"),
+        (b"x" * 200_000, "has 100,001 characters; expected at most 100,000"),
+    ],
+    ids=["closed", "no text", "nothing", "too long"],
+)
+def test_standard_input_that_is_no_query_is_refused(
+    circuits: Circuits,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    given: bytes | None,
+    said: str,
+) -> None:
+    """Not read to its end where that is far, and perhaps nowhere (`< /dev/zero`)."""
+    for words in (("cypher",), ("cypher", "-")):
+        source = None if given is None else io.TextIOWrapper(io.BytesIO(given), "utf-8")
+        monkeypatch.setattr("sys.stdin", source)
+        refused = circuits(*words, world=world)
+        assert (refused.code, refused.out) == (ExitCode.REQUEST, "")
+        assert said in refused.err

@@ -27,7 +27,7 @@ from neo4j import (
 )
 from neo4j.exceptions import DatabaseError, DriverError, Neo4jError
 
-from graph_schema.errors import CircuitServiceError
+from graph_schema.errors import CircuitServiceError, SpecError
 from graph_schema.store import migrations
 from graph_schema.store.address import (
     StoreAddress,
@@ -232,6 +232,11 @@ class GraphStore:
                     log.debug("transaction repeated after %s", error)
                 else:
                     raise self._ours(error) from error
+            except (UnicodeEncodeError, OverflowError) as error:  # as the driver packs values
+                raise SpecError(
+                    f"a value cannot be sent to the graph database: {error}; expected text in "
+                    "UTF-8 and whole numbers of 64 bits"
+                ) from error
             time.sleep(pause * random.uniform(0.5, 1.5))
             pause = min(LONGEST_PAUSE, pause * 2)
 

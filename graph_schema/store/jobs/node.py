@@ -18,6 +18,7 @@ from graph_schema.documents.jobs import (
     demand_of,
 )
 from graph_schema.errors import LeaseLost, NotFoundError
+from graph_schema.printable import quoted
 
 Row = dict[str, Any]
 
@@ -59,7 +60,7 @@ def read_locked(tx: Transaction, job_id: str) -> tuple[Row, int]:
 def locked(tx: Transaction, job_id: str) -> tuple[Row, int]:
     """The job's properties under its lock, and the database's clock in milliseconds."""
     if not lock(tx, job_id):
-        raise NotFoundError(f"no job has the id {job_id!r}; `circuits jobs` lists them")
+        raise NotFoundError(f"no job has the id {quoted(job_id)}; `circuits jobs` lists them")
     return read_locked(tx, job_id)
 
 

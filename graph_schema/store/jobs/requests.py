@@ -10,6 +10,7 @@ from neo4j import Transaction
 from graph_schema.documents.base import LAST
 from graph_schema.documents.jobs import SHARD_KIND, JobRecord, JobState
 from graph_schema.errors import NotFoundError
+from graph_schema.printable import quoted
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.jobs.judging import set_free
 from graph_schema.store.jobs.needs import states_of
@@ -96,7 +97,7 @@ def get(store: GraphStore, job_id: str) -> JobRecord:
     if len(found) == 2 and found[0]["job_id"] != job_id:
         raise NotFoundError(f"job {job_id!r} is the start of more than one id; give more of it")
     if not found or not job_id:
-        raise NotFoundError(f"no job has the id {job_id!r}; `circuits jobs` lists them")
+        raise NotFoundError(f"no job has the id {quoted(job_id)}; `circuits jobs` lists them")
     return record_of(found[0])
 
 

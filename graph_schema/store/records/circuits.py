@@ -19,6 +19,7 @@ from graph_schema.documents import CircuitDocument, CircuitEdge, Evaluation
 from graph_schema.documents.base import LAST
 from graph_schema.documents.jobs import RunRecord
 from graph_schema.errors import NotFoundError
+from graph_schema.printable import quoted
 from graph_schema.store.batches import Row, fetch, write_rows
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.records.circuit_edges import (
@@ -205,7 +206,8 @@ def resolve_circuit(tx: Transaction, prefix: str) -> str:
         return found[0]
     if not found:
         raise NotFoundError(
-            f"no circuit has id {prefix!r}; `circuits list` shows the ids{_of_a_job(tx, prefix)}"
+            f"no circuit has id {quoted(prefix)}; `circuits list` shows the ids"
+            f"{_of_a_job(tx, prefix)}"
         )
     shown = ", ".join(found[:SHOWN_MATCHES]) + (", …" if len(found) > SHOWN_MATCHES else "")
     raise NotFoundError(f"circuit id {prefix!r} is ambiguous; give more digits of one of: {shown}")

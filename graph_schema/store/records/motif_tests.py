@@ -13,6 +13,7 @@ from neo4j import Transaction
 
 from graph_schema.documents import Motif, MotifResult, MotifState, MotifTest, MotifTestSummary
 from graph_schema.errors import NotFoundError
+from graph_schema.printable import quoted
 from graph_schema.store.batches import Row, fetch, write_batches, write_rows
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.records.motifs import write_motif
@@ -134,7 +135,7 @@ def _resolve(tx: Transaction, prefix: str) -> str:
         return found[0]
     if not found:
         raise NotFoundError(
-            f"no motif test has id {prefix!r}; `circuits motifs tests` shows the ids"
+            f"no motif test has id {quoted(prefix)}; `circuits motifs tests` shows the ids"
         )
     shown = ", ".join(found[:SHOWN_MATCHES]) + (", …" if len(found) > SHOWN_MATCHES else "")
     raise NotFoundError(f"motif test {prefix!r} is ambiguous; give more digits of one of: {shown}")

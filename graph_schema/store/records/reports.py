@@ -12,6 +12,7 @@ from neo4j import Transaction
 
 from graph_schema.documents.universality import UniversalityReport
 from graph_schema.errors import NotFoundError
+from graph_schema.printable import quoted
 from graph_schema.store.batches import Row, write_batches, write_rows
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.records.verdicts import write_verdict
@@ -93,8 +94,8 @@ def find_report(store: GraphStore, prefix: str) -> UniversalityReport:
     rows += store.rows(_REPORTS_OF_JOBS, prefix=prefix) if prefix else []
     if not rows:
         raise NotFoundError(
-            f"no verdict and no universality job has id {prefix!r}; `circuits report` without an "
-            "id lists them"
+            f"no verdict and no universality job has id {quoted(prefix)}; `circuits report` "
+            "without an id lists them"
         )
     jobs: set[str | None] = {row["job_id"] for row in rows}
     if len(jobs) > 1 or (len(rows) > 1 and None in jobs):

@@ -79,6 +79,24 @@ def test_what_is_no_id_is_found_nowhere(client: CircuitClient, kind: str) -> Non
         assert repr(given)[1:-1] in str(error.value)
 
 
+@pytest.mark.parametrize("given", ["\ud800", "\udcff" * 64], ids=["half", "no UTF-8"])
+def test_what_is_no_text_is_refused(
+    circuits: Circuits, world: World, client: CircuitClient, given: str
+) -> None:
+    for ask in (client.job, client.circuit, client.labels, client.deletion):
+        with pytest.raises(SpecError, match="expected text in UTF-8"):
+            ask(given)
+    refused = circuits("job", given, world=world)
+    assert refused.code == ExitCode.REQUEST, refused.err
+
+
+def test_an_id_of_a_megabyte_is_not_repeated(client: CircuitClient) -> None:
+    for ask in (client.job, client.circuit):
+        with pytest.raises(NotFoundError) as error:
+            ask("f" * 2**20)
+        assert len(str(error.value)) < 400
+
+
 def test_the_first_63_digits_are_the_job_s(client: CircuitClient) -> None:
     assert client.job(JOB[:63]).job_id == JOB
 

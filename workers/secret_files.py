@@ -44,6 +44,12 @@ def read_secret(path: Path, said_by: str) -> str:
         ) from error
 
 
+def secret_fields(settings_cls: type[BaseSettings]) -> list[str]:
+    """The settings that are secrets."""
+    fields = settings_cls.model_fields.items()
+    return [name for name, field in fields if "SecretStr" in str(field.annotation)]
+
+
 def secret_files(settings_cls: type[BaseSettings]) -> dict[str, str]:
     """The files that the environment names for secrets, by the name of the variable."""
     source = SecretFiles(settings_cls)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import AliasChoices, SecretStr
 
+from graph_schema.documents import Limits
 from graph_schema.printable import without_secrets
-from workers.config_file import NOT_HERE
-from workers.secret_files import PREFIX
+from workers.config_file import CONFIG, NOT_HERE
+from workers.environment import PREFIX
+from workers.secret_files import secret_fields
 from workers.settings import Settings, sources
 
 DEFAULT = "default"
@@ -55,6 +58,20 @@ def origin(name: str, limit: str | None = None) -> str:
     if name in secret_files():
         return f"{PREFIX}{name}_FILE".upper()
     return str(file.path) if name in file() else DEFAULT
+
+
+def strangers() -> dict[str, str]:
+    """Variables that begin as a setting's does and are none's; each with the near one, or ""."""
+    environment, _, _ = sources()
+    fields = Settings.model_fields
+    known = [key for name in fields for key in _names(name)]
+    known += [f"{PREFIX}{name}_FILE".upper() for name in secret_fields(Settings)]
+    known += [CONFIG, *(f"{PREFIX}LIMITS__{limit}".upper() for limit in Limits.model_fields)]
+    named = {name.upper() for name in environment.env_vars if name.upper().startswith(PREFIX)}
+    return {
+        name: next(iter(difflib.get_close_matches(name, known, n=1)), "")
+        for name in sorted(named - set(known))
+    }
 
 
 def _names(name: str) -> list[str]:

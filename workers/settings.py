@@ -274,4 +274,7 @@ def read_settings(**given: Any) -> Settings:
         variable = name if name.isupper() else f"{PREFIX}{name.upper().removeprefix(PREFIX)}"
         _, _, file = sources()
         said = f" or {name!r} in {str(file.path)!r}" if first["loc"][0] in file() else ""
-        raise SpecError(f"setting {variable}{said}: {first['msg']}") from None
+        why = first["msg"]
+        if first["type"] == "extra_forbidden":
+            why = f"there is no such limit; expected one of: {', '.join(Limits.model_fields)}"
+        raise SpecError(f"setting {variable}{said}: {why}") from None

@@ -168,6 +168,7 @@ def test_a_place_of_others_in_the_home_of_nobody_is_refused(
         ("MODEL_ROOTS", "[" * 20_000, "CIRCUITS_MODEL_ROOTS is no JSON: RecursionError"),
         ("LIMITS", "pairs=3", "CIRCUITS_LIMITS is no JSON: .*CIRCUITS_LIMITS__PAIRS=100"),
         ("LIMITS__QUERY_ROWS", "-1", "CIRCUITS_LIMITS__QUERY_ROWS: .*greater than or equal to 1"),
+        ("LIMITS__PAIR", "5", "CIRCUITS_LIMITS__PAIR: there is no such limit; .*min_pairs"),
         ("LIMITS__JOB_SECONDS", "-5", "CIRCUITS_LIMITS__JOB_SECONDS: .*greater than 0"),
         ("LEASE_SECONDS", "inf", "CIRCUITS_LEASE_SECONDS: .*less than"),
         ("KEEP_FAILED_DAYS", "1e400", "CIRCUITS_KEEP_FAILED_DAYS: .*less than"),

@@ -29,6 +29,7 @@ def every_check(read: Callable[[], Settings]) -> list[Check]:
 
     return [
         *first,
+        of("settings", installation.variables),
         of("service", servers.service),
         of("graph", servers.graph, seconds=3 * SECONDS),
         of("broker", servers.queue, seconds=3 * SECONDS),

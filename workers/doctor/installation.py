@@ -14,6 +14,7 @@ import workers
 from graph_schema.store.servers.embedded import package_folder
 from workers.capacity import TorchDevice, ask_torch
 from workers.doctor.checks import Finding, fail, ok, warn
+from workers.setting_origins import strangers
 from workers.settings import Settings
 
 OWN = "circuit-atlas"
@@ -63,6 +64,16 @@ def tested() -> Generator[Finding]:
         )
     else:
         yield ok("tested", f"what is installed of {len(pins)} packages has the tested version")
+
+
+def variables(settings: Settings) -> Generator[Finding]:
+    """Whether each variable that looks like a setting's is one: one that is none says nothing."""
+    found = strangers()
+    for name, near in found.items():
+        hint = f"did you mean {near}? " if near else ""
+        yield warn("settings", f"{name} is set, and no setting is called so", f"{hint}unset it")
+    if not found:
+        yield ok("settings", "every CIRCUITS_… variable is a setting's")
 
 
 def java(settings: Settings) -> Generator[Finding]:

@@ -17,7 +17,7 @@ from graph_schema.store import GraphStore
 from tests.workers.cli.conftest import Circuits, World, circuits, world
 from workers.cli.exits import ExitCode
 from workers.doctor import Check, Finding, Verdict, examine
-from workers.doctor.installation import _out_of_bounds, gpu, java
+from workers.doctor.installation import _out_of_bounds, gpu, java, variables
 from workers.doctor.places import permissions
 from workers.doctor.servers import CLOCK_SECONDS, _clock
 from workers.settings import Settings, read_settings
@@ -195,3 +195,22 @@ def test_an_interpreter_that_does_not_run_and_a_store_elsewhere_are_said(tmp_pat
     (without,) = gpu(Settings(home=tmp_path, worker_python=Path("/bin/false")))
     assert without.verdict is Verdict.WARN
     assert list(java(Settings(home=tmp_path, graph="bolt://db"))) == []
+
+
+def test_a_variable_that_is_no_setting_s_is_named_with_the_near_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who misspells CIRCUITS_BROKER works with the local queue, and nothing says so."""
+    monkeypatch.setenv("CIRCUITS_GRAPH_PASSWORD_FILE", "/dev/null")
+    monkeypatch.setenv("CIRCUITS_LIMITS__PAIRS", "9")
+    (well,) = variables(read_settings())
+    assert well.verdict is Verdict.OK
+    monkeypatch.setenv("CIRCUITS_BROKR", "redis://there")
+    monkeypatch.setenv("circuits_frobnicate", "1")
+    near, none = variables(read_settings())
+    assert near.verdict is none.verdict is Verdict.WARN
+    assert (near.says, near.advice) == (
+        "CIRCUITS_BROKR is set, and no setting is called so",
+        "did you mean CIRCUITS_BROKER? unset it",
+    )
+    assert none.says.startswith("CIRCUITS_FROBNICATE")

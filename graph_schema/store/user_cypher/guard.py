@@ -155,7 +155,7 @@ def _check(tokens: list[Token]) -> None:
             raise CypherError(
                 f"the query holds the invisible character U+{ord(token.text):04X}; take it out"
             )
-        if token.kind == "number":
+        if token.kind == "number" or (token.kind == "parameter" and token.text[1].isdigit()):
             _check_number(token)
         elif token.text == "(":
             _check_function(tokens, place)

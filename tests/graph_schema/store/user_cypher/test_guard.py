@@ -133,6 +133,7 @@ ATTACKS = {
     "RETURN `a``` CREATE (n)": "CREATE",
     "RETURN `a\\` CREATE (n) //`": "CREATE",
     "RETURN 1CREATE (n)": "CREATE",
+    "RETURN $1CREATE (n)": "CREATE",
     "RETURN 1.CREATE (n)": "CREATE",
     "RETURN 1.0CREATE (n)": "CREATE",
     "RETURN 1e5CREATE (n)": "CREATE",

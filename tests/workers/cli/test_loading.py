@@ -12,6 +12,7 @@ import pytest
 
 from discovery.jobs.kept_sizes import planned_sizes
 from graph_schema.documents import ModelSource
+from workers.cli.exits import ExitCode
 
 HEAVY = (
     *("torch", "transformers", "discovery", "celery", "kombu", "scipy", "networkx", "pandas"),
@@ -77,3 +78,27 @@ def test_a_model_that_was_planned_before_is_planned_without_torch(tmp_path: Path
     assert code == 0
     assert "110 edges" in out
     assert modules <= DOCUMENTS | {"discovery"}
+
+
+INTERRUPTED_AT = """
+import sys
+class Pressed:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Pressed())
+from workers.cli import main
+main(["jobs", "--limit", "0"])
+"""
+
+
+@pytest.mark.parametrize("module", ["typer", "workers.cli.exits", "workers.cli.jobs"])
+def test_ctrl_c_while_it_loads_ends_it_without_a_traceback(module: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_AT.format(module=module)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (ExitCode.INTERRUPTED, "")
+    assert "Traceback" not in ran.stderr

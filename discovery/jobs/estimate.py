@@ -17,7 +17,7 @@ from discovery.engine.graph import Graph
 from discovery.jobs.sizes import CutSizes, Sizes
 from discovery.methods.effort import PENALTIES, UNIT_STEPS
 from graph_schema.documents import Acdc, AnyMethod, Eap, EapIg, Exact, MaskIg, Metric, TwoLeg
-from graph_schema.errors import ResourceError
+from graph_schema.errors import LimitError
 
 GIB = 2**30
 WIDTHS = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
@@ -69,14 +69,14 @@ class RunPlan:
         """Refuse a job that does not fit, before its weights are loaded.
 
         Raises:
-            ResourceError: Memory is over `limit` even at the chunk of the plan.
+            LimitError: Memory is over `limit` even at the chunk of the plan.
         """
         if limit is not None and self.memory_bytes > limit:
             held, fewer = "", ""
             if self.held_bytes:
                 held = f", {self.held_bytes / GIB:.2f} for all pairs, which acdc holds at once"
                 fewer = "fewer pairs or draws, "
-            raise ResourceError(
+            raise LimitError(
                 f"the job needs about {self.memory_bytes / GIB:.2f} GiB of memory "
                 f"({self.weight_bytes / GIB:.2f} for the weights, {self.chunk_bytes / GIB:.2f} for "
                 f"{self.chunk} example{'s' if self.chunk > 1 else ''} at a time{held}), the limit "

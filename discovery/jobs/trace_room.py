@@ -7,7 +7,7 @@ from discovery.tracing.choosing import POOL
 from discovery.tracing.rows import TOGETHER
 from graph_schema.documents import Limits
 from graph_schema.documents.jobs import TraceSpec
-from graph_schema.errors import ResourceError
+from graph_schema.errors import LimitError
 
 COPIES = 3
 """Of all rows at once, while influence is taken and rows are put together."""
@@ -38,14 +38,14 @@ def require_room(
     """Refuse a trace that is expected not to fit.
 
     Raises:
-        ResourceError: It is.
+        LimitError: It is.
     """
     limit = limits.memory_bytes
     if limit is None:
         return
     needed = trace_bytes(spec, sizes, n_tokens, n_numbers)
     if needed > limit:
-        raise ResourceError(
+        raise LimitError(
             f"the graph of {n_tokens} tokens with {spec.method.max_feature_nodes:,} units needs "
             f"about {needed / 2**30:.1f} GiB, the limit is {limit / 2**30:.1f} GiB: ask for fewer "
             "(max_feature_nodes), or raise the memory limit"

@@ -32,7 +32,7 @@ from discovery.models.weights import loaded_weights
 from discovery.models.whole import require_whole
 from discovery.tasks.names import TokenNames
 from graph_schema.documents import Limits, ModelDocument, ModelSource
-from graph_schema.errors import NonFiniteWeightsError, ResourceError
+from graph_schema.errors import LimitError, NonFiniteWeightsError
 from graph_schema.models.compiled.program import CompiledProgram
 from graph_schema.models.fingerprint import is_path
 from graph_schema.models.kept import keep_weights, kept_weights
@@ -71,14 +71,15 @@ def load_model(
         ModelError: As `inspect_model`; another model lies there than the fingerprint says; or the
             files hold more or less than the model that they make.
         NonFiniteWeightsError: A weight is NaN or infinite.
-        ResourceError: The weights alone exceed the memory limit; the device is missing or full.
+        LimitError: The weights alone exceed the memory limit.
+        ResourceError: The device is missing or full.
     """
     identity = identify(source, fingerprint, cache_dir)
     inspected = inspected or inspect_model(source, fingerprint=identity)
     with readable(source, "configuration"):  # whose sizes may not fit together
         needed = weight_bytes(inspected.config, dtype)
     if limits is not None and limits.memory_bytes is not None and needed > limits.memory_bytes:
-        raise ResourceError(
+        raise LimitError(
             f"model {source.name!r} needs {needed / 2**30:.2f} GiB for its weights in {dtype}, the "
             f"limit is {limits.memory_bytes / 2**30:.2f} GiB; raise the memory limit or use a "
             "smaller dtype"

@@ -11,7 +11,7 @@ from graph_schema.datasets.file import read_jsonl
 from graph_schema.dictionaries import describe
 from graph_schema.documents import Acdc, DatasetDocument, Limits, Split, TaskData, Thresholds
 from graph_schema.documents.jobs import DiscoverSpec
-from graph_schema.errors import ResourceError, SpecError
+from graph_schema.errors import LimitError, SpecError
 from graph_schema.printable import whole_number
 from workers.cli.asking import asks_for_a_circuit
 from workers.cli.command_line import command
@@ -86,7 +86,7 @@ def plan(request: DiscoverRequest, tokens: Tokens = None, as_json: AsJson = Fals
     n_circuits, refusal = selections * draft.alternatives, ""
     try:
         made.require(limit)
-    except ResourceError as error:
+    except LimitError as error:
         refusal = str(error)
     if as_json:
         emit_json(

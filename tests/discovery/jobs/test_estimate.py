@@ -10,7 +10,7 @@ import transformers
 from discovery.jobs.estimate import GIB, SPENT, plan_run
 from discovery.jobs.sizes import CutSizes, Sizes, sizes_of
 from graph_schema.documents import Acdc, Eap, EapIg, Exact, Metric
-from graph_schema.errors import ResourceError
+from graph_schema.errors import LimitError
 from tests.factories import make_circuit
 
 GPT2 = sizes_of(transformers.GPT2Config())
@@ -39,7 +39,7 @@ def test_seven_billion_parameters_are_planned_without_their_weights() -> None:
     plan = plan_run(sizes, Eap(), n_pairs=32, n_tokens=16, dtype="bfloat16", limit=24 * GIB)
     assert plan.weight_bytes == 2 * sizes.n_weights
     plan.require(24 * GIB)
-    with pytest.raises(ResourceError, match=r"needs about \d+\.\d\d GiB .* limit is 8\.00 GiB"):
+    with pytest.raises(LimitError, match=r"needs about \d+\.\d\d GiB .* limit is 8\.00 GiB"):
         plan_run(sizes, Eap(), n_pairs=32, n_tokens=16, limit=8 * GIB).require(8 * GIB)
 
 
@@ -112,7 +112,7 @@ def test_acdc_holds_all_pairs_and_draws_at_once() -> None:
     drawn = plan_run(sizes, Acdc(), n_pairs=1000, n_tokens=32, draws=3, limit=2 * GIB)
     assert drawn.held_bytes == 3 * free.held_bytes
     assert drawn.total_seconds == pytest.approx(3 * free.total_seconds)
-    with pytest.raises(ResourceError, match=r"all pairs, which acdc holds.*use fewer pairs"):
+    with pytest.raises(LimitError, match=r"all pairs, which acdc holds.*use fewer pairs"):
         drawn.require(2 * GIB)
 
 

@@ -18,6 +18,7 @@ from discovery.models import CompiledAdapter, LoadedModel, inspect_model, load_m
 from discovery.models.inspecting import context_length
 from graph_schema.documents import Limits, ModelSource
 from graph_schema.errors import (
+    LimitError,
     ModelError,
     ModelUnavailable,
     NonFiniteWeightsError,
@@ -119,7 +120,7 @@ def test_another_model_at_the_place_is_refused_and_memory_is_asked_first(tmp_pat
     source = resolve_source(str(folder))
     with pytest.raises(ModelUnavailable, match="another model lies there now"):
         load_model(source, fingerprint="0" * 64)
-    with pytest.raises(ResourceError, match=r"needs 0\.00 GiB for its weights"):
+    with pytest.raises(LimitError, match=r"needs 0\.00 GiB for its weights"):
         loaded(folder, limits=Limits(memory_bytes=1000))
     with pytest.raises(ResourceError, match="does not go to device 'cuda:99'"):
         loaded(folder, device="cuda:99")

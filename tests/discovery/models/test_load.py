@@ -17,7 +17,7 @@ from discovery.engine.forward import graph_of, run
 from discovery.models import DecoderAdapter, inspect_model, load_model, weight_bytes
 from discovery.models import load as loading
 from graph_schema.documents import Limits, ModelSource
-from graph_schema.errors import ModelError, NonFiniteError, ResourceError
+from graph_schema.errors import LimitError, ModelError, NonFiniteError, ResourceError
 from graph_schema.models.fingerprint import fingerprint, resolve_source
 from tests.discovery.models.families import FAMILIES, tiny
 
@@ -252,7 +252,7 @@ def test_a_model_over_the_memory_limit_is_refused_before_its_weights(folder: Pat
     assert needed == 4 * sum(weight.numel() for weight in tiny("gpt2").model.parameters())
     assert weight_bytes(config, "bfloat16") == needed // 2
     (folder / "model.safetensors").write_bytes(b"")
-    with pytest.raises(ResourceError, match=r"GiB for its weights in float32, the limit is"):
+    with pytest.raises(LimitError, match=r"GiB for its weights in float32, the limit is"):
         load_model(_source(folder), fingerprint=None, limits=Limits(memory_bytes=needed - 1))
 
 

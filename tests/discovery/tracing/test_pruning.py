@@ -18,7 +18,7 @@ from discovery.tracing.prompt import read_prompt
 from discovery.tracing.pruning import keep
 from graph_schema.documents import Channel, Limits, ModelDocument, Trace
 from graph_schema.documents.jobs import TraceSpec
-from graph_schema.errors import JobCancelled, ResourceError, SpecError
+from graph_schema.errors import JobCancelled, LimitError, SpecError
 from tests.discovery.models.families import D_VOCAB, tiny
 
 TOKENS = (3, 17, 8, 3, 22, 11)
@@ -133,7 +133,7 @@ def test_a_graph_that_does_not_fit_is_refused_before_weights() -> None:
     assert 1.2e9 < needed < 4e9  # measured: 2.3 GB
     require_room(asked, sizes, 32, 0, Limits())
     require_room(asked, sizes, 32, 0, Limits(memory_bytes=needed))
-    with pytest.raises(ResourceError, match="max_feature_nodes"):
+    with pytest.raises(LimitError, match="max_feature_nodes"):
         require_room(asked, sizes, 32, 0, Limits(memory_bytes=needed - 1))
 
 

@@ -24,7 +24,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from graph_schema.documents import ArtifactRef, sha256_hex
-from graph_schema.errors import NotFoundError, ResourceError, SpecError
+from graph_schema.errors import DamagedError, NotFoundError, ResourceError, SpecError
 from graph_schema.printable import without_secrets
 from graph_schema.private_files import write_whole
 
@@ -84,12 +84,13 @@ class ArtifactStore:
 
         Raises:
             NotFoundError: There is no such file.
-            ResourceError: The file is not the one that was saved.
+            DamagedError: The file is not the one that was saved.
+            ResourceError: The store cannot be read now.
         """
         data = self.load_bytes(ref.key)
         found = sha256_hex(data)
         if found != ref.sha256:
-            raise ResourceError(
+            raise DamagedError(
                 f"artifact {ref.key!r} in {self.url} has the hash {found}, expected {ref.sha256}: "
                 "it was damaged or replaced; submit its job again with --force"
             )
@@ -135,10 +136,16 @@ class ArtifactStore:
 
         Raises:
             NotFoundError: There is no such file.
+            ResourceError: The store cannot be read now.
         """
         try:
             return bytes(self._files.cat_file(self._path(key)))
         except FileNotFoundError as error:
+            if isinstance(self._files, LocalFileSystem) and not Path(self._root).is_dir():
+                raise ResourceError(
+                    f"artifact {key!r} cannot be read: {self.url} is not there; see that its disk "
+                    "is mounted (CIRCUITS_ARTIFACTS)"
+                ) from error
             raise NotFoundError(
                 f"artifact {key!r} is not in {self.url}; see that CIRCUITS_ARTIFACTS names the "
                 "store its worker wrote to"
@@ -147,8 +154,16 @@ class ArtifactStore:
             raise ResourceError(f"artifact {key!r} in {self.url}: {error}") from error
 
     def exists(self, key: str) -> bool:
-        """Whether there is a file under `key`."""
-        return bool(self._files.exists(self._path(key)))
+        """Whether there is a file under `key`.
+
+        Raises:
+            ResourceError: The store does not tell.
+        """
+        path = self._path(key)
+        try:
+            return bool(self._files.exists(path))
+        except _refusals() as error:
+            raise ResourceError(f"artifact {key!r} in {self.url}: {error}") from error
 
     def delete(self, key: str) -> None:
         """Remove a file; it may be gone already.
@@ -238,7 +253,7 @@ def decode(data: bytes) -> dict[str, NDArray[Any]]:
     """The arrays of a file that `encode` made.
 
     Raises:
-        ResourceError: It is no safetensors file.
+        DamagedError: It is no safetensors file.
     """
     try:
         tensors: dict[str, NDArray[Any]] = load(data)
@@ -246,7 +261,7 @@ def decode(data: bytes) -> dict[str, NDArray[Any]]:
         for name in json.loads(header.get("__metadata__", {}).get(TEXT, "[]")):
             tensors[name] = np.array(json.loads(tensors[name].tobytes()), dtype=np.str_)
     except (SafetensorError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ResourceError(
+        raise DamagedError(
             f"an artifact is not a safetensors file of ours: {type(error).__name__}: {error}"
         ) from error
     return tensors

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from graph_schema.artifacts import ArtifactStore
 from graph_schema.documents import CircuitDocument, Features
-from graph_schema.errors import ResourceError
+from graph_schema.errors import DamagedError
 
 UNITS = "units"
 """The name of the artifact that names all units that were candidates of a circuit's job."""
@@ -23,7 +23,7 @@ def stored_scores(circuit: CircuitDocument, artifacts: ArtifactStore) -> dict[st
 
     Raises:
         NotFoundError: The artifact is gone.
-        ResourceError: The artifact is damaged.
+        DamagedError: The artifact is damaged.
     """
     ref = circuit.artifacts.get("scores")
     if ref is None:
@@ -52,7 +52,7 @@ def stored_features(circuit: CircuitDocument, artifacts: ArtifactStore) -> Featu
 
     Raises:
         NotFoundError: The artifact is gone.
-        ResourceError: The artifact is damaged.
+        DamagedError: The artifact is damaged.
     """
     ref = circuit.artifacts.get(FEATURES)
     if ref is None:
@@ -60,7 +60,7 @@ def stored_features(circuit: CircuitDocument, artifacts: ArtifactStore) -> Featu
     try:
         found = Features.model_validate_json(artifacts.load(ref)[FEATURES].tobytes())
     except (ValidationError, LookupError) as error:
-        raise ResourceError(
+        raise DamagedError(
             f"artifact {ref.key!r} does not hold descriptions of features; submit the circuit's "
             "job again with --force"
         ) from error

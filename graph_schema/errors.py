@@ -102,6 +102,12 @@ class ResourceError(CircuitServiceError):
     retryable = True
 
 
+class DamagedError(ResourceError):
+    """A stored file is not what was written there, and stays so: what made it is done again."""
+
+    retryable = False
+
+
 class StoreUnavailable(CircuitServiceError):
     """The graph database or the broker cannot be reached."""
 

@@ -7,6 +7,11 @@ import errno
 from graph_schema.errors import CircuitServiceError, ResourceError
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+AWAY = (
+    *(errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH),
+    *(errno.ECONNREFUSED, errno.ECONNRESET, errno.ECONNABORTED, errno.ENOTCONN, errno.ENOLCK),
+)
+"""What a disk or a store behind a network says that is away."""
 
 HINTS = {
     **dict.fromkeys(NO_ROOM, "make room"),
@@ -14,6 +19,7 @@ HINTS = {
     **dict.fromkeys((errno.EAGAIN, errno.ENOMEM), "end other processes or raise their limits"),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "see who may read and write there"),
     **dict.fromkeys((errno.EIO, errno.ESTALE, errno.ENODEV), "see that the disk is well"),
+    **dict.fromkeys(AWAY, "see that the other end can be reached"),
     errno.ENAMETOOLONG: "use a shorter path (CIRCUITS_HOME)",
 }
 
@@ -29,6 +35,8 @@ def machine_error(error: BaseException) -> ResourceError | None:
     if isinstance(error, OSError) and error.errno in HINTS:
         where = f": {error.filename!r}" if error.filename else ""
         return ResourceError(f"{error.strerror}{where}; {HINTS[error.errno]}, then try again")
+    if isinstance(error, (TimeoutError, ConnectionError)):  # without a number: fsspec's, Python's
+        return ResourceError(f"{text or type(error).__name__}; {HINTS[errno.ETIMEDOUT]}")
     # torch.OutOfMemoryError without importing torch; the allocator of the CPU raises RuntimeError.
     if (
         isinstance(error, MemoryError)

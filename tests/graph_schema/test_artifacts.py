@@ -11,7 +11,7 @@ import pytest
 
 from graph_schema.artifacts import PROBE, ArtifactStore, decode, encode
 from graph_schema.documents import ArtifactRef, sha256_hex
-from graph_schema.errors import NotFoundError, ResourceError, SpecError
+from graph_schema.errors import DamagedError, NotFoundError, ResourceError, SpecError
 
 
 def test_numbers_and_text_survive_the_round_trip(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     store = ArtifactStore(str(tmp_path))
     ref = store.save("x", {"x": np.arange(3)})
     (tmp_path / "x").write_bytes(encode({"x": np.arange(4)}))
-    with pytest.raises(ResourceError, match=f"expected {ref.sha256}"):
+    with pytest.raises(DamagedError, match=f"expected {ref.sha256}"):
         store.load(ref)
 
 
@@ -72,14 +72,26 @@ def test_a_missing_file_names_the_setting(tmp_path: Path) -> None:
 def test_a_pickle_is_no_artifact(tmp_path: Path) -> None:
     data = pickle.dumps({"x": 1})
     (tmp_path / "x").write_bytes(data)
-    with pytest.raises(ResourceError, match="not a safetensors file"):
+    with pytest.raises(DamagedError, match="not a safetensors file"):
         ArtifactStore(str(tmp_path)).load(ArtifactRef(key="x", sha256=sha256_hex(data)))
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff" * 40, encode({"x": np.arange(3)})[:-4]])
 def test_what_is_cut_or_noise_is_refused(data: bytes) -> None:
-    with pytest.raises(ResourceError):
+    with pytest.raises(DamagedError):
         decode(data)
+
+
+def test_a_store_that_is_away_is_no_missing_file(tmp_path: Path) -> None:
+    place = tmp_path / "mounted"
+    store = ArtifactStore(str(place))
+    ref = store.save("x", {"x": np.arange(3)})
+    place.rename(tmp_path / "unmounted")
+    with pytest.raises(ResourceError, match="mounted") as away:
+        store.load(ref)
+    assert away.value.retryable
+    (tmp_path / "unmounted").rename(place)
+    assert store.load(ref)["x"].tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("key", ["", "/etc/passwd", "../x", "a/../../x", "a\\b"])

@@ -32,6 +32,7 @@ ELSEWHERE = {
     # what is stored
     "NotFoundError",
     "StoreError",
+    "DamagedError",
     # the worker's end, or somebody's wish
     "JobFailed",
     "JobCancelled",

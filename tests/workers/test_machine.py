@@ -40,6 +40,8 @@ def no_room() -> Generator[None]:
         (OSError(errno.ENOSPC, "No space left", "/a/b"), "No space left: '/a/b'; make room"),
         (OSError(errno.EMFILE, "Too many open files"), "ulimit -n"),
         (PermissionError(errno.EACCES, "Permission denied", "/a"), "who may read and write there"),
+        (OSError(errno.ETIMEDOUT, "Connection timed out", "/nfs/a"), "can be reached"),
+        (TimeoutError(), "can be reached"),
         (RuntimeError("can't start new thread"), "ulimit -u"),
         (MemoryError(), "out of memory"),
         (ImportError("libtorch.so: failed to map segment from shared object"), "ulimit -v"),

@@ -87,9 +87,15 @@ class Settings(BaseSettings):
     lease_seconds: Seconds = 30.0
     """How long a worker owns a job after its last sign of life; renewed every third of it."""
     max_attempts: Annotated[int, Field(ge=1, le=1_000_000)] = 3
+    """How often workers may die on a job."""
+    put_off_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 3600.0
+    """How long a job is tried again, at least so often, that meets errors which may pass."""
     reconcile_seconds: Seconds = 5.0
     resend_seconds: Seconds = 10.0
-    """How long a job may wait in an empty queue before its message counts as lost."""
+    """How long a job may wait in an empty queue before its message counts as lost.
+
+    And the first pause of one that is put off; each next one is twice as long.
+    """
     cancel_seconds: Seconds = 5.0
     """How long a running job may go on after it saw that it is cancelled."""
     idle_seconds: Seconds = 300.0

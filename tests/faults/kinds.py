@@ -25,6 +25,7 @@ MATCH (j:Job) WHERE j.state IN ['queued', 'running']
 SET j.submitted_at = j.submitted_at - $ms,
     j.sent_at = j.sent_at - $ms,
     j.retry_at = j.retry_at - $ms,
+    j.put_off_since = j.put_off_since - $ms,
     j.lease_until = j.lease_until - $ms,
     j.renewed_at = j.renewed_at - $ms
 """

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from workers.requests.discover import DiscoverRequest
 
 WHY_LENGTH = 60
+UNTIL_LENGTH = 100
 
 
 @command(
@@ -72,7 +73,7 @@ def job(job_id: JobId, wait: Wait = False, as_json: AsJson = False) -> None:
         if wait:
             follow(found, as_json)
         else:
-            waits = client.service.serving.unserved([found.record]).get(found.job_id)
+            waits = client.service.serving.waits([found.record]).get(found.job_id)
             shards = client.service.shards_done([found.record]).get(found.job_id)
             said = client.remarks(found.job_id)
             if as_json:
@@ -128,8 +129,8 @@ def jobs(
 ) -> None:
     """List jobs, the newest first.
 
-    What each is of, since when, for how long it ran or runs, and what came of it, why it failed, or
-    what kind of worker it waits for where none is there.
+    What each is of, since when, for how long it ran or runs, and what came of it, why it failed,
+    until when it waits to be tried again and why, or for what kind of worker where none is there.
     """
     now = time.time()
     if state is not None:
@@ -148,7 +149,7 @@ def jobs(
             found = [each.record for each in client.jobs(state, limit, **asked)]
             service = client.service
             tags = service.tags_of([each.job_id for each in found])
-            waits = service.serving.unserved(found)
+            waits = service.serving.waits(found)
             return Listed(found, tags, waits, service.shards_done(found))
 
         listed = ask()
@@ -196,7 +197,7 @@ def _described(record: JobRecord, waits: str | None) -> str:
     facts += [("edges", asked.edges), ("since", _clock(record.submitted_at))]
     facts += [("ran", duration(asked.seconds)), ("at", _step(record))]
     facts += [("attempts", str(record.attempts)), ("it", waits or "")]
-    if record.error:
+    if record.error and record.state.ended:  # of one that was put off it is told before
         facts.append(("error", f"{record.error.type}: {record.error.message}"))
     facts.extend(("circuit", found) for found in record.circuit_ids)
     return "\n".join(f"{label:<10}{text}" for label, text in facts if text)
@@ -209,6 +210,8 @@ def _row(record: JobRecord, now: float, waits: Mapping[str, str]) -> tuple[objec
         what = _step(record)
     elif record.state is JobState.FAILED and record.error is not None:
         what = shortened(f"{record.error.type}: {record.error.message}", WHY_LENGTH)
+    elif record.retry_at is not None:
+        what = shortened(what, UNTIL_LENGTH)
     return (
         record.job_id[:12],
         record.kind,

@@ -17,7 +17,8 @@ log = logging.getLogger(__name__)
 OWN_LIMITS = ("import_bytes", "query_bytes", "query_rows")
 """Limits that the client goes by, not the service."""
 PLAIN = (
-    *("ca_file", "lease_seconds", "max_attempts", "reconcile_seconds", "resend_seconds"),
+    *("ca_file", "lease_seconds", "max_attempts", "put_off_seconds"),
+    *("reconcile_seconds", "resend_seconds"),
     *("cancel_seconds", "idle_seconds", "threads", "worker_python", "log_format"),
 )
 """Settings that are shown as they are."""

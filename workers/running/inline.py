@@ -87,7 +87,8 @@ def _see_through(
             bars(stage, done, total)
 
         # One more attempt, not three: whoever typed the command can type it again.
-        settings = client.settings.model_copy(update={"max_attempts": job.record.attempts + 1})
+        once = {"max_attempts": job.record.attempts + 1, "put_off_seconds": 0.0}
+        settings = client.settings.model_copy(update=once)
         performer = Performer(
             settings,
             service.address,

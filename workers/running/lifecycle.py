@@ -211,8 +211,7 @@ class Performer:
                 send, outcome = jobs.stop(store, job_id, token), Outcome.CANCELLED
             elif isinstance(error, Stopped):
                 log.info("job %s is given back: this worker stops", job_id[:12], extra=extra)
-                attempts = self.settings.max_attempts
-                settled = jobs.release(store, job_id, token, max_attempts=attempts)
+                settled = jobs.release(store, job_id, token)
                 send, outcome = settled.send, Outcome.GIVEN_BACK
             else:
                 send, outcome = self._fail(store, record, token, error)
@@ -222,6 +221,12 @@ class Performer:
         else:
             self._tell_end(record, outcome, began)
             self.deliver(send)
+
+    def _patience(self) -> jobs.Patience:
+        settings = self.settings
+        return jobs.Patience(
+            settings.max_attempts, settings.put_off_seconds, settings.resend_seconds
+        )
 
     def _fail(
         self, store: GraphStore, record: JobRecord, token: str, error: BaseException
@@ -249,14 +254,7 @@ class Performer:
         if known.lasting:
             document = _for_everyone(document, record)
         if known.retryable:
-            settled = jobs.release(
-                store,
-                job_id,
-                token,
-                error=document,
-                max_attempts=self.settings.max_attempts,
-                pause=self.settings.resend_seconds,
-            )
+            settled = jobs.put_off(store, job_id, token, document, self._patience())
             return settled.send, _RELEASED.get(settled.action, Outcome.RETRIED)
         return jobs.fail(store, job_id, token, document), Outcome.FAILED
 

@@ -38,7 +38,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     RETRIED = "retried"
-    """By an error that may pass: the job is tried again later."""
+    """By an error that may pass: the job is tried again later, and charged no attempt."""
     GIVEN_BACK = "given_back"
     """The worker stops; the attempt is not charged."""
     LEASE_LOST = "lease_lost"

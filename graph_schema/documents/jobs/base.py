@@ -158,12 +158,17 @@ class JobRecord(Document):
     progress: JobProgress | None = None
     cancel_requested: bool = False
     error: ErrorDocument | None = None
+    """What it failed with; of a queued one what its last try met, which may pass."""
     failed_need: str | None = None
     """The job through which it failed, where it did so for want of what it needs."""
     circuit_ids: tuple[str, ...] = ()
     submitted_at: int
     started_at: int | None = None
     finished_at: int | None = None
+    put_off: int = 0
+    """How often a try met an error that may pass."""
+    retry_at: int | None = None
+    """When it is tried again, where it was put off."""
 
 
 class WorkerRecord(Document):

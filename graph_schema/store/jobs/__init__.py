@@ -1,4 +1,4 @@
-"""A job's transitions: submit, claim, renew, finish, fail, release, cancel, settle.
+"""A job's transitions: submit, claim, renew, finish, fail, release, put off, cancel, settle.
 
 The graph is the record, the broker only delivers. Every transition is one transaction that first
 writes a lock property on the Job node (without that Neo4j lets several workers win), then reads
@@ -10,6 +10,7 @@ What an ended job sets free is returned as the ids to send; sending is the calle
 dies before, the reconciler (`overdue`, `settle_all`) finds them.
 """
 
+from graph_schema.store.jobs.giving_back import Patience, put_off, release
 from graph_schema.store.jobs.judging import Action, Settled, set_free
 from graph_schema.store.jobs.lease import (
     Renewal,
@@ -18,7 +19,6 @@ from graph_schema.store.jobs.lease import (
     claim_served,
     fail,
     finish,
-    release,
     renew,
     stop,
 )
@@ -55,6 +55,7 @@ from graph_schema.store.jobs.submitting import Asked, Submitted, submit, submit_
 __all__ = [
     "Action",
     "Asked",
+    "Patience",
     "Renewal",
     "Settled",
     "Submitted",
@@ -80,6 +81,7 @@ __all__ = [
     "live_on",
     "once_ended",
     "overdue",
+    "put_off",
     "release",
     "release_owner",
     "remove",

@@ -1,4 +1,4 @@
-"""What a worker does with a job: claim, renew, finish, fail, stop, release.
+"""What a worker does with a job: claim, renew, finish, fail, stop; giving it back is next door.
 
 All but the first are by token; a worker that lost its lease changes nothing.
 """
@@ -21,7 +21,7 @@ from graph_schema.documents.jobs import (
     demand_of,
 )
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.jobs.judging import Action, Settled, set_free, with_freed
+from graph_schema.store.jobs.judging import set_free
 from graph_schema.store.jobs.needs import Standing, standing_of
 from graph_schema.store.jobs.node import (
     CANCELLED,
@@ -36,7 +36,6 @@ from graph_schema.store.jobs.node import (
     locked,
     milliseconds,
     progressed,
-    queued_again,
     read_locked,
     record_of,
 )
@@ -121,6 +120,8 @@ def claim_served(
             "attempts": row["attempts"] + 1,
             "started_at": now,
             "retry_at": None,
+            "error_type": None,  # of the try before, where that was put off
+            "error_message": None,
             "progress_stage": None,
             "progress_done": None,
             "progress_total": None,
@@ -203,47 +204,6 @@ def stop(store: GraphStore, job_id: str, token: str) -> tuple[str, ...]:
         LeaseLost: Another worker owns the job, or it has ended.
     """
     return _end_by_token(store, job_id, token, JobState.CANCELLED, CANCELLED)
-
-
-def release(
-    store: GraphStore,
-    job_id: str,
-    token: str,
-    *,
-    error: ErrorDocument | None = None,
-    max_attempts: int,
-    pause: float = 10.0,
-) -> Settled:
-    """Give a job back to the queue.
-
-    Without an error (a worker that stops) the attempt is not charged and the job is to be sent at
-    once. With a retryable error it is charged, and the job fails with that error when no attempt
-    is left; else the reconciler sends it when `pause` seconds have passed.
-
-    Raises:
-        LeaseLost: Another worker owns the job, or it has ended.
-    """
-
-    def work(tx: Transaction) -> Settled:
-        row, now = locked(tx, job_id)
-        check_held(row, token)
-        if row["cancel_requested"]:
-            change(tx, row, ended(JobState.CANCELLED, now, CANCELLED))
-            return Settled(Action.CANCELLED)
-        if error is not None and row["attempts"] >= max_attempts:
-            change(tx, row, ended(JobState.FAILED, now, error))
-            return Settled(Action.FAILED)
-        attempts = row["attempts"] if error is not None else max(row["attempts"] - 1, 0)
-        back = queued_again(now) | {"token": None, "attempts": attempts}
-        if error is None:
-            # The message may reach the very worker that stops; any reconciler then sends another.
-            back["sent_at"] = None
-        else:
-            back["retry_at"] = now + milliseconds(pause)
-        change(tx, row, back)
-        return Settled(Action.SEND, (job_id,)) if error is None else Settled(Action.NONE)
-
-    return with_freed(store, job_id, store.write(work))
 
 
 def _end_by_token(

@@ -191,4 +191,6 @@ def record_of(row: Row) -> JobRecord:
         submitted_at=row["submitted_at"],
         started_at=row.get("started_at"),
         finished_at=row.get("finished_at"),
+        put_off=row.get("put_off") or 0,
+        retry_at=row.get("retry_at"),
     )

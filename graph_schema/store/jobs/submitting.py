@@ -55,6 +55,8 @@ FRESH: dict[str, Any] = {
     "renewed_at": None,
     "sent_at": None,
     "retry_at": None,
+    "put_off": None,
+    "put_off_since": None,
     "cancel_requested": False,
     "error_type": None,
     "error_message": None,
@@ -114,8 +116,9 @@ def submit_all(
 
     Exactly one of many submitters sends a job. One that waits for others is not sent by its
     submitter but by what ends them. A queued one gets the placement asked for, and is sent again
-    where that is more or less urgent, or for other workers, but keeps its number of shards; a
-    running one is left alone. Their records then have another placement than was asked for.
+    where that is more or less urgent, or for other workers, or where it was put off, but keeps its
+    number of shards; a running one is left alone. Their records then have another placement than
+    was asked for.
 
     Some hundred jobs are one transaction: where this ends in the middle, those before are
     submitted, and the reconciler sends those of them that nobody has sent.
@@ -219,24 +222,28 @@ def _decided(row: Row, asked: Asked, nonce: str, now: int, states: States) -> Ju
         row = row | changes
     queued = row["state"] == JobState.QUEUED
     if row["nonce"] != nonce:
-        return _placed_anew(row, asked.placement) if queued else AS_IT_IS
+        return _placed_anew(row, asked.placement, now) if queued else AS_IT_IS
     if not queued or row.get("sent_at") is not None:
         return Settled(Action.NONE), changes
     settled, more = judged(row, now, states, max_attempts=None)
     return settled, changes | more
 
 
-def _placed_anew(row: Row, placement: Placement) -> Judgement:
-    """Give a queued job another placement; it is sent again where its message says otherwise."""
+def _placed_anew(row: Row, placement: Placement, now: int) -> Judgement:
+    """Give a queued job another placement; it is sent again where its message says otherwise.
+
+    One that was put off is tried at once: who asks for it again may have made room.
+    """
     placed = json.loads(row["placement"])
     # What it needs goes by its shards, and is as it was.
     asked = placement.model_copy(update={"shards": placed.get("shards", 1)}).canonical_json()
-    if row["placement"] == asked:
-        return AS_IT_IS
     before = placed.get("priority"), resources_of(row)
     resources = demand_of(asked).name
-    changes = {"placement": asked, "resources": resources}
-    has_message = row.get("sent_at") is not None and row.get("retry_at") is None
-    if before == (placement.priority, resources) or not has_message:
+    changes: Row = {}
+    if row["placement"] != asked:
+        changes = {"placement": asked, "resources": resources}
+    if row.get("retry_at") is not None:
+        return Settled(Action.SEND, (row["job_id"],)), changes | {"retry_at": None, "sent_at": now}
+    if before == (placement.priority, resources) or row.get("sent_at") is None:
         return Settled(Action.NONE), changes
     return Settled(Action.SEND, (row["job_id"],)), changes

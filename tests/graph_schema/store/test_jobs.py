@@ -215,26 +215,6 @@ def test_finishing_twice_is_finishing_once(store: GraphStore) -> None:
     assert jobs.get(store, job_id).circuit_ids == ("c" * 64,)
 
 
-def test_a_graceful_release_is_not_charged(store: GraphStore) -> None:
-    job_id = queued(store)
-    assert claim(store, job_id, "t")
-    assert jobs.release(store, job_id, "t", max_attempts=3).send == (job_id,)
-    record = jobs.get(store, job_id)
-    assert (record.state, record.attempts, record.owner) == (JobState.QUEUED, 0, None)
-    with pytest.raises(LeaseLost):
-        jobs.renew(store, job_id, "t", lease=LONG)
-
-
-def test_a_retryable_error_is_charged_and_fails_in_the_end(store: GraphStore) -> None:
-    job_id = queued(store)
-    for attempt in (1, 2):
-        assert claim(store, job_id, f"t{attempt}", max_attempts=2)
-        jobs.release(store, job_id, f"t{attempt}", error=BROKE, max_attempts=2)
-        expected = JobState.QUEUED if attempt == 1 else JobState.FAILED
-        assert state(store, job_id) is expected
-    assert jobs.get(store, job_id).error == BROKE
-
-
 def test_a_worker_that_dies_three_times_fails_the_job(store: GraphStore) -> None:
     job_id = queued(store)
     for attempt in (1, 2, 3):
@@ -297,19 +277,6 @@ def test_a_message_lost_from_a_queue_that_is_never_empty_is_sent_again(store: Gr
     assert jobs.overdue(store, resend=10, depths={"cpu": 2}) == (lost,)
     assert jobs.overdue(store, resend=10, depths={}) == (lost, there, waiting)
     assert jobs.overdue(store, resend=10, depths={}, limit=2) == (lost, there)
-
-
-def test_a_retry_has_its_own_time_however_full_the_queue_is(store: GraphStore) -> None:
-    job_id = queued(store)
-    assert claim(store, job_id, "t")
-    jobs.release(store, job_id, "t", error=BROKE, max_attempts=3, pause=LONG)
-    assert jobs.overdue(store, resend=0, depths={}) == (), "it is to wait, and has no message"
-    assert jobs.settle(store, job_id, resend=LONG, max_attempts=3).action is jobs.Action.NONE
-    aged(store, job_id)
-    assert jobs.overdue(store, resend=LONG, depths={"cpu": FULL}) == (job_id,)
-    assert jobs.settle(store, job_id, resend=LONG, max_attempts=3).send == (job_id,)
-    assert jobs.overdue(store, resend=LONG, depths={"cpu": FULL}) == ()
-    assert claim(store, job_id, "again")
 
 
 def test_many_are_settled_at_once_and_each_is_sent_by_one(

@@ -12,7 +12,8 @@ from graph_schema.store.records.workers import (
     live_workers,
 )
 from tests.aged import aged
-from tests.graph_schema.store.test_jobs import BROKE, LONG, PLACEMENT, a_spec, claim, queued
+from tests.graph_schema.store.test_giving_back import put_off
+from tests.graph_schema.store.test_jobs import LONG, PLACEMENT, a_spec, claim, queued
 
 ON_A_GPU = PLACEMENT.model_copy(update={"device": "cuda"})
 CPU, GPU = Offer({Device.CPU: 16}), Offer({Device.CPU: 16, Device.CUDA: 40})
@@ -98,8 +99,7 @@ def test_no_job_is_taken_or_sent_while_a_backup_is_restored(store: GraphStore) -
     needy = queued(store, [Need(job_id=done)])
     store.write(lambda tx: tx.run(ended, id=done).consume())
     assert claim(store, lapsed, "dead")
-    assert claim(store, again, "failing")
-    jobs.release(store, again, "failing", error=BROKE, max_attempts=3)
+    put_off(store, again)
     due = {waiting, lapsed, needy, again}
     for job_id in due:
         aged(store, job_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.workers.cli.conftest import Circuits
 from tests.workers.world import World
 from workers.cli.exits import ExitCode
 from workers.client import service as client_service
+from workers.client.served import Serving
 
 
 @pytest.fixture
@@ -50,6 +52,30 @@ def test_a_list_says_what_jobs_are_and_why_one_failed(
     shown = circuits("job", failed, world=world).out
     for fact in (str(world.model), "pairs", "eap", "NonFiniteError"):
         assert fact in shown
+
+
+def test_a_job_that_is_put_off_says_why_and_until_when(
+    circuits: Circuits, world: World, store: GraphStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    waiting = submitted(circuits, world, "--edges", 7)
+    jobs.claim(store, waiting, "t", owner="a", lease=600, max_attempts=3)
+    full = ErrorDocument(type="ResourceError", message="No space left on device: '/a'; make room")
+    jobs.put_off(store, waiting, "t", full, jobs.Patience())
+    at = jobs.get(store, waiting).retry_at
+    assert at is not None
+    until = datetime.fromtimestamp(at / 1000).astimezone().strftime("%H:%M:%S")
+    why = f"waits until {until} (1 try): ResourceError: No space left on device: '/a'; make room"
+    for command in (("jobs",), ("job", waiting)):
+        assert circuits(*command, world=world).out.count(why) == 1
+    found = circuits("job", waiting, "--json", world=world).json()
+    assert (found["state"], found["attempts"], found["put_off"]) == ("queued", 0, 1)
+    assert (found["waits_for"], found["retry_at"]) == (why, at)
+    (listed,) = circuits("jobs", "--json", world=world).json()
+    assert listed["waits_for"] == why
+    serving = Serving(store, world.settings)
+    for _ in range(3):
+        assert serving.tell(jobs.get(store, waiting)), "who waits for it is told, once"
+    assert [why in told for told in caplog.messages] == [True]
 
 
 def test_filters_pick_before_the_limit_counts(

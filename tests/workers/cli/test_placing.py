@@ -124,7 +124,7 @@ def test_where_no_local_worker_runs_yet_this_machine_is_looked_at(
     monkeypatch.delenv("CIRCUITS_GRAPH")
     monkeypatch.setattr(capacity, "GPU_FILES", ())
     local = Serving(store, Settings(serves="cpu:8"))
-    (why,) = local.unserved([record]).values()
+    (why,) = local.waits([record]).values()
     assert why == "waits for a worker with cuda; the local service's would serve cpu with 8 GiB"
     monkeypatch.setattr(capacity, "GPU_FILES", ("/",))
-    assert Serving(store, Settings()).unserved([record]) == {}
+    assert Serving(store, Settings()).waits([record]) == {}

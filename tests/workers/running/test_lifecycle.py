@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 import threading
@@ -14,11 +15,13 @@ from neo4j import Transaction
 
 from graph_schema.documents import Limits
 from graph_schema.documents.jobs import JobProgress, JobRecord, JobState, Need
-from graph_schema.errors import NonFiniteError, ResourceError
+from graph_schema.errors import NonFiniteError, ResourceError, StoreUnavailable
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
+from tests.aged import aged
 from tests.graph_schema.store.test_jobs import PLACEMENT, a_spec, queued
 from tests.workers.tiny import until
+from workers.client.served import put_off
 from workers.job.in_one_go import InOneGo
 from workers.job.lease import LONGEST_LOOK, AwakeTime, Lease
 from workers.running.lifecycle import Performer
@@ -132,15 +135,55 @@ def test_our_errors_keep_their_class_and_others_name_the_log(bench: Bench) -> No
     assert "log" in error.message
 
 
-def test_too_little_memory_is_tried_again_within_the_attempts(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    "away",
+    [
+        OSError(errno.ENOSPC, "No space left on device", "/a/b"),
+        OSError(errno.ESTALE, "Stale file handle", "/nfs/a"),
+        ResourceError("artifact 'x' cannot be written to s3://bucket: no answer"),
+        StoreUnavailable("the graph database is away"),
+        MemoryError(),
+        TimeoutError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_is_away_for_ten_minutes_costs_no_job(bench: Bench, away: Exception) -> None:
+    def works(*_: object) -> Nothing:
+        raise away
+
+    record, waited = bench.after(works), 0.0
+    while waited < 600:
+        assert (record.state, record.attempts) == (JobState.QUEUED, 0)
+        assert bench.sent == []  # the reconciler's, after a pause
+        pause = 10.0 * 2 ** (record.put_off - 1)
+        why = put_off(record)
+        assert why is not None
+        assert "waits until" in why
+        aged(bench.store, record.job_id, pause)
+        waited += pause
+        if waited < 600:
+            assert bench.performer.perform(record.job_id, works)
+            record = jobs.get(bench.store, record.job_id)
+    assert bench.performer.perform(record.job_id, do_nothing)
+    record = jobs.get(bench.store, record.job_id)
+    assert (record.state, record.attempts) == (JobState.SUCCEEDED, 1)
+    assert record.put_off == 6
+
+
+def test_what_never_passes_fails_with_its_own_error(
+    embedded_store: GraphStore, tmp_path: Path
+) -> None:
+    settings = Settings(home=tmp_path, cancel_seconds=HOUR, put_off_seconds=0, **SETTINGS)
+    bench = Bench(embedded_store, settings)
+
     def hungry(*_: object) -> Nothing:
         raise MemoryError
 
     record = bench.after(hungry)
-    assert (record.state, record.attempts) == (JobState.QUEUED, 1)
-    assert bench.sent == []  # the reconciler's, after a pause
+    assert record.state is JobState.QUEUED
     assert bench.performer.perform(record.job_id, hungry)
     record = jobs.get(bench.store, record.job_id)
+    bench.performer.close()
     assert record.state is JobState.FAILED
     assert record.error is not None
     assert record.error.type == ResourceError.__name__

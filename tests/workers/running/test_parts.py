@@ -193,7 +193,7 @@ def test_parts_of_a_job_that_is_tried_again_stay_until_it_has_failed(
         if number == HALF_WAY:
             raise ResourceError("no room")
 
-    settings = Settings(home=tmp_path, max_attempts=2, **UNUSED)
+    settings = Settings(home=tmp_path, max_attempts=2, put_off_seconds=0, **UNUSED)
     performer = Performer(settings, store.address, "here", nowhere, patience=60)
     for _ in range(2):
         performer.perform(job_id, doing(Sweep(three_circuits(), full)))

@@ -51,7 +51,7 @@ def test_a_job_waits_for_a_worker_that_serves_it_and_is_charged_nothing(
     waiting = submit(store, settings, tiny.spec(store, 1), large)
 
     def why() -> str:
-        return Serving(store, settings).unserved([jobs.get(store, waiting)])[waiting]
+        return Serving(store, settings).waits([jobs.get(store, waiting)])[waiting]
 
     assert why() == "waits for a worker with cpu and 64 GiB; no worker is live"
     app = broker.make_app(settings)

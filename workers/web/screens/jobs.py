@@ -94,7 +94,7 @@ def show(site: Site, request: Request) -> Response:
         row=_rows(site, (record,))[0],
         record=record,
         needs=get_all(store, [need.job_id for need in record.needs]),
-        waits=site.service.serving.unserved([record]).get(record.job_id),
+        waits=site.service.serving.waits([record]).get(record.job_id),
         run=run,
         remarks=read_remarks(store, [record.job_id]),
         log=_log(site, record),

@@ -210,7 +210,19 @@ def submit_batch(store: GraphStore, batch: Sequence[Each]) -> dict[str, jobs.Sub
         record = _record(made, each)
         if not record.state.ended:
             tell_placement(record, each.submission.placement)
+        for stray in _end_strays(store, record, each.submission):
+            if stray in made:
+                made[stray] = replace(made[stray], send=False)
     return made
+
+
+def _end_strays(store: GraphStore, record: JobRecord, asked: Submission) -> set[str]:
+    """The shards that were asked for, and ended: another has the job in another number of them."""
+    own = {each.spec.job_id for each in asked.before if isinstance(each.spec, ShardSpec)}
+    strays = own - {need.job_id for need in record.needs}
+    if strays:
+        jobs.end_strays(store, record.job_id, sorted(strays))
+    return strays
 
 
 def _with_needs(submissions: Sequence[Submission]) -> Iterator[Submission]:

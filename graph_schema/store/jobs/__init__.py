@@ -11,7 +11,7 @@ dies before, the reconciler (`overdue`, `settle_all`) finds them.
 """
 
 from graph_schema.store.jobs.giving_back import Patience, put_off, release
-from graph_schema.store.jobs.judging import Action, Settled, set_free
+from graph_schema.store.jobs.judging import Action, Settled, end_strays, set_free
 from graph_schema.store.jobs.lease import (
     Renewal,
     Unserved,
@@ -68,6 +68,7 @@ __all__ = [
     "count_live",
     "count_waiting",
     "drafts_of",
+    "end_strays",
     "fail",
     "failed_before",
     "finish",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import LiteralString
@@ -151,17 +151,34 @@ def _end_shards(store: GraphStore, job_id: str) -> None:
         rows, now = locked_all(tx, [job_id, *shards])
         if not rows or rows[0]["job_id"] != job_id or not _ended_badly(rows[0]):
             return  # somebody has submitted it again meanwhile
-        changes: dict[str, Row] = {}
-        for row in rows[1:]:
-            if JobState(row["state"]) is JobState.QUEUED or lapsed(row, now):
-                end = ended(JobState.CANCELLED, now, CANCELLED)
-                changes[row["job_id"]] = end | {"cancel_requested": True}
-            elif JobState(row["state"]) is JobState.RUNNING:
-                changes[row["job_id"]] = {"cancel_requested": True}
-        change_all(tx, changes)
+        _cancel(tx, rows[1:], now)
 
     if shards := store.read(live):
         store.write(end)
+
+
+def end_strays(store: GraphStore, job_id: str, shards: Collection[str]) -> None:
+    """Cancel those of these shards of a job that it does not need: it is in others, or in none."""
+
+    def end(tx: Transaction) -> None:
+        rows, now = locked_all(tx, [job_id, *shards])
+        if rows and rows[0]["job_id"] == job_id:
+            needed = needed_by(rows[:1])
+            _cancel(tx, [row for row in rows[1:] if row["job_id"] not in needed], now)
+
+    store.write(end)
+
+
+def _cancel(tx: Transaction, rows: Iterable[Row], now: int) -> None:
+    """Cancel the locked jobs that are live: at once, or where one runs at its next step."""
+    changes: dict[str, Row] = {}
+    for row in rows:
+        if JobState(row["state"]) is JobState.QUEUED or lapsed(row, now):
+            end = ended(JobState.CANCELLED, now, CANCELLED)
+            changes[row["job_id"]] = end | {"cancel_requested": True}
+        elif JobState(row["state"]) is JobState.RUNNING:
+            changes[row["job_id"]] = {"cancel_requested": True}
+    change_all(tx, changes)
 
 
 def _ended_badly(row: Row) -> bool:

@@ -8,6 +8,7 @@ from neo4j import Transaction
 from graph_schema.documents.jobs import JobState
 from graph_schema.errors import ResourceError, SpecError
 from graph_schema.store import jobs
+from graph_schema.store.batches import lots
 from tests.workers.client.test_job import claimed
 from tests.workers.client.test_shards import asked, done, shards, states
 from tests.workers.world import World
@@ -66,6 +67,40 @@ def test_forced_it_waits_for_shards_of_another_transaction(
     assert forced.state is JobState.QUEUED, forced.record.error
     assert done(client, asked(world, 142, shards=2)).state is JobState.SUCCEEDED
     assert states(client, forced) == ["succeeded"] * 2
+
+
+@pytest.mark.parametrize("at_once", [250, 2])
+def test_who_comes_second_at_the_same_moment_leaves_no_shards(
+    client: CircuitClient, world: World, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """Both look what is there before either has written anything."""
+    store, settings = client.service.store, client.settings
+    seed = 1450 + at_once
+    winner, loser = (
+        build_submission(asked(world, seed, shards=n), settings.limits, settings.cache_dir)
+        for n in (2, 3)
+    )
+    first, second = (submitting.in_order(store, [each], False) for each in (winner, loser))
+    for batch in lots(first, at_once):
+        submitting.submit_batch(store, batch)
+    running, token = None, ""
+    for batch in lots(second, at_once):
+        made = submitting.submit_batch(store, batch)
+        if loser.spec.job_id not in made and running is None:  # its first shards may be at work
+            running = client.job(batch[0].submission.spec.job_id)
+            token = claimed(client, running)
+        elif loser.spec.job_id in made:
+            assert not any(each.send for each in made.values())
+    job = client.job(winner.spec.job_id)
+    assert states(client, job) == ["queued"] * 2
+    left = [client.job(each.spec.job_id) for each in loser.before]
+    if running is not None:
+        assert left[0].state is JobState.RUNNING
+        assert jobs.renew(store, running.job_id, token, lease=3600.0).cancel_requested
+        jobs.stop(store, running.job_id, token)
+        left = left[1:]
+    assert {each.state for each in left} == {JobState.CANCELLED}
+    job.cancel()
 
 
 def test_shards_of_every_number_go_with_their_job(client: CircuitClient, world: World) -> None:

@@ -12,7 +12,7 @@ from graph_schema.documents.jobs import (
     JobState,
     Offer,
     demand_of,
-    parse_offer,
+    said_offer,
     served,
 )
 from graph_schema.store.connection import GraphStore
@@ -47,7 +47,7 @@ class Serving:
         return self._waiting(queued, self._live()) | off if queued else {}
 
     def _live(self) -> list[Offer]:
-        return [_offer(worker.serves) for worker in live_workers(self._store)]
+        return [said_offer(worker.serves) for worker in live_workers(self._store)]
 
     def _waiting(self, queued: Sequence[JobRecord], live: list[Offer]) -> dict[str, str]:
         there, of = live, f"{len(live)} workers live serve {served(live)}"
@@ -101,10 +101,3 @@ def put_off(record: JobRecord) -> str | None:
     at = datetime.fromtimestamp(record.retry_at / 1000).astimezone().strftime("%H:%M:%S")
     tries = "1 try" if record.put_off == 1 else f"{record.put_off} tries"
     return f"waits until {at} ({tries}): {record.error.type}: {record.error.message}"
-
-
-def _offer(serves: str) -> Offer:
-    try:
-        return Offer({device: gib or 0 for device, gib in parse_offer(serves).items()})
-    except ValueError:  # of a later version, whose devices are none that a job here asks for
-        return Offer({})

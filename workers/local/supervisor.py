@@ -2,10 +2,10 @@
 
 Started by `ensure_local` as `python -m workers.local.supervisor STARTER`, detached from terminal
 and parent. It restarts a database or worker that dies, and ends when it is told to (SIGTERM), or
-when nobody uses the home, no job is live and `idle_seconds` have passed. The worker is there while
-there is work (`worker.py`). Both children end with it, however it ends: by the kernel's word on
-Linux, else when the next supervisor finds them. While nothing is to be done it asks the database
-nothing.
+when nobody uses the home, no job is left that its worker can do and `idle_seconds` have passed. The
+worker is there while there is work (`worker.py`). Both children end with it, however it ends: by
+the kernel's word on Linux, else when the next supervisor finds them. While nothing is to be done it
+asks the database nothing.
 """
 
 from __future__ import annotations
@@ -21,15 +21,18 @@ from contextlib import suppress
 from dataclasses import replace
 from types import FrameType
 
+from graph_schema.documents.jobs import said_offer
 from graph_schema.documents.limits import Limits
 from graph_schema.errors import CircuitServiceError, StoreUnavailable
 from graph_schema.private_files import bound_log
 from graph_schema.processes import process_mark
 from graph_schema.store import jobs, migrations
 from graph_schema.store.connection import GraphStore
+from graph_schema.store.records.workers import live_workers
 from graph_schema.store.servers.embedded import start_embedded
 from graph_schema.store.servers.java import JavaServer
 from graph_schema.store.servers.on_disk import Flushed, make_kinds
+from workers.capacity import likely_offer
 from workers.local.able import can_work
 from workers.local.ending import end_leftovers
 from workers.local.files import Phase, ServiceFiles, State, locked
@@ -63,6 +66,7 @@ class Supervisor:
         self._store: GraphStore | None = None
         self._jobs_live, self._asked = True, 0.0
         self._worker = LocalWorker(settings, files, self._say, self._live)
+        self._serves = likely_offer(settings)
         self._flushed = Flushed(files.home / "store")
 
     def run(self) -> None:
@@ -169,10 +173,16 @@ class Supervisor:
             return now if self._jobs_live else used
 
     def _live(self) -> bool:
-        """Whether a job is queued or running; True when the store cannot tell."""
+        """Whether there is a job for the worker here, or one runs; True when nobody can tell.
+
+        What needs a device or memory that the worker has not waits without it.
+        """
         assert self._store is not None
         try:
-            return jobs.any_live(self._store)
+            if (pid := self._worker.pid) is not None:  # it has asked torch what there is
+                said = [each.serves for each in live_workers(self._store) if each.pid == pid]
+                self._serves = said_offer(said[0]) if said else self._serves
+            return jobs.any_to_do(self._store, [each.name for each in self._serves.demands()])
         except CircuitServiceError:
             return True
 

@@ -1,7 +1,7 @@
 """The local service's worker, from the side of the supervisor: there while there is work.
 
 Loading torch takes seconds and some hundred megabytes. So the worker starts when somebody wishes
-for it (`ServiceFiles.worker_wanted`) and a job is queued or running, and ends when none has been
+for it (`ServiceFiles.worker_wanted`) and a job is there that it can do, and ends when none has been
 for `worker_idle_seconds`.
 """
 
@@ -42,7 +42,7 @@ class LocalWorker:
 
     Args:
         say: Told whenever it starts or ends.
-        live: Whether any job is queued or running.
+        live: Whether a job is queued that it can do, or one runs.
     """
 
     def __init__(
@@ -71,6 +71,11 @@ class LocalWorker:
             elif now - self._busy >= self.settings.worker_idle_seconds and self._let_go():
                 log.info("no job for %g s: the worker ends", self.settings.worker_idle_seconds)
                 self.stop()
+
+    @property
+    def pid(self) -> int | None:
+        """Of its process, None where there is none."""
+        return self._process.pid if self._process is not None else None
 
     def stop(self) -> None:
         """Let it give its job back; force after a while."""

@@ -31,6 +31,7 @@ from graph_schema.documents.jobs.resources import (
     demand_of,
     memory_class,
     parse_offer,
+    said_offer,
     served,
 )
 from graph_schema.documents.jobs.roles import RolesSpec
@@ -97,6 +98,7 @@ __all__ = [
     "memory_class",
     "parse_offer",
     "read_spec",
+    "said_offer",
     "served",
     "shards_of",
 ]

@@ -120,6 +120,18 @@ def parse_offer(text: str) -> dict[Device, int | None]:
     return found
 
 
+def said_offer(text: str) -> Offer:
+    """What a worker says that it serves (`str` of its `Offer`).
+
+    Of one of a later version with devices that are not known here it is nothing: no job here asks
+    for those.
+    """
+    try:
+        return Offer({device: gib or 0 for device, gib in parse_offer(text).items()})
+    except ValueError:
+        return Offer({})
+
+
 def served(offers: Iterable[Offer]) -> str:
     """What some workers serve, together: `cpu with 64 GiB, cuda with 80 GiB`."""
     most: dict[Device, int] = {}

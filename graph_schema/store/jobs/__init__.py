@@ -39,7 +39,7 @@ from graph_schema.store.jobs.removal import (
     that_found,
 )
 from graph_schema.store.jobs.requests import (
-    any_live,
+    any_to_do,
     anybody_works,
     cancel,
     count_live,
@@ -60,7 +60,7 @@ __all__ = [
     "Settled",
     "Submitted",
     "Unserved",
-    "any_live",
+    "any_to_do",
     "anybody_works",
     "cancel",
     "claim",

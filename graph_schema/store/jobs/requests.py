@@ -48,7 +48,19 @@ WHERE coalesce(j.resources, $unsaid) IN $resources AND j.retry_at IS NULL
 AND (j.sent_at IS NOT NULL OR size(coalesce(j.needs, [])) = 0)
 RETURN count(j) AS n
 """
-ANY: LiteralString = "MATCH (j:Job {state: $state}) RETURN j.job_id AS id LIMIT 1"
+ANY_RUNNING: LiteralString = "MATCH (j:Job {state: 'running'}) RETURN j.job_id AS id LIMIT 1"
+ANY_QUEUED: LiteralString = """
+MATCH (j:Job {state: 'queued'})
+WHERE coalesce(j.resources, $unsaid) IN $resources
+AND (j.sent_at IS NOT NULL OR size(coalesce(j.needs, [])) = 0)
+RETURN j.job_id AS id LIMIT 1
+"""
+UNSENT_NEEDS: LiteralString = """
+MATCH (j:Job {state: 'queued'})
+WHERE coalesce(j.resources, $unsaid) IN $resources
+AND j.sent_at IS NULL AND size(coalesce(j.needs, [])) > 0
+RETURN DISTINCT j.needs AS needs
+"""
 WORKING: LiteralString = """
 MATCH (j:Job {state: 'running'}) WHERE j.lease_until > timestamp() RETURN count(j) AS n
 """
@@ -157,12 +169,21 @@ def count_waiting(store: GraphStore, resources: Sequence[str]) -> int:
     return store.read(lambda tx: int(tx.run(READY, asked).single(strict=True)["n"]))
 
 
-def any_live(store: GraphStore) -> bool:
-    """Whether any job is queued or running; as quick where thousands are."""
+def any_to_do(store: GraphStore, resources: Sequence[str]) -> bool:
+    """Whether a job runs, or waits for a worker that has one of these (`Demand.name`).
+
+    Also one that was put off; not one that waits for another which nobody does. As quick where
+    thousands are queued.
+    """
+    asked = {"resources": list(resources), "unsaid": UNSAID}
 
     def work(tx: Transaction) -> bool:
-        live = (JobState.RUNNING, JobState.QUEUED)
-        return any(tx.run(ANY, state=state.value).single() is not None for state in live)
+        if tx.run(ANY_RUNNING).single() or tx.run(ANY_QUEUED, asked).single():
+            return True
+        needs = [row["needs"] for row in tx.run(UNSENT_NEEDS, asked)]
+        found = states_of(tx, {each for of_one in needs for each in of_one})
+        # Somebody may have died between the end of what a job needs and its message.
+        return any(all(e not in found or found[e].ended for e in of_one) for of_one in needs)
 
     return store.read(work)
 

@@ -111,3 +111,28 @@ def test_no_job_is_taken_or_sent_while_a_backup_is_restored(store: GraphStore) -
     finally:
         store.write(lambda tx: tx.run("MATCH (s:Schema) REMOVE s.restoring").consume())
     assert all(claim(store, job_id, "t") for job_id in due)
+
+
+def test_what_no_worker_here_can_do_is_nothing_to_do(store: GraphStore) -> None:
+    """Other tests leave jobs here that any worker can do: these need what no other needs."""
+    here, away = ["mps-512g"], PLACEMENT.model_copy(update={"device": "mps", "memory_gib": 1000})
+    ours = away.model_copy(update={"memory_gib": 500})
+    store.write(
+        lambda tx: tx.run("MATCH (j:Job {state: 'running'}) SET j.state = 'failed'").consume()
+    )
+    nobodys = jobs.submit(store, a_spec(), away).record.job_id
+    after = jobs.submit(store, a_spec(), ours, needs=[Need(job_id=nobodys)]).record.job_id
+    assert not jobs.any_to_do(store, here), "one that waits for the other cannot be done either"
+    assert jobs.any_to_do(store, ["mps-1024g"])
+    assert claim(store, nobodys, "elsewhere")
+    assert jobs.any_to_do(store, here), "what waits for it may be next"
+    ended = "MATCH (j:Job {job_id: $id}) SET j.state = 'succeeded'"
+    store.write(lambda tx: tx.run(ended, id=nobodys).consume())
+    assert jobs.any_to_do(store, here), "nobody has sent it yet"
+    jobs.cancel(store, after)
+    assert not jobs.any_to_do(store, here)
+    own = jobs.submit(store, a_spec(), ours).record.job_id
+    assert jobs.any_to_do(store, here)
+    put_off(store, own)
+    assert jobs.any_to_do(store, here)
+    jobs.cancel(store, own)

@@ -17,10 +17,11 @@ from threading import Event
 import psutil
 import pytest
 
+from graph_schema.documents.jobs import JobState
 from graph_schema.errors import MissingExtraError, SpecError, StoreUnavailable
 from graph_schema.store import dump, jobs
 from graph_schema.store.connection import GraphStore
-from tests.graph_schema.store.test_jobs import BROKE, claim, queued
+from tests.graph_schema.store.test_jobs import BROKE, PLACEMENT, a_spec, claim, queued
 from tests.workers.local.conftest import processes
 from tests.workers.tiny import until
 from workers.client import CircuitClient
@@ -195,6 +196,22 @@ def test_a_live_job_keeps_it(settings: Settings) -> None:
     with GraphStore(service.address) as store:
         store.write(lambda tx: tx.run("MATCH (j:Job) SET j.state = 'cancelled'").consume())
     until(lambda: not local.status(settings).running)
+
+
+def test_a_job_that_nobody_here_can_do_keeps_neither_worker_nor_service(settings: Settings) -> None:
+    settings = settings.model_copy(update={"idle_seconds": 0.5, "serves": "cpu:8"})
+    elsewhere = PLACEMENT.model_copy(update={"device": "cuda"})
+    with local.hold(settings):
+        service = local.ensure_local(settings, worker=False)
+        with GraphStore(service.address) as store:
+            job_id = jobs.submit(store, a_spec(), elsewhere).record.job_id
+        assert local.renew_worker(settings) is local.WorkerIs.MISSING
+        until(lambda: not ServiceFiles(settings).worker_wanted.exists())
+        assert local.status(settings).worker_pid is None
+    until(lambda: not local.status(settings).running)
+    service = local.ensure_local(settings, worker=False)
+    with GraphStore(service.address) as store:
+        assert jobs.get(store, job_id).state is JobState.QUEUED
 
 
 def test_a_start_that_fails_shows_the_end_of_the_log(settings: Settings) -> None:

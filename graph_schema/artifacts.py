@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -47,14 +47,18 @@ class ArtifactStore:
 
     Args:
         url: A folder, or an fsspec URL such as `s3://bucket/prefix`. `url` shows no password.
+        before_first: Called before this object first writes an artifact.
 
     Raises:
         SpecError: The URL's protocol is unknown or its package is not installed.
         ResourceError: It cannot be reached.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self, url: str, before_first: Callable[[ArtifactStore], None] | None = None
+    ) -> None:
         self.url = without_secrets(url)
+        self._before_first = before_first
         try:
             found: tuple[Any, str] = fsspec.core.url_to_fs(url)
         except (ImportError, ValueError, TypeError) as error:  # a TypeError of what wants arguments
@@ -99,6 +103,13 @@ class ArtifactStore:
     def save_bytes(self, key: str, data: bytes) -> ArtifactRef:
         """Write a file, whole or not at all."""
         path = self._path(key)
+        if key != PROBE and (act := self._before_first) is not None:
+            self._before_first = None  # what it writes itself is no first
+            try:
+                act(self)
+            except BaseException:
+                self._before_first = act
+                raise
         try:
             if isinstance(self._files, LocalFileSystem):
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -164,6 +175,21 @@ class ArtifactStore:
             return bool(self._files.exists(path))
         except _refusals() as error:
             raise ResourceError(f"artifact {key!r} in {self.url}: {error}") from error
+
+    def is_empty(self) -> bool:
+        """Whether nothing is stored; as quick where much is.
+
+        Raises:
+            ResourceError: The store cannot be listed.
+        """
+        try:
+            self._files.invalidate_cache()
+            found: list[str] = self._files.ls(self._root, detail=False)
+        except FileNotFoundError:
+            return True
+        except _refusals() as error:
+            raise ResourceError(f"artifacts in {self.url} cannot be listed: {error}") from error
+        return all(PurePosixPath(name).name == PROBE for name in found)
 
     def delete(self, key: str) -> None:
         """Remove a file; it may be gone already.

@@ -34,9 +34,12 @@ def bucket() -> Generator[str]:
 
 
 def test_arrays_come_back_and_go(bucket: str) -> None:
-    store = ArtifactStore(URL)
+    marked = list[str]()
+    store = ArtifactStore(URL, lambda artifacts: marked.append(str(artifacts.is_empty())))
     store.require_writable()
+    assert store.is_empty()
     ref = store.save_by_content("scores", {"x": np.arange(3), "n": np.array(["é", "b"])})
+    assert (marked, store.is_empty()) == (["True"], False)
     assert store.load(ref)["n"].tolist() == ["é", "b"]
     (file,) = ArtifactStore(URL).files()
     assert (file.key, file.bytes > 0, abs(file.modified - time.time()) < 600) == (

@@ -36,6 +36,7 @@ from workers.client.service import opened
 from workers.files import writing_whole
 from workers.results.backed_up import BackedUp
 from workers.settings import Settings
+from workers.whose_artifacts import marked_store
 
 if TYPE_CHECKING:
     from workers.client.service import Service
@@ -101,7 +102,7 @@ def restore(settings: Settings, file: Path, *, force: bool) -> BackedUp:
                 raise SpecError(f"a worker (process {pid}) uses the graph: circuits down first")
         with opened(settings, worker=False) as (_, store):
             _refuse_workers(store, settings.lease_seconds)
-            _restore(store, ArtifactStore(settings.artifacts_url), packed, manifest, force)
+            _restore(store, marked_store(settings, store), packed, manifest, force)
     return _told(file, manifest, file.stat().st_size)
 
 

@@ -22,6 +22,7 @@ from graph_schema.store.records.remarks import read_remarks
 from graph_schema.store.records.removal import remove_traces
 from workers.job.drafts import clear_drafts
 from workers.results.cleared import Cleared, Heap
+from workers.whose_artifacts import require_own
 
 if TYPE_CHECKING:
     from workers.client.service import Service
@@ -44,14 +45,10 @@ def clear(service: Service, *, dry_run: bool) -> Cleared:
         SpecError: Graph and artifacts are not those of one service.
     """
     settings, store, said = service.settings, service.store, list[str]()
-    if settings.local != (settings.artifacts is None):
-        given, missing = ("ARTIFACTS", "GRAPH") if settings.local else ("GRAPH", "ARTIFACTS")
-        raise SpecError(
-            f"CIRCUITS_{given} is set and CIRCUITS_{missing} is not: one service's files would be "
-            f"judged by another's graph; set CIRCUITS_{missing} as the workers have it"
-        )
     old = time.time() - settings.keep_files_days * DAY
-    files = [file for file in service.artifacts.files() if file.modified < old]
+    held = service.artifacts.files()
+    require_own(service.artifacts, (file.key for file in held), store, settings)
+    files = [file for file in held if file.modified < old]
     failed_for = None if settings.keep_failed_days is None else settings.keep_failed_days * DAY
     records = [] if failed_for is None else _failed_jobs(store, failed_for)
     shards = _done_shards(store, records)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from graph_schema.artifacts import ArtifactStore
 from graph_schema.documents.jobs import JobRecord, JobState, ShardSpec, demand_of, shards_of
 from graph_schema.errors import StoreUnavailable
 from graph_schema.store import jobs
@@ -21,6 +20,7 @@ from workers.local.goes_by import tell_of_differences
 from workers.local.service import renew_worker
 from workers.requests.discover import Submission
 from workers.settings import Settings
+from workers.whose_artifacts import marked_store
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -64,7 +64,7 @@ class Submitting:
         self.brings_worker = worker and settings.local
         self.address = address
         self.store = store
-        self.artifacts = ArtifactStore(settings.artifacts_url)
+        self.artifacts = marked_store(settings, store)
         self._app: Celery | None = None
         self._told = False
         self.serving = Serving(store, settings)

@@ -18,13 +18,13 @@ from typing import Any, Self
 from celery import shared_task
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
 
-from graph_schema.artifacts import ArtifactStore
 from workers.broker.app import RUN_TASK, deliver, make_app
 from workers.capacity import offer_of
 from workers.log_lines import log_to_standard_error
 from workers.running.lifecycle import Performer, Work
 from workers.running.words import Teller, untold
 from workers.settings import Settings, read_settings
+from workers.whose_artifacts import marked_store
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ def _make_child() -> Child:
         run_job,
         settings=settings,
         store=performer.store,
-        artifacts=ArtifactStore(settings.artifacts_url),
+        artifacts=marked_store(settings, performer.store),
         models=ModelCache(),
     )
     return Child(performer, work, stop)

@@ -43,6 +43,7 @@ NODE_KINDS: tuple[NodeKind, ...] = (
         {
             "name": "atlas",
             "version": "number of the last migration",
+            "graph_id": "by what name stores of artifacts know the graph",
             "asked": "the last that asked for the lock",
             "holder": "who migrates now",
             "locked_until": "milliseconds",

@@ -14,9 +14,10 @@ import pytest
 from graph_schema.artifacts import ArtifactStore
 from graph_schema.documents import ArtifactRef
 from graph_schema.documents.jobs import ErrorDocument, JobProgress, Need
-from graph_schema.errors import NotFoundError, SpecError
+from graph_schema.errors import NotFoundError
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
+from graph_schema.store.identity import graph_id
 from graph_schema.store.records import circuit_drafts
 from graph_schema.store.records.circuit_drafts import parts_of
 from graph_schema.store.records.circuit_edges import stored_nodes
@@ -108,7 +109,8 @@ def test_only_old_files_go_that_nothing_refers_to(
     done = clear(service, dry_run=False)
     assert (done.artifacts, done.checkpoints) == (told.artifacts, told.checkpoints)
     assert done.bytes == told.bytes == sum(sizes)
-    assert [file.key for file in artifacts.files()] == sorted((*kept, young.key))
+    mark = f"graphs/{graph_id(store)}"
+    assert [file.key for file in artifacts.files()] == sorted((*kept, young.key, mark))
     assert clear(service, dry_run=False).bytes == 0
 
 
@@ -235,24 +237,6 @@ def test_old_logs_of_the_local_service_go(
     told = clear(service, dry_run=False)
     assert (told.logs.names, told.logs.bytes) == (("worker.log.1",), 5)
     assert {path.name for path in folder.iterdir()} == set(names) - {"worker.log.1"}
-
-
-@pytest.mark.parametrize(
-    ("places", "said"),
-    [
-        ({"artifacts": None}, "CIRCUITS_GRAPH is set and CIRCUITS_ARTIFACTS is not"),
-        ({"graph": None}, "CIRCUITS_ARTIFACTS is set and CIRCUITS_GRAPH is not"),
-    ],
-)
-def test_one_services_files_are_not_judged_by_anothers_graph(
-    make: Callable[..., Service], places: dict[str, None], said: str
-) -> None:
-    service = make()
-    ref = saved(service.artifacts, 1)
-    age(service, ref.key)
-    with pytest.raises(SpecError, match=said):
-        clear(make(**places), dry_run=False)
-    assert service.artifacts.load(ref)
 
 
 def test_what_a_worker_of_an_earlier_release_still_writes_is_read_and_referred_to(

@@ -1,147 +1,155 @@
 """Documents: what crosses a process, a file or a database, as frozen pydantic models."""
 
-from graph_schema.documents.alignment import Alignment
-from graph_schema.documents.annotation import Annotation
-from graph_schema.documents.base import Document, sha256_hex
-from graph_schema.documents.circuit import (
-    ArtifactRef,
-    CircuitDocument,
-    CircuitEdge,
-    CircuitEvaluation,
-    GraphScores,
-    NodeFigures,
-    TracedPrompt,
-    circuit_id,
-)
-from graph_schema.documents.comparison import (
-    Comparison,
-    Comparisons,
-    Overlap,
-    PairDifferences,
-    Scope,
-    ScoreAgreement,
-)
-from graph_schema.documents.component import (
-    Channel,
-    Component,
-    ComponentKind,
-    Edge,
-    error_name,
-    feature_name,
-    head_name,
-    logit_name,
-    mlp_name,
-    neuron_name,
-    placed_name,
-    receiver_name,
-    rest_name,
-)
-from graph_schema.documents.dataset import DatasetDocument, PairDocument, Split
-from graph_schema.documents.dictionary import (
-    Activation,
-    DictionaryCheck,
-    DictionaryDocument,
-    DictionaryKind,
-    DictionarySource,
-    Normalisation,
-    Place,
-    Reading,
-    Site,
-)
-from graph_schema.documents.evaluation import (
-    Chance,
-    ChanceRule,
-    CurvePoint,
-    Evaluation,
-    Figure,
-    HypothesisTest,
-    Preset,
-    RandomCircuits,
-    Specificity,
-    SplitLosses,
-    Stability,
-)
-from graph_schema.documents.feature import (
-    DetectionRule,
-    DetectionScore,
-    FeatureDescription,
-    FeatureExample,
-    Features,
-    TokenWeight,
-)
-from graph_schema.documents.graph_check import GraphCheck
-from graph_schema.documents.imported import CircuitMethod, ExchangeFormat, Imported
-from graph_schema.documents.limits import Limits
-from graph_schema.documents.method import (
-    Ablation,
-    AblationSpec,
-    Acdc,
-    AnyMethod,
-    AnySelection,
-    Candidates,
-    Eap,
-    EapIg,
-    Exact,
-    Granularity,
-    JobSelection,
-    MaskIg,
-    Metric,
-    ScoreKind,
-    Threshold,
-    Thresholds,
-    TopEdges,
-    Trace,
-    TwoLeg,
-)
-from graph_schema.documents.model import Fingerprint, ModelDocument, ModelId, ModelSource
-from graph_schema.documents.motif import (
-    DepthOrder,
-    DepthRelation,
-    EdgePattern,
-    Motif,
-    NodePattern,
-    Occurrence,
-    Sign,
-    SignRule,
-)
-from graph_schema.documents.motif_tests import (
-    MotifResult,
-    MotifState,
-    MotifTest,
-    MotifTestSummary,
-    NullModel,
-)
-from graph_schema.documents.packed_edges import PackedEdges
-from graph_schema.documents.role import (
-    Behaviour,
-    RoleName,
-    RolePlay,
-    RolesPlayed,
-    Share,
-    Transduction,
-)
-from graph_schema.documents.role_graph import (
-    ControlShare,
-    Mediator,
-    Restored,
-    RoleGraph,
-    RoleNode,
-    SuperEdge,
-)
-from graph_schema.documents.rungs import ModelFinding, Rung, RungFinding, RungState
-from graph_schema.documents.task import (
-    AnyData,
-    AnyTask,
-    DatasetData,
-    DocstringTask,
-    GenderedPronounTask,
-    GreaterThanTask,
-    InductionTask,
-    IoiTask,
-    SubjectVerbAgreementTask,
-    TaskData,
-)
-from graph_schema.documents.verdict import FamilyTally, Outcome, Tally, Verdict
+from typing import TYPE_CHECKING
+
+from graph_schema.documents.where import NAMES
+from graph_schema.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from graph_schema.documents.alignment import Alignment
+    from graph_schema.documents.annotation import Annotation
+    from graph_schema.documents.base import Document, sha256_hex
+    from graph_schema.documents.circuit import (
+        ArtifactRef,
+        CircuitDocument,
+        CircuitEdge,
+        CircuitEvaluation,
+        GraphScores,
+        NodeFigures,
+        TracedPrompt,
+        circuit_id,
+    )
+    from graph_schema.documents.comparison import (
+        Comparison,
+        Comparisons,
+        Overlap,
+        PairDifferences,
+        Scope,
+        ScoreAgreement,
+    )
+    from graph_schema.documents.component import (
+        Channel,
+        Component,
+        ComponentKind,
+        Edge,
+        error_name,
+        feature_name,
+        head_name,
+        logit_name,
+        mlp_name,
+        neuron_name,
+        placed_name,
+        receiver_name,
+        rest_name,
+    )
+    from graph_schema.documents.dataset import DatasetDocument, PairDocument, Split
+    from graph_schema.documents.dictionary import (
+        Activation,
+        DictionaryCheck,
+        DictionaryDocument,
+        DictionaryKind,
+        DictionarySource,
+        Normalisation,
+        Place,
+        Reading,
+        Site,
+    )
+    from graph_schema.documents.evaluation import (
+        Chance,
+        ChanceRule,
+        CurvePoint,
+        Evaluation,
+        Figure,
+        HypothesisTest,
+        Preset,
+        RandomCircuits,
+        Specificity,
+        SplitLosses,
+        Stability,
+    )
+    from graph_schema.documents.feature import (
+        DetectionRule,
+        DetectionScore,
+        FeatureDescription,
+        FeatureExample,
+        Features,
+        TokenWeight,
+    )
+    from graph_schema.documents.graph_check import GraphCheck
+    from graph_schema.documents.imported import CircuitMethod, ExchangeFormat, Imported
+    from graph_schema.documents.limits import Limits
+    from graph_schema.documents.method import (
+        Ablation,
+        AblationSpec,
+        Acdc,
+        AnyMethod,
+        AnySelection,
+        Candidates,
+        Eap,
+        EapIg,
+        Exact,
+        Granularity,
+        JobSelection,
+        MaskIg,
+        Metric,
+        ScoreKind,
+        Threshold,
+        Thresholds,
+        TopEdges,
+        Trace,
+        TwoLeg,
+    )
+    from graph_schema.documents.model import Fingerprint, ModelDocument, ModelId, ModelSource
+    from graph_schema.documents.motif import (
+        DepthOrder,
+        DepthRelation,
+        EdgePattern,
+        Motif,
+        NodePattern,
+        Occurrence,
+        Sign,
+        SignRule,
+    )
+    from graph_schema.documents.motif_tests import (
+        MotifResult,
+        MotifState,
+        MotifTest,
+        MotifTestSummary,
+        NullModel,
+    )
+    from graph_schema.documents.packed_edges import PackedEdges
+    from graph_schema.documents.role import (
+        Behaviour,
+        RoleName,
+        RolePlay,
+        RolesPlayed,
+        Share,
+        Transduction,
+    )
+    from graph_schema.documents.role_graph import (
+        ControlShare,
+        Mediator,
+        Restored,
+        RoleGraph,
+        RoleNode,
+        SuperEdge,
+    )
+    from graph_schema.documents.rungs import ModelFinding, Rung, RungFinding, RungState
+    from graph_schema.documents.task import (
+        AnyData,
+        AnyTask,
+        DatasetData,
+        DocstringTask,
+        GenderedPronounTask,
+        GreaterThanTask,
+        InductionTask,
+        IoiTask,
+        SubjectVerbAgreementTask,
+        TaskData,
+    )
+    from graph_schema.documents.verdict import FamilyTally, Outcome, Tally, Verdict
+else:  # most commands need a few of them, and a model takes milliseconds to make
+    __getattr__ = on_demand(__name__, NAMES)
 
 __all__ = [
     "Ablation",

@@ -1,4 +1,4 @@
-"""A job's identity, state and record.
+"""A job's identity and place.
 
 The job id is the SHA-256 of the spec's canonical JSON, so the same request twice is one job.
 What only says where to run is the `Placement`, outside the id.
@@ -6,7 +6,6 @@ What only says where to run is the `Placement`, outside the id.
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -18,20 +17,6 @@ from graph_schema.documents.jobs.resources import MOST_GIB
 from graph_schema.documents.method import AblationSpec, Metric
 from graph_schema.documents.model import ModelId, ModelSource
 from graph_schema.documents.task import AnyData
-
-
-class JobState(StrEnum):
-    """Where a job stands. `queued` and `running` are live, the others are its end."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    @property
-    def ended(self) -> bool:
-        return self not in (JobState.QUEUED, JobState.RUNNING)
 
 
 class Tokenisation(Document):
@@ -102,16 +87,6 @@ class CircuitSpec(MeasuredSpec):
     evaluation: Preset = "quick"
 
 
-class Need(Document):
-    """Another job that must end before this one may be claimed.
-
-    `fail`: it must end well, and this job fails with it; `proceed`: any end will do.
-    """
-
-    job_id: str
-    on_failure: Literal["fail", "proceed"] = "fail"
-
-
 class Placement(Document):
     """Where and how to run: nothing here changes a result beyond rounding.
 
@@ -127,70 +102,3 @@ class Placement(Document):
     chunk: Annotated[int, Field(ge=1)] | None = None
     priority: Annotated[int, Field(ge=0, le=9)] = 5
     shards: Annotated[int, Field(ge=1, le=MOST_SHARDS)] = later(1)
-
-
-class ErrorDocument(Document):
-    """A job's error, raised again as its class by `job.result()`."""
-
-    type: str
-    message: str
-
-
-class JobProgress(Document):
-    """How far a running job is: `done` of `total` in this `stage`."""
-
-    stage: str
-    done: int
-    total: int
-
-
-class JobRecord(Document):
-    """A job as the graph knows it; times are the database's, in milliseconds."""
-
-    job_id: str
-    kind: str
-    state: JobState
-    spec: str
-    placement: str
-    needs: tuple[Need, ...] = ()
-    attempts: int = 0
-    owner: str | None = None
-    progress: JobProgress | None = None
-    cancel_requested: bool = False
-    error: ErrorDocument | None = None
-    """What it failed with; of a queued one what its last try met, which may pass."""
-    failed_need: str | None = None
-    """The job through which it failed, where it did so for want of what it needs."""
-    circuit_ids: tuple[str, ...] = ()
-    submitted_at: int
-    started_at: int | None = None
-    finished_at: int | None = None
-    put_off: int = 0
-    """How often a try met an error that may pass."""
-    retry_at: int | None = None
-    """When it is tried again, where it was put off."""
-
-
-class WorkerRecord(Document):
-    """A worker that is live, as it says of itself; times are the database's, in milliseconds.
-
-    `serves` is an `Offer` as text; `job_id` what it is on.
-    """
-
-    worker_id: str
-    host: str
-    pid: int
-    serves: str
-    since: int
-    job_id: str | None = None
-
-
-class RunRecord(Document):
-    """One attempt's provenance: versions and timings (CPU seconds by stage)."""
-
-    run_id: str
-    job_id: str
-    attempt: int
-    versions: dict[str, str]
-    cpu_seconds: dict[str, float]
-    host: str

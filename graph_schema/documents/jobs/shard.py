@@ -7,11 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from graph_schema.documents.jobs.base import MOST_SHARDS, JobRecord, JobSpec
+from graph_schema.documents.jobs.base import MOST_SHARDS, JobSpec
 from graph_schema.documents.jobs.discover import DiscoverSpec
-
-SHARD_KIND = "shard"
-"""The kind of a job that is a part of another one."""
+from graph_schema.documents.jobs.record import JobRecord
 
 
 class ShardSpec(JobSpec):

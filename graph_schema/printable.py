@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+LONGEST_LABEL = 28
+"""Characters of a label in a picture."""
 LONGEST = 80
 """Characters of a value that a message repeats."""
 LONGEST_PATH = 1_000
@@ -57,6 +59,11 @@ def from_cell(text: str) -> str:
 def clipped(text: str, longest: int = LONGEST) -> str:
     """At most `longest` characters of the text, an ellipsis in place of the rest."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def shortened(label: str, longest: int = LONGEST_LABEL) -> str:
+    """A label on one line, in at most so many characters."""
+    return clipped(printable(" ".join(label.split())), longest)
 
 
 def quoted(value: object) -> str:

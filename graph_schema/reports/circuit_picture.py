@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from html import escape
 
 from graph_schema.documents import Channel, CircuitDocument, PackedEdges
-from graph_schema.printable import printable
+from graph_schema.printable import printable, shortened
 from graph_schema.reports import svg
 from graph_schema.reports.arranged_circuit import Group, arranged
 from graph_schema.reports.drawn_circuit import MEASURED, DrawnCircuit
-from graph_schema.reports.nodes import node_labels, shortened
+from graph_schema.reports.nodes import node_labels
 from graph_schema.reports.tables import cell
 from graph_schema.reports.text import strongest
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from graph_schema.documents import CircuitDocument, Component, FeatureDescription, Features
-from graph_schema.printable import clipped
-from graph_schema.reports.nodes import shortened
+from graph_schema.printable import clipped, shortened
 from graph_schema.reports.tables import table
 
 AROUND = 24

@@ -10,12 +10,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from graph_schema.documents import CircuitDocument, Component, ComponentKind
-from graph_schema.printable import clipped, printable
+from graph_schema.printable import shortened
 from graph_schema.reports.drawn_circuit import DrawnCircuit
 from graph_schema.reports.tables import table
-
-LONGEST = 28
-"""Characters of a label in a picture."""
 
 
 def node_labels(circuit: CircuitDocument) -> Mapping[str, str]:
@@ -40,11 +37,6 @@ def token_columns(circuit: CircuitDocument, drawn: DrawnCircuit) -> list[tuple[f
         (round(sum(xs) / len(xs), 2), shortened(repr(tokens[at]), 16))
         for at, xs in sorted(places.items())
     ]
-
-
-def shortened(label: str, longest: int = LONGEST) -> str:
-    """A label on one line, in at most so many characters."""
-    return clipped(printable(" ".join(label.split())), longest)
 
 
 def node_table(circuit: CircuitDocument, top: int | None = 20) -> str:

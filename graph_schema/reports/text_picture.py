@@ -16,7 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from graph_schema.documents import Channel, CircuitDocument, CircuitEdge, Component
-from graph_schema.reports.nodes import LONGEST, node_labels, shortened
+from graph_schema.printable import LONGEST_LABEL, shortened
+from graph_schema.reports.nodes import node_labels
 from graph_schema.reports.text import MIN_WIDTH, strongest
 
 _GAP = 3
@@ -77,7 +78,7 @@ def _heads(names: Sequence[str], labels: Mapping[str, str], width: int) -> dict[
     Names and labels take two thirds of the width at most; what names leave is the labels'.
     """
     longest = max(map(len, names))
-    room = min(LONGEST, 2 * width // 3 - longest - 2)
+    room = min(LONGEST_LABEL, 2 * width // 3 - longest - 2)
     if room < _LEAST_LABEL or not labels.keys() & set(names):
         return {name: name for name in names}
     return {

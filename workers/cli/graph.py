@@ -11,6 +11,7 @@ import typer
 
 from graph_schema.documents import Annotation, Features
 from graph_schema.errors import NotFoundError, ResourceError, SpecError
+from graph_schema.printable import shortened
 from graph_schema.reports import (
     bibtex,
     edge_table,
@@ -22,7 +23,6 @@ from graph_schema.reports import (
     summary,
     table,
 )
-from graph_schema.reports.nodes import shortened
 from workers.cli import suggestions
 from workers.cli.command_line import command
 from workers.cli.connected import connected

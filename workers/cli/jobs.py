@@ -12,7 +12,7 @@ import typer
 
 from graph_schema.documents.jobs import JobRecord, JobState
 from graph_schema.errors import SpecError
-from graph_schema.reports.nodes import shortened
+from graph_schema.printable import shortened
 from workers.cli import suggestions
 from workers.cli.asking import asks_for_a_circuit
 from workers.cli.command_line import command

@@ -10,7 +10,7 @@ import typer
 
 from graph_schema.documents.jobs import JobState
 from graph_schema.errors import SpecError
-from graph_schema.reports.nodes import shortened
+from graph_schema.printable import shortened
 from workers.cli.command_line import command
 from workers.cli.connected import connected
 from workers.cli.exits import ExitCode, exit_code

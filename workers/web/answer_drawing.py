@@ -14,10 +14,9 @@ import networkx as nx
 import numpy as np
 
 from graph_schema.errors import SpecError
-from graph_schema.printable import printable
+from graph_schema.printable import printable, shortened
 from graph_schema.reports.graph_values import TELLING
 from graph_schema.reports.layout import layered
-from graph_schema.reports.nodes import shortened
 from graph_schema.reports.tables import cell
 from workers.results.answer_graph import answer_graph
 from workers.results.rows import Rows

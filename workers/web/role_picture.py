@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from graph_schema.reports.nodes import shortened
+from graph_schema.printable import shortened
 from workers.web.role_columns import Column, Link, Node
 
 WIDTH, BOX, HEIGHT, STEP, TOP, LEFT = 220, 156, 50, 104, 4, 8

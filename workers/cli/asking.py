@@ -34,7 +34,7 @@ from workers.cli.options import (
     real,
     whole,
 )
-from workers.requests.checking import METHODS
+from workers.requests.names import METHODS
 
 if TYPE_CHECKING:
     from workers.requests.discover import DiscoverRequest

@@ -9,20 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from graph_schema.documents import Annotation, Features
+from graph_schema import reports
 from graph_schema.errors import NotFoundError, ResourceError, SpecError
 from graph_schema.printable import shortened
-from graph_schema.reports import (
-    bibtex,
-    edge_table,
-    feature_table,
-    layer_table,
-    node_table,
-    path_lines,
-    picture,
-    summary,
-    table,
-)
 from workers.cli import suggestions
 from workers.cli.command_line import command
 from workers.cli.connected import connected
@@ -30,9 +19,9 @@ from workers.cli.options import NO_CIRCUIT, AsJson, CircuitId, Tag, whole
 from workers.cli.output import emit, emit_json, marks, page_width, say
 from workers.cli.remarks import remark_lines
 from workers.files import check_free, write_whole
-from workers.requests.checking import unknown
 
 if TYPE_CHECKING:
+    from graph_schema.documents import Annotation, Features
     from workers.client import Circuit, CircuitClient
 
 FORMATS = ("text", "json", "bibtex")
@@ -69,6 +58,8 @@ def show(
     How good it is, its layers, a picture, its strongest edges.
     """
     if form not in FORMATS:
+        from workers.requests.checking import unknown
+
         raise SpecError(unknown("format", form, FORMATS))
     form = "json" if as_json else form
     if limit < 1:
@@ -92,7 +83,7 @@ def show(
     if form == "json":
         emit_json(found.document.model_dump(mode="json"))
     elif form == "bibtex":
-        emit(bibtex(found.document))
+        emit(reports.bibtex(found.document))
     else:
         said = [each for each in (remarks, against) if each]
         emit("\n\n".join([describe(found, limit), *said, *map(str, others)]))
@@ -106,7 +97,7 @@ def _show_features(circuit: Circuit, form: str, top: int) -> None:
     elif form == "bibtex":
         raise SpecError("--features is shown as text or json; leave one out")
     elif circuit.document.unit_names:
-        emit(feature_table(circuit.document, known, top))
+        emit(reports.feature_table(circuit.document, known, top))
         if not known.units:
             say("what they are is not stored: it is told by the job that finds a circuit")
     else:
@@ -127,16 +118,16 @@ def describe(circuit: Circuit, top: int = 20) -> str:
     """All of `show`'s text."""
     document, width = circuit.document, page_width()
     parts = [
-        summary(document),
-        *([path_lines(document)] if document.prompt is not None else []),
-        layer_table(document, width),
-        picture(document, width, max_edges=2 * top, marks=marks()),
-        edge_table(document, top),
+        reports.summary(document),
+        *([reports.path_lines(document)] if document.prompt is not None else []),
+        reports.layer_table(document, width),
+        reports.picture(document, width, max_edges=2 * top, marks=marks()),
+        reports.edge_table(document, top),
     ]
     if document.prompt is not None:
-        parts.append(node_table(document, top))
+        parts.append(reports.node_table(document, top))
     elif document.unit_names:
-        parts.append(feature_table(document, known_features(circuit), top))
+        parts.append(reports.feature_table(document, known_features(circuit), top))
     groups = group_lines(circuit.annotations)
     return "\n\n".join([*parts, *([groups] if groups else [])])
 
@@ -145,7 +136,7 @@ def group_lines(annotations: Iterable[Annotation]) -> str:
     """Groups of nodes under one name, a line each."""
     groups = [each for each in annotations if each.kind == "group"]
     rows = [(shortened(each.text), " ".join((each.component, *each.also))) for each in groups]
-    return table(("group", "nodes"), rows) if rows else ""
+    return reports.table(("group", "nodes"), rows) if rows else ""
 
 
 def known_features(circuit: Circuit) -> Features:
@@ -154,6 +145,8 @@ def known_features(circuit: Circuit) -> Features:
         return circuit.features()
     except (NotFoundError, ResourceError) as error:
         say(str(error))
+        from graph_schema.documents import Features
+
         return Features(units=())
 
 
@@ -231,4 +224,4 @@ def list_circuits(
     columns = (*headings, "held out", "error share", "verdicts", "tags")
     # Columns that are nearly always empty are left out then.
     told = [i for i in range(len(columns)) if i < len(headings) + 1 or any(row[i] for row in rows)]
-    emit(table([columns[i] for i in told], [[row[i] for i in told] for row in rows]))
+    emit(reports.table([columns[i] for i in told], [[row[i] for i in told] for row in rows]))

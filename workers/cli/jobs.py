@@ -22,7 +22,6 @@ from workers.cli.options import AsJson, Force, JobId, Tag, Wait, whole
 from workers.cli.output import emit, emit_json, say
 from workers.cli.remarks import remark_lines, remarks_object
 from workers.cli.watching import Listed, job_table, watch_jobs
-from workers.requests.checking import choice, kind_named
 from workers.requests.since import moment
 from workers.results.job_facts import duration, job_facts
 
@@ -132,6 +131,8 @@ def jobs(
     What each is of, since when, for how long it ran or runs, and what came of it, why it failed,
     until when it waits to be tried again and why, or for what kind of worker where none is there.
     """
+    from workers.requests.checking import choice, kind_named
+
     now = time.time()
     if state is not None:
         choice("state", JobState, state)  # before a local service is started

@@ -10,7 +10,7 @@ import typer
 
 from graph_schema.errors import SpecError
 from workers.cli import suggestions
-from workers.requests.checking import TASKS
+from workers.requests.names import TASKS
 
 
 def whole(text: str) -> int:

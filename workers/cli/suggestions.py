@@ -72,7 +72,7 @@ def tags(incomplete: str) -> Suggestions:
 
 def tasks(incomplete: str) -> Suggestions:
     """The built-in tasks."""
-    from workers.requests.checking import TASKS
+    from workers.requests.names import TASKS
 
     return _beginning(incomplete, TASKS)
 
@@ -83,7 +83,7 @@ def known_tasks(incomplete: str) -> Suggestions:
 
 
 def methods(incomplete: str) -> Suggestions:
-    from workers.requests.checking import METHODS
+    from workers.requests.names import METHODS
 
     return _beginning(incomplete, METHODS)
 
@@ -135,7 +135,7 @@ def questions(incomplete: str) -> Suggestions:
 
 
 def _jobs(incomplete: str, kind: str | None = None) -> Suggestions:
-    from workers.results.job_facts import model_and_task
+    from workers.results.model_and_task import model_and_task
 
     rows = _stored("newest_jobs", incomplete, kind=kind)
     for row in rows:

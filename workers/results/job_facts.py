@@ -6,11 +6,11 @@ Read as JSON and not as documents: a job that another version of this code asked
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from graph_schema.documents.jobs import SHARD_KIND, JobRecord, JobState
+from workers.results.model_and_task import model_and_task
 
 
 @dataclass(frozen=True)
@@ -71,17 +71,6 @@ def duration(seconds: float | None) -> str:
     if seconds < 3_600:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3_600:.1f} h"
-
-
-def model_and_task(asked: Mapping[str, Any], placed: Mapping[str, Any]) -> tuple[str, str]:
-    """What a job's spec and placement, as JSON, call its model and its task; "" where none."""
-    n_models = len(asked.get("models") or ())
-    name = (placed.get("model") or {}).get("name", "")
-    task: Any = (asked.get("data") or {}).get("task", "")
-    return (
-        f"{n_models} models" if n_models > 1 else name,
-        task.get("name", "") if isinstance(task, dict) else task,
-    )
 
 
 def _edges(selection: dict[str, Any]) -> str:

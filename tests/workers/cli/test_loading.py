@@ -13,6 +13,7 @@ import pytest
 from discovery.jobs.kept_sizes import planned_sizes
 from graph_schema.documents import ModelSource
 from workers.cli.exits import ExitCode
+from workers.requests import checking, names
 
 HEAVY = (
     *("torch", "transformers", "discovery", "celery", "kombu", "scipy", "networkx", "pandas"),
@@ -102,3 +103,33 @@ def test_ctrl_c_while_it_loads_ends_it_without_a_traceback(module: str) -> None:
     )
     assert (ran.returncode, ran.stdout) == (ExitCode.INTERRUPTED, "")
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("command", ["job", "jobs", "cancel", "show", "logs"])
+def test_a_shell_that_completes_an_id_waits_for_no_documents(tmp_path: Path, command: str) -> None:
+    """Each takes milliseconds to make, and there are some two hundred."""
+    code = """
+import sys
+from workers.cli import main
+try:
+    main()
+except SystemExit:
+    print(*[name for name in sys.argv[1:] if name in sys.modules])
+"""
+    heavy = ["graph_schema.documents." + name for name in ("circuit", "evaluation", "jobs.base")]
+    asked = {"_CIRCUITS_COMPLETE": "complete_bash", "COMP_CWORD": "2"}
+    asked |= {"COMP_WORDS": f"circuits\n{command}\n", "CIRCUITS_GRAPH": "bolt://127.0.0.1:1"}
+    ran = subprocess.run(
+        [sys.executable, "-c", code, *heavy, *HEAVY[:8], "numpy", "rich", "yaml"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "CIRCUITS_HOME": str(tmp_path / "home"), **asked},
+        check=True,
+        timeout=100,
+    )
+    assert ran.stdout.strip() == ""
+
+
+def test_names_that_help_tells_are_those_that_there_are() -> None:
+    assert tuple(checking.METHODS) == names.METHODS
+    assert tuple(checking.TASKS) == names.TASKS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator
 
 import pytest
@@ -13,6 +14,7 @@ from tests.workers.client.test_job import claimed, submitted
 from tests.workers.tiny import until
 from tests.workers.world import World
 from workers.client import CircuitClient, Job
+from workers.client.notebook_line import EVERY_SECONDS
 from workers.requests.discover import DiscoverRequest
 from workers.running.inline import run_here
 
@@ -57,6 +59,7 @@ def test_waiting_is_one_line_that_changes_in_its_place(
     client: CircuitClient, world: World, kernel: Kernel
 ) -> None:
     job, token = at_work(client, world, 41)
+    began = time.monotonic()
     ran, ended = kernel.begin(f"client.job('{job.job_id}').wait();")
     for done in range(3, 9):
         report(client, job, token, done)
@@ -66,7 +69,7 @@ def test_waiting_is_one_line_that_changes_in_its_place(
     assert ran.reply["status"] == "ok"
     (first,) = ran.of("display_data")
     changes = ran.of("update_display_data")
-    assert 6 <= len(changes) < 30
+    assert 6 <= len(changes) <= (time.monotonic() - began) / EVERY_SECONDS + 1
     assert {each["transient"]["display_id"] for each in changes} == {
         first["transient"]["display_id"]
     }
@@ -131,7 +134,7 @@ def test_a_running_loop_goes_on_while_jobs_are_awaited(
     (said,) = ran.of("stream")
     ticks, *states = said["text"].split()
     assert states == ["cancelled", "cancelled"]
-    assert int(ticks) > 20  # a wait of the thread's would leave it at one
+    assert int(ticks) > 5  # a wait of the thread's would leave it at one
 
 
 def test_an_awaited_job_is_its_circuit_or_raises_what_it_failed_with(

@@ -62,6 +62,8 @@ def _follow(job: Job, log: JobLog) -> None:
             time.sleep(LOOK_SECONDS)
             ended = job.refresh().state.ended
             _show(log.new_lines())
+            if ended:
+                time.sleep(LOOK_SECONDS)  # its worker logs that it stored the end after it did
     except KeyboardInterrupt:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     _show(log.new_lines())

@@ -86,9 +86,11 @@ def test_submit_and_run_give_the_same_circuit_in_two_worlds(home: Home, tmp_path
     assert submitted["state"] == "succeeded"
     shown = json.loads(home.run("show", submitted["circuit_id"], "--format", "json"))
     short = submitted["job_id"][:12]
+    # Whoever waits may see the end before the worker has logged that it was told of it.
+    until(lambda: f" [{short}]: job {short} succeeded" in home.run("logs", short))
     logged = home.run("logs", short, "--follow").splitlines()
     assert any(f" [{short}]: job {short}: attempt 1" in line for line in logged)
-    assert any(f" [{short}]: job {short} succeeded" in line for line in logged)
+    assert f" [{short}]: job {short} succeeded" in "\n".join(logged)
     assert all(f" [{short}]: " in line or line.startswith("  ") for line in logged)
     assert len(home.run("logs", "last", "--lines", 1).splitlines()) == 1
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.workers.cli.conftest import Circuits
 from tests.workers.world import World
+from workers.cli import logs
 from workers.cli.exits import ExitCode
+from workers.client import CircuitClient
+from workers.local.job_log import JobLog
 
 
 @pytest.fixture
@@ -35,3 +40,31 @@ def test_what_is_no_job_or_no_number_of_lines_is_refused(
         ran = circuits(*words, world=world)
         assert (ran.code, ran.out) == (ExitCode.REQUEST, "")
         assert said in ran.err
+
+
+def test_what_is_logged_right_after_the_end_is_shown_too(
+    world: World,
+    job_id: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As by a worker, which says that a job has succeeded once the graph has it."""
+    log = tmp_path / "worker.log"
+    line = f"2026-11-29 12:00:00,000 INFO 12 workers.x [{job_id[:12]}]: "
+    with CircuitClient(settings=world.settings) as client:
+        job = client.job(job_id)
+
+        class Clock:
+            """Time in which the worker goes on."""
+
+            def sleep(self, seconds: float) -> None:
+                said = "the last" if job.state.ended else "one more"
+                log.write_text(f"{log.read_text() if log.exists() else ''}{line}{said}\n")
+                client.job(job_id).cancel()
+
+        monkeypatch.setattr(logs, "time", Clock())
+        logs._follow(job, JobLog(tmp_path, job_id))
+    seen = capsys.readouterr()
+    assert seen.out.splitlines() == [f"{line}one more", f"{line}the last"]
+    assert f"job {job_id[:12]} is cancelled" in seen.err

@@ -1,6 +1,8 @@
 """Order, markers and the fixtures that the whole suite shares.
 
 Everyday tests run first; then `slow` ones and those that need a server, a real model or a browser.
+In several processes files are handed out whole, those with long tests first, so that none of them
+is left to a single process at the end.
 In CI a `needs_*` test that skips is a failure: a missing part must not pass. What a machine itself
 cannot give, a GPU or leave to make containers, may be missing.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import Counter
 from collections.abc import Generator
 from importlib.util import find_spec
 from pathlib import Path
@@ -50,8 +53,18 @@ def _is_everyday(item: pytest.Item) -> bool:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    # xdist's own order, files of one test last, would leave the longest of all to the end.
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not _is_everyday(item))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        long = Counter(item.path for item in items if not _is_everyday(item))
+        tests = Counter(item.path for item in items)
+        items.sort(key=lambda item: (item.path not in long, -tests[item.path]))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Generator
 from importlib.util import find_spec
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -42,6 +43,7 @@ else:
 # The light client is tested where torch is missing, in an environment of its own (.ci/run).
 collect_ignore = ["light"] if find_spec("torch") else []
 
+SHAPED = Path(__file__).parent / "discovery"
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 NO_CONTAINERS = "no container can be made of this machine's own files"
 """Begins the reason of a skip that CI may have: nothing can be installed against it."""
@@ -53,6 +55,21 @@ def _is_everyday(item: pytest.Item) -> bool:
     )
 
 
+_checked = pytest.StashKey[bool]()
+
+
+def _choose_who_checks_shapes(items: list[pytest.Item]) -> None:
+    """Those of `tests/discovery`, which reach all that has shapes; what else runs jobs runs the
+    same code. Of a test its first case, and about one in three of the others, always the same ones:
+    by their names and not by their places, or in a grid one side's cases would be left out."""
+    seen: set[str] = set()
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        chosen = test not in seen or crc32(item.nodeid.encode()) % 3 == 0
+        item.stash[_checked] = chosen and SHAPED in item.path.parents
+        seen.add(test)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # xdist's own order, files of one test last, would leave the longest of all to the end.
     if hasattr(config.option, "loadscopereorder"):
@@ -60,6 +77,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    _choose_who_checks_shapes(items)
     items.sort(key=lambda item: not _is_everyday(item))
     if "PYTEST_XDIST_WORKER" in os.environ:
         long = Counter(item.path for item in items if not _is_everyday(item))
@@ -106,14 +124,15 @@ def _ctrl_c_is_heard() -> None:
 
 @pytest.fixture(autouse=True)
 def _shapes_are_checked_every_day(request: pytest.FixtureRequest) -> Generator[None]:
-    """Only everyday tests check shapes and types at every call: it makes an edge's test thrice as
-    slow, and the long tests run the same code ten thousand times."""
+    """Only everyday tests check shapes and types at every call, and of those the ones chosen: it
+    makes an edge's test thrice as slow, and the others run the same code ten thousand times."""
     try:
         from jaxtyping import config
     except ModuleNotFoundError:
         yield
         return
-    before = config.jaxtyping_disable
-    config.update("jaxtyping_disable", before or not _is_everyday(request.node))
+    before, node = config.jaxtyping_disable, request.node
+    checked = _is_everyday(node) and node.stash.get(_checked, False)
+    config.update("jaxtyping_disable", before or not checked)
     yield
     config.update("jaxtyping_disable", before)

@@ -70,9 +70,12 @@ def test_the_demo_model_is_trained_once(zoo_cache: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", ["neox", "qwen2", "gemma3", "smeared"])
-def test_every_kind_of_family_learns_induction(family: str, zoo_cache: Path) -> None:
-    assert zoo.accuracy(zoo.ensure_model(zoo_cache, family)) > zoo.ACCURATE
+@pytest.mark.parametrize(
+    ("family", "number"), [("neox", 1), ("qwen2", 0), ("gemma3", 0), ("smeared", 0)]
+)
+def test_every_kind_of_family_learns_induction(family: str, number: int, zoo_cache: Path) -> None:
+    """GPT-NeoX's is the demo's own: it is trained once for both."""
+    assert zoo.accuracy(zoo.ensure_model(zoo_cache, family, number)) > zoo.ACCURATE
 
 
 @pytest.mark.slow

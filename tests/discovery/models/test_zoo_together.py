@@ -62,11 +62,15 @@ def test_a_training_ends_with_whoever_is_killed(tmp_path: Path) -> None:
 
 
 def test_what_is_there_is_not_trained_again_and_errors_come_back(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="seed -1"):
+        train_together(tmp_path, [NAMES[0], ("markov", -1)], processes=1, steps=4)
+    (first,) = (tmp_path / "zoo").glob("[!.]*")
+    written = (first / "model.safetensors").stat().st_mtime_ns
     folders = train_together(tmp_path, NAMES, steps=4)
     assert all((folder / "model.safetensors").is_file() for folder in folders)
     assert [folder.name.split("-")[0] for folder in folders] == ["markov", "one"]
+    assert folders[0] == first
+    assert (first / "model.safetensors").stat().st_mtime_ns == written
     told: list[Sequence[Steps]] = []
     assert train_together(tmp_path, NAMES, steps=4, progress=told.append) == folders
     assert told == []
-    with pytest.raises(SpecError, match="seed -1"):
-        train_together(tmp_path, [("markov", -1)], steps=4)

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,15 @@ def test_shown_commands_and_their_options_exist(line: str) -> None:
     assert [option for option in options if option not in shown.output] == []
 
 
-def _printed(example: str, model: Path, home: Path, changed: dict[str, str]) -> str:
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Generator[dict[str, str]]:
+    """The environment of one local service, which the first example that asks for it starts."""
+    env = {**os.environ, "CIRCUITS_HOME": str(tmp_path_factory.mktemp("readme") / "home")}
+    yield env
+    subprocess.run([*CIRCUITS, "down"], env=env, check=False)
+
+
+def _printed(example: str, model: Path, env: dict[str, str], changed: dict[str, str]) -> str:
     """What an example prints in a process of its own, with this model in place of the hub's.
 
     Args:
@@ -69,33 +78,29 @@ def _printed(example: str, model: Path, home: Path, changed: dict[str, str]) -> 
     for old, new in {'"openai-community/gpt2"': repr(str(model)), **changed}.items():
         assert old in code
         code = code.replace(old, new)
-    env = {**os.environ, "CIRCUITS_HOME": str(home)}
-    try:
-        ran = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=550
-        )
-        assert ran.returncode == 0, ran.stderr
-        return ran.stdout
-    finally:
-        subprocess.run([*CIRCUITS, "down"], env=env, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=550
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
 
 
 @pytest.mark.slow
 @pytest.mark.needs_real_models
-def test_the_five_lines_for_neurons_run(smollm2_folder: Path, tmp_path: Path) -> None:
+def test_the_five_lines_for_neurons_run(smollm2_folder: Path, service: dict[str, str]) -> None:
     _, example = _blocks(README, "python")
     fewer = {"n_edges=300)": "n_edges=300, pairs=8, candidates=40)"}
-    said = _printed(example, smollm2_folder, tmp_path / "home", fewer)
+    said = _printed(example, smollm2_folder, service, fewer)
     assert re.search(r"name='m\d+\.n\d+'", said)
 
 
 @pytest.mark.slow
 @pytest.mark.needs_real_models
-def test_the_client_example_runs(smollm2_folder: Path, tmp_path: Path) -> None:
+def test_the_client_example_runs(smollm2_folder: Path, service: dict[str, str]) -> None:
     """SmolLM2 stands in for the hub's GPT-2, with fewer pairs; all else is as a user has it."""
     example, _ = _blocks(README, "python")
     example += "\nprint(circuit.circuit_id)\nprint(heads.columns.tolist(), len(heads))\n"
     fewer = {"n_edges=500)": "n_edges=500, pairs=8)"}
-    circuit_id, table = _printed(example, smollm2_folder, tmp_path / "home", fewer).splitlines()
+    circuit_id, table = _printed(example, smollm2_folder, service, fewer).splitlines()
     assert re.fullmatch("[0-9a-f]{64}", circuit_id)
     assert table.startswith("['n.name', 'n.kind']")

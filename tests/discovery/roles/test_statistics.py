@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import binom, false_discovery_control, ttest_1samp
 
 from discovery.roles.causal import control, worth_ablating
-from discovery.roles.statistics import benjamini_hochberg, effect_of, p_above
+from discovery.roles.statistics import Effect, benjamini_hochberg, effect_of, p_above
 from discovery.roles.testing import Hypotheses, Hypothesis
 from graph_schema.documents import RoleName
 
@@ -47,7 +47,9 @@ def test_false_roles_stay_within_five_percent(skewed: bool) -> None:
         tests = Hypotheses(24)
         for head in range(24):
             drawn = rng.exponential(1, 33) if skewed else rng.normal(1, 1, 33)
-            effect = effect_of(floor + drawn - 1, GROUPS, floor)
+            # Its p alone is asked for: an interval is a thousand draws.
+            p = p_above(floor + drawn - 1, GROUPS, floor)
+            effect = Effect(float(drawn.mean()), 0.0, 0.0, p)
             tests.done.append(
                 Hypothesis((head // 8, head % 8), RoleName.INDUCTION, scores, effect, floor)
             )

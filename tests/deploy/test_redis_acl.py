@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 import redis
 from celery import Celery
+from redis.backoff import NoBackoff
 from redis.exceptions import NoPermissionError
+from redis.retry import Retry
 
 from graph_schema.errors import SpecError, StoreUnavailable
 from graph_schema.processes import reserved_port
@@ -23,6 +25,9 @@ from workers import broker
 from workers.settings import Settings
 
 pytestmark = pytest.mark.needs_redis
+
+ONCE = Retry(NoBackoff(), 0)
+"""What is refused is refused: the client would try it again, and wait seconds in between."""
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +66,7 @@ def client(port: int, secrets: Path, user: str) -> redis.Redis:
         ssl_ca_certs=str(secrets / "tls" / "ca.crt"),
         username=user,
         password=password(secrets, user),
+        retry=ONCE,
     )
 
 
@@ -78,7 +84,7 @@ def test_the_container_starts_with_exactly_the_mounted_files(secrets: Path, tmp_
 
 def test_a_plain_connection_is_refused(secured_redis: int) -> None:
     with (
-        redis.Redis(port=secured_redis, socket_timeout=2) as plain,
+        redis.Redis(port=secured_redis, socket_timeout=2, retry=ONCE) as plain,
         pytest.raises((redis.ConnectionError, redis.TimeoutError)),
     ):
         plain.ping()
@@ -86,7 +92,11 @@ def test_a_plain_connection_is_refused(secured_redis: int) -> None:
 
 def test_the_default_user_is_off(secrets: Path, secured_redis: int) -> None:
     anonymous = redis.Redis(
-        host="localhost", port=secured_redis, ssl=True, ssl_ca_certs=str(secrets / "tls/ca.crt")
+        host="localhost",
+        port=secured_redis,
+        ssl=True,
+        ssl_ca_certs=str(secrets / "tls/ca.crt"),
+        retry=ONCE,
     )
     with anonymous, pytest.raises(redis.AuthenticationError):
         anonymous.ping()

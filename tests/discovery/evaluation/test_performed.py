@@ -14,7 +14,7 @@ from benchmarks.untrained import CASES, passes
 from discovery.engine.experiment import Experiment
 from discovery.evaluation.measured import Measured
 from discovery.evaluation.performed import chance, require_performance, same_answer
-from discovery.models import load_model, zoo
+from discovery.models import LoadedModel, load_model, zoo
 from discovery.tasks import TASKS
 from discovery.tasks.base import TokenPair
 from discovery.tasks.vocabulary import Vocabulary
@@ -138,21 +138,27 @@ def test_untrained_models_hardly_ever_pass(name: str) -> None:
     assert sum(passes(task, digits, task.default_metric, seed) for seed in range(12)) <= 1
 
 
-def judged(folder: Path, task: AnyTask, metric: Metric, seed: int) -> None:
-    """Both splits of a task pass the gate."""
-    model = load_model(resolve_source(str(folder)), fingerprint=None)
+def judged(model: LoadedModel, task: AnyTask, metric: Metric, n: int = 32) -> None:
+    """Both splits of a task's `n` pairs pass the gate."""
     vocabulary = Vocabulary(model.adapter.shape.d_vocab, model.tokenizer)
-    made = TASKS[task.name](task, vocabulary, 32, seed)
+    made = TASKS[task.name](task, vocabulary, n, 0)
     for pairs in (made.discovery, made.heldout):
         experiment = Experiment(model.adapter, metric, AblationSpec(), pairs)
-        require_performance(Measured(experiment, Split.DISCOVERY, pairs, seed=seed), Limits())
+        require_performance(Measured(experiment, Split.DISCOVERY, pairs, seed=0), Limits())
 
 
 @pytest.mark.slow
 def test_a_trained_model_does_induction(zoo_cache: Path) -> None:
-    folder = zoo.ensure_demo_model(zoo_cache)
+    source = resolve_source(str(zoo.ensure_demo_model(zoo_cache)))
+    model = load_model(source, fingerprint=None)
     for metric in (Metric.LOGIT_DIFF, Metric.KL):
-        judged(folder, InductionTask(), metric, 0)
+        judged(model, InductionTask(), metric)
+
+
+@pytest.fixture(scope="module")
+def smollm2(smollm2_folder: Path) -> LoadedModel:
+    """Read once for all tasks."""
+    return load_model(resolve_source(str(smollm2_folder)), fingerprint=None)
 
 
 @pytest.mark.needs_real_models
@@ -168,5 +174,5 @@ def test_a_trained_model_does_induction(zoo_cache: Path) -> None:
     ],
     ids=lambda task: task.name,
 )
-def test_smollm2_still_does_what_it_does(task: AnyTask, smollm2_folder: Path) -> None:
-    judged(smollm2_folder, task, task.default_metric, seed=0)
+def test_smollm2_still_does_what_it_does(task: AnyTask, smollm2: LoadedModel) -> None:
+    judged(smollm2, task, task.default_metric, n=16)

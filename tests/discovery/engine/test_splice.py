@@ -129,7 +129,14 @@ def test_everything_kept_is_the_model_and_nothing_kept_the_corrupt_run(
 
 
 @pytest.mark.parametrize(
-    ("family", "density"), [("gpt2", 1.0), ("neox-parallel", 0.7), ("gemma3", 0.7), ("olmo2", 1.0)]
+    ("family", "density"),
+    [
+        ("gpt2", 1.0),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (("neox-parallel", 0.7), ("gemma3", 0.7), ("olmo2", 1.0))
+        ),
+    ],
 )
 def test_a_restart_equals_running_anew(family: str, density: float) -> None:
     experiment = _experiment(family)

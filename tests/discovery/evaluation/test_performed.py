@@ -131,6 +131,7 @@ def test_chance_is_the_share_of_answers_among_the_tokens_compared() -> None:
     assert np.mean(chance(PAIRS, D_VOCAB)) == 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_untrained_models_hardly_ever_pass(name: str) -> None:
     """docs/evaluation.md has 400 trials a task. Under the old gate 13 of 60 did docstring."""

@@ -200,8 +200,16 @@ def _over_layers(graph: Graph, senders: tuple[int, ...]) -> list[Patch]:
 @torch.no_grad()
 @pytest.mark.parametrize(
     ("family", "ablation"),
-    [(family, Ablation.CORRUPT) for family in FAMILIES]
-    + [("gpt2", Ablation.ZERO), ("gemma3", Ablation.RESAMPLE)],
+    [
+        ("gpt2", Ablation.ZERO),
+        *(
+            pytest.param(family, ablation, marks=pytest.mark.slow)
+            for family, ablation in [
+                *((family, Ablation.CORRUPT) for family in FAMILIES),
+                ("gemma3", Ablation.RESAMPLE),
+            ]
+        ),
+    ],
 )
 def test_every_kind_of_patch_equals_the_textbook(family: str, ablation: Ablation) -> None:
     experiment = _experiment(family, ablation, layers=3)

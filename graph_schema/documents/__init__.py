@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from graph_schema.documents.where import NAMES
 from graph_schema.on_demand import on_demand
 
 if TYPE_CHECKING:
@@ -149,7 +148,7 @@ if TYPE_CHECKING:
     )
     from graph_schema.documents.verdict import FamilyTally, Outcome, Tally, Verdict
 else:  # most commands need a few of them, and a model takes milliseconds to make
-    __getattr__ = on_demand(__name__, NAMES)
+    __getattr__, __dir__ = on_demand(__name__)
 
 __all__ = [
     "Ablation",

@@ -46,63 +46,7 @@ if TYPE_CHECKING:
     from graph_schema.documents.jobs.trace import TraceSpec
     from graph_schema.documents.jobs.universality import MeasuringJobs, ModelJobs, UniversalitySpec
 else:  # settings need to know of devices, and of no kind of job
-    __getattr__ = on_demand(
-        __name__,
-        {
-            "base": (
-                "MOST_SHARDS",
-                "CircuitSpec",
-                "JobSpec",
-                "MeasuredSpec",
-                "Placement",
-                "Tokenisation",
-            ),
-            "record": (
-                "SHARD_KIND",
-                "ErrorDocument",
-                "JobProgress",
-                "JobRecord",
-                "JobState",
-                "Need",
-                "RunRecord",
-                "WorkerRecord",
-            ),
-            "discover": ("DiscoverSpec",),
-            "effects": ("EffectsSpec",),
-            "evaluate": ("EvaluateSpec",),
-            "resources": (
-                "AUTO",
-                "DEMANDS",
-                "DEVICES",
-                "Demand",
-                "Device",
-                "Offer",
-                "demand_of",
-                "memory_class",
-                "parse_offer",
-                "said_offer",
-                "served",
-            ),
-            "roles": ("RolesSpec",),
-            "shard": (
-                "NO_SHARDS",
-                "ShardSpec",
-                "shards_of",
-            ),
-            "specificity": ("SpecificitySpec",),
-            "trace": ("TraceSpec",),
-            "universality": (
-                "MeasuringJobs",
-                "ModelJobs",
-                "UniversalitySpec",
-            ),
-            "kinds": (
-                "SPECS",
-                "ModelSpec",
-                "read_spec",
-            ),
-        },
-    )
+    __getattr__, __dir__ = on_demand(__name__)
 
 __all__ = [
     "AUTO",

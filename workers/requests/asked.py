@@ -40,7 +40,7 @@ class Asked:
 def plain(given: object) -> Any:
     """Paths as text that reads as one, numpy's numbers as Python's, at first and in lists."""
     if isinstance(given, os.PathLike):
-        text = os.fspath(cast("os.PathLike[str]", given))
+        text = os.fspath(cast("os.PathLike[str] | os.PathLike[bytes]", given))
         whole = not isinstance(text, str) or text.startswith(("/", "~", "./"))
         return text if whole else f"./{text}"
     if type(given).__module__ == "numpy" and hasattr(given, "tolist"):

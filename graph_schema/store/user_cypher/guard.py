@@ -148,6 +148,8 @@ def _check(tokens: list[Token]) -> None:
     last = next((i for i in reversed(range(len(tokens))) if tokens[i].text != ";"), -1)
     if last < 0:
         raise CypherError("the query is empty; write something like MATCH (c:Circuit) RETURN c")
+    if tokens[0].text.upper() in ("BEGIN", "COMMIT", "ROLLBACK"):  # the embedded server obeys
+        raise CypherError(f"{tokens[0].text} is refused: it ends a transaction, which is ours")
     for place, token in enumerate(tokens):
         if token.text == ";" and place < last:
             raise CypherError("the query holds several statements; send them one by one")

@@ -134,6 +134,8 @@ ATTACKS = {
     "RETURN `a\\` CREATE (n) //`": "CREATE",
     "RETURN 1CREATE (n)": "CREATE",
     "RETURN $1CREATE (n)": "CREATE",
+    "COMMIT": "COMMIT",
+    "rollback;": "rollback",
     "RETURN 1.CREATE (n)": "CREATE",
     "RETURN 1.0CREATE (n)": "CREATE",
     "RETURN 1e5CREATE (n)": "CREATE",

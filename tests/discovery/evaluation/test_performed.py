@@ -176,4 +176,5 @@ def smollm2(smollm2_folder: Path) -> LoadedModel:
     ids=lambda task: task.name,
 )
 def test_smollm2_still_does_what_it_does(task: AnyTask, smollm2: LoadedModel) -> None:
-    judged(smollm2, task, task.default_metric, n=16)
+    few = task.name != "subject_verb_agreement"  # it does this one less well: 16 do not tell
+    judged(smollm2, task, task.default_metric, n=16 if few else 32)

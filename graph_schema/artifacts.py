@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,7 +25,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from graph_schema.documents import ArtifactRef, sha256_hex
-from graph_schema.errors import DamagedError, NotFoundError, ResourceError, SpecError
+from graph_schema.errors import (
+    CircuitServiceError,
+    DamagedError,
+    NotFoundError,
+    ResourceError,
+    SpecError,
+)
 from graph_schema.printable import without_secrets
 from graph_schema.private_files import write_whole
 
@@ -59,6 +66,7 @@ class ArtifactStore:
     ) -> None:
         self.url = without_secrets(url)
         self._before_first = before_first
+        self._beginning = threading.RLock()
         try:
             found: tuple[Any, str] = fsspec.core.url_to_fs(url)
         except (ImportError, ValueError, TypeError) as error:  # a TypeError of what wants arguments
@@ -103,13 +111,8 @@ class ArtifactStore:
     def save_bytes(self, key: str, data: bytes) -> ArtifactRef:
         """Write a file, whole or not at all."""
         path = self._path(key)
-        if key != PROBE and (act := self._before_first) is not None:
-            self._before_first = None  # what it writes itself is no first
-            try:
-                act(self)
-            except BaseException:
-                self._before_first = act
-                raise
+        if key != PROBE:
+            self._begin()
         try:
             if isinstance(self._files, LocalFileSystem):
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -127,12 +130,15 @@ class ArtifactStore:
     def require_writable(self) -> None:
         """Write a file of `PROBE_BYTES` and remove it: what is computed can be stored here.
 
+        What goes before the first artifact is done too: it may need more than a write.
+
         Raises:
             ResourceError: It cannot be written.
         """
         try:
             self.save_bytes(PROBE, bytes(PROBE_BYTES))
-        except ResourceError:
+            self._begin()
+        except CircuitServiceError:  # also of the graph that it is to be marked with
             raise
         except Exception as error:  # a remote store's own: no login, no such bucket
             raise ResourceError(
@@ -141,6 +147,18 @@ class ArtifactStore:
             ) from error
         with suppress(ResourceError):  # who may write need not be who may remove
             self.delete(PROBE)
+
+    def _begin(self) -> None:
+        """Do what goes before the first artifact, once; who comes meanwhile waits for it."""
+        with self._beginning:  # by the same thread again: what it writes itself is no first
+            if (act := self._before_first) is None:
+                return
+            self._before_first = None
+            try:
+                act(self)
+            except BaseException:
+                self._before_first = act
+                raise
 
     def load_bytes(self, key: str) -> bytes:
         """A file's bytes, unchecked.
@@ -177,7 +195,7 @@ class ArtifactStore:
             raise ResourceError(f"artifact {key!r} in {self.url}: {error}") from error
 
     def is_empty(self) -> bool:
-        """Whether nothing is stored; as quick where much is.
+        """Whether nothing is stored, litter aside; as quick where much is.
 
         Raises:
             ResourceError: The store cannot be listed.
@@ -189,7 +207,9 @@ class ArtifactStore:
             return True
         except _refusals() as error:
             raise ResourceError(f"artifacts in {self.url} cannot be listed: {error}") from error
-        return all(PurePosixPath(name).name == PROBE for name in found)
+        # A draft of a writer that died, a disk's own folder: no key of ours is called so.
+        names = (PurePosixPath(name).name for name in found)
+        return all(name.startswith(".") or name == "lost+found" for name in names)
 
     def delete(self, key: str) -> None:
         """Remove a file; it may be gone already.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from graph_schema.artifacts import ArtifactStore
-from graph_schema.errors import SpecError
+from graph_schema.errors import NotFoundError, ResourceError, SpecError
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.identity import graph_id
 from workers.settings import Settings
@@ -27,13 +27,24 @@ def mark(artifacts: ArtifactStore, store: GraphStore) -> None:
     """Leave word in the store that this graph's artifacts are there.
 
     Raises:
-        ResourceError: The store cannot be read or written.
+        ResourceError: The store cannot be written.
     """
     key = MARKS + graph_id(store)
     # In this order: what another process of this graph has written, its mark is there before.
-    word = FIRST if artifacts.is_empty() else LATER
-    if not artifacts.exists(key):
+    try:
+        word = FIRST if artifacts.is_empty() else LATER
+        there = artifacts.exists(key)
+    except ResourceError:  # who may write there need not be who may list, or hears what is missing
+        word, there = LATER, _can_be_read(artifacts, key)
+    if not there:
         artifacts.save_bytes(key, word)
+
+
+def _can_be_read(artifacts: ArtifactStore, key: str) -> bool:
+    try:
+        return bool(artifacts.load_bytes(key))
+    except (NotFoundError, ResourceError):
+        return False
 
 
 def require_own(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import time
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -54,6 +55,51 @@ def test_a_place_that_cannot_be_written_is_said_so(tmp_path: Path, url: str) -> 
     (tmp_path / "file").touch()
     with pytest.raises(ResourceError, match=r"cannot be written.*CIRCUITS_ARTIFACTS"):
         ArtifactStore(url.format(folder=tmp_path)).require_writable()
+
+
+def test_what_goes_before_the_first_artifact_is_seen_to_with_the_place() -> None:
+    """Before the long part of a job, not when its result is to be saved."""
+    done = list[str]()
+
+    def refused(store: ArtifactStore) -> None:
+        done.append(store.url)
+        raise ResourceError("it cannot be listed")
+
+    store = ArtifactStore("memory://marked", refused)
+    for _ in range(2):
+        with pytest.raises(ResourceError, match="cannot be listed"):
+            store.require_writable()
+    assert done == ["memory://marked"] * 2
+    again = ArtifactStore("memory://marked", lambda store: done.append("again"))
+    again.require_writable()
+    again.save_bytes("a", b"a")
+    assert done[2:] == ["again"]
+
+
+def test_no_thread_writes_before_what_goes_before_is_done() -> None:
+    written = list[str]()
+
+    def slow(store: ArtifactStore) -> None:
+        other = Thread(target=lambda: (store.save_bytes("a", b"a"), written.append("a")))
+        other.start()
+        other.join(0.2)  # it has every chance to write
+        written.append("before")
+        ended.append(other)
+
+    ended = list[Thread]()
+    store = ArtifactStore("memory://threads", slow)
+    store.save_bytes("b", b"b")
+    ended[0].join()
+    assert written == ["before", "a"]
+
+
+def test_litter_is_no_use(tmp_path: Path) -> None:
+    store = ArtifactStore(str(tmp_path))
+    (tmp_path / "..writable.0123abcd").touch()
+    (tmp_path / "lost+found").mkdir()
+    assert store.is_empty()
+    store.save_bytes("a", b"a")
+    assert not store.is_empty()
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ def bucket() -> Generator[str]:
 def test_arrays_come_back_and_go(bucket: str) -> None:
     marked = list[str]()
     store = ArtifactStore(URL, lambda artifacts: marked.append(str(artifacts.is_empty())))
+    assert store.is_empty()
     store.require_writable()
     assert store.is_empty()
     ref = store.save_by_content("scores", {"x": np.arange(3), "n": np.array(["é", "b"])})

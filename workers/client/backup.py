@@ -249,6 +249,8 @@ def _restore(
     manifest: Manifest,
     force: bool,
 ) -> None:
+    if migrations.being_restored(store.rows) is None:
+        store.migrate()  # the artifacts are marked with the graph, before it is emptied
     artifacts.require_writable()
     who = f"process {os.getpid()} of {socket.gethostname()} since {time.strftime('%F %T')}"
     dump.begin(store, who, force=force)

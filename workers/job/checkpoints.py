@@ -53,7 +53,7 @@ class Checkpoints:
         key = self._key(name)
         try:
             save_sealed(self.artifacts, key, arrays)
-        except ResourceError as error:
+        except (ResourceError, StoreUnavailable) as error:  # the first artifact marks the store
             log.warning("checkpoint %s is not saved: %s", key, error)
 
     def forget(self) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, ClassVar
 
+import fsspec
 import numpy as np
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from graph_schema.artifacts import ArtifactStore
-from graph_schema.errors import SpecError
+from graph_schema.errors import ResourceError, SpecError
 from graph_schema.store.connection import GraphStore
 from graph_schema.store.identity import graph_id
 from tests.workers.client.test_clearing import age, make, saved
@@ -17,6 +20,33 @@ from workers.client.clearing import clear
 from workers.client.service import Service
 
 __all__ = ["make"]
+
+
+class Unlisted(MemoryFileSystem):
+    """Objects that may be written, read and removed, and not looked for."""
+
+    protocol: ClassVar[Any] = "unlisted"
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
+
+    def ls(self, path: str, detail: bool = True, **_: Any) -> Any:
+        raise PermissionError("Access Denied")
+
+    def info(self, path: str, **given: Any) -> Any:
+        if path not in self.store:
+            raise PermissionError("Access Denied")
+        return super().info(path, **given)
+
+    def exists(self, path: str, **given: Any) -> bool:
+        return bool(self.info(path, **given))
+
+    def cat_file(self, path: str, *given: Any, **named: Any) -> Any:
+        self.exists(path)
+        return super().cat_file(path, *given, **named)
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return super()._strip_protocol(path.replace("unlisted://", "memory://"))
 
 
 @pytest.mark.parametrize(
@@ -58,6 +88,31 @@ def test_a_graph_that_found_its_store_empty_is_cleared_wherever_that_lies(
     assert set(clear(make(**places), dry_run=False).artifacts.names) == {ref.key, again.key}
     (left,) = service.artifacts.files()
     assert left.key == f"graphs/{graph_id(service.store)}", "an old mark is no litter"
+
+
+def test_a_place_that_cannot_be_listed_is_marked_all_the_same(
+    make: Callable[..., Service],
+) -> None:
+    """A login of a bucket may be for objects alone: what is missing is then refused, too."""
+    fsspec.register_implementation("unlisted", Unlisted, clobber=True)
+    service = make(artifacts="unlisted://kept")
+    service.artifacts.require_writable()
+    ref = saved(service.artifacts, 6)
+    assert saved(make(artifacts="unlisted://kept").artifacts, 6) == ref
+    mark = f"graphs/{graph_id(service.store)}"
+    assert service.artifacts.load_bytes(mark) == b"later", "nobody knows what else is there"
+    service.artifacts.save_bytes(mark, b"first\n")
+    make(artifacts="unlisted://kept").artifacts.require_writable()
+    assert service.artifacts.load_bytes(mark) == b"first\n", "who said so is not overruled"
+
+
+def test_a_place_that_a_job_can_not_mark_is_found_before_its_long_part(
+    make: Callable[..., Service], store: GraphStore, tmp_path: Path
+) -> None:
+    (tmp_path / "artifacts").mkdir()
+    (tmp_path / "artifacts" / "graphs").touch()
+    with pytest.raises(ResourceError, match=r"'graphs/.* cannot be written"):
+        make().artifacts.require_writable()
 
 
 def test_a_store_that_another_graph_has_marked_is_left_alone(

@@ -30,7 +30,7 @@ from graph_schema.documents import (
     TopEdges,
 )
 from graph_schema.documents.jobs import DiscoverSpec, EvaluateSpec, JobRecord, JobState
-from graph_schema.errors import SpecError
+from graph_schema.errors import SpecError, StoreUnavailable
 from graph_schema.models.fingerprint import fingerprint
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
@@ -246,6 +246,9 @@ def test_a_checkpoint_is_the_lease_holders_and_comes_back_as_it_was(
     jobs.submit(process.store, spec, tiny.placement)
     seen: list[object] = []
 
+    def away(_: ArtifactStore) -> None:
+        raise StoreUnavailable("the graph is away, and is asked whose the artifacts are")
+
     def work(record: JobRecord, run_id: str, lease: Lease) -> Result:
         checkpoints = Checkpoints(process.artifacts, lease)
         seen.append(checkpoints.load("exact"))
@@ -253,12 +256,16 @@ def test_a_checkpoint_is_the_lease_holders_and_comes_back_as_it_was(
         again = Checkpoints(process.artifacts, lease).load("exact")
         assert again is not None
         seen.append(again["done"].tolist())
+        Checkpoints(ArtifactStore("memory://away", away), lease).save(
+            "exact", {"done": np.zeros(1)}
+        )
+        seen.append("goes on")
         jobs.release_owner(process.store, "here", max_attempts=9)
         checkpoints.save("exact", {"done": np.arange(4)})
         raise AssertionError("saved without the lease")
 
     assert process.performer.perform(spec.job_id, work)
-    assert seen == [None, [0, 1, 2]]
+    assert seen == [None, [0, 1, 2], "goes on"]
     assert jobs.get(process.store, spec.job_id).state is JobState.QUEUED
 
 

@@ -49,7 +49,7 @@ class Patience:
 
     def is_over(self, row: Row, now: int) -> bool:
         """Whether a job is given up that meets such an error once more."""
-        waited = now - (row.get("put_off_since") or now)
+        waited = now - _put_off_since(row, now)
         tries = row["attempts"] + (row.get("put_off") or 0)
         return tries >= self.tries and waited >= milliseconds(self.seconds)
 
@@ -96,7 +96,7 @@ def put_off(
         waits: Row = {
             "retry_at": now + milliseconds(patience.pause_after(times)),
             "put_off": times + 1,
-            "put_off_since": row.get("put_off_since") or now,
+            "put_off_since": _put_off_since(row, now),
             "error_type": error.type,
             "error_message": error.message,
         }
@@ -104,6 +104,11 @@ def put_off(
         return Settled(Action.NONE)
 
     return with_freed(store, job_id, store.write(work))
+
+
+def _put_off_since(row: Row, now: int) -> int:
+    """When the job was first put off; now where that lies ahead: the clock was set back since."""
+    return min(row.get("put_off_since") or now, now)
 
 
 def _cancelled(tx: Transaction, row: Row, now: int) -> Settled:

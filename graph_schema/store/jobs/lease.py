@@ -35,6 +35,7 @@ from graph_schema.store.jobs.node import (
     lock,
     locked,
     milliseconds,
+    pauses,
     progressed,
     read_locked,
     record_of,
@@ -65,7 +66,8 @@ def claim(
     """The job, now ours until `lease` seconds from now, or None where it is not to be had.
 
     To be had: queued, or running with its lease over; attempts left; not cancelled; its needs
-    met; no backup being restored. Claiming again by the same token changes nothing.
+    met; its pause over, where it was put off; no backup being restored. Claiming again by the same
+    token changes nothing.
     """
     found = claim_served(
         store, job_id, token, owner=owner, lease=lease, max_attempts=max_attempts, offer=None
@@ -100,6 +102,7 @@ def claim_served(
         free = state is JobState.QUEUED or lapsed(row, now)
         if (
             not free
+            or pauses(row, now)
             or row["attempts"] >= max_attempts
             or row["cancel_requested"]
             or standing_of(tx, row)[0] is not Standing.MET

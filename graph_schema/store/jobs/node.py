@@ -116,6 +116,11 @@ def lease_ahead(row: Row, now: int) -> Row:
     return leased(now, row.get("lease_until", renewed) - renewed)
 
 
+def pauses(row: Row, now: int) -> bool:
+    """Whether the job was put off until later; not where the clock was set back since."""
+    return (row.get("retry_at") or 0) > now and (row.get("sent_at") or 0) <= now
+
+
 def change(tx: Transaction, row: Row, changes: Row) -> None:
     """Write `changes` to the node and to `row`; None removes a property."""
     tx.run(CHANGE, job_id=row["job_id"], changes=changes).consume()

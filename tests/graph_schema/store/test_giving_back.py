@@ -8,7 +8,7 @@ from graph_schema.documents.jobs import ErrorDocument, JobState
 from graph_schema.errors import LeaseLost
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
-from tests.aged import aged
+from tests.aged import HOUR, aged
 from tests.at_once import at_once
 from tests.graph_schema.store.test_jobs import (
     FULL,
@@ -64,7 +64,7 @@ def test_pauses_grow_and_what_passes_within_the_time_loses_no_job(store: GraphSt
 def test_what_does_not_pass_fails_after_enough_tries_and_time(store: GraphStore) -> None:
     short, rare = queued(store), queued(store)
     for _ in range(4):
-        put_off(store, short)  # often, and all within a moment
+        aged(store, short, put_off(store, short))  # often, and all within minutes
     put_off(store, rare)
     aged(store, rare)
     put_off(store, rare)  # long after the first, and only the second
@@ -76,10 +76,30 @@ def test_what_does_not_pass_fails_after_enough_tries_and_time(store: GraphStore)
         assert (record.state, record.error, record.retry_at) == (JobState.FAILED, FULL_DISK, None)
 
 
+def test_what_was_first_put_off_by_a_clock_that_was_ahead_ends(store: GraphStore) -> None:
+    job_id = queued(store)
+    put_off(store, job_id)
+    aged(store, job_id, -10 * HOUR)  # as if the clock had been set back by so much
+    aged(store, job_id, put_off(store, job_id))  # at once: no pause runs until then
+    put_off(store, job_id)
+    aged(store, job_id)
+    assert claim(store, job_id, "t")
+    assert jobs.put_off(store, job_id, "t", FULL_DISK, PATIENT).action is jobs.Action.FAILED
+
+
+def test_a_second_message_does_not_end_a_pause(store: GraphStore) -> None:
+    job_id = queued(store)
+    pause = put_off(store, job_id)
+    assert not claim(store, job_id, "at once")
+    assert jobs.get(store, job_id).error == FULL_DISK, "it still says what it waits for"
+    aged(store, job_id, pause)
+    assert claim(store, job_id, "later")
+
+
 def test_tries_that_were_put_off_are_not_taken_for_deaths(store: GraphStore) -> None:
     job_id = queued(store)
     for _ in range(3):
-        put_off(store, job_id)
+        aged(store, job_id, put_off(store, job_id))
     assert claim(store, job_id, "dead")
     aged(store, job_id)
     settled = jobs.settle(store, job_id, resend=10, max_attempts=3)

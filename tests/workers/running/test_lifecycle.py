@@ -181,6 +181,7 @@ def test_what_never_passes_fails_with_its_own_error(
 
     record = bench.after(hungry)
     assert record.state is JobState.QUEUED
+    aged(bench.store, record.job_id)
     assert bench.performer.perform(record.job_id, hungry)
     record = jobs.get(bench.store, record.job_id)
     bench.performer.close()

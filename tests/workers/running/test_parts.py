@@ -22,6 +22,7 @@ from graph_schema.store.records import circuit_drafts
 from graph_schema.store.records.circuit_drafts import Part, parts_of, write_found
 from graph_schema.store.records.circuit_list import list_circuits
 from graph_schema.store.records.circuits import read_circuit
+from tests.aged import aged
 from tests.factories import made_edges, make_circuit, make_model, make_run
 from tests.graph_schema.store.test_jobs import claim, queued, state
 from workers.job.lease import Lease
@@ -198,6 +199,7 @@ def test_parts_of_a_job_that_is_tried_again_stay_until_it_has_failed(
     for _ in range(2):
         performer.perform(job_id, doing(Sweep(three_circuits(), full)))
         nodes.append(store.rows(N_NODES)[0]["n"])
+        aged(store, job_id)
     performer.close()
     assert state(store, job_id) is JobState.FAILED
     assert nodes[0] > 0

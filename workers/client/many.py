@@ -146,7 +146,7 @@ class ManyJobs:
             looked = [job.job_id for job in (left[turn:] + left[:turn])[:AT_A_TIME]]
             turn = (turn + AT_A_TIME) % len(left) if len(left) > AT_A_TIME else 0
             self._know(patiently(self._client, self._title, lambda ids=looked: self._read(ids)))
-            watch.look()
+            watch.look(among=[job.record for job in left])
 
     def _with_before(self) -> Iterator[Submission]:
         for each in self._submissions:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from graph_schema.documents.jobs import JobRecord, JobState
@@ -23,6 +24,10 @@ QUIET_SECONDS = 60.0
 """When no job has been worked on for so long, while one waits, it is said that nobody works."""
 
 
+MOST_NEEDS = 500
+"""So many of the jobs that others need are looked at, at a time."""
+
+
 class Watch:
     """Looks, as often as it is worth it, whether a worker is there for who waits here."""
 
@@ -30,6 +35,7 @@ class Watch:
         self._client = client
         self._began = self._seen = self._looked = time.monotonic()
         self._busy_told = self._nobody_told = self._failing_told = False
+        self._told: set[object] = set()
         self.starting = False
         """Whether what is waited for waits for a worker that starts."""
 
@@ -45,11 +51,12 @@ class Watch:
                 place = self._client.settings.log_dir / "worker.log"
                 log.warning("the local worker ends with errors; see %s", place)
 
-    def look(self, record: JobRecord | None = None) -> None:
+    def look(self, record: JobRecord | None = None, among: Sequence[JobRecord] = ()) -> None:
         """Look for a worker; says once what a job that still waits waits for.
 
         Args:
             record: The job that is waited for; None where it is several.
+            among: These several, or some of them.
         """
         now = time.monotonic()
         if now - self._looked < LOOK_SECONDS:
@@ -58,7 +65,8 @@ class Watch:
         self.begin()
         try:
             service = self._client.service
-            if record is not None and service.serving.tell(record):
+            told = record is not None and service.serving.tell(record)
+            if told or self._tell_put_off(record, among):
                 self._seen = now
                 return
             working = service.anybody_works()
@@ -77,6 +85,25 @@ class Watch:
                 QUIET_SECONDS,
                 self._what_to_do(),
             )
+
+    def _tell_put_off(self, record: JobRecord | None, among: Sequence[JobRecord]) -> bool:
+        """Whether one of several jobs, or of those that they or the one needs, was put off.
+
+        What they met is said once for all, and again when they meet it at the next try.
+        """
+        queued = {each.job_id: each for each in among if each.state is JobState.QUEUED}
+        waiting = [*queued.values(), *([] if record is None else [record])]
+        needs = {need.job_id for each in waiting for need in each.needs}
+        service = self._client.service
+        more = service.records(sorted(needs - queued.keys())[:MOST_NEEDS])
+        queued |= {each.job_id: each for each in more if each.state is JobState.QUEUED}
+        off = service.serving.put_off(list(queued.values()))
+        for job_id, why in off.items():
+            met = (queued[job_id].error, queued[job_id].put_off)
+            if met not in self._told:
+                self._told.add(met)
+                log.warning("job %s %s", job_id[:12], why)
+        return bool(off)
 
     def _tell_busy(self, record: JobRecord, now: float) -> None:
         if self._busy_told or now - self._began <= QUIET_SECONDS:

@@ -11,6 +11,7 @@ import pytest
 from graph_schema.documents.jobs import ErrorDocument
 from graph_schema.store import jobs
 from graph_schema.store.connection import GraphStore
+from tests.aged import aged
 from tests.servers import EMPTY
 from tests.workers.cli.conftest import Circuits
 from tests.workers.world import World
@@ -76,6 +77,23 @@ def test_a_job_that_is_put_off_says_why_and_until_when(
     for _ in range(3):
         assert serving.tell(jobs.get(store, waiting)), "who waits for it is told, once"
     assert [why in told for told in caplog.messages] == [True]
+    aged(store, waiting)
+    late = jobs.get(store, waiting)
+    (why,) = serving.waits([late]).values()
+    assert why == "waits for a worker with cpu; no worker is live", "its pause is over for long"
+    assert not serving.tell(late), "who waits is to hear that nobody works"
+
+
+def test_a_job_that_is_put_off_says_what_worker_it_lacks_too(
+    circuits: Circuits, world: World, store: GraphStore
+) -> None:
+    waiting = submitted(circuits, world, "--edges", 7, "--device", "cuda")
+    jobs.claim(store, waiting, "t", owner="a", lease=600, max_attempts=3)
+    away = ErrorDocument(type="ResourceError", message="no room")
+    jobs.put_off(store, waiting, "t", away, jobs.Patience())
+    (why,) = Serving(store, world.settings).waits([jobs.get(store, waiting)]).values()
+    assert why.startswith("waits for a worker with cuda; no worker is live; waits until ")
+    assert why.endswith("(1 try): ResourceError: no room")
 
 
 def test_filters_pick_before_the_limit_counts(

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from graph_schema.documents.jobs import JobState
+from graph_schema.documents.jobs import ErrorDocument, JobState, Need
 from graph_schema.errors import SpecError, StoreUnavailable
 from graph_schema.processes import reserved_port
+from graph_schema.store import jobs
 from tests.servers import running_redis
 from tests.workers.broker.test_app import record
 from tests.workers.world import World
 from workers import broker
 from workers.client import CircuitClient
+from workers.client.watch import Watch
 from workers.requests.discover import DiscoverRequest
 from workers.running.reconcile import Reconciler
 from workers.settings import Settings
@@ -54,6 +56,30 @@ def test_many_are_checked_then_stored_and_sent_once(
     made[2].cancel()
     assert client.submit_many(asked[2:4])[0].state is JobState.QUEUED, "it is tried again"
     for job in made[:10]:
+        job.cancel()
+
+
+def test_what_one_of_several_met_is_said_and_not_that_nobody_works(
+    client: CircuitClient,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("workers.client.watch.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("workers.client.watch.QUIET_SECONDS", 0.0)
+    made, store = client.submit_many(requests(world, 3, 800)), client.service.store
+    full = ErrorDocument(type="ResourceError", message="no room")
+    for job in made[:2]:
+        assert jobs.claim(store, job.job_id, "t", owner="a", lease=600, max_attempts=3)
+        jobs.put_off(store, job.job_id, "t", full, jobs.Patience())
+    watch = Watch(client)
+    for _ in range(3):
+        watch.look(among=[job.refresh().record for job in made])
+    needs = (Need(job_id=made[1].job_id),)
+    Watch(client).look(made[2].record.model_copy(update={"needs": needs}))
+    assert len(caplog.messages) == 2, "once for all, and to who waits for what needs one"
+    assert all("(1 try): ResourceError: no room" in said for said in caplog.messages)
+    for job in made:
         job.cancel()
 
 

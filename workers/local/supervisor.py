@@ -21,22 +21,20 @@ from contextlib import suppress
 from dataclasses import replace
 from types import FrameType
 
-from graph_schema.documents.jobs import said_offer
 from graph_schema.documents.limits import Limits
 from graph_schema.errors import CircuitServiceError, StoreUnavailable
 from graph_schema.private_files import bound_log
 from graph_schema.processes import process_mark
 from graph_schema.store import jobs, migrations
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.records.workers import live_workers
 from graph_schema.store.servers.embedded import start_embedded
 from graph_schema.store.servers.java import JavaServer
 from graph_schema.store.servers.on_disk import Flushed, make_kinds
-from workers.capacity import likely_offer
 from workers.local.able import can_work
 from workers.local.ending import end_leftovers
 from workers.local.files import Phase, ServiceFiles, State, locked
 from workers.local.goes_by import goes_by
+from workers.local.offered import Offered
 from workers.local.worker import LocalWorker
 from workers.log_lines import log_to_standard_error
 from workers.settings import Settings, read_settings
@@ -66,7 +64,7 @@ class Supervisor:
         self._store: GraphStore | None = None
         self._jobs_live, self._asked = True, 0.0
         self._worker = LocalWorker(settings, files, self._say, self._live)
-        self._serves = likely_offer(settings)
+        self._offered = Offered(settings)
         self._flushed = Flushed(files.home / "store")
 
     def run(self) -> None:
@@ -179,10 +177,8 @@ class Supervisor:
         """
         assert self._store is not None
         try:
-            if (pid := self._worker.pid) is not None:  # it has asked torch what there is
-                said = [each.serves for each in live_workers(self._store) if each.pid == pid]
-                self._serves = said_offer(said[0]) if said else self._serves
-            return jobs.any_to_do(self._store, [each.name for each in self._serves.demands()])
+            serves = self._offered.look(self._store, self._worker.pid)
+            return jobs.any_to_do(self._store, [each.name for each in serves.demands()])
         except CircuitServiceError:
             return True
 

@@ -108,6 +108,12 @@ class DamagedError(ResourceError):
     retryable = False
 
 
+class MissingError(ResourceError):
+    """What does not come by waiting: a device that a machine lacks, room in a path's name."""
+
+    retryable = False
+
+
 class StoreUnavailable(CircuitServiceError):
     """The graph database or the broker cannot be reached."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from graph_schema.errors import CircuitServiceError, ResourceError
+from graph_schema.errors import CircuitServiceError, MissingError, ResourceError
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 AWAY = (
@@ -34,7 +34,8 @@ def machine_error(error: BaseException) -> ResourceError | None:
     text = str(error)
     if isinstance(error, OSError) and error.errno in HINTS:
         where = f": {error.filename!r}" if error.filename else ""
-        return ResourceError(f"{error.strerror}{where}; {HINTS[error.errno]}, then try again")
+        kind = MissingError if error.errno == errno.ENAMETOOLONG else ResourceError
+        return kind(f"{error.strerror}{where}; {HINTS[error.errno]}, then try again")
     if isinstance(error, (TimeoutError, ConnectionError)):  # without a number: fsspec's, Python's
         return ResourceError(f"{text or type(error).__name__}; {HINTS[errno.ETIMEDOUT]}")
     # torch.OutOfMemoryError without importing torch; the allocator of the CPU raises RuntimeError.

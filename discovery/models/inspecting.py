@@ -27,6 +27,7 @@ from discovery.models.whole import configuration_notes
 from discovery.tasks.names import TokenNames
 from graph_schema.documents import ModelSource
 from graph_schema.errors import (
+    MissingError,
     MissingExtraError,
     ModelError,
     ModelUnavailable,
@@ -45,6 +46,14 @@ DTYPES = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
+MISSING = (
+    "No CUDA GPUs",
+    "NVIDIA driver",
+    "invalid device ordinal",
+    "Expected one of",
+    "not linked",
+)
+"""What torch says of a device that is not here, beside failed assertions."""
 # More is a damaged file, and would be built layer by layer to count its weights.
 MAX_LAYERS = 10_000
 # One of these is enough for transformers to build a tokenizer.
@@ -256,15 +265,23 @@ def placed(source: ModelSource, device: str) -> Generator[None]:
     """What torch raises where weights go to a device.
 
     Raises:
-        ResourceError: The device is missing or full.
+        MissingError: There is no such device here.
+        ResourceError: It is full, or in use.
     """
     try:
         yield
     except (RuntimeError, AssertionError) as error:
-        raise ResourceError(
+        kind = MissingError if _is_missing(error) else ResourceError
+        raise kind(
             f"model {source.name!r} does not go to device {device!r}: {first_line(error)}; use "
             "device 'cpu' or free its memory"
         ) from error
+
+
+def _is_missing(error: RuntimeError | AssertionError) -> bool:
+    """Whether torch means a device that is not here, which it says in words alone."""
+    text = str(error)
+    return isinstance(error, AssertionError) or any(words in text for words in MISSING)
 
 
 @contextmanager

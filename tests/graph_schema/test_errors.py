@@ -29,6 +29,7 @@ ELSEWHERE = {
     "NonFiniteWeightsError",
     "MissingExtraError",
     "StoreVersionError",
+    "MissingError",
     # what is stored
     "NotFoundError",
     "StoreError",

@@ -53,6 +53,13 @@ def test_what_the_machine_refuses_says_what_to_do(error: Exception, said: str) -
     assert said in str(found)
 
 
+def test_a_name_does_not_grow_shorter_by_waiting() -> None:
+    found = machine_error(OSError(errno.ENAMETOOLONG, "File name too long", "/a"))
+    assert found is not None
+    assert not found.retryable
+    assert "use a shorter path" in str(found)
+
+
 def test_a_file_of_ours_that_is_missing_may_be_a_bug(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as raised:
         os.stat(tmp_path / "none")

@@ -17,7 +17,7 @@ from discovery.engine.forward import graph_of, run
 from discovery.models import DecoderAdapter, inspect_model, load_model, weight_bytes
 from discovery.models import load as loading
 from graph_schema.documents import Limits, ModelSource
-from graph_schema.errors import LimitError, ModelError, NonFiniteError, ResourceError
+from graph_schema.errors import LimitError, MissingError, ModelError, NonFiniteError
 from graph_schema.models.fingerprint import fingerprint, resolve_source
 from tests.discovery.models.families import FAMILIES, tiny
 
@@ -257,7 +257,7 @@ def test_a_model_over_the_memory_limit_is_refused_before_its_weights(folder: Pat
 
 
 def test_a_device_that_is_not_there_is_named(saved: Path) -> None:
-    with pytest.raises(ResourceError, match="does not go to device 'cuda:77'"):
+    with pytest.raises(MissingError, match="does not go to device 'cuda:77'"):
         load_model(_source(saved), fingerprint=None, device="cuda:77")
 
 

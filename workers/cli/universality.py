@@ -175,7 +175,7 @@ def _unfinished(job: Job) -> dict[str, Any]:
     """The object that it will print, with nothing found in it yet, or why nothing was."""
     from workers.results.universality import Universality
 
-    error, spec = job.record.error, read_spec(job.record.spec)
+    error, spec = job.record.error if job.state.ended else None, read_spec(job.record.spec)
     assert isinstance(spec, UniversalitySpec)
     asked = {"motif": spec.motif.name, "task": spec.data.task_name}
     told = {"job_id": job.job_id, "state": job.state.value} | Universality.no_json() | asked

@@ -96,7 +96,7 @@ def _row(
 ) -> tuple[Any, ...]:
     circuit = next(iter(record.circuit_ids), None) if record is not None else None
     found = figures.get(circuit) if circuit is not None else None
-    error = record.error if record is not None else None
+    error = record.error if record is not None and record.state.ended else None
     return (
         *(job.model, job.task, job.method, job.size, job.seed),
         MISSING if record is None else record.state.value,

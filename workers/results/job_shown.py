@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 from graph_schema.documents.jobs import JobRecord
@@ -32,6 +33,13 @@ def job_html(record: JobRecord, now: float) -> str:
     if took := duration(job_facts(record, now).seconds):
         facts.append(("time", took))
     if (error := record.error) is not None:
-        facts.append(("why", f"{error.type}: {error.message}"))
+        said = f"{error.type}: {error.message}"
+        if record.state.ended:
+            facts.append(("why", said))
+        elif record.retry_at is not None:
+            at = datetime.fromtimestamp(record.retry_at / 1000).astimezone()
+            facts.append(("waits", f"until {at:%H:%M:%S}: {said}"))
+        else:
+            facts.append(("tried again", f"after {said}"))
     facts += [("circuit", found) for found in record.circuit_ids]
     return facts_html(facts)

@@ -19,6 +19,7 @@ from workers.client.many import ManyJobs
 from workers.requests.discover import DiscoverRequest, Submission, build_submission
 from workers.running.inline import do_here
 
+FULL = ErrorDocument(type="ResourceError", message="no room")
 BROKE = ErrorDocument(type="NonFiniteError", message="a score is NaN")
 
 
@@ -81,6 +82,8 @@ def test_its_table_is_there_before_it_has_ended(client: CircuitClient, world: Wo
     do_here(client, one(client, world))
     failed(client, sweep.jobs[1])
     claimed(client, sweep.jobs[2])
+    token = claimed(client, last := sweep.jobs[3])
+    jobs.put_off(client.service.store, last.job_id, token, FULL, jobs.Patience())
     table = sweep.refresh().table()
     first, second, third, fourth = table
     assert table.columns[:6] == ("model", "task", "method", "edges", "seed", "state")

@@ -169,6 +169,18 @@ def test_a_running_job_says_how_far_it_is() -> None:
     assert "ioi in made/" in words
 
 
+def test_a_job_that_is_put_off_is_not_said_to_have_failed() -> None:
+    full = ErrorDocument(type="ResourceError", message="no room")
+    waiting = record(state=JobState.QUEUED, progress=None, error=full, retry_at=60_000)
+    words = Part(job_html(waiting, now=30.0)).words
+    assert ":00: ResourceError: no room" in words.partition("until")[2]
+    assert "why" not in words
+    sent = Part(job_html(waiting.model_copy(update={"retry_at": None}), now=90.0)).words
+    assert "tried again" in sent
+    failed = waiting.model_copy(update={"state": JobState.FAILED, "retry_at": None})
+    assert "why" in Part(job_html(failed, now=90.0)).words
+
+
 @pytest.mark.needs_browser
 def test_a_report_leaves_the_page_around_it_alone(shown: dict[str, Any], tmp_path: Path) -> None:
     """The same heading outside looks as it did; the report's own is smaller."""

@@ -255,6 +255,17 @@ def test_a_job_is_listed_cancelled_and_run_again(atlas: Atlas, browser: TestClie
     assert atlas.client.job(id).state is JobState.QUEUED
     assert browser.post(f"/jobs/{id}/rerun", **sent).status_code == 400
     assert browser.get("/jobs", params={"state": "asleep"}).status_code == 400
+    store = atlas.client.service.store
+    assert jobs.claim(store, id, "t", owner="a", lease=600, max_attempts=3)
+    full = ErrorDocument(type="ResourceError", message="no room")
+    jobs.put_off(store, id, "t", full, jobs.Patience())
+    asked = {"state": "queued", "task": "board"}
+    assert "waits until" in _text(browser.get("/jobs", params=asked).text)
+    record = jobs.get(store, id)
+    placement = Placement.model_validate_json(record.placement)
+    jobs.submit(store, DiscoverSpec.model_validate_json(record.spec), placement)
+    assert "is tried again after ResourceError" in _text(browser.get("/jobs", params=asked).text)
+    atlas.client.job(id).cancel()
 
 
 async def _first_event(atlas: Atlas, last: str, seconds: float) -> ServerSentEvent | None:

@@ -1,13 +1,10 @@
 """Artifacts: arrays too large for the graph, as safetensors in any fsspec store.
 
-A file holds named arrays of numbers and of text (an array of text becomes UTF-8 bytes, named in the
-file's metadata). Nothing is pickled. The graph holds a file's key and SHA-256, which every load
-checks.
+The graph holds a file's key and SHA-256, which every load checks.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import threading
@@ -18,12 +15,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import fsspec
-import numpy as np
 from fsspec.implementations.local import LocalFileSystem
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
+from graph_schema.array_files import decode, encode
 from graph_schema.documents import ArtifactRef, sha256_hex
 from graph_schema.errors import (
     CircuitServiceError,
@@ -35,7 +30,6 @@ from graph_schema.errors import (
 from graph_schema.printable import without_secrets
 from graph_schema.private_files import write_whole
 
-TEXT = "text_arrays"
 PROBE, PROBE_BYTES = ".writable", 1 << 20
 """As large as what a small job saves: a disk that is full to a few bytes is full."""
 
@@ -279,38 +273,6 @@ class ArtifactStore:
         if not key or key.startswith("/") or ".." in parts or set("\\\0") & set(key):
             raise SpecError(f"artifact key {key!r} leaves the store; expected something like a/b")
         return f"{self._root.rstrip('/')}/{key}"
-
-
-def encode(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """Named arrays as one safetensors file; arrays of text must be one-dimensional."""
-    tensors: dict[str, NDArray[Any]] = {}
-    text: list[str] = []
-    for name, array in arrays.items():
-        if array.dtype.kind == "U":
-            text.append(name)
-            joined = json.dumps(array.tolist(), ensure_ascii=False, separators=(",", ":"))
-            tensors[name] = np.frombuffer(joined.encode(), dtype=np.uint8)
-        else:
-            tensors[name] = np.ascontiguousarray(array)
-    return save(tensors, metadata={TEXT: json.dumps(text)})
-
-
-def decode(data: bytes) -> dict[str, NDArray[Any]]:
-    """The arrays of a file that `encode` made.
-
-    Raises:
-        DamagedError: It is no safetensors file.
-    """
-    try:
-        tensors: dict[str, NDArray[Any]] = load(data)
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        for name in json.loads(header.get("__metadata__", {}).get(TEXT, "[]")):
-            tensors[name] = np.array(json.loads(tensors[name].tobytes()), dtype=np.str_)
-    except (SafetensorError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise DamagedError(
-            f"an artifact is not a safetensors file of ours: {type(error).__name__}: {error}"
-        ) from error
-    return tensors
 
 
 def _refusals() -> tuple[type[Exception], ...]:

@@ -10,7 +10,8 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from graph_schema.artifacts import PROBE, ArtifactStore, decode, encode
+from graph_schema.array_files import decode, encode
+from graph_schema.artifacts import PROBE, ArtifactStore
 from graph_schema.documents import ArtifactRef, sha256_hex
 from graph_schema.errors import DamagedError, NotFoundError, ResourceError, SpecError
 

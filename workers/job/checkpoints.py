@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from graph_schema.artifacts import ArtifactStore, decode, encode
+from graph_schema.array_files import decode, encode
+from graph_schema.artifacts import ArtifactStore
 from graph_schema.documents import sha256_hex
 from graph_schema.errors import NotFoundError, ResourceError, StoreUnavailable
 from workers.job.lease import Lease

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from discovery.methods.shards import Identity, Part, bounds, merged
-from graph_schema.artifacts import decode, encode
+from graph_schema.array_files import decode, encode
 from graph_schema.errors import NumericsError
 
 IDENTITY = Identity("weights", "pairs", "edges")

@@ -17,7 +17,8 @@ import pytest
 import torch
 from transformers import GPT2LMHeadModel
 
-from graph_schema.artifacts import ArtifactStore, encode
+from graph_schema.array_files import encode
+from graph_schema.artifacts import ArtifactStore
 from graph_schema.documents import (
     Ablation,
     AblationSpec,

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from graph_schema.artifacts import ArtifactStore, decode
+from graph_schema.array_files import decode
+from graph_schema.artifacts import ArtifactStore
 from graph_schema.datasets.file import dataset_document, read_jsonl
 from graph_schema.dictionaries.hooks import place_of
 from graph_schema.dictionaries.said import Said

@@ -67,7 +67,7 @@ class AskedModel(_Part):
     @model_validator(mode="before")
     @classmethod
     def _name_alone(cls, given: Any) -> Any:
-        return {"model": given} if isinstance(given := plain(given), str) else given
+        return {"model": given} if isinstance(given, str) else given
 
     @property
     def words(self) -> str:
@@ -113,7 +113,6 @@ class AskedTask(_Named):
     @model_validator(mode="before")
     @classmethod
     def _file_alone(cls, given: Any) -> Any:
-        given = plain(given)
         is_file = isinstance(given, str) and given not in TASKS and given.endswith(".jsonl")
         return {"dataset": given} if is_file else given
 
@@ -277,7 +276,7 @@ def asked_sweep(
     """
     mistakes = Mistakes(file, lines or {})
     try:
-        request = SweepRequest.model_validate(given)
+        request = SweepRequest.model_validate(plain(given))
     except ValidationError as error:
         _note_all(error, mistakes)
         mistakes.tell()

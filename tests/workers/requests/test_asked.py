@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from dataclasses import fields
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 
 from graph_schema.documents import Limits
 from graph_schema.errors import CircuitServiceError, SpecError
@@ -18,6 +22,8 @@ from workers.requests.discover import DiscoverRequest
 from workers.requests.roles import RolesRequest, build_roles
 from workers.requests.sweep import asked_sweep
 from workers.requests.sweep_jobs import build_sweep
+from workers.requests.trace import TraceRequest
+from workers.requests.training import TrainingRequest
 from workers.requests.universality import UniversalityRequest, build_universality
 
 __all__ = ["folder"]
@@ -41,6 +47,55 @@ def test_paths_and_numbers_of_numpy_are_taken(
     asked = asked_sweep({"models": Path("model"), "tasks": [Path("pairs.jsonl")], "edges": 7})
     (job,) = build_sweep(asked, Limits(), folder.parent / "cache").jobs
     assert job.submission.placement.model == said.placement.model
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        *(range(0, 300, 100), {0: "a", 100: "b", 200: "c"}.keys(), {200, 0, 100}),
+        *(deque([0, 100, 200]), (n for n in (0, 100, 200)), np.arange(0, 300, 100)),
+        *(pd.Series([0, 100, 200]), pd.Index([0, 100, 200]), [0.0, 100.0, np.float32(200)]),
+    ],
+    ids=repr,
+)
+def test_what_can_be_gone_through_is_a_list(steps: Any) -> None:
+    measuring = UniversalityRequest(motif="induction", models=())
+    asked = TrainingRequest(model="m", measuring=measuring, steps=steps)
+    assert sorted(asked.steps or ()) == [0, 100, 200]
+    assert TraceRequest(model="m", prompt=asked.steps or ()).prompt == asked.steps
+
+
+def test_numbers_and_lists_are_taken_as_those_of_python() -> None:
+    whole = DiscoverRequest(model="m", n_edges=cast(Any, 500.0), memory=cast(Any, np.float64(16)))
+    assert (whole.n_edges, whole.memory) == (500, 16)
+    measuring = UniversalityRequest(motif="induction", models=cast(Any, {"b", "a"}))
+    assert measuring.models == ["a", "b"], "in one order"
+    tensor = torch.tensor(7)
+    assert DiscoverRequest(model="m", n_edges=cast(Any, tensor)).n_edges == 7
+    sae: Any = [{"component": "m0", "name": Path("sae")}]
+    traced = TraceRequest(model="m", prompt=cast(Any, range(3)), dictionaries=sae)
+    assert traced.prompt == [0, 1, 2]
+    assert traced.dictionaries == [{"component": "m0", "name": "./sae"}]
+    with pytest.raises(SpecError, match="more than"):
+        TraceRequest(model="m", prompt=cast(Any, count()))
+    with pytest.raises(SpecError, match=r"n_edges is 7\.5; expected int"):
+        DiscoverRequest(model="m", n_edges=cast(Any, 7.5))
+
+
+def test_a_sweep_takes_them_too() -> None:
+    given: dict[str, Any] = {
+        "models": np.array(["a", "b"]),
+        "tasks": [{"dataset": Path("p.jsonl")}],
+        "edges": [np.int64(7)],
+        "seeds": range(3),
+        "pairs": np.int64(8),
+    }
+    asked = asked_sweep(given).request
+    assert [each.model for each in asked.models] == ["a", "b"]
+    assert (asked.tasks[0].dataset, asked.edges, asked.seeds) == ("./p.jsonl", (7,), (0, 1, 2))
+    other = {"models": {"model": Path("m")}, "edges": np.int64(7), "seeds": np.arange(3)}
+    asked = asked_sweep({**given, **other}).request
+    assert (asked.models[0].model, asked.edges, asked.seeds) == ("./m", (7,), (0, 1, 2))
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,13 @@ and channel, among those that are shown; edges inside of it are not drawn.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 
 import numpy as np
 
-from graph_schema.documents import PackedEdges
+from graph_schema.documents import Annotation, PackedEdges
 from graph_schema.errors import NotFoundError, SpecError
 from graph_schema.printable import clipped, printable
 from graph_schema.reports.drawn_circuit import MEASURED, DrawnCircuit
@@ -90,7 +91,7 @@ def pinned(names: Sequence[str], groups: Sequence[Group], drawn: DrawnCircuit) -
 def with_group(
     groups: Sequence[Group], members: Sequence[str], name: str, drawn: DrawnCircuit
 ) -> tuple[Group, ...]:
-    """The groups and one more.
+    """The groups and one more, with a number behind its name where that is taken.
 
     Raises:
         NotFoundError: The circuit has no such node.
@@ -109,7 +110,34 @@ def with_group(
         raise SpecError(f"node {min(twice)} would be in two groups; expected one at most")
     if len(groups) >= MOST_GROUPS:
         raise SpecError(f"more than {MOST_GROUPS} groups are asked for")
-    return (*groups, Group(name, wanted))
+    return (*groups, Group(_own_name(name, groups), wanted))
+
+
+def with_stored(
+    groups: Sequence[Group], remarks: Sequence[Annotation], nodes: Container[str]
+) -> tuple[Group, ...]:
+    """The groups and those that are stored with the circuit, as far as they fit.
+
+    A long name is cut, and a node that is in two groups is in the first. Left out is a group
+    without a name that can be shown, of fewer than two of these nodes, or past the 40th.
+    """
+    found = tuple(groups)
+    taken = {name for group in found for name in group.members}
+    for each in remarks:
+        named = dict.fromkeys((each.component, *each.also))
+        members = tuple(name for name in named if name in nodes and name not in taken)
+        called = printable(each.text.strip())[:LONGEST_NAME].strip()
+        fits = called and len(members) > 1 and len(found) < MOST_GROUPS
+        if each.kind == "group" and fits:
+            found = (*found, Group(_own_name(called, found), members))
+            taken.update(members)
+    return found
+
+
+def _own_name(name: str, groups: Sequence[Group]) -> str:
+    taken = {group.name for group in groups}
+    names = (f"{name[: LONGEST_NAME - 5]} ({number})" for number in count(2))
+    return next(each for each in chain([name], names) if each not in taken)
 
 
 def shown_edges(drawn: DrawnCircuit, kept: int, pins: Sequence[str]) -> list[int]:

@@ -21,6 +21,7 @@ from graph_schema.documents.jobs import RunRecord
 from graph_schema.errors import MissingExtraError, NotFoundError
 from graph_schema.printable import printable
 from graph_schema.reports import circuit_html, circuit_svg, summary
+from graph_schema.reports.arranged_circuit import with_stored
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -164,12 +165,14 @@ class Circuit:
 
     @property
     def groups(self) -> dict[str, tuple[str, ...]]:
-        """The supernodes that are stored with it: each one's members, the oldest first."""
-        return {
-            each.text: tuple(dict.fromkeys((each.component, *each.also)))
-            for each in self.annotations
-            if each.kind == "group"
-        }
+        """The supernodes that are stored with it, the oldest first, as `widget` draws them.
+
+        What no drawing has room for is left out, as it is on the pages: names are cut at 80
+        letters and numbered where two are alike, a node is in one group, a group has two nodes or
+        more, and there are at most 40. `annotations` has all as it was said.
+        """
+        nodes = {end for edge in self.edges for end in (edge.sender, edge.receiver)}
+        return {each.name: each.members for each in with_stored((), self.annotations, nodes)}
 
     def widget(
         self,
@@ -208,11 +211,13 @@ class Circuit:
         return to_networkx(self.document)
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row an edge."""
+        """One row an edge; a number that it has not is NaN."""
         import pandas as pd
 
         rows = [{"edge": edge.name, **edge.model_dump(mode="json")} for edge in self.edges]
-        return pd.DataFrame(rows, columns=["edge", *CircuitEdge.model_fields])
+        found = pd.DataFrame(rows, columns=["edge", *CircuitEdge.model_fields])
+        # Columns of numbers, also where no edge has one.
+        return found.astype({"score": float, "stability": float, "exact": float})
 
     def __repr__(self) -> str:
         document = self.document

@@ -15,16 +15,14 @@ from typing import Any
 from starlette.datastructures import QueryParams
 
 from graph_schema.documents import Annotation
-from graph_schema.printable import printable
 from graph_schema.reports.arranged_circuit import (
-    LONGEST_NAME,
-    MOST_GROUPS,
     MOST_PINS,
     Group,
     check_node,
     pinned,
     supernode,
     with_group,
+    with_stored,
 )
 from graph_schema.reports.drawn_circuit import DrawnCircuit
 from workers.web.pages import address
@@ -78,23 +76,8 @@ class View:
         return replace(self, groups=with_group(self.groups, members, name, drawn))
 
     def with_stored(self, remarks: Sequence[Annotation], drawn: DrawnCircuit) -> View:
-        """The same with the groups that are stored with the circuit, as far as they fit.
-
-        One without a name that can be shown, or of one node said twice, does not.
-        """
-        found = self
-        for each in remarks:
-            taken = {name for group in found.groups for name in group.members}
-            members = [
-                name
-                for name in dict.fromkeys((each.component, *each.also))
-                if name in drawn.number and name not in taken
-            ]
-            called = printable(each.text.strip())[:LONGEST_NAME]
-            fits = called and len(members) > 1 and len(found.groups) < MOST_GROUPS
-            if each.kind == "group" and fits:
-                found = found.with_group(members, called, drawn)
-        return found
+        """The same with the groups that are stored with the circuit, as far as they fit."""
+        return replace(self, groups=with_stored(self.groups, remarks, drawn.number))
 
     def group_of(self, node: str | None) -> Group | None:
         """The group that goes by this name in the address."""

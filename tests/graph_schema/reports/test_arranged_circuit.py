@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from graph_schema.documents import PackedEdges
-from graph_schema.reports.arranged_circuit import Group, arranged, shown_edges
+from graph_schema.documents import Annotation, PackedEdges
+from graph_schema.reports.arranged_circuit import (
+    LONGEST_NAME,
+    MOST_GROUPS,
+    Group,
+    arranged,
+    shown_edges,
+    with_group,
+    with_stored,
+)
 from graph_schema.reports.circuit_picture import circuit_picture
 from graph_schema.reports.drawn_circuit import DrawnCircuit
 from tests.factories import make_circuit
@@ -91,3 +99,29 @@ def test_a_picture_has_a_group_once_and_its_name_as_text(drawn: DrawnCircuit) ->
     assert "the sum of 2 edges" in svg
     assert ">input<" in svg
     assert ">a0.h0<" not in svg
+
+
+def test_groups_of_one_name_are_numbered(drawn: DrawnCircuit) -> None:
+    groups = with_group((), ["a0.h0", "a0.h1"], "x" * LONGEST_NAME, drawn)
+    groups = with_group(groups, ["a1.h0", "logits"], "x" * LONGEST_NAME, drawn)
+    assert [group.name for group in groups] == ["x" * 80, "x" * 75 + " (2)"]
+    stored = [_group("two", "input", "a0.h0"), _group("two", "a0.h1", "a0.h0", "logits")]
+    assert with_stored((), stored, drawn.number) == (
+        Group("two", ("input", "a0.h0")),
+        Group("two (2)", ("a0.h1", "logits")),
+    )
+
+
+def test_stored_groups_are_taken_as_far_as_they_fit() -> None:
+    nodes = [f"m{i}" for i in range(200)]
+    many = [_group(f"{i}", f"m{2 * i}", f"m{2 * i + 1}") for i in range(60)]
+    assert len(with_stored((), many, nodes)) == MOST_GROUPS
+    short = [_group("x" * 10_000, "m0"), _group("x" * 10_000, "m0", "m1")]
+    assert with_stored((), short, nodes) == (Group("x" * LONGEST_NAME, ("m0", "m1")),)
+
+
+def _group(text: str, *members: str) -> Annotation:
+    first, *also = members
+    return Annotation(
+        circuit_id="0" * 64, component=first, also=tuple(also), author="x", text=text, kind="group"
+    )

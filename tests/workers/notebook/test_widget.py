@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from graph_schema.artifacts import ArtifactStore
-from graph_schema.documents import NodeFigures
+from graph_schema.documents import Annotation, NodeFigures
 from graph_schema.errors import MissingExtraError, NotFoundError, SpecError
 from tests.factories import make_circuit
 from tests.workers.web.chrome import PATIENCE, running_chrome
@@ -99,6 +99,25 @@ def test_what_the_circuit_has_not_is_refused_and_what_it_has_is_kept_in_bounds(
         with pytest.raises((SpecError, NotFoundError)):
             setattr(widget, name, value)
         assert getattr(widget, name) == before
+
+
+def test_it_takes_whatever_groups_are_stored(tmp_path: Path) -> None:
+    made = make_circuit()
+    groups = [("two", "a1.h2", "a0.h1"), ("two", "a1.h2", "logits", "input"), ("one", "a1.h2")]
+    stored = tuple(
+        Annotation(
+            circuit_id=made.circuit_id,
+            component=first,
+            also=tuple(also),
+            author="x",
+            text=text,
+            kind="group",
+        )
+        for text, first, *also in groups
+    )
+    found = Circuit(made, ArtifactStore(str(tmp_path)), annotations=stored)
+    assert found.groups == {"two": ("a1.h2", "a0.h1"), "two (2)": ("logits", "input")}
+    assert len(found.widget(groups=found.groups).groups) == 2
 
 
 def test_labels_turn_no_other_text(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from starlette.testclient import TestClient
 
 from graph_schema.documents.universality import UniversalityReport
 from graph_schema.store import jobs
+from graph_schema.store.records.circuits import write_circuit
+from tests.factories import make_imported
 from tests.made_universality import store_report
 from tests.workers.web.conftest import FOREIGN, Atlas
 from tests.workers.web.test_screens import _submitted
@@ -74,6 +76,12 @@ def _pages(atlas: Atlas, report: UniversalityReport) -> Iterator[str]:
     )
     yield from ("/jobs?state=succeeded&model=board", f"/verdicts?task={MODELS[0].name}'")
     yield from (own, f"{own}?edges=3&node=a1.h2", f"{own}?node=group-1&group=a1.h2,a0.h1+it's")
+    none = {"score": None, "score_kind": None}
+    unscored = [edge.model_copy(update=none) for edge in atlas.induction.edges]
+    imported = make_imported("without scores", edges=tuple(unscored))
+    store.write(lambda tx: write_circuit(tx, imported))
+    yield f"/circuits/{imported.circuit_id}"
+    yield f"/circuits/{imported.circuit_id}?edges=3&group=a1.h2,a0.h1+two&group=input,logits+two"
     yield f"/compare?ids={atlas.induction.circuit_id},{atlas.wide.circuit_id}"
     yield f"/compare?ids={report.models[0].circuits[0]},{report.models[1].circuits[0]}"
     yield f"/verdicts/{report.verdicts[0].verdict_id}"

@@ -6,8 +6,9 @@ import pytest
 from starlette.datastructures import QueryParams
 
 from graph_schema.documents import Annotation, PackedEdges
+from graph_schema.reports.arranged_circuit import LONGEST_NAME
 from graph_schema.reports.drawn_circuit import DrawnCircuit
-from workers.web.view import LONGEST_NAME, View
+from workers.web.view import View
 
 NODES = ("a0.h0", "a0.h1", "m0")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,12 @@ from workers.secret_files import secret_fields
 from workers.settings import Settings, sources
 
 DEFAULT = "default"
+OF_SCRIPTS = ("CIRCUITS_CLUSTER", "CIRCUITS_SETTINGS")
+"""What `deploy/local.sh` and `deploy/slurm/worker.sbatch` read."""
+
+_SERVICE = re.compile(
+    r"_SERVICE_(HOST|PORT(_.+)?)$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$", re.ASCII
+)
 
 
 @dataclass(frozen=True)
@@ -61,17 +68,34 @@ def origin(name: str, limit: str | None = None) -> str:
 
 
 def strangers() -> dict[str, str]:
-    """Variables that begin as a setting's does and are none's; each with the near one, or ""."""
+    """Variables that begin as a setting's does and are none's; each with the near one, or "".
+
+    Those that our scripts read are none, nor those that Kubernetes sets for a service of that name.
+    """
     environment, _, _ = sources()
     fields = Settings.model_fields
     known = [key for name in fields for key in _names(name)]
     known += [f"{PREFIX}{name}_FILE".upper() for name in secret_fields(Settings)]
-    known += [CONFIG, *(f"{PREFIX}LIMITS__{limit}".upper() for limit in Limits.model_fields)]
-    named = {name.upper() for name in environment.env_vars if name.upper().startswith(PREFIX)}
+    known += [
+        CONFIG,
+        *OF_SCRIPTS,
+        *(f"{PREFIX}LIMITS__{limit}".upper() for limit in Limits.model_fields),
+    ]
+    named = {
+        name.upper()
+        for name, value in environment.env_vars.items()
+        if name.upper().startswith(PREFIX) and not _of_service(name.upper(), value or "")
+    }
     return {
         name: next(iter(difflib.get_close_matches(name, known, n=1)), "")
         for name in sorted(named - set(known))
     }
+
+
+def _of_service(name: str, value: str) -> bool:
+    """Whether Kubernetes says by it where a service is; `circuits-redis` has seven of them."""
+    where = value.startswith(("tcp://", "udp://", "sctp://"))
+    return _SERVICE.search(name) is not None or (name.endswith("_PORT") and where)
 
 
 def _names(name: str) -> list[str]:

@@ -203,6 +203,18 @@ def test_a_variable_that_is_no_setting_s_is_named_with_the_near_one(
     """Who misspells CIRCUITS_BROKER works with the local queue, and nothing says so."""
     monkeypatch.setenv("CIRCUITS_GRAPH_PASSWORD_FILE", "/dev/null")
     monkeypatch.setenv("CIRCUITS_LIMITS__PAIRS", "9")
+    for name in ("CIRCUITS_CLUSTER", "CIRCUITS_SETTINGS"):  # our scripts read them
+        monkeypatch.setenv(name, "there")
+    for name, value in (
+        ("SERVICE_HOST", "10.0.0.1"),
+        ("SERVICE_PORT", "6379"),
+        ("SERVICE_PORT_MAIN", "6379"),
+        ("PORT", "tcp://10.0.0.1:6379"),
+        ("PORT_6379_TCP", "tcp://10.0.0.1:6379"),
+        ("PORT_6379_TCP_PROTO", "tcp"),
+        ("PORT_6379_TCP_ADDR", "10.0.0.1"),
+    ):  # as Kubernetes says where a service `circuits-redis` is
+        monkeypatch.setenv(f"CIRCUITS_REDIS_{name}", value)
     (well,) = variables(read_settings())
     assert well.verdict is Verdict.OK
     monkeypatch.setenv("CIRCUITS_BROKR", "redis://there")

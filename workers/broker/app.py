@@ -30,7 +30,7 @@ from graph_schema.documents.jobs import (
     demand_of,
 )
 from graph_schema.errors import CircuitServiceError, SpecError, StoreUnavailable
-from graph_schema.printable import without_secrets
+from graph_schema.printable import clipped, printable, without_secrets
 from graph_schema.store import jobs
 from graph_schema.store.batches import lots
 from graph_schema.store.connection import GraphStore
@@ -45,8 +45,8 @@ AT_ONCE = 500
 """Jobs sent over one connection, and read in one transaction."""
 
 _MAY_FOLLOW = (
-    *("ssl_cert_reqs", "ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile"),
-    *("ssl_password", "ssl_check_hostname"),
+    *("ssl_cert_reqs", "ssl_ca_certs", "ssl_ca_path", "ssl_ca_data", "ssl_certfile"),
+    *("ssl_keyfile", "ssl_password", "ssl_check_hostname", "ssl_ciphers"),
 )
 """What may stand behind a `?`: what kombu passes on to a connection that takes it."""
 
@@ -208,12 +208,15 @@ def _parts(url: str) -> SplitResult:
         number = parts.path.removeprefix("/") or "0"
         written = number.isascii() and number.isdigit() and not parts.fragment
         asked = parse_qsl(parts.query, keep_blank_values=True)
-        known = parts.query == "" or ({name for name, _ in asked} <= set(_MAY_FOLLOW) and asked)
         (parts.hostname or "").encode("idna")
         if parts.scheme not in ("redis", "rediss"):
             return parts
-        if parts.hostname and written and known and url == url.strip() and url.isprintable():
-            return parts
+        whole = asked or not parts.query
+        if parts.hostname and written and whole and url == url.strip() and url.isprintable():
+            if "@" not in parts.query:  # else it may be the rest of a password
+                _check_options(url, [name for name, _ in asked])
+            if {name for name, _ in asked} <= set(_MAY_FOLLOW):
+                return parts
     except ValueError:  # a UnicodeError is one
         pass
     raise SpecError(
@@ -222,6 +225,17 @@ def _parts(url: str) -> SplitResult:
         "@, %5B for [ and %25 for %; "
         f"behind a ? {', '.join(_MAY_FOLLOW)} (CIRCUITS_BROKER)"
     )
+
+
+def _check_options(url: str, names: Iterable[str]) -> None:
+    """Refuse what may not stand behind a `?`, by its name."""
+    for name in names:
+        if name not in _MAY_FOLLOW:
+            raise SpecError(
+                f"broker {without_secrets(url)!r} has an option "
+                f"{clipped(printable(without_secrets(name)), 80)!r} that is not taken; behind a ? "
+                f"may stand {', '.join(_MAY_FOLLOW)} (CIRCUITS_BROKER)"
+            )
 
 
 def _checking(url: str, ca_file: Path | None) -> str:

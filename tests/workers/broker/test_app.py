@@ -296,11 +296,25 @@ def test_redis_may_go_away_and_come_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "error", "said"),
     [
-        ("redis://127.0.0.1:1/0?socket_timeout=1", SpecError, "cannot be read; .*ssl_cert_reqs"),
-        ("redis://127.0.0.1:1/0?ssl=true", SpecError, "cannot be read"),
+        (
+            "redis://127.0.0.1:1/0?socket_timeout=1",
+            SpecError,
+            "'socket_timeout' .*ssl_cert_reqs",
+        ),
+        (
+            "redis://me:123?hunter2=x@127.0.0.1:1/0",
+            SpecError,
+            r"'redis://\*\*\*@127.0.0.1:1/0' has a",
+        ),
+        ("redis://127.0.0.1:1/0?ssl=true", SpecError, "option 'ssl' that is not taken"),
         (f"redis://{'a' * 70}:1/0", SpecError, "cannot be read"),
         ("redis://a..b:1/0", SpecError, "cannot be read"),
         (" redis://127.0.0.1:1/0", SpecError, "cannot be read"),
+        (
+            "rediss://127.0.0.1:1/0?ssl_ca_data=a&ssl_ciphers=b",
+            StoreUnavailable,
+            "cannot be reached",
+        ),
         ("filesystem:///tmp/a%00b", SpecError, "names no folder: embedded null byte"),
         ("filesystem:///etc/passwd", StoreUnavailable, "'/etc/passwd/queue' cannot be used"),
         ("filesystem:///proc/none", StoreUnavailable, "'/proc/none/queue' cannot be used"),

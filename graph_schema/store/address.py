@@ -113,8 +113,9 @@ def _scheme(uri: str) -> str:
         raise _no_address(uri, error) from error
     if parts.scheme not in SCHEMES:
         raise _no_address(uri, f"expected a scheme of {', '.join(SCHEMES)}")
-    bad = escaped(uri) != uri or any(character.isspace() or character == "," for character in uri)
-    if bad or not host or port == 0:
+    if escaped(uri) != uri or any(character.isspace() for character in uri):
+        raise _no_address(uri, "it holds a blank or a control character")
+    if not host or port == 0 or "," in parts.netloc:
         raise _no_address(uri, "it names no host and port")
     return parts.scheme
 

@@ -23,6 +23,21 @@ def test_what_is_no_address_is_refused(uri: str) -> None:
         connect(StoreAddress(uri), answer=1.0)
 
 
-@pytest.mark.parametrize("uri", ["BOLT://host", "neo4j://host:7687", "bolt://[::1]:7687"])
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("bolt://h:7687/db name", "it holds a blank or a control character"),
+        ("bolt://a:1,b:1", "a:1,b:1"),
+        ("bolt://a,b", "it names no host and port"),
+    ],
+)
+def test_what_is_wrong_with_an_address_is_said(uri: str, said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        connect(StoreAddress(uri), answer=1.0)
+
+
+@pytest.mark.parametrize(
+    "uri", ["BOLT://host", "neo4j://h?policy=a,b", "neo4j://host:7687", "bolt://[::1]:7687"]
+)
 def test_an_address_is_taken_as_it_is_written(uri: str) -> None:
     connect(StoreAddress(uri), answer=1.0).close()

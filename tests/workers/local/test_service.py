@@ -291,9 +291,11 @@ def test_logs_are_put_aside_while_it_runs(settings: Settings) -> None:
     line = b"x" * 1023 + b"\n"
     for path in (settings.log_dir / "supervisor.log", settings.home / "store" / "server.log"):
         os.kill(supervisor, signal.SIGSTOP)  # it does not look at what is half written
-        with path.open("ab") as file:
-            file.write(line * 6_000)
-        os.kill(supervisor, signal.SIGCONT)
+        try:
+            with path.open("ab") as file:
+                file.write(line * 6_000)
+        finally:
+            os.kill(supervisor, signal.SIGCONT)
         aside = path.with_name(f"{path.name}.1")
         until(aside.exists)
         until(lambda path=path: path.stat().st_size < 2**20)

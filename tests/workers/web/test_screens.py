@@ -454,6 +454,20 @@ def test_an_answer_stands_that_cannot_be_drawn(
     assert "a0.h1" in page.text
 
 
+def test_an_answer_that_is_cut_is_not_said_to_have_every_row(browser: TestClient) -> None:
+    query = "UNWIND range(1, {}) AS n RETURN n"
+    whole = browser.get("/cypher", params={"q": query.format(3)}).text
+    cut = browser.get("/cypher", params={"q": query.format(10_001)}).text
+    assert "with every row, and" in whole
+    assert "with every row up to the limit, and" in cut
+
+
+def test_what_a_query_misses_is_worked_out_once() -> None:
+    asked = cypher.Asked("", "RETURN $x AS n", {})
+    assert asked.missing == ["x"]
+    assert asked.missing is asked.missing
+
+
 @pytest.mark.parametrize("text", ["[" * 20_000, "[" * 900 + "]" * 900, "9" * 30, "NaN", "{"])
 def test_a_parameter_of_any_text_is_answered_or_refused(browser: TestClient, text: str) -> None:
     asked = {"q": "RETURN size(toString($n)) AS n", "p.n": text}

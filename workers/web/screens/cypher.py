@@ -13,6 +13,7 @@ import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from inspect import cleandoc
 from typing import Any
 
@@ -62,7 +63,7 @@ class Asked:
     def is_something(self) -> bool:
         return bool(self.question or self.query)
 
-    @property
+    @cached_property
     def missing(self) -> list[str]:
         """Parameters of a reader's own query that have no text yet; none of one that is refused."""
         try:

@@ -200,7 +200,17 @@ def test_what_is_not_ours_is_not_left_out_in_silence(place: Place, tmp_path: Pat
 def test_an_artifact_that_is_gone_is_named(place: Place, tmp_path: Path) -> None:
     with place.client as client:
         filled(place)
-        shutil.rmtree(cast("str", place.settings.artifacts))
+        for each in Path(cast("str", place.settings.artifacts)).iterdir():
+            shutil.rmtree(each)
         made = client.backup(tmp_path / "all.zip")
     assert made.artifacts == 0
     assert len(made.missing) == 2
+
+
+def test_no_backup_is_made_while_the_artifacts_are_away(place: Place, tmp_path: Path) -> None:
+    with place.client as client:
+        filled(place)
+        shutil.rmtree(cast("str", place.settings.artifacts))  # as where a disk is not mounted
+        with pytest.raises(ResourceError, match="see that its disk is mounted"):
+            client.backup(tmp_path / "all.zip")
+    assert not (tmp_path / "all.zip").exists()

@@ -19,7 +19,7 @@ from enum import StrEnum
 from typing import Any, LiteralString, cast
 
 from neo4j import READ_ACCESS, Driver
-from neo4j.exceptions import DriverError, Neo4jError
+from neo4j.exceptions import BrokenRecordError, DriverError, Neo4jError
 
 from graph_schema.documents.limits import Limits
 from graph_schema.errors import CircuitServiceError, CypherError, StoreUnavailable
@@ -208,6 +208,11 @@ def _explain(
         )
     if away(error) or dropped(error) or shut_out(error):
         return to_our_error(error, reader.address, let_in=True)
+    if isinstance(error, BrokenRecordError):
+        return CypherError(
+            f"the query returns a value that cannot be read: {_one_line(str(error.__cause__))}; "
+            "return it as text (toString)"
+        )
     if not isinstance(error, Neo4jError):
         return StoreUnavailable(f"graph database at {reader.address.uri}: {message}")
     why = _one_line(message)

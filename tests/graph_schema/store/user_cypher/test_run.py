@@ -201,6 +201,11 @@ def test_a_mistake_is_one_line_that_names_it(filled: GraphStore, text: str, said
     assert "java" not in message.lower()
 
 
+def test_a_value_that_the_driver_cannot_read_is_the_querys_fault(store: GraphStore) -> None:
+    with pytest.raises(CypherError, match=r"cannot be read.*toString"):
+        run_user_query(store, "RETURN datetime({epochSeconds: 99999999999999}) AS then")
+
+
 def test_a_parameter_without_a_value_is_named(embedded_store: GraphStore) -> None:
     with pytest.raises(CypherError, match=r"\$name has no value"):
         run_user_query(embedded_store, "RETURN $name")

@@ -5,10 +5,8 @@ Pure functions on documents; `agreement.py` has the figures for two circuits of 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import combinations, pairwise
 
 from graph_schema.comparing.agreement import (
@@ -18,17 +16,15 @@ from graph_schema.comparing.agreement import (
     pair_differences,
     score_agreement,
 )
+from graph_schema.comparing.one_side import OneSide
 from graph_schema.documents.circuit import CircuitDocument, CircuitEdge
-from graph_schema.documents.comparison import Comparison, Comparisons, Scope, Side, TrainingStep
-from graph_schema.documents.component import Component, ComponentKind
-from graph_schema.documents.evaluation import Figure
+from graph_schema.documents.comparison import Comparison, Comparisons, Scope, TrainingStep
 from graph_schema.documents.model import ModelDocument
 from graph_schema.errors import SpecError
 
 Related = Callable[[str, str], bool]
 
 _CONDITIONS = ("task_id", "dataset_sha256", "method", "selection", "metric", "ablation", "dtype")
-_NODES = (ComponentKind.HEAD, ComponentKind.MLP)
 _SIZES = (
     "family",
     "architecture",
@@ -64,37 +60,12 @@ def compare(
     Raises:
         SpecError: `checkpoints` of models with different sizes.
     """
-    return _compare(_Own(a), _Own(b), checkpoints, scores, pairs, seed)
-
-
-@dataclass(frozen=True)
-class _Own:
-    """A circuit with what every comparison asks of it, worked out once."""
-
-    circuit: CircuitDocument
-
-    @cached_property
-    def side(self) -> Side:
-        return _side(self.circuit)
-
-    @cached_property
-    def edges(self) -> Mapping[str, CircuitEdge]:
-        """By name, the strongest first."""
-        named = [(edge.name, edge) for edge in self.circuit.edges]
-        return dict(sorted(named, key=lambda each: (-each[1].strength, each[0])))
-
-    @cached_property
-    def nodes(self) -> frozenset[str]:
-        return _nodes(self.circuit)
-
-    @cached_property
-    def countless(self) -> str:
-        return _countless(self.circuit)
+    return _compare(OneSide(a), OneSide(b), checkpoints, scores, pairs, seed)
 
 
 def _compare(
-    one: _Own,
-    other: _Own,
+    one: OneSide,
+    other: OneSide,
     checkpoints: bool,
     scores: tuple[Scores, Scores] | None,
     pairs: tuple[PairMetrics, PairMetrics] | None,
@@ -169,7 +140,7 @@ def compare_all(circuits: Sequence[Known], related: Related | None = None) -> Co
         SpecError: Fewer than two; models said to be checkpoints with different sizes.
     """
     _at_least_two(circuits)
-    own = [(known, _Own(known.circuit)) for known in circuits]
+    own = [(known, OneSide(known.circuit)) for known in circuits]
     pairs = [_pair(a, b, related) for a, b in combinations(own, 2)]
     sides = tuple(each.side for _, each in own)
     return Comparisons(scope=_narrowest(pairs), sides=sides, pairs=tuple(pairs))
@@ -186,7 +157,7 @@ def along_training(circuits: Sequence[Known]) -> Comparisons:
     def same_run(a: str, b: str) -> bool:
         return True
 
-    own = [(known, _Own(known.circuit)) for known in circuits]
+    own = [(known, OneSide(known.circuit)) for known in circuits]
     pairs = [_pair(before, here, same_run) for before, here in pairwise(own)]
     to_last = [_pair(here, own[-1], same_run) for here in own[:-1]]
     steps = [
@@ -213,7 +184,7 @@ def _at_least_two(circuits: Sequence[Known]) -> None:
 
 
 def _pair(
-    one: tuple[Known, _Own], other: tuple[Known, _Own], related: Related | None
+    one: tuple[Known, OneSide], other: tuple[Known, OneSide], related: Related | None
 ) -> Comparison:
     (a, own_a), (b, own_b) = one, other
     first, second = a.circuit.model, b.circuit.model
@@ -257,52 +228,6 @@ def check_checkpoints(a: ModelDocument, b: ModelDocument) -> None:
             )
 
 
-def _side(circuit: CircuitDocument) -> Side:
-    model, judged = circuit.model, circuit.evaluation
-    return Side(
-        circuit_id=circuit.circuit_id,
-        model=model.name,
-        fingerprint=model.fingerprint,
-        family=model.family,
-        task=circuit.task,
-        method=circuit.method.name,
-        metric=circuit.metric and circuit.metric.value,
-        ablation=circuit.ablation and circuit.ablation.kind.value,
-        n_edges=circuit.n_edges,
-        nodes_by_kind=_kinds(circuit),
-        edges_by_channel=dict(sorted(Counter(e.channel.value for e in circuit.edges).items())),
-        share_of_edges=None if _countless(circuit) else circuit.n_edges / model.n_edges,
-        faithfulness=judged and judged.faithfulness.value,
-        faithfulness_interval=judged and _interval(judged.faithfulness),
-        heldout_faithfulness=judged and judged.heldout_faithfulness.value,
-        heldout_interval=judged and _interval(judged.heldout_faithfulness),
-        error_share=judged and judged.error_share and judged.error_share.value,
-        cmd=judged and judged.cmd.value,
-        cpr=judged and judged.cpr.value,
-    )
-
-
-def _countless(circuit: CircuitDocument) -> str:
-    """Why nobody knows how many edges there could be; empty where the model's number is it."""
-    parts = [Component.parse(name) for name in circuit.node_names]
-    if any(part.fine for part in parts):
-        return "feature nodes"
-    if any(part.position is not None for part in parts):
-        return "nodes at positions"
-    return "" if circuit.model.has_weights else "a model known by its name alone"
-
-
-def _interval(figure: Figure) -> tuple[float, float] | None:
-    if figure.ci_low is None or figure.ci_high is None:
-        return None
-    return figure.ci_low, figure.ci_high
-
-
-def _kinds(circuit: CircuitDocument) -> dict[str, int]:
-    names = {end for edge in circuit.edges for end in (edge.sender, edge.receiver)}
-    return dict(sorted(Counter(Component.parse(name).kind.value for name in names).items()))
-
-
 def _differences(a: CircuitDocument, b: CircuitDocument) -> tuple[str, ...]:
     """The fields of the two jobs that are not the same, as far as both are known."""
     named = {"task_id": "task", "dataset_sha256": "dataset"}
@@ -319,13 +244,6 @@ def _known(circuit: CircuitDocument) -> dict[str, object]:
     unknown = {"method"} if circuit.imported else set[str]()
     values = {name: getattr(circuit, name) for name in _CONDITIONS if name not in unknown}
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _nodes(circuit: CircuitDocument) -> frozenset[str]:
-    """Heads, MLPs and features; `input` and `logits` are in every circuit."""
-    names = {name for edge in circuit.edges for name in (edge.sender, edge.receiver)}
-    parts = [Component.parse(name) for name in names]
-    return frozenset(part.name for part in parts if part.kind in _NODES or part.fine)
 
 
 def _scores(edges: Mapping[str, CircuitEdge], names: Iterable[str]) -> Scores:

@@ -13,6 +13,7 @@ const NAMES = { q: " (query)", k: " (key)", v: " (value)", r: "" };
 export class Drawing {
   constructor(place, graph, view, { whenChosen, whenPinned = () => {} }) {
     Object.assign(this, { place, whenChosen, whenPinned, whole: graph });
+    this.ending = new AbortController();
     this.arrange(view);
     this.view = { scale: 1, x: 0, y: 0 };
     this.place.classList.add("live");
@@ -100,8 +101,16 @@ export class Drawing {
       this.zoom(Math.exp(-event.deltaY / 400), event.offsetX, event.offsetY);
     }, { passive: false });
     canvas.addEventListener("keydown", (event) => this.key(event));
-    new ResizeObserver(() => (this.place.clientWidth === this.width ? this.later() : this.fit())).observe(this.place);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.later());
+    const resized = new ResizeObserver(() => (this.place.clientWidth === this.width ? this.later() : this.fit()));
+    resized.observe(this.place);
+    this.ending.signal.addEventListener("abort", () => resized.disconnect());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.later(), { signal: this.ending.signal });
+  }
+
+  // Leaves nothing in the page that would hold the drawing and its graph.
+  end() {
+    this.ending.abort();
+    if (this.due) cancelAnimationFrame(this.due);
   }
 
   key(event) {

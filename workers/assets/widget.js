@@ -45,7 +45,10 @@ function render({ model, el }) {
   for (const name of SHOWN) model.on(`change:${name}`, follow);
   tell();
   place.dataset.ready = "yes";
-  return () => model.off(null, null);
+  return () => {
+    model.off(null, null);
+    drawing.end();
+  };
 }
 
 function press(place, text, act, label = text) {

@@ -186,6 +186,30 @@ def page(chrome: Browser, circuit: Circuit) -> Generator[Page]:
     page.close()
 
 
+# What is left in a page by a widget that was made and ended, as far as it would hold the drawing.
+LEFT = """
+async ([esm, state]) => {
+  let left = 0;
+  const own = window.ResizeObserver;
+  window.ResizeObserver = class extends own {
+    observe(place) { left += 1; super.observe(place); }
+    disconnect() { left -= 1; super.disconnect(); }
+  };
+  const add = MediaQueryList.prototype.addEventListener;
+  MediaQueryList.prototype.addEventListener = function (kind, act, options) {
+    left += 1;
+    options?.signal?.addEventListener("abort", () => (left -= 1));
+    return add.call(this, kind, act, options);
+  };
+  const model = { get: (name) => state[name], on: () => {}, off: () => {} };
+  const text = new Blob([esm], { type: "text/javascript" });
+  const { default: { render } } = await import(URL.createObjectURL(text));
+  const end = render({ model, el: document.createElement("div") });
+  const [during] = [left, end()];
+  return [during, left];
+}
+"""
+
 PAINTED = """
 (canvas) => new Set(new Uint32Array(
   canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size
@@ -212,6 +236,13 @@ def test_it_draws_and_what_is_done_there_is_the_models(page: Page, tmp_path: Pat
     page.wait_for_function("() => model.saved.at(-1).kept === 2")
     expect(page.get_by_role("slider")).to_have_attribute("aria-valuetext", "2 edges")
     page.screenshot(path=tmp_path / "widget.png")
+
+
+@pytest.mark.needs_browser
+def test_a_cell_that_is_run_again_keeps_no_drawing(page: Page, circuit: Circuit) -> None:
+    widget = circuit.widget()
+    state = {name: getattr(widget, name) for name in ("graph", "kept", "chosen", "pins", "groups")}
+    assert page.evaluate(LEFT, [widget._esm, state]) == [2, 0]
 
 
 @pytest.mark.needs_browser

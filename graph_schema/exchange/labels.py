@@ -175,7 +175,9 @@ def checked_score(score: float, place: str) -> float:
         SpecError: It is no share.
     """
     if not 0 <= score <= 1:
-        raise SpecError(f"{place} has the score {score!r}; expected 0 to 1, a balanced accuracy")
+        raise SpecError(
+            f"{place} has the score {quoted(score)}; expected 0 to 1, a balanced accuracy"
+        )
     return score
 
 

@@ -77,6 +77,17 @@ def plain(given: object, depth: int = DEEPEST) -> Any:
     return given
 
 
+def as_text(what: str, given: object) -> str:
+    """A value that is text.
+
+    Raises:
+        SpecError: It is none; the message begins with what it is.
+    """
+    if not isinstance(given, str):
+        raise SpecError(f"{what} is {quoted(given)}; expected text")
+    return given
+
+
 def _counted(given: object) -> object:
     """The same with whole floats as numbers of something."""
     if isinstance(given, float) and given.is_integer():

@@ -18,6 +18,7 @@ from graph_schema.exchange.labels import (
     refuse,
 )
 from graph_schema.printable import escaped, quoted
+from workers.requests.asked import as_text, plain
 
 LONGEST_AUTHOR = 200
 MOST_BYTES = 2**24
@@ -43,7 +44,7 @@ def author_or_user(author: str | None) -> str:
             author = getpass.getuser()
         except (OSError, KeyError):  # an account without a name
             author = "unknown"
-    author = author.strip()
+    author = as_text("the author", author).strip()
     if not 0 < len(author) <= LONGEST_AUTHOR or escaped(author) != author:
         raise SpecError(
             f"author {quoted(author)} is no name; expected 1 to {LONGEST_AUTHOR} characters on one "
@@ -59,7 +60,11 @@ def one_row(node: str, text: str, score: float | None) -> LabelRow:
         SpecError: The text or the score is none.
     """
     place = f"node {quoted(node)}"
-    score = None if score is None else checked_score(score, place)
+    node, text = as_text("the node", node), as_text("the label", text)
+    given = plain(score)
+    if not isinstance(given, int | float | None):
+        raise SpecError(f"the score is {quoted(given)}; expected a number")
+    score = None if given is None else checked_score(given, place)
     return LabelRow(0, node.strip(), checked_text(text, place), score)
 
 

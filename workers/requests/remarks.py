@@ -8,6 +8,7 @@ from graph_schema.documents.one_line import one_line
 from graph_schema.documents.remark import LONGEST_NOTE, LONGEST_TAG
 from graph_schema.errors import SpecError
 from graph_schema.printable import escaped, quoted
+from workers.requests.asked import as_text
 
 MOST = 100
 """Notes of one circuit or job; likewise tags."""
@@ -17,8 +18,9 @@ def checked_note(text: str) -> str:
     """A note, without the blanks around it.
 
     Raises:
-        SpecError: It is empty or too long, or has a line end or another character that steers.
+        SpecError: It is no text, empty, too long, or has a line end or another that steers.
     """
+    text = as_text("the note", text)
     return one_line(text, LONGEST_NOTE, "the note has", "the note is")
 
 
@@ -28,6 +30,7 @@ def checked_tag(text: str) -> str:
     Raises:
         SpecError: It is no single word, or too long, or has a character that steers.
     """
+    text = as_text("a tag", text)
     bad = escaped(text) != text or any(c.isspace() or c == "," for c in text)
     if bad or not 0 < len(text) <= LONGEST_TAG or text.startswith("-"):
         raise SpecError(

@@ -19,6 +19,8 @@ from graph_schema.errors import CircuitServiceError, SpecError
 from graph_schema.motifs import catalogue
 from tests.workers.requests.test_discover import build, folder, pair, write
 from workers.requests.discover import DiscoverRequest
+from workers.requests.labels import author_or_user, one_row
+from workers.requests.remarks import checked_note, checked_tag
 from workers.requests.roles import RolesRequest, build_roles
 from workers.requests.sweep import asked_sweep
 from workers.requests.sweep_jobs import build_sweep
@@ -56,7 +58,7 @@ def test_paths_and_numbers_of_numpy_are_taken(
         *(deque([0, 100, 200]), (n for n in (0, 100, 200)), np.arange(0, 300, 100)),
         *(pd.Series([0, 100, 200]), pd.Index([0, 100, 200]), [0.0, 100.0, np.float32(200)]),
     ],
-    ids=repr,
+    ids=["range", "keys", "set", "deque", "generator", "array", "series", "index", "floats"],
 )
 def test_what_can_be_gone_through_is_a_list(steps: Any) -> None:
     measuring = UniversalityRequest(motif="induction", models=())
@@ -142,6 +144,27 @@ def test_whatever_is_asked_ends_in_a_request_or_an_error_of_ours(
             except CircuitServiceError as error:
                 longest = max(longest, len(str(error)))
     assert 0 < longest < 3_000
+
+
+def test_a_note_a_tag_and_a_label_are_text() -> None:
+    for value in ODD:
+        if isinstance(value, str):
+            continue
+        said: Any = value
+        with pytest.raises(SpecError, match=r"the note is .*; expected text"):
+            checked_note(said)
+        with pytest.raises(SpecError, match=r"a tag is .*; expected text"):
+            checked_tag(said)
+        with pytest.raises(SpecError, match=r"the node is .*; expected text"):
+            one_row(said, "x", None)
+        with pytest.raises(SpecError, match=r"the label is .*; expected text"):
+            one_row("m0", said, None)
+        if value is not None:
+            with pytest.raises(SpecError, match=r"the author is .*; expected text"):
+                author_or_user(said)
+        if value is not None and value is not True:
+            with pytest.raises(SpecError, match=r"score .*; expected (a number|0 to 1)"):
+                one_row("m0", "x", said)
 
 
 def _away(*_: object, **__: object) -> None:

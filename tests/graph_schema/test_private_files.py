@@ -53,6 +53,7 @@ def test_a_log_is_bounded_under_its_writer(tmp_path: Path) -> None:
             stdout=output,
             stderr=subprocess.PIPE,
         )
+    assert writer.stderr is not None
     with writer:
         while not select.select([writer.stderr], [], [], 0.0)[0]:
             if bound_log(log, MEGABYTES):

@@ -173,7 +173,7 @@ def any_to_do(store: GraphStore, resources: Sequence[str]) -> bool:
     """Whether a job runs, or waits for a worker that has one of these (`Demand.name`).
 
     Also one that was put off; not one that waits for another which nobody does. As quick where
-    thousands are queued.
+    thousands are queued, as long as one of them can be done.
     """
     asked = {"resources": list(resources), "unsaid": UNSAID}
 

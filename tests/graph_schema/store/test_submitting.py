@@ -85,11 +85,11 @@ def test_of_many_who_submit_the_same_jobs_one_sends_each(store: GraphStore) -> N
     assert {state_of(store, spec.job_id) for spec in specs} == {JobState.QUEUED}
 
 
-def test_whether_any_job_is_live(store: GraphStore) -> None:
-    assert not jobs.any_live(store)
+def test_whether_any_job_is_to_be_done(store: GraphStore) -> None:
+    assert not jobs.any_to_do(store, ["cpu"])
     job_id = queued(store)
-    assert jobs.any_live(store)
+    assert jobs.any_to_do(store, ["cpu"])
     assert claim(store, job_id, "t")
-    assert jobs.any_live(store)
+    assert jobs.any_to_do(store, ["cpu"])
     jobs.fail(store, job_id, "t", BROKE)
-    assert not jobs.any_live(store)
+    assert not jobs.any_to_do(store, ["cpu"])

@@ -20,6 +20,7 @@ from typing import Any, cast
 import pytest
 from kombu.entity import Queue
 from kombu.messaging import Consumer
+from pydantic import SecretStr
 
 from graph_schema.documents import ModelSource
 from graph_schema.documents.jobs import Device, JobRecord, JobState, Offer, Placement
@@ -324,4 +325,4 @@ def test_a_broker_that_is_none_is_said_so(
     url: str, error: type[Exception], said: str, tmp_path: Path
 ) -> None:
     with pytest.raises(error, match=said):
-        broker.queue_depths(broker.make_app(Settings(home=tmp_path, broker=url)))
+        broker.queue_depths(broker.make_app(Settings(home=tmp_path, broker=SecretStr(url))))

@@ -134,7 +134,7 @@ def test_whatever_is_asked_ends_in_a_request_or_an_error_of_ours(
             if kind is not UniversalityRequest:
                 asked.setdefault("model", str(folder))
             try:
-                request = kind(**asked)
+                request: Any = kind(**asked)
                 if kind is DiscoverRequest:
                     build(folder, **asked)
                 elif kind is RolesRequest:

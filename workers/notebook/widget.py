@@ -5,14 +5,15 @@ It needs no server: all edges go to the browser once, and what is chosen there c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import anywidget
 import traitlets
 
 from graph_schema.documents import CircuitDocument, PackedEdges
-from graph_schema.errors import SpecError
+from graph_schema.errors import NotFoundError, SpecError
 from graph_schema.printable import printable
 from graph_schema.reports import circuit_html, node_labels, strongest
 from graph_schema.reports.arranged_circuit import Group, pinned, supernode, with_group
@@ -20,6 +21,25 @@ from graph_schema.reports.drawn_circuit import DrawnCircuit
 from graph_schema.reports.nodes import token_columns
 from workers import static
 from workers.notebook.one_module import one_module
+
+
+class TraitRefused(SpecError, traitlets.TraitError):
+    """A value that a trait cannot have; of a TraitError traitlets undoes what it was sent."""
+
+
+class TraitNotFound(NotFoundError, traitlets.TraitError):
+    """A trait's value names a node that the circuit has not."""
+
+
+@contextmanager
+def _refusing() -> Generator[None]:
+    """Errors of ours are a trait's."""
+    try:
+        yield
+    except NotFoundError as error:
+        raise TraitNotFound(str(error)) from error
+    except SpecError as error:
+        raise TraitRefused(str(error)) from error
 
 
 class CircuitWidget(anywidget.AnyWidget):
@@ -71,20 +91,34 @@ class CircuitWidget(anywidget.AnyWidget):
     @traitlets.validate("chosen")
     def _chosen(self, proposal: Any) -> str:
         name: str = proposal["value"]
-        names = {supernode(place) for place in range(len(self.groups))}
-        if name and name not in self._drawn.number and name not in names:
+        if name and not self._has(name):
             id = self._circuit.circuit_id[:12]
-            raise SpecError(f"circuit {id} has no node {printable(name)!r}")
+            raise TraitRefused(f"circuit {id} has no node {printable(name)!r}")
         return name
+
+    def _has(self, name: str) -> bool:
+        """Whether it is a node of the circuit, or one of the groups."""
+        names = {supernode(place) for place in range(len(self.groups))}
+        return name in self._drawn.number or name in names
 
     @traitlets.validate("pins")
     def _pins(self, proposal: Any) -> list[str]:
-        return list(pinned(proposal["value"], _groups(self.groups, self._drawn), self._drawn))
+        with _refusing():
+            groups = _groups(self.groups, self._drawn)
+            return list(pinned(proposal["value"], groups, self._drawn))
 
     @traitlets.validate("groups")
     def _checked_groups(self, proposal: Any) -> list[dict[str, Any]]:
-        found = _groups(proposal["value"], self._drawn)
+        with _refusing():
+            found = _groups(proposal["value"], self._drawn)
         return [{"name": each.name, "members": list(each.members)} for each in found]
+
+    @traitlets.observe("groups")
+    def _regrouped(self, change: Any) -> None:
+        """No group is chosen that is there no more, and no node pinned that a group has."""
+        self.pins = list(self.pins)
+        if not self._has(self.chosen):
+            self.chosen = ""
 
     def __repr__(self) -> str:
         return f"<CircuitWidget of circuit {self._circuit.circuit_id[:12]}>"

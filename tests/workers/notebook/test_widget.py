@@ -101,6 +101,40 @@ def test_what_the_circuit_has_not_is_refused_and_what_it_has_is_kept_in_bounds(
         assert getattr(widget, name) == before
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"pins": ["nope"]},
+        {"chosen": "zzz"},
+        {"groups": [{"name": "x", "members": ["a1.h2", "a0.h1"]}] * 2, "pins": ["logits"]},
+        {"groups": [{"name": "x"}]},
+    ],
+)
+def test_what_the_browser_sends_and_is_refused_is_undone(
+    circuit: Circuit, sent: dict[str, Any]
+) -> None:
+    widget = circuit.widget(pins=["input"])
+    names = ("kept", "chosen", "pins", "groups")
+    before = [getattr(widget, name) for name in names]
+    with pytest.raises((SpecError, NotFoundError)):
+        widget.set_state(sent)
+    assert [getattr(widget, name) for name in names] == before
+
+
+def test_what_is_chosen_and_pinned_follows_the_groups(circuit: Circuit) -> None:
+    two = [{"name": "two", "members": ["a1.h2", "a0.h1"]}]
+    widget = circuit.widget(pins=["a1.h2", "logits"])
+    widget.groups = two
+    widget.chosen = "group-1"
+    assert widget.pins == ["logits"]
+    widget.groups = []
+    assert widget.chosen == ""
+    widget.set_state({"groups": two, "chosen": "group-1", "pins": ["a1.h2", "logits"]})
+    assert (widget.groups, widget.chosen, widget.pins) == (two, "group-1", ["logits"])
+    widget.set_state({"groups": []})
+    assert (widget.chosen, widget.pins) == ("", ["logits"])
+
+
 def test_it_takes_whatever_groups_are_stored(tmp_path: Path) -> None:
     made = make_circuit()
     groups = [("two", "a1.h2", "a0.h1"), ("two", "a1.h2", "logits", "input"), ("one", "a1.h2")]

@@ -21,6 +21,7 @@ from graph_schema.models.checkpoints import (
     step_of,
 )
 from graph_schema.models.fingerprint import fingerprint, is_path
+from graph_schema.printable import quoted
 from graph_schema.private_files import expanded
 from workers.requests.asked import Asked
 from workers.requests.discover import Submission
@@ -104,8 +105,8 @@ def _chosen(request: TrainingRequest, place: str) -> list[Checkpoint]:
     if not is_path(place):
         if not request.revisions:
             raise SpecError(
-                f"model {request.model!r} is a hub id: name the revisions that are its checkpoints "
-                "(--revisions step0,step512,step1000)"
+                f"model {quoted(request.model)} is a hub id: name the revisions that are its "
+                "checkpoints (--revisions step0,step512,step1000)"
             )
         if request.steps is not None:
             raise SpecError("checkpoints by step are a folder's; of a hub id give revisions")
@@ -118,7 +119,8 @@ def _chosen(request: TrainingRequest, place: str) -> list[Checkpoint]:
         wanted = steps if request.steps is None else request.steps
         if missing := [step for step in wanted if step not in steps]:
             raise SpecError(
-                f"no checkpoint of step {missing[0]}; there are {', '.join(map(str, steps))}"
+                f"no checkpoint of step {quoted(missing[0])}; there are "
+                f"{', '.join(map(str, steps))}"
             )
         found = [each for each in there if each.step in wanted]
     found.sort(key=lambda each: each.step)

@@ -24,8 +24,8 @@ from workers.requests.remarks import checked_note, checked_tag
 from workers.requests.roles import RolesRequest, build_roles
 from workers.requests.sweep import asked_sweep
 from workers.requests.sweep_jobs import build_sweep
-from workers.requests.trace import TraceRequest
-from workers.requests.training import TrainingRequest
+from workers.requests.trace import TraceRequest, build_trace
+from workers.requests.training import TrainingRequest, build_training
 from workers.requests.universality import UniversalityRequest, build_universality
 
 __all__ = ["folder"]
@@ -143,6 +143,31 @@ def test_whatever_is_asked_ends_in_a_request_or_an_error_of_ours(
                     build_universality(request, motif, limits, cache)
             except CircuitServiceError as error:
                 longest = max(longest, len(str(error)))
+    assert 0 < longest < 3_000
+
+
+def test_traces_and_trainings_asked_for_oddly_end_in_a_request_or_an_error_of_ours(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", _away)
+    motif, limits, cache = catalogue()["induction"], Limits(), folder.parent / "cache"
+    measuring = UniversalityRequest(motif="induction", models=(), task="induction")
+    longest = 0
+    for kind, own in (
+        (TraceRequest, {"prompt": "a b"}),
+        (TrainingRequest, {"measuring": measuring}),
+    ):
+        for name in {field.name for field in fields(kind)} - {"measuring"}:
+            for value in ODD:
+                given: dict[str, Any] = {"model": str(folder), **own, name: value}
+                try:
+                    request = kind(**given)
+                    if isinstance(request, TraceRequest):
+                        build_trace(request, limits, cache)
+                    else:
+                        build_training(request, motif, limits, cache)
+                except CircuitServiceError as error:
+                    longest = max(longest, len(str(error)))
     assert 0 < longest < 3_000
 
 

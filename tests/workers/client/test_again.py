@@ -159,10 +159,10 @@ def test_waiting_for_a_job_that_failed_at_anothers_place_submits_it_here(asked: 
 
 
 def test_a_limit_that_was_raised_is_tried_again(asked: Asked) -> None:
-    with _with(asked.client, accuracy_floor=1.01) as strict:
+    with _with(asked.client, memory_bytes=1000) as strict:
         error = run_here(strict, asked.request).error
         assert error is not None
-        assert "limits.accuracy_floor" in str(error)
+        assert "limits.memory_bytes" in str(error)
     assert run_here(asked.client, asked.request).state is JobState.SUCCEEDED
 
 

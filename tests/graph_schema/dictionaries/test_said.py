@@ -15,7 +15,7 @@ from graph_schema.errors import DictionaryError
     [
         ("a: &x [1]\nb: *x", "line 2, column 4: aliases are not read here"),
         ("k: 32\nk: 64", "line 2, column 1: the key 'k' is given twice"),
-        ("a: !!python/object/apply:os.getcwd []", "line 1, column 4: could not determine"),
+        ("a: !!python/object/apply:os.getcwd []", "line 1, column 4: tags are not read"),
         ("[" * 5_000, "more than 100 lists"),
         ("- k", "expected an object"),
     ],

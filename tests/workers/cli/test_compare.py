@@ -60,7 +60,7 @@ def test_circuits_leave_come_back_are_judged_and_compared(
     with CircuitClient(settings=away) as client:
         alone = client.compare(ours, fewer)
         assert alone.document.pairs[0].all_scores is None
-        assert "is not in" in alone.document.notes[0]
+        assert "is not there" in alone.document.notes[0]
         assert f"note: circuit {ours[:12]}: artifact" in str(alone)
     with CircuitClient(settings=world.settings) as client:
         html = client.compare(ours, fewer)._repr_html_()

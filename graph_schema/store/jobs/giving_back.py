@@ -7,13 +7,14 @@ been tried often enough and for long enough: an outage is outlived, and what nev
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from neo4j import Transaction
 
 from graph_schema.documents.jobs import ErrorDocument, JobState
 from graph_schema.store.connection import GraphStore
-from graph_schema.store.jobs.judging import Action, Settled, with_freed
+from graph_schema.store.jobs.judging import Action, Judgement, Settled, with_freed
 from graph_schema.store.jobs.node import (
     CANCELLED,
     Row,
@@ -61,16 +62,11 @@ def release(store: GraphStore, job_id: str, token: str) -> Settled:
         LeaseLost: Another worker owns the job, or it has ended.
     """
 
-    def work(tx: Transaction) -> Settled:
-        row, now = locked(tx, job_id)
-        check_held(row, token)
-        if row["cancel_requested"]:
-            return _cancelled(tx, row, now)
+    def decide(row: Row, now: int) -> Judgement:
         # The message may reach the very worker that stops; any reconciler then sends another.
-        change(tx, row, _back(row, now) | {"sent_at": None})
-        return Settled(Action.SEND, (job_id,))
+        return Settled(Action.SEND, (job_id,)), _back(row, now) | {"sent_at": None}
 
-    return with_freed(store, job_id, store.write(work))
+    return _given_back(store, job_id, token, decide)
 
 
 def put_off(
@@ -84,14 +80,9 @@ def put_off(
         LeaseLost: Another worker owns the job, or it has ended.
     """
 
-    def work(tx: Transaction) -> Settled:
-        row, now = locked(tx, job_id)
-        check_held(row, token)
-        if row["cancel_requested"]:
-            return _cancelled(tx, row, now)
+    def decide(row: Row, now: int) -> Judgement:
         if patience.is_over(row, now):
-            change(tx, row, ended(JobState.FAILED, now, error))
-            return Settled(Action.FAILED)
+            return Settled(Action.FAILED), ended(JobState.FAILED, now, error)
         times = row.get("put_off") or 0
         waits: Row = {
             "retry_at": now + milliseconds(patience.pause_after(times)),
@@ -100,8 +91,25 @@ def put_off(
             "error_type": error.type,
             "error_message": error.message,
         }
-        change(tx, row, _back(row, now) | waits)
-        return Settled(Action.NONE)
+        return Settled(Action.NONE), _back(row, now) | waits
+
+    return _given_back(store, job_id, token, decide)
+
+
+def _given_back(
+    store: GraphStore, job_id: str, token: str, decide: Callable[[Row, int], Judgement]
+) -> Settled:
+    """What is decided of a job that its worker gives back; one to be cancelled is cancelled."""
+
+    def work(tx: Transaction) -> Settled:
+        row, now = locked(tx, job_id)
+        check_held(row, token)
+        if row["cancel_requested"]:
+            settled, changes = Settled(Action.CANCELLED), ended(JobState.CANCELLED, now, CANCELLED)
+        else:
+            settled, changes = decide(row, now)
+        change(tx, row, changes)
+        return settled
 
     return with_freed(store, job_id, store.write(work))
 
@@ -109,11 +117,6 @@ def put_off(
 def _put_off_since(row: Row, now: int) -> int:
     """When the job was first put off; now where that lies ahead: the clock was set back since."""
     return min(row.get("put_off_since") or now, now)
-
-
-def _cancelled(tx: Transaction, row: Row, now: int) -> Settled:
-    change(tx, row, ended(JobState.CANCELLED, now, CANCELLED))
-    return Settled(Action.CANCELLED)
 
 
 def _back(row: Row, now: int) -> Row:
